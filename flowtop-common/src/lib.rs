@@ -1,0 +1,218 @@
+//! The wire between the kernel side and user space: what the maps hold, byte for byte.
+//!
+//! Everything here is `repr(C)` without hidden padding, and its size is asserted, because the kernel copies these
+//! values as bytes. Addresses are 16 bytes, IPv4 as `::ffff:a.b.c.d`. Nothing here computes anything: the numbers
+//! are made in `flowtop-ebpf` and read in `flowtop::core::wire`.
+#![no_std]
+
+/// Identity of one flow: the 5-tuple (the protocol is always TCP), where it lives, and which socket carried it.
+///
+/// `id` keeps a reconnect on the same tuple apart from its predecessor. For a socket whose birth was seen it is the
+/// monotonic time of that birth in nanoseconds, for an older socket its kernel address; neither repeats.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowKey {
+    /// Local address, network byte order.
+    pub local_addr: [u8; 16],
+    /// Remote address, network byte order.
+    pub remote_addr: [u8; 16],
+    /// Local port, host byte order.
+    pub local_port: u16,
+    /// Remote port, host byte order.
+    pub remote_port: u16,
+    /// Address family of the socket: `AF_INET` (2) or `AF_INET6` (10).
+    pub family: u16,
+    /// Zero.
+    pub pad0: u16,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Zero.
+    pub pad1: u32,
+    /// Identity of the socket, unique for the life of the table.
+    pub id: u64,
+}
+
+/// What the kernel knows of one flow. Counters are absolute values taken from the socket; they only grow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Payload bytes that the application has handed to TCP in the life of the socket.
+    pub tx_bytes: u64,
+    /// Payload bytes that the application has taken from TCP in the life of the socket.
+    pub rx_bytes: u64,
+    /// `tx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
+    pub base_tx_bytes: u64,
+    /// `rx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
+    pub base_rx_bytes: u64,
+    /// Payload bytes put on the wire, retransmissions included (`tcp_sock.bytes_sent`).
+    pub sent_bytes: u64,
+    /// Payload bytes put on the wire again (`tcp_sock.bytes_retrans`).
+    pub retrans_bytes: u64,
+    /// `CLOCK_MONOTONIC` in nanoseconds when the entry was opened.
+    pub opened_ns: u64,
+    /// `CLOCK_MONOTONIC` in microseconds of the last segment (`tcp_sock.tcp_mstamp`).
+    pub last_us: u64,
+    /// Cgroup v2 id of the owner, 0 while it has not been seen.
+    pub cgroup_id: u64,
+    /// Segments received (`tcp_sock.segs_in`, wraps at 2^32).
+    pub segs_in: u32,
+    /// Segments sent (`tcp_sock.segs_out`, wraps at 2^32).
+    pub segs_out: u32,
+    /// Segments retransmitted (`tcp_sock.total_retrans`).
+    pub retrans_segs: u32,
+    /// Smoothed round-trip time in eighths of a microsecond (`tcp_sock.srtt_us`).
+    pub srtt_us_x8: u32,
+    /// Process (thread group) that last used the socket, 0 while none has been seen.
+    pub pid: u32,
+    /// TCP state as the kernel numbers it (`enum` in `include/net/tcp_states.h`): 1 is ESTABLISHED, 7 CLOSE.
+    pub state: u32,
+    /// Some of [`flags`].
+    pub flags: u32,
+    /// Zero.
+    pub pad0: u32,
+    /// Name of the process, NUL-padded.
+    pub comm: [u8; 16],
+}
+
+/// Bits of [`Flow::flags`].
+pub mod flags {
+    /// The birth of the socket was seen, so its totals are all since the start.
+    pub const BORN: u32 = 1;
+    /// This end called `connect`.
+    pub const ACTIVE: u32 = 2;
+    /// This end was accepted from a listener.
+    pub const PASSIVE: u32 = 4;
+    /// No event can change the entry any more.
+    pub const ENDED: u32 = 8;
+}
+
+/// The one reserved entry: what sockets carried that found the flow table full.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Untracked {
+    /// Sockets that got no entry.
+    pub flows: u64,
+    /// Bytes sent by them.
+    pub tx_bytes: u64,
+    /// Bytes received by them.
+    pub rx_bytes: u64,
+    /// Of `tx_bytes`: by the accepting end of connections that stay on this host (the other end counts them too).
+    pub mirrored_tx_bytes: u64,
+    /// Of `rx_bytes`: by the accepting end of connections that stay on this host.
+    pub mirrored_rx_bytes: u64,
+}
+
+/// Declares an enum whose variants index an array, with the text of each.
+macro_rules! indexed {
+    ($(#[$doc:meta])* $name:ident: $all:ident, $text:ty; $($(#[$vdoc:meta])* $variant:ident = $value:expr),+ $(,)?) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+        impl $name {
+            /// Every variant with its text, in the order of the discriminants.
+            pub const $all: &'static [($name, $text)] = &[$(($name::$variant, $value)),+];
+            /// Number of variants.
+            pub const COUNT: usize = Self::$all.len();
+        }
+    };
+}
+
+indexed! {
+    /// What the kernel side could not do, counted per CPU in the map `LOSSES`. The text is the name in reports.
+    Loss: ALL, &'static str;
+    /// No memory for a socket's state: its bytes are counted late or not at all.
+    SocketState = "socket_state",
+    /// A flow's entry was not in the table any more.
+    FlowMissing = "flow_missing",
+    /// A socket older than the start that seeding did not reach: counted from its first event on.
+    Unseeded = "unseeded",
+    /// kprobe plan: no room to remember the socket of a call, so its bytes are counted at the next event.
+    Call = "call",
+}
+
+indexed! {
+    /// A kernel field that the programs read: its offset from the start of the struct comes from the running
+    /// kernel's BTF and is passed in the read-only global `OFFSETS`. The text is (struct, path).
+    Field: ALL, (&'static str, &'static str);
+    /// Address family.
+    Family = ("sock", "__sk_common.skc_family"),
+    /// TCP state.
+    State = ("sock", "__sk_common.skc_state"),
+    /// Local port, host byte order.
+    LocalPort = ("sock", "__sk_common.skc_num"),
+    /// Remote port, network byte order.
+    RemotePort = ("sock", "__sk_common.skc_dport"),
+    /// Local IPv4 address.
+    LocalV4 = ("sock", "__sk_common.skc_rcv_saddr"),
+    /// Remote IPv4 address.
+    RemoteV4 = ("sock", "__sk_common.skc_daddr"),
+    /// Local IPv6 address.
+    LocalV6 = ("sock", "__sk_common.skc_v6_rcv_saddr"),
+    /// Remote IPv6 address.
+    RemoteV6 = ("sock", "__sk_common.skc_v6_daddr"),
+    /// Pointer to the network namespace.
+    Net = ("sock", "__sk_common.skc_net.net"),
+    /// `enum sock_flags` as bits.
+    SockFlags = ("sock", "__sk_common.skc_flags"),
+    /// Non-zero while a process holds the socket lock.
+    LockOwned = ("sock", "sk_lock.owned"),
+    /// Transport protocol: `IPPROTO_TCP`.
+    Protocol = ("sock", "sk_protocol"),
+    /// Inode number of a network namespace.
+    NetInum = ("net", "ns.inum"),
+    /// Next sequence number to be queued by the application.
+    WriteSeq = ("tcp_sock", "write_seq"),
+    /// First unacknowledged sequence number.
+    SndUna = ("tcp_sock", "snd_una"),
+    /// Bytes acknowledged, the SYN of an active open included.
+    BytesAcked = ("tcp_sock", "bytes_acked"),
+    /// Bytes received in order, the FIN included.
+    BytesReceived = ("tcp_sock", "bytes_received"),
+    /// Next sequence number expected.
+    RcvNxt = ("tcp_sock", "rcv_nxt"),
+    /// First sequence number that the application has not taken.
+    CopiedSeq = ("tcp_sock", "copied_seq"),
+    /// Payload bytes sent, retransmissions included.
+    BytesSent = ("tcp_sock", "bytes_sent"),
+    /// Payload bytes retransmitted.
+    BytesRetrans = ("tcp_sock", "bytes_retrans"),
+    /// Segments retransmitted.
+    TotalRetrans = ("tcp_sock", "total_retrans"),
+    /// Segments received.
+    SegsIn = ("tcp_sock", "segs_in"),
+    /// Segments sent.
+    SegsOut = ("tcp_sock", "segs_out"),
+    /// Smoothed round-trip time, eighths of a microsecond.
+    SrttUs = ("tcp_sock", "srtt_us"),
+    /// Time of the last segment, microseconds.
+    TcpMstamp = ("tcp_sock", "tcp_mstamp"),
+    /// `PF_KTHREAD` and others.
+    TaskFlags = ("task_struct", "flags"),
+    /// The process a thread belongs to.
+    TaskLeader = ("task_struct", "group_leader"),
+    /// Name of a task.
+    TaskComm = ("task_struct", "comm"),
+}
+
+/// Values of the read-only global `STORE`: where the state of a socket is kept.
+pub mod store {
+    /// In a hash map by the socket's address: works on every kernel and from every program.
+    pub const HASH: u32 = 0;
+    /// In the socket itself (socket local storage): Linux 5.11 and later, BTF-typed programs only.
+    pub const SOCKET: u32 = 1;
+}
+
+/// Values of the read-only global `TASK`: how the current task may be looked at.
+pub mod task {
+    /// Not at all: the thread's own name, and kernel threads are not told apart.
+    pub const OPAQUE: u32 = 0;
+    /// With `bpf_probe_read_kernel`.
+    pub const PROBE: u32 = 1;
+    /// By direct loads from `bpf_get_current_task_btf` (Linux 5.11).
+    pub const TYPED: u32 = 2;
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 56);
+const _: () = assert!(size_of::<Flow>() == 120);
+const _: () = assert!(size_of::<Untracked>() == 40);

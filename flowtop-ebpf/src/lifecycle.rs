@@ -1,0 +1,206 @@
+//! Birth, opening and end of a flow.
+//!
+//! A socket gets its state at birth (or by seeding), its entry when the connection is established, and loses both
+//! after `tcp_destroy_sock`.
+
+use crate::{
+    account::{entry, refresh_received, update},
+    maps::{FLOWS, SocketState, UNTRACKED_SOCKET, lose},
+    read::{Access, Socket},
+    totals::{self, state},
+    untracked,
+};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_ns};
+use core::ptr;
+use flowtop_common::{Field, Flow, FlowKey, Loss, flags};
+
+const AF_INET6: u16 = 10;
+
+/// `inet_sock_set_state`: raised before `sk_state` changes, mostly under the socket lock.
+#[inline(always)]
+pub fn state_changed<A: Access>(sk: &Socket<A>, old: u32, new: u32) {
+    match new {
+        state::SYN_SENT => born(sk, flags::ACTIVE),
+        // A socket that has sent a SYN itself comes here in a simultaneous open, and stays the active one.
+        state::SYN_RECV if old != state::SYN_SENT => born(sk, flags::PASSIVE),
+        _ => {
+            if new == state::ESTABLISHED && A::state(sk.sk).is_none() {
+                born(sk, if old == state::SYN_SENT { flags::ACTIVE } else { flags::PASSIVE });
+            }
+            let Some(of) = A::state(sk.sk) else { return };
+            // SAFETY: the lookup succeeded.
+            let of = unsafe { &mut *of };
+            if of.key.id == 0 {
+                if new != state::ESTABLISHED {
+                    return;
+                }
+                open(sk, of, old, 0);
+            }
+            if let Some(flow) = update(sk, of, old, new == state::CLOSE) {
+                flow.state = new;
+            }
+        }
+    }
+}
+
+/// `tcp_destroy_sock`: after this nothing happens to the socket any more.
+#[inline(always)]
+pub fn destroyed<A: Access>(sk: &Socket<A>) {
+    let Some(of) = A::state(sk.sk) else { return };
+    // SAFETY: the lookup succeeded.
+    let of = unsafe { &mut *of };
+    // The application may have emptied the receive queue after a reset; nothing can have been sent since CLOSE.
+    end(Some(sk), of);
+    A::forget_state(sk.sk);
+}
+
+/// A socket of `iter/tcp`, older than the hooks. From Linux 5.15 on under the socket lock.
+#[inline(always)]
+pub fn seeded<A: Access>(sk: &Socket<A>) {
+    use state::{CLOSE, LISTEN, SYN_RECV, SYN_SENT};
+    let tcp_state = sk.tcp_state();
+    // These have not carried anything; the hooks see what becomes of them.
+    if matches!(tcp_state, LISTEN | CLOSE | SYN_SENT | SYN_RECV) || A::state(sk.sk).is_some() {
+        return;
+    }
+    if let Some(of) = new_state(sk) {
+        open(sk, of, tcp_state, 0);
+    }
+}
+
+/// The state of a socket with a flow. A socket that nobody has seen so far is older than the start and was missed by
+/// seeding: it counts from here on, with what the call at hand has sent. A call on a socket that is not connected has
+/// no flow.
+#[inline(always)]
+pub fn known_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Option<&'a mut SocketState> {
+    let known = A::state(sk.sk);
+    if let Some(of) = known {
+        // SAFETY: the lookup succeeded.
+        let of = unsafe { &mut *of };
+        if of.key.id != 0 {
+            return Some(of);
+        }
+    }
+    let tcp_state = sk.tcp_state();
+    if matches!(tcp_state, state::CLOSE | state::LISTEN) {
+        return None;
+    }
+    if known.is_none() {
+        lose(Loss::Unseeded);
+    }
+    let of = new_state(sk)?;
+    open(sk, of, tcp_state, ret);
+    Some(of)
+}
+
+#[inline(always)]
+fn new_state<'a, A: Access>(sk: &Socket<A>) -> Option<&'a mut SocketState> {
+    let Some(of) = A::state_or_new(sk.sk) else {
+        lose(Loss::SocketState);
+        return None;
+    };
+    // SAFETY: the lookup succeeded.
+    Some(unsafe { &mut *of })
+}
+
+/// A connection begins. The socket may have carried another one before (`connect` after `connect(AF_UNSPEC)`).
+#[inline(always)]
+fn born<A: Access>(sk: &Socket<A>, role: u32) {
+    let Some(of) = new_state(sk) else { return };
+    end(None::<&Socket<A>>, of);
+    of.key.id = 0;
+    of.flags = flags::BORN | role;
+    of.untracked_tx_bytes = 0;
+    of.untracked_rx_bytes = 0;
+}
+
+/// Opens the flow entry; `sent_now` bytes of the totals are part of this event.
+#[inline(always)]
+fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sent_now: i32) {
+    // SAFETY: no arguments.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    write_key(sk, &mut of.key);
+    of.key.id = if of.flags & flags::BORN != 0 { now_ns } else { sk.sk as u64 };
+    let sent = totals::sent(sk, of, tcp_state);
+    let (received, _) = totals::received(sk);
+    of.tx_origin = sent.origin();
+    of.rx_origin = received.origin();
+    let mut flow = Flow { opened_ns: now_ns, state: tcp_state, flags: of.flags, ..EMPTY };
+    if of.flags & flags::BORN == 0 {
+        flow.base_tx_bytes = sent.bytes.wrapping_sub(if sent_now > 0 { sent_now as u64 } else { 0 });
+        flow.base_rx_bytes = received.bytes;
+        flow.tx_bytes = flow.base_tx_bytes;
+        flow.rx_bytes = flow.base_rx_bytes;
+    }
+    // An entry may exist: two events of a socket older than the start can come here at once, with the same key.
+    if FLOWS.insert(&of.key, &flow, BPF_NOEXIST as u64).is_err() && FLOWS.get_ptr_mut(&of.key).is_none() {
+        of.flags |= UNTRACKED_SOCKET;
+        untracked::opened(of, flow.base_tx_bytes, flow.base_rx_bytes);
+    }
+}
+
+const EMPTY: Flow = Flow {
+    tx_bytes: 0,
+    rx_bytes: 0,
+    base_tx_bytes: 0,
+    base_rx_bytes: 0,
+    sent_bytes: 0,
+    retrans_bytes: 0,
+    opened_ns: 0,
+    last_us: 0,
+    cgroup_id: 0,
+    segs_in: 0,
+    segs_out: 0,
+    retrans_segs: 0,
+    srtt_us_x8: 0,
+    pid: 0,
+    state: 0,
+    flags: 0,
+    pad0: 0,
+    comm: [0; 16],
+};
+
+/// The tuple and the namespace, IPv4 addresses as `::ffff:a.b.c.d`. The id is left alone.
+#[inline(always)]
+fn write_key<A: Access>(sk: &Socket<A>, key: &mut FlowKey) {
+    key.family = sk.sock(Field::Family);
+    key.local_port = sk.sock(Field::LocalPort);
+    key.remote_port = u16::from_be(sk.sock(Field::RemotePort));
+    key.netns = sk.net(Field::NetInum);
+    let (local, remote) = if key.family == AF_INET6 {
+        (sk.sock::<[u64; 2]>(Field::LocalV6), sk.sock::<[u64; 2]>(Field::RemoteV6))
+    } else {
+        (mapped(sk.sock(Field::LocalV4)), mapped(sk.sock(Field::RemoteV4)))
+    };
+    // SAFETY: 16 bytes each; the fields are aligned for `u64` because the key is.
+    unsafe {
+        ptr::write((&raw mut key.local_addr).cast(), local);
+        ptr::write((&raw mut key.remote_addr).cast(), remote);
+    }
+}
+
+/// `::ffff:a.b.c.d` for an address in network byte order.
+#[inline(always)]
+fn mapped(v4: u32) -> [u64; 2] {
+    [0, u64::from(u32::from_ne_bytes([0, 0, 0xff, 0xff])) | u64::from(v4) << 32]
+}
+
+/// The flow of this state, if any, has ended.
+#[inline(always)]
+fn end<A: Access>(sk: Option<&Socket<A>>, of: &mut SocketState) {
+    if of.key.id == 0 {
+        return;
+    }
+    if of.flags & UNTRACKED_SOCKET != 0 {
+        if let Some(sk) = sk {
+            untracked::received(sk, of);
+        }
+        return;
+    }
+    let Some(flow) = entry(of) else { return };
+    if let Some(sk) = sk {
+        refresh_received(sk, of, flow);
+    }
+    flow.state = state::CLOSE;
+    flow.flags |= flags::ENDED;
+}

@@ -1,0 +1,178 @@
+//! flowtop's kernel side: one short function a hook.
+//!
+//! An event is a trigger, never a number: each hook hands its socket to [`account`], which reads the socket's own
+//! counters. So a hook that misses a call delays bytes and loses none. Which of these programs are loaded is user
+//! space's choice (`flowtop::core::plan`); the two flow-end tracepoints are always among them.
+#![no_std]
+#![no_main]
+// For the one instruction that Rust cannot say on this target: see `maps::add`.
+#![feature(asm_experimental_arch)]
+
+mod account;
+mod calls;
+mod lifecycle;
+mod maps;
+mod owner;
+mod read;
+mod totals;
+mod untracked;
+
+use account::Sent;
+use aya_ebpf::{
+    macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe},
+    programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use core::ffi::c_void;
+use read::{Probed, Socket, Typed};
+
+/// Says what happened, in a debugging build only.
+macro_rules! trace {
+    ($($arg:tt)*) => {{
+        #[cfg(feature = "log")]
+        aya_log_ebpf::debug!($($arg)*);
+    }};
+}
+
+/// `inet_sock_set_state(sk, old, new)`: raised before `sk_state` changes.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn set_state(ctx: BtfTracePointContext) -> i32 {
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    trace!(&ctx, "state {} to {}", old, new);
+    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
+        lifecycle::state_changed(&sk, old as u32, new as u32);
+    }
+    0
+}
+
+/// `tcp_destroy_sock(sk)`: the last event of a socket.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+fn destroy(ctx: BtfTracePointContext) -> i32 {
+    trace!(&ctx, "destroy");
+    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
+        lifecycle::destroyed(&sk);
+    }
+    0
+}
+
+/// `tcp_rcv_space_adjust(sk)`: under the socket lock, `copied_seq` has moved already.
+#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+fn received_tp(ctx: BtfTracePointContext) -> i32 {
+    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
+        account::received(&sk);
+    }
+    0
+}
+
+/// `sock_send_length(sk, ret, flags)`, Linux 6.3: the socket lock has been released.
+#[btf_tracepoint(function = "sock_send_length")]
+fn sent_tp(ctx: BtfTracePointContext) -> i32 {
+    let ret: i32 = ctx.arg(1);
+    if ret > 0 {
+        if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
+            account::sent(&sk, Sent::Unlocked(ret));
+        }
+    }
+    0
+}
+
+/// `tcp_probe(sk, skb)`: a segment, so perhaps an acknowledgement, has arrived. What the application sent before is
+/// in the socket's counters by now. Only for kernels without `sock_send_length`.
+#[btf_tracepoint(function = "tcp_probe")]
+fn acked_tp(ctx: BtfTracePointContext) -> i32 {
+    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
+        account::sent(&sk, Sent::Locked(0));
+    }
+    0
+}
+
+/// `tcp_sendmsg_locked(sk, msg, size)` returns, under the socket lock.
+#[fexit(function = "tcp_sendmsg_locked")]
+fn sent_fexit(ctx: FExitContext) -> i32 {
+    // The value returned follows the arguments. `FExitContext::ret` would need Linux 5.17.
+    sent_typed(ctx.arg(0), ctx.arg(3))
+}
+
+/// `do_tcp_sendpages(sk, page, offset, size, flags)` returns, under the socket lock. Linux 6.4 and older.
+#[fexit(function = "do_tcp_sendpages")]
+fn sent_pages_fexit(ctx: FExitContext) -> i32 {
+    sent_typed(ctx.arg(0), ctx.arg(5))
+}
+
+#[inline(always)]
+fn sent_typed(sk: *const c_void, ret: i32) -> i32 {
+    if let Some(sk) = Socket::<Typed>::typed(sk) {
+        account::sent(&sk, Sent::Locked(ret));
+    }
+    0
+}
+
+/// `tcp_cleanup_rbuf(sk, copied)`: under the socket lock. `copied` is not used: it can be a running total.
+#[fentry(function = "tcp_cleanup_rbuf")]
+fn received_fentry(ctx: FEntryContext) -> i32 {
+    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
+        account::received(&sk);
+    }
+    0
+}
+
+/// Entry of `tcp_sendmsg_locked` or `do_tcp_sendpages`: remembers the socket for the return.
+#[kprobe]
+fn send_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(sk) = ctx.arg::<*const c_void>(0) {
+        calls::begins(sk);
+    }
+    0
+}
+
+/// Return of `tcp_sendmsg_locked` or `do_tcp_sendpages`, under the socket lock.
+#[kretprobe]
+fn sent_kretprobe(ctx: RetProbeContext) -> u32 {
+    if let Some(sk) = calls::ends() {
+        account::sent(&Socket::<Probed>::raw(sk), Sent::Locked(ctx.ret::<i32>()));
+    }
+    0
+}
+
+/// Entry of `tcp_cleanup_rbuf(sk, copied)`, under the socket lock.
+#[kprobe]
+fn received_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(sk) = ctx.arg::<*const c_void>(0) {
+        account::received(&Socket::<Probed>::raw(sk));
+    }
+    0
+}
+
+/// Does nothing: what an event costs without us, for the benchmark. Loaded on any tracepoint.
+#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+fn empty(_ctx: BtfTracePointContext) -> i32 {
+    0
+}
+
+/// `struct bpf_iter__tcp`: what the kernel hands to a program on `iter/tcp`.
+#[repr(C)]
+struct TcpIterContext {
+    meta: *const c_void,
+    sk_common: *const c_void,
+}
+
+/// One socket that is older than the hooks, or a null pointer at the end of the walk.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+extern "C" fn seed(ctx: *const TcpIterContext) -> i32 {
+    // SAFETY: the kernel passes a valid context; the pointer in it is checked for null before use.
+    let sk = unsafe { (*ctx).sk_common };
+    if let Some(sk) = Socket::<Typed>::typed(sk) {
+        lifecycle::seeded(&sk);
+    }
+    0
+}
+
+// The helpers below are only offered to programs with a GPL-compatible licence.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

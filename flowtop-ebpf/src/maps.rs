@@ -1,0 +1,101 @@
+//! Every map and global, and what sizes it.
+
+use aya_ebpf::{
+    Global,
+    btf_maps::SkStorage,
+    macros::{btf_map, map},
+    maps::{Array, HashMap, PerCpuArray},
+};
+use flowtop_common::{Field, Flow, FlowKey, Loss, Untracked};
+
+/// What is remembered of one socket between events.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SocketState {
+    /// The key of the socket's flow; its `id` is 0 as long as there is none.
+    pub key: FlowKey,
+    /// For a socket without an entry: bytes sent that [`UNTRACKED`] has already.
+    pub untracked_tx_bytes: u64,
+    /// For a socket without an entry: bytes received that [`UNTRACKED`] has already.
+    pub untracked_rx_bytes: u64,
+    /// Sequence number that stands for 0 bytes sent.
+    pub tx_origin: u32,
+    /// Sequence number that stands for 0 bytes received.
+    pub rx_origin: u32,
+    /// `flowtop_common::flags`, and [`UNTRACKED_SOCKET`].
+    pub flags: u32,
+    pub pad: u32,
+}
+
+/// Bit of [`SocketState::flags`]: the flow table was full, the socket counts into [`UNTRACKED`].
+pub const UNTRACKED_SOCKET: u32 = 1 << 16;
+
+/// The flow table. Sized by `--max-flows`. Entries are removed by user space only, after ENDED has been read.
+#[map]
+pub static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 17, 0);
+
+/// What sockets carried that found [`FLOWS`] full.
+#[map]
+pub static UNTRACKED: Array<Untracked> = Array::with_max_entries(1, 0);
+
+/// What could not be done, indexed by [`Loss`].
+#[map]
+pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT as u32, 0);
+
+/// State of sockets, kept in the sockets (`STORE` is `store::SOCKET`).
+#[btf_map]
+pub static SOCKET_STORAGE: SkStorage<SocketState> = SkStorage::new();
+
+/// State of sockets by address (`STORE` is `store::HASH`). Sized by user space: room for more sockets than flows, so
+/// that those without an entry are counted exactly too.
+#[map]
+pub static SOCKET_TABLE: HashMap<u64, SocketState> = HashMap::with_max_entries(1, 0);
+
+/// kprobe plan: the socket of the send call that each thread is in.
+#[map]
+pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(16384, 0);
+
+/// Offsets of kernel fields in bytes, indexed by [`Field`].
+#[unsafe(no_mangle)]
+pub static OFFSETS: [Global<u32>; Field::COUNT] = [const { Global::new(0) }; Field::COUNT];
+
+/// One of `flowtop_common::store`.
+#[unsafe(no_mangle)]
+pub static STORE: Global<u32> = Global::new(0);
+
+/// One of `flowtop_common::task`.
+#[unsafe(no_mangle)]
+pub static TASK: Global<u32> = Global::new(0);
+
+/// 1 if events of the send side run under the socket lock, 0 if after its release.
+#[unsafe(no_mangle)]
+pub static SEND_LOCKED: Global<u32> = Global::new(1);
+
+/// Adds `n` to a counter in one instruction.
+///
+/// Rust has no atomic add for this target; the oldest BPF atomic is written by hand. On x86-64 it is a full memory
+/// barrier as well, which `account::store_unlocked` relies on.
+///
+/// # Safety
+/// `counter` comes from a successful lookup in this program, so it is aligned and stays mapped until the program ends.
+#[inline(always)]
+pub unsafe fn add(counter: *mut u64, n: u64) {
+    // SAFETY: as above; the instruction touches these 8 bytes only.
+    unsafe {
+        core::arch::asm!(
+            "lock *(u64 *)({counter} + 0) += {n}",
+            counter = in(reg) counter,
+            n = in(reg) n,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Counts one failure.
+#[inline(always)]
+pub fn lose(loss: Loss) {
+    if let Some(counter) = LOSSES.get_ptr_mut(loss as u32) {
+        // SAFETY: the lookup succeeded.
+        unsafe { add(counter, 1) }
+    }
+}

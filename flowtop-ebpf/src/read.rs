@@ -1,0 +1,184 @@
+//! How the kernel's structs are read and where a socket's state is found: [`Typed`] for programs whose arguments
+//! carry BTF types, [`Probed`] for kprobes. Nothing else knows the difference.
+
+use crate::maps::{OFFSETS, SOCKET_STORAGE, SOCKET_TABLE, STORE, SocketState};
+use aya_ebpf::{
+    bindings::{BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE},
+    helpers::{
+        bpf_probe_read_kernel,
+        generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+    },
+};
+use core::{ffi::c_void, marker::PhantomData, ptr};
+use flowtop_common::{Field, store};
+
+/// A way to look at kernel memory.
+pub trait Access {
+    /// Reads `field` of the kernel struct at `base`.
+    ///
+    /// # Safety
+    /// `base` points at the struct that the field belongs to.
+    unsafe fn load<T: Copy + Default>(base: *const c_void, field: Field) -> T;
+
+    /// The state of the socket, if it has one.
+    fn state(sk: *const c_void) -> Option<*mut SocketState>;
+
+    /// The state of the socket, or a new one of all zeros; `None` when there is no memory for it.
+    fn state_or_new(sk: *const c_void) -> Option<*mut SocketState>;
+
+    /// The socket has ended.
+    fn forget_state(sk: *const c_void);
+}
+
+/// Direct loads through pointers whose type the verifier knows.
+pub struct Typed;
+
+/// `bpf_probe_read_kernel` through plain addresses.
+pub struct Probed;
+
+#[inline(always)]
+fn offset(field: Field) -> usize {
+    OFFSETS[field as usize].load() as usize
+}
+
+impl Access for Typed {
+    #[inline(always)]
+    unsafe fn load<T: Copy + Default>(base: *const c_void, field: Field) -> T {
+        // SAFETY: the verifier knows the type of `base` and the (constant) offset, and refuses what lies outside.
+        unsafe { ptr::read_volatile(base.byte_add(offset(field)).cast::<T>()) }
+    }
+
+    #[inline(always)]
+    fn state(sk: *const c_void) -> Option<*mut SocketState> {
+        if STORE.load() == store::SOCKET { storage(sk, 0) } else { table(sk) }
+    }
+
+    #[inline(always)]
+    fn state_or_new(sk: *const c_void) -> Option<*mut SocketState> {
+        if STORE.load() == store::SOCKET {
+            storage(sk, BPF_SK_STORAGE_GET_F_CREATE as u64)
+        } else {
+            table_or_new(sk)
+        }
+    }
+
+    #[inline(always)]
+    fn forget_state(sk: *const c_void) {
+        // Socket storage goes with the socket.
+        if STORE.load() != store::SOCKET {
+            let _ = SOCKET_TABLE.remove(&(sk as u64));
+        }
+    }
+}
+
+impl Access for Probed {
+    #[inline(always)]
+    unsafe fn load<T: Copy + Default>(base: *const c_void, field: Field) -> T {
+        // SAFETY: the helper checks the address. A fault cannot be told from a zero here, and a live socket has none.
+        unsafe { bpf_probe_read_kernel(base.byte_add(offset(field)).cast::<T>()) }.unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn state(sk: *const c_void) -> Option<*mut SocketState> {
+        table(sk)
+    }
+
+    #[inline(always)]
+    fn state_or_new(sk: *const c_void) -> Option<*mut SocketState> {
+        table_or_new(sk)
+    }
+
+    #[inline(always)]
+    fn forget_state(sk: *const c_void) {
+        let _ = SOCKET_TABLE.remove(&(sk as u64));
+    }
+}
+
+#[inline(always)]
+fn storage(sk: *const c_void, create: u64) -> Option<*mut SocketState> {
+    // SAFETY: the map is a socket storage of this value type, and the verifier knows `sk` as a socket.
+    let state = unsafe {
+        bpf_sk_storage_get(
+            (&raw const SOCKET_STORAGE).cast_mut().cast(),
+            sk.cast_mut(),
+            ptr::null_mut(),
+            create,
+        )
+    };
+    if state.is_null() { None } else { Some(state.cast()) }
+}
+
+#[inline(always)]
+fn table(sk: *const c_void) -> Option<*mut SocketState> {
+    SOCKET_TABLE.get_ptr_mut(&(sk as u64))
+}
+
+#[inline(always)]
+fn table_or_new(sk: *const c_void) -> Option<*mut SocketState> {
+    if let Some(state) = table(sk) {
+        return Some(state);
+    }
+    // SAFETY: integers only, so all zeros is a value.
+    let empty: SocketState = unsafe { core::mem::zeroed() };
+    let _ = SOCKET_TABLE.insert(&(sk as u64), &empty, BPF_NOEXIST as u64);
+    table(sk)
+}
+
+/// A TCP socket and how to read it.
+pub struct Socket<A> {
+    /// The socket as `struct sock`; also its identity.
+    pub sk: *const c_void,
+    tp: *const c_void,
+    access: PhantomData<A>,
+}
+
+impl Socket<Typed> {
+    /// `None` for a null pointer, for a request or time-wait socket and for every protocol but TCP.
+    #[inline(always)]
+    pub fn typed(sk: *const c_void) -> Option<Self> {
+        if sk.is_null() {
+            return None;
+        }
+        // SAFETY: the verifier knows `sk` as a socket.
+        let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut()) };
+        if tp.is_null() { None } else { Some(Self { sk, tp: tp.cast(), access: PhantomData }) }
+    }
+}
+
+impl Socket<Probed> {
+    /// The argument of a function that only takes TCP sockets.
+    #[inline(always)]
+    pub fn raw(sk: *const c_void) -> Self {
+        Self { sk, tp: sk, access: PhantomData }
+    }
+}
+
+impl<A: Access> Socket<A> {
+    /// A field of `struct sock`.
+    #[inline(always)]
+    pub fn sock<T: Copy + Default>(&self, field: Field) -> T {
+        // SAFETY: `sk` is a `struct sock`.
+        unsafe { A::load(self.sk, field) }
+    }
+
+    /// A field of `struct tcp_sock`.
+    #[inline(always)]
+    pub fn tcp<T: Copy + Default>(&self, field: Field) -> T {
+        // SAFETY: `tp` is a `struct tcp_sock`.
+        unsafe { A::load(self.tp, field) }
+    }
+
+    /// A field of the `struct net` the socket lives in.
+    #[inline(always)]
+    pub fn net<T: Copy + Default>(&self, field: Field) -> T {
+        let net: usize = self.sock(Field::Net);
+        // SAFETY: a socket's namespace outlives it.
+        unsafe { A::load(net as *const c_void, field) }
+    }
+
+    /// The state as the kernel has it now.
+    #[inline(always)]
+    pub fn tcp_state(&self) -> u32 {
+        u32::from(self.sock::<u8>(Field::State))
+    }
+}

@@ -1,0 +1,154 @@
+//! How a benchmark ends: a table on stdout, the same figures in a file, and an exit code. What is measured is in the
+//! benchmarks.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf, process::ExitCode};
+
+/// Flags of every benchmark.
+#[derive(Debug, clap::Args)]
+pub struct OutcomeArgs {
+    /// A Markdown table, for a document
+    #[arg(long)]
+    markdown: bool,
+    /// Write the figures to a file as well
+    #[arg(long, value_name = "FILE", hide = true)]
+    json: Option<PathBuf>,
+    /// Fail when a figure is beyond its bar
+    #[arg(long)]
+    enforce: bool,
+    /// What cargo passes to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// One line of the table: named cells in the order of the columns.
+pub struct Row {
+    cells: Vec<(&'static str, Value)>,
+    within_bar: bool,
+}
+
+impl Row {
+    /// A line that begins with text.
+    pub fn new(column: &'static str, text: impl Into<String>) -> Self {
+        Self { cells: vec![(column, Value::String(text.into()))], within_bar: true }
+    }
+
+    /// Adds a cell.
+    #[must_use]
+    pub fn cell(mut self, column: &'static str, value: impl Into<Value>) -> Self {
+        self.cells.push((column, value.into()));
+        self
+    }
+
+    /// Adds a figure with the bar that it must not exceed.
+    #[must_use]
+    pub fn figure(self, column: &'static str, value: f64, bar: Option<f64>) -> Self {
+        let within_bar = bar.is_none_or(|bar| value <= bar);
+        let row = self.cell(column, value).cell("bar", bar);
+        Self { within_bar: row.within_bar && within_bar, ..row }
+    }
+}
+
+/// What was measured.
+pub struct Outcome {
+    /// At least one line; all have the same columns.
+    pub rows: Vec<Row>,
+    /// What a reader must know to judge the figures, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Prints the outcome of the benchmark `name`.
+pub fn publish(name: &str, args: &OutcomeArgs, outcome: Result<Outcome>) -> ExitCode {
+    match outcome.and_then(|outcome| show(name, args, &outcome).map(|()| outcome)) {
+        Ok(outcome) if args.enforce && !outcome.rows.iter().all(|row| row.within_bar) => {
+            eprintln!("bench {name}: a figure is beyond its bar");
+            ExitCode::FAILURE
+        }
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench {name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The median; for an even number the larger one of the middle. Zero of nothing.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+fn show(name: &str, args: &OutcomeArgs, outcome: &Outcome) -> Result<()> {
+    let command = command(name);
+    let machine = format!("Linux {}, {}", kernel(), processor());
+    println!("`{command}` on {machine}\n");
+    print!("{}", table(&outcome.rows, args.markdown));
+    for note in &outcome.notes {
+        println!("\n{note}");
+    }
+    let Some(file) = &args.json else { return Ok(()) };
+    let rows: Vec<Value> = outcome.rows.iter().map(|row| row.cells.iter().cloned().collect()).collect();
+    let figures = json!({ "command": command, "machine": machine, "rows": rows, "notes": outcome.notes });
+    fs::write(file, format!("{figures:#}\n")).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// What to type for the same figures.
+fn command(name: &str) -> String {
+    let mut command = format!("cargo xtask bench {name}");
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--bench" => {}
+            "--json" => drop(args.next()),
+            flag => command.extend([" ", flag]),
+        }
+    }
+    command
+}
+
+fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or("an unknown processor", |(_, model)| model).to_owned()
+}
+
+/// Columns under each other; with Markdown's bars if asked for.
+fn table(rows: &[Row], markdown: bool) -> String {
+    let columns = rows.first().map(|row| row.cells.iter().map(|(column, _)| (*column).to_owned()).collect());
+    let cells = rows.iter().map(|row| row.cells.iter().map(|(_, value)| text(value)).collect());
+    let lines: Vec<Vec<String>> = columns.into_iter().chain(cells).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or_default();
+    let pad = |column: usize, cell: &str| match column {
+        0 => format!("{cell:<0$}", width(column)),
+        _ => format!("{cell:>0$}", width(column)),
+    };
+    let mut table = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let cells: Vec<_> = line.iter().enumerate().map(|(column, cell)| pad(column, cell)).collect();
+        table += &if markdown { format!("| {} |\n", cells.join(" | ")) } else { cells.join("  ") + "\n" };
+        if markdown && number == 0 {
+            let rules = line.iter().enumerate().map(|(column, _)| rule(column, width(column)));
+            table += &format!("| {} |\n", rules.collect::<Vec<_>>().join(" | "));
+        }
+    }
+    table
+}
+
+/// The first column to the left, numbers to the right.
+fn rule(column: usize, width: usize) -> String {
+    if column == 0 { "-".repeat(width) } else { "-".repeat(width - 1) + ":" }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => format!("{:.2}", number.as_f64().unwrap_or_default()),
+        other => other.to_string(),
+    }
+}

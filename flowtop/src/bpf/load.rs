@@ -1,0 +1,154 @@
+//! A plan → programs loaded and attached, or a sentence why not.
+
+use super::probe::Host;
+use crate::core::plan::{Attach, Plan, Program};
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::MapError,
+    programs::{BtfTracePoint, FEntry, FExit, Iter, KProbe, ProgramError},
+};
+use flowtop_common::{Flow, FlowKey, store};
+use std::{error::Error, io};
+
+/// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/flowtop.bpf.o");
+
+/// Kernel memory of one entry of a preallocated hash map beside its key and value: `struct htab_elem`.
+const HASH_ENTRY_BYTES: u64 = 48;
+
+/// Key and value of `SOCKET_TABLE`.
+const SOCKET_ENTRY_BYTES: u64 = 8 + 88;
+
+/// Sockets without an entry in the flow table that are still counted exactly where the state of a socket cannot be
+/// kept in the socket itself.
+const UNTRACKED_SOCKETS: u32 = 65_536;
+
+/// Threads that can be inside a send call at once, in the kprobe plan.
+const CALLS: u32 = 16_384;
+
+/// Kernel memory in bytes that the tables of a plan take.
+#[must_use]
+pub fn table_bytes(plan: &Plan, max_flows: u32) -> u64 {
+    let flow_entry = HASH_ENTRY_BYTES + (size_of::<FlowKey>() + size_of::<Flow>()) as u64;
+    let sockets = u64::from(socket_table_entries(plan, max_flows)) * (HASH_ENTRY_BYTES + SOCKET_ENTRY_BYTES);
+    u64::from(max_flows) * flow_entry + sockets
+}
+
+fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
+    if plan.store == store::HASH { max_flows.saturating_add(UNTRACKED_SOCKETS) } else { 1 }
+}
+
+/// Loads and attaches the programs of the plan. Everything is gone again when the value is dropped.
+///
+/// # Errors
+/// The step that was refused, and why, as half a sentence.
+pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, String> {
+    let send_locked = u32::from(plan.send_locked);
+    let calls =
+        if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&host.btf))
+        .override_global("OFFSETS", &host.offsets[..], true)
+        .override_global("STORE", &plan.store, true)
+        .override_global("TASK", &plan.task, true)
+        .override_global("SEND_LOCKED", &send_locked, true)
+        .map_max_entries("FLOWS", max_flows)
+        .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
+        .map_max_entries("CALLS", calls)
+        .load(OBJECT)
+        .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
+    for program in &plan.programs {
+        start(&mut ebpf, program, &host.btf)
+            .map_err(|error| format!("cannot attach {}: {}", place(program.attach), reason(&error)))?;
+    }
+    Ok(ebpf)
+}
+
+/// Loads the iterator over the sockets of a network namespace.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_iterator<'a>(ebpf: &'a mut Ebpf, host: &Host) -> Result<&'a mut Iter, String> {
+    let program = ebpf.program_mut("seed").ok_or("the BPF object has no program seed")?;
+    let iter: &mut Iter = program.try_into().map_err(|error: ProgramError| reason(&error))?;
+    iter.load("tcp", &host.btf).map_err(|error| reason(&error))?;
+    Ok(iter)
+}
+
+fn start(ebpf: &mut Ebpf, program: &Program, btf: &aya::Btf) -> Result<(), ProgramError> {
+    // A missing program is the contract test's business; the nearest error of aya is this one.
+    let handle = ebpf.program_mut(program.name).ok_or(ProgramError::NotLoaded)?;
+    match program.attach {
+        Attach::Tracepoint(name) => {
+            let handle: &mut BtfTracePoint = handle.try_into()?;
+            handle.load(name, btf)?;
+            handle.attach()?;
+        }
+        Attach::Fentry(function) => {
+            let handle: &mut FEntry = handle.try_into()?;
+            handle.load(function, btf)?;
+            handle.attach()?;
+        }
+        Attach::Fexit(function) => {
+            let handle: &mut FExit = handle.try_into()?;
+            handle.load(function, btf)?;
+            handle.attach()?;
+        }
+        Attach::Kprobe(function) | Attach::Kretprobe(function) => {
+            let handle: &mut KProbe = handle.try_into()?;
+            // One program serves two functions where both exist.
+            if handle.fd().is_err() {
+                handle.load()?;
+            }
+            handle.attach(function, 0)?;
+        }
+    }
+    Ok(())
+}
+
+fn place(attach: Attach) -> String {
+    match attach {
+        Attach::Tracepoint(name) => format!("tracepoint {name}"),
+        Attach::Fentry(function) => format!("fentry of {function}"),
+        Attach::Fexit(function) => format!("fexit of {function}"),
+        Attach::Kprobe(function) => format!("kprobe of {function}"),
+        Attach::Kretprobe(function) => format!("kretprobe of {function}"),
+    }
+}
+
+fn refused_object(error: &EbpfError, bytes: u64) -> String {
+    let mebibytes = bytes.div_ceil(1 << 20);
+    match error {
+        EbpfError::MapError(MapError::CreateError { name, io_error }) => format!(
+            "cannot create map {name}: {}; the tables take {mebibytes} MiB of kernel memory, --max-flows makes them smaller",
+            os_reason(io_error)
+        ),
+        other => format!("cannot load the BPF object: {}", reason(other)),
+    }
+}
+
+/// The innermost cause in few words; a verifier log of hundreds of lines is not a reason that a user can read.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
+        let log = verifier_log.to_string();
+        let verdict = log.lines().rev().find(|line| !line.is_empty() && !line.starts_with("processed "));
+        let verdict = verdict.map(|line| format!(" ({line})")).unwrap_or_default();
+        return format!("{}{verdict}", os_reason(io_error));
+    }
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    match innermost.downcast_ref::<io::Error>() {
+        Some(io_error) => os_reason(io_error),
+        None => innermost.to_string(),
+    }
+}
+
+/// `operation not permitted` for `Operation not permitted (os error 1)`.
+fn os_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,133 @@
+//! The live source of samples: probe the host, try the plans, check that one counts, read.
+
+pub mod load;
+pub mod probe;
+pub mod read;
+pub mod seed;
+pub mod selfcheck;
+pub mod sys;
+
+use crate::core::{
+    plan::{self, Hooks, Plan},
+    wire::Sample,
+};
+use anyhow::{Context as _, Result, bail};
+use aya::Ebpf;
+use flowtop_common::FlowKey;
+use probe::Host;
+use read::Reader;
+use std::time::Duration;
+
+/// A plan that did not work here, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The plan's hooks.
+    pub hooks: Hooks,
+    /// Half a sentence.
+    pub reason: String,
+}
+
+/// What a loaded program has cost since it was loaded, while the kernel kept statistics
+/// (`kernel.bpf_stats_enabled`, or [`aya::sys::enable_stats`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramCost {
+    /// Name of the program in the object.
+    pub name: String,
+    /// Times it ran.
+    pub runs: u64,
+    /// Time it ran in all.
+    pub run_time: Duration,
+}
+
+/// Programs that count, and the way to read what they have counted.
+pub struct Live {
+    /// Owns the programs and their links.
+    ebpf: Ebpf,
+    reader: Reader,
+    /// The plan in force.
+    pub plan: Plan,
+    /// Plans tried before it.
+    pub refusals: Vec<Refusal>,
+    /// Why sockets older than the start could not be seeded, if so.
+    pub unseeded: Option<String>,
+}
+
+impl Live {
+    /// Starts counting with the first plan that loads, attaches and passes the self-check.
+    ///
+    /// # Errors
+    /// Missing rights, a kernel without type information, or no plan that works.
+    pub fn start(wanted: Option<Hooks>, max_flows: u32) -> Result<Self> {
+        probe::require_rights()?;
+        let host = probe::host()?;
+        let mut refusals = Vec::new();
+        for plan in plan::plans(host.facts, wanted) {
+            match attempt(&plan, &host, max_flows)? {
+                Ok((mut ebpf, reader)) => {
+                    let unseeded = seed_sockets(&mut ebpf, &host).err();
+                    sys::trim_memory();
+                    return Ok(Self { ebpf, reader, plan, refusals, unseeded });
+                }
+                Err(reason) => refusals.push(Refusal { hooks: plan.hooks, reason }),
+            }
+        }
+        bail!(no_plan(wanted, &refusals))
+    }
+
+    /// Reads everything that has been counted; `at_ns` becomes the time of the read.
+    pub fn sample(&mut self, sample: &mut Sample) -> Result<()> {
+        sample.at_ns = now_ns();
+        self.reader.read(sample)
+    }
+
+    /// What each program has cost.
+    pub fn costs(&self) -> Result<Vec<ProgramCost>> {
+        let loaded = self.ebpf.programs().filter(|(_, program)| program.fd().is_ok());
+        loaded
+            .map(|(name, program)| {
+                let info =
+                    program.info().with_context(|| format!("cannot ask the kernel about program {name}"))?;
+                Ok(ProgramCost { name: name.to_owned(), runs: info.run_count(), run_time: info.run_time() })
+            })
+            .collect()
+    }
+
+    /// Removes flows that have ended and been read since.
+    pub fn remove(&mut self, keys: &[FlowKey]) -> Result<()> {
+        self.reader.remove(keys)
+    }
+}
+
+/// Loads, attaches and checks one plan. The outer error ends the search.
+pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<(Ebpf, Reader), String>> {
+    if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
+        return Ok(Err(reason));
+    }
+    let mut ebpf = match load::load(plan, host, max_flows) {
+        Ok(ebpf) => ebpf,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut reader = Reader::new(&mut ebpf)?;
+    Ok(selfcheck::run(&mut reader)?.map(|()| (ebpf, reader)))
+}
+
+fn seed_sockets(ebpf: &mut Ebpf, host: &Host) -> Result<(), String> {
+    let iter = load::load_iterator(ebpf, host)?;
+    seed::run(iter).map_err(|error| format!("{error:#}"))
+}
+
+fn no_plan(wanted: Option<Hooks>, refusals: &[Refusal]) -> String {
+    let tried: Vec<_> = refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
+    let tried = tried.join("; ");
+    match wanted {
+        Some(hooks) => format!("the {hooks} hooks do not work on this kernel ({tried}); try --hooks auto"),
+        None => format!("no hooks work on this kernel ({tried}); `flowtop doctor` tells more"),
+    }
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds, the clock of the kernel side.
+#[must_use]
+pub fn now_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}

@@ -1,0 +1,103 @@
+//! Facts about this host; nothing is decided here.
+
+use crate::core::{btf::Btf, plan::Facts};
+use anyhow::{Context as _, Result, bail};
+use flowtop_common::Field;
+use std::{fs, io};
+
+/// The kernel's type information (`CONFIG_DEBUG_INFO_BTF`).
+const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// What the programs need to know of the running kernel.
+pub struct Host {
+    /// What there is to hook.
+    pub facts: Facts,
+    /// Offset in bytes of each [`Field`], in its order.
+    pub offsets: Vec<u32>,
+    /// The kernel's types, as the loader wants them.
+    pub btf: aya::Btf,
+}
+
+/// Reads the running kernel's type information.
+///
+/// # Errors
+/// No BTF, BTF that cannot be read, or a field that is not in it.
+pub fn host() -> Result<Host> {
+    let bytes = fs::read(BTF_PATH).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow::anyhow!(
+            "the kernel has no type information ({BTF_PATH}); flowtop needs one built with CONFIG_DEBUG_INFO_BTF, Linux 5.10 or later"
+        ),
+        _ => anyhow::anyhow!("cannot read {BTF_PATH}: {error}"),
+    })?;
+    let types = Btf::parse(&bytes)?;
+    let fields: Vec<_> = Field::ALL.iter().map(|(_, path)| *path).collect();
+    Ok(Host {
+        facts: facts(&types),
+        offsets: types.fields(&fields)?,
+        btf: aya::Btf::parse(&bytes, aya::Endianness::default())
+            .context("cannot parse the kernel's type information")?,
+    })
+}
+
+fn facts(types: &Btf<'_>) -> Facts {
+    Facts {
+        tcp_sendmsg_locked: types.has_func("tcp_sendmsg_locked"),
+        do_tcp_sendpages: types.has_func("do_tcp_sendpages"),
+        tcp_cleanup_rbuf: types.has_func("tcp_cleanup_rbuf"),
+        sock_send_length: types.has_typedef("btf_trace_sock_send_length"),
+        socket_storage: types.has_func("bpf_sk_storage_get_tracing"),
+        typed_task: types.enum_value("bpf_func_id", "BPF_FUNC_get_current_task_btf").is_some(),
+    }
+}
+
+/// A capability by number and name (`include/uapi/linux/capability.h`), and what flowtop does with it.
+pub const CAPABILITIES: [(u32, &str, &str); 3] = [
+    (39, "cap_bpf", "load programs and maps"),
+    (38, "cap_perfmon", "attach programs to kernel functions and read kernel memory"),
+    (21, "cap_sys_admin", "look into other network namespaces at the start"),
+];
+
+/// The effective capabilities of this process, one bit each.
+pub fn effective_capabilities() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
+    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:")).map(str::trim);
+    let hex = hex.context("/proc/self/status has no line CapEff")?;
+    u64::from_str_radix(hex, 16).context("the line CapEff of /proc/self/status is not a number")
+}
+
+/// Whether `capabilities` has the one of this number; `cap_sys_admin` includes the two that were split off it.
+#[must_use]
+pub fn has_capability(capabilities: u64, number: u32) -> bool {
+    let has = |number: u32| capabilities & (1 << number) != 0;
+    has(number) || (matches!(number, 38 | 39) && has(21))
+}
+
+/// # Errors
+/// A sentence that names the first missing right and how to get it.
+pub fn require_rights() -> Result<()> {
+    let capabilities = effective_capabilities()?;
+    for (number, name, purpose) in CAPABILITIES.iter().take(2) {
+        if !has_capability(capabilities, *number) {
+            bail!(
+                "missing {} to {purpose}; run as root or `setcap cap_bpf,cap_perfmon,cap_sys_admin+ep` on the flowtop binary",
+                name.to_uppercase()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The kernel's lockdown mode: `none`, `integrity` or `confidentiality`; `None` where there is no lockdown.
+#[must_use]
+pub fn lockdown() -> Option<String> {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    let (_, rest) = text.split_once('[')?;
+    rest.split_once(']').map(|(mode, _)| mode.to_owned())
+}
+
+/// `kernel.ftrace_enabled`; when it is off, trampolines and kprobes attach and never fire.
+#[must_use]
+pub fn ftrace_enabled() -> Option<bool> {
+    let text = fs::read_to_string("/proc/sys/kernel/ftrace_enabled").ok()?;
+    Some(text.trim() != "0")
+}

@@ -1,0 +1,79 @@
+//! Sockets that are older than flowtop: one walk of the kernel's socket iterator in every network namespace opens
+//! their entries, so that neither their history nor their first event is counted wrongly.
+
+use anyhow::{Context as _, Result};
+use aya::programs::Iter;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+    os::{fd::AsFd as _, linux::fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+/// Walks the sockets of all network namespaces. A namespace that cannot be entered is passed over: the sockets in it
+/// are counted from their first event on, and each of them as a loss of kind `unseeded`.
+///
+/// # Errors
+/// When the iterator itself does not work.
+pub fn run(iter: &mut Iter) -> Result<()> {
+    walk(iter)?;
+    let here = inode(Path::new("/proc/thread-self/ns/net"))?;
+    for (netns, file) in namespaces() {
+        if netns != here {
+            in_namespace(iter, &file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the walk on a thread of its own, which ends in the other namespace.
+fn in_namespace(iter: &mut Iter, file: &File) -> Result<()> {
+    let entered = || move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network));
+    let walked = std::thread::scope(|scope| {
+        scope.spawn(|| if entered().is_ok() { walk(iter) } else { Ok(()) }).join()
+    });
+    walked.map_err(|_| anyhow::anyhow!("the walk over the sockets of a namespace ended unexpectedly"))?
+}
+
+/// The iterator covers the namespace of the thread that opens it. It writes nothing; reading drives it.
+fn walk(iter: &mut Iter) -> Result<()> {
+    let link = iter.attach().context("cannot attach the socket iterator")?;
+    let mut file = iter.take_link(link)?.into_file().context("cannot open the socket iterator")?;
+    io::copy(&mut file, &mut io::sink()).context("cannot walk the sockets")?;
+    Ok(())
+}
+
+/// Every network namespace that a process lives in or that is mounted somewhere, by inode number.
+fn namespaces() -> HashMap<u64, File> {
+    let of_processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|e| e.path().join("ns/net"));
+    let mut found = HashMap::new();
+    for path in of_processes.chain(mounted()) {
+        // Processes and mounts come and go; what is not there any more has no sockets of its own.
+        if let Ok(netns) = inode(&path)
+            && !found.contains_key(&netns)
+            && let Ok(file) = File::open(&path)
+        {
+            found.insert(netns, file);
+        }
+    }
+    found
+}
+
+/// Namespaces kept alive by a bind mount, as `ip netns add` makes them: lines of type `nsfs` whose root is `net:[N]`.
+fn mounted() -> Vec<PathBuf> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(3);
+            let (root, mount_point) = (fields.next()?, fields.next()?);
+            root.starts_with("net:[").then(|| PathBuf::from(mount_point))
+        })
+        .collect()
+}
+
+fn inode(path: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(path)?.st_ino())
+}

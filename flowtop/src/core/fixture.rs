@@ -1,0 +1,61 @@
+//! Literal flows and samples for the tests of the core.
+
+use std::net::{IpAddr, SocketAddr};
+
+use flowtop_common::{Flow, FlowKey, flags};
+
+use super::ledger::Ledger;
+use super::wire::Sample;
+
+pub(super) const S: u64 = 1_000_000_000;
+/// A born initiator, a born acceptor, and a socket that is older than flowtop.
+pub(super) const CONNECTED: u32 = flags::BORN | flags::ACTIVE;
+pub(super) const ACCEPTED: u32 = flags::BORN | flags::PASSIVE;
+pub(super) const OLDER: u32 = 0;
+
+/// The wire's form of an address.
+fn octets(addr: IpAddr) -> [u8; 16] {
+    match addr {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// One end of a connection: `local` and `remote` as `addr:port`.
+pub(super) fn key(netns: u32, local: &str, remote: &str, id: u64) -> FlowKey {
+    let (local, remote): (SocketAddr, SocketAddr) = (local.parse().unwrap(), remote.parse().unwrap());
+    FlowKey {
+        local_addr: octets(local.ip()),
+        remote_addr: octets(remote.ip()),
+        local_port: local.port(),
+        remote_port: remote.port(),
+        family: if local.is_ipv4() { 2 } else { 10 },
+        netns,
+        id,
+        ..FlowKey::default()
+    }
+}
+
+/// An established flow that has moved so much.
+pub(super) fn flow(flow_flags: u32, tx_bytes: u64, rx_bytes: u64) -> Flow {
+    Flow { tx_bytes, rx_bytes, flags: flow_flags, state: 1, ..Flow::default() }
+}
+
+/// The same flow after its end.
+pub(super) fn ended(flow: Flow) -> Flow {
+    Flow { flags: flow.flags | flags::ENDED, state: 7, ..flow }
+}
+
+pub(super) fn sample(at_s: u64, flows: &[(FlowKey, Flow)]) -> Sample {
+    Sample { at_ns: at_s * S, flows: flows.to_vec(), ..Sample::default() }
+}
+
+/// A ledger that has taken an empty baseline at 0 s and then these samples.
+pub(super) fn ledger_of(samples: &[Sample]) -> Ledger {
+    let mut ledger = Ledger::new(1000, 0);
+    ledger.apply(&Sample::default());
+    for sample in samples {
+        ledger.apply(sample);
+    }
+    ledger
+}

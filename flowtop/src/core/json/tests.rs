@@ -1,0 +1,99 @@
+//! The contract, literally.
+
+use flowtop_common::{Flow, Loss};
+use serde_json::Value;
+
+use super::*;
+use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, flow as moved, key, ledger_of, sample};
+
+const HEADING: Heading<'static> =
+    Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry" };
+
+fn comm(name: &str) -> [u8; 16] {
+    let mut comm = [0; 16];
+    comm[..name.len()].copy_from_slice(name.as_bytes());
+    comm
+}
+
+/// A connection between two namespaces, everything about it known, after 2 s.
+fn joined() -> Ledger {
+    let initiator = Flow {
+        sent_bytes: 5100,
+        retrans_bytes: 100,
+        opened_ns: 500_000_000,
+        last_us: 1_750_000,
+        cgroup_id: 77,
+        segs_in: 4,
+        segs_out: 6,
+        retrans_segs: 1,
+        srtt_us_x8: 807,
+        pid: 4242,
+        comm: comm("curl"),
+        ..moved(CONNECTED, 5000, 300)
+    };
+    let acceptor = Flow { pid: 17, comm: comm("nginx"), state: 8, ..moved(ACCEPTED, 300, 4000) };
+    ledger_of(&[sample(
+        2,
+        &[
+            (key(9, "[::ffff:10.0.0.1]:40000", "[::ffff:10.0.0.2]:80", 1), initiator),
+            (key(8, "10.0.0.2:80", "10.0.0.1:40000", 2), acceptor),
+        ],
+    )])
+}
+
+#[test]
+fn a_report_is_the_contract() {
+    let expected = concat!(
+        r#"{"time":"2026-03-01T12:00:02.5+01:00","host":"gate","elapsed_s":2.0,"hooks":"fentry","#,
+        r#""totals":{"tx_bytes":5000,"rx_bytes":300,"#,
+        r#""tx_rate_2s":2500.0,"tx_rate_10s":2500.0,"tx_rate_40s":2500.0,"#,
+        r#""rx_rate_2s":150.0,"rx_rate_10s":150.0,"rx_rate_40s":150.0,"tx_peak":2500.0,"rx_peak":150.0},"#,
+        r#""flows":[{"local_addr":"10.0.0.1","local_port":40000,"remote_addr":"10.0.0.2","remote_port":80,"#,
+        r#""netns":9,"pid":4242,"comm":"curl","state":"ESTABLISHED","tx_bytes":5000,"rx_bytes":300,"#,
+        r#""tx_rate_2s":2500.0,"tx_rate_10s":2500.0,"tx_rate_40s":2500.0,"#,
+        r#""rx_rate_2s":150.0,"rx_rate_10s":150.0,"rx_rate_40s":150.0,"#,
+        r#""initiator":true,"srtt_us":100,"retrans_bytes":100,"retrans_segs":1,"segs_in":4,"segs_out":6,"#,
+        r#""sent_bytes":5100,"cgroup_id":77,"age_s":1.5,"idle_s":0.25,"#,
+        r#""peer":{"netns":8,"pid":17,"comm":"nginx","state":"CLOSE_WAIT","tx_bytes":300,"rx_bytes":4000}}],"#,
+        r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0},"#,
+        r#""losses":{"socket_state":0,"flow_missing":0,"unseeded":0,"call":0,"ledger":0}}"#,
+    );
+    assert_eq!(report(&HEADING, &joined(), &View::default()), expected);
+}
+
+/// The flows of a report.
+fn flows(ledger: &Ledger) -> Value {
+    let report: Value = serde_json::from_str(&report(&HEADING, ledger, &View::default())).unwrap();
+    report["flows"].clone()
+}
+
+#[test]
+fn what_is_not_known_is_null() {
+    let nothing_known = key(1, "192.0.2.1:40000", "[2001:db8::1]:80", 1);
+    let flows = flows(&ledger_of(&[sample(2, &[(nothing_known, moved(OLDER, 1, 0))])]));
+    for name in ["pid", "comm", "initiator", "srtt_us", "cgroup_id", "age_s", "idle_s", "peer"] {
+        assert_eq!(flows[0].get(name), Some(&Value::Null), "{name}");
+    }
+    assert_eq!(flows[0]["remote_addr"], "2001:db8::1");
+}
+
+#[test]
+fn text_from_outside_stays_on_the_line() {
+    let key = key(1, "192.0.2.1:40000", "192.0.2.2:80", 1);
+    let named = Flow { comm: comm("a\n\"b"), ..moved(CONNECTED, 1, 0) };
+    let ledger = ledger_of(&[sample(2, &[(key, named)])]);
+    assert!(!report(&HEADING, &ledger, &View::default()).contains('\n'));
+    assert_eq!(flows(&ledger)[0]["comm"], "a\u{fffd}\"b");
+}
+
+#[test]
+fn losses_and_the_untracked_are_named() {
+    let mut lossy = sample(2, &[]);
+    lossy.set_loss(Loss::Unseeded, [1, 1]);
+    lossy.untracked = flowtop_common::Untracked { flows: 3, tx_bytes: 5, rx_bytes: 6, ..Default::default() };
+    let report: Value =
+        serde_json::from_str(&report(&HEADING, &ledger_of(&[lossy]), &View::default())).unwrap();
+    assert_eq!(report["losses"]["unseeded"], 2);
+    assert_eq!(report["untracked"], serde_json::json!({"flows": 3, "tx_bytes": 5, "rx_bytes": 6}));
+    assert_eq!(report["totals"]["tx_bytes"], 5);
+}

@@ -1,0 +1,318 @@
+//! Samples in; totals since the start out, for each flow and for all of them.
+//!
+//! The kernel's counters are absolute and only grow, so a flow's total is a subtraction: from its value in the first
+//! sample (the baseline), or, for a flow that came later, from the value it had when the kernel opened its entry.
+//! The totals of the host are the sum over the flows that count: of a connection with both ends here, the initiator.
+//!
+//! Not in here: which rows are shown and in which order (`core::rows`), and the clock.
+
+mod entry;
+mod pairs;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
+
+use super::window::{Bytes, Peak, Peaks, Rates, Timeline, Traffic, Window};
+use super::wire::Sample;
+pub use entry::Entry;
+
+/// A flow may be missing from this many samples before it is taken for closed without having been seen to end.
+const ABSENT_SAMPLES: u64 = 2;
+/// Entries kept for each flow that the kernel's table can hold; the rest of them are closed rows.
+const ENTRIES_PER_FLOW: usize = 4;
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// All traffic of the host since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Bytes since the start.
+    pub bytes: Bytes,
+    /// Bytes of the last 2, 10, 40 s.
+    pub rates: Rates,
+    /// The largest rates over 2 s within the last 40 s.
+    pub peak: Peak,
+}
+
+/// What could not be counted or shown as it should have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// In the kernel since the baseline, indexed by [`Loss`].
+    pub kernel: [u64; Loss::COUNT],
+    /// Closed flows that were dropped from the rows early to bound the memory. Their bytes stay in the totals.
+    pub ledger: u64,
+}
+
+impl Losses {
+    /// Every kind of loss by its name, whether it has happened or not.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let kernel = Loss::ALL.iter().map(|&(loss, name)| (name, self.kernel[loss as usize]));
+        kernel.chain([("ledger", self.ledger)])
+    }
+}
+
+/// The state of the world as far as samples tell it.
+#[derive(Debug)]
+pub struct Ledger {
+    max_entries: usize,
+    retain_closed_ns: u64,
+    /// Number of the newest sample, 1 for the baseline, 0 before it.
+    sample: u64,
+    baseline_ns: u64,
+    at_ns: u64,
+    flows: HashMap<FlowKey, Entry>,
+    removable: Vec<FlowKey>,
+    untracked: Untracked,
+    untracked_base: Untracked,
+    /// Losses before the baseline are of events that do not count anyway.
+    losses_base: [u64; Loss::COUNT],
+    losses: Losses,
+    /// Bytes of the counting flows that are no longer in `flows`.
+    expired: Bytes,
+    total: Bytes,
+    timeline: Timeline,
+    traffic: Traffic,
+    peaks: Peaks,
+}
+
+impl Ledger {
+    /// An empty ledger for a kernel table of `max_flows`. A closed flow keeps its row for `retain_closed_s` seconds,
+    /// and for 40 s in any case, so that it leaves the windows first.
+    #[must_use]
+    pub fn new(max_flows: usize, retain_closed_s: u64) -> Self {
+        Self {
+            max_entries: max_flows.saturating_mul(ENTRIES_PER_FLOW),
+            retain_closed_ns: retain_closed_s.saturating_mul(NS_PER_S).max(Window::S40.ns()),
+            sample: 0,
+            baseline_ns: 0,
+            at_ns: 0,
+            flows: HashMap::new(),
+            removable: Vec::new(),
+            untracked: Untracked::default(),
+            untracked_base: Untracked::default(),
+            losses_base: [0; Loss::COUNT],
+            losses: Losses::default(),
+            expired: Bytes::default(),
+            total: Bytes::default(),
+            timeline: Timeline::default(),
+            traffic: Traffic::default(),
+            peaks: Peaks::default(),
+        }
+    }
+
+    /// Takes in a sample. The first one is the baseline: everything counts from there.
+    pub fn apply(&mut self, sample: &Sample) {
+        self.pass_time(sample.at_ns);
+        self.sample += 1;
+        self.take_untracked(&sample.untracked);
+        self.take_losses(&sample.losses);
+        let newborn = self.take_flows(&sample.flows);
+        pairs::join(&mut self.flows, &newborn, self.sample);
+        self.close_absent();
+        self.expire();
+        self.evict();
+        self.take_totals();
+    }
+
+    /// Flows that are complete: they had ended in an earlier sample and were read once more since, because the
+    /// kernel's copy of an entry may be torn. The shell deletes them from the kernel's table.
+    #[must_use]
+    pub fn removable(&self) -> &[FlowKey] {
+        &self.removable
+    }
+
+    /// `CLOCK_MONOTONIC` in nanoseconds of the newest sample.
+    #[must_use]
+    pub fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+
+    /// Seconds from the baseline to the newest sample.
+    #[must_use]
+    pub fn elapsed_s(&self) -> f64 {
+        self.at_ns.saturating_sub(self.baseline_ns) as f64 / NS_PER_S as f64
+    }
+
+    /// All traffic of the host since the start.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals {
+            bytes: self.total,
+            rates: self.traffic.rates(&self.timeline),
+            peak: self.peaks.largest(&self.timeline),
+        }
+    }
+
+    /// The sockets that found the kernel's table full, with their bytes since the start.
+    #[must_use]
+    pub fn untracked(&self) -> Untracked {
+        let (now, base) = (&self.untracked, &self.untracked_base);
+        Untracked {
+            flows: now.flows,
+            tx_bytes: now.tx_bytes.saturating_sub(base.tx_bytes),
+            rx_bytes: now.rx_bytes.saturating_sub(base.rx_bytes),
+            mirrored_tx_bytes: now.mirrored_tx_bytes.saturating_sub(base.mirrored_tx_bytes),
+            mirrored_rx_bytes: now.mirrored_rx_bytes.saturating_sub(base.mirrored_rx_bytes),
+        }
+    }
+
+    /// What could not be counted or shown as it should have been.
+    #[must_use]
+    pub fn losses(&self) -> Losses {
+        self.losses
+    }
+
+    /// Every flow of the ledger, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = (&FlowKey, &Entry)> {
+        self.flows.iter()
+    }
+
+    /// One flow.
+    #[must_use]
+    pub fn get(&self, key: &FlowKey) -> Option<&Entry> {
+        self.flows.get(key)
+    }
+
+    /// Bytes of one flow in the last 2, 10, 40 s.
+    #[must_use]
+    pub fn rates(&self, entry: &Entry) -> Rates {
+        entry.traffic.rates(&self.timeline)
+    }
+
+    /// Moves the time on; a clock that goes back stands still.
+    fn pass_time(&mut self, at_ns: u64) {
+        if self.sample == 0 {
+            self.baseline_ns = at_ns;
+        } else {
+            self.timeline.tick(at_ns.saturating_sub(self.at_ns));
+        }
+        self.at_ns = self.at_ns.max(at_ns);
+    }
+
+    /// Takes the reserved entry; like any counter it only grows.
+    fn take_untracked(&mut self, now: &Untracked) {
+        if self.sample == 1 {
+            self.untracked_base = *now;
+        }
+        let before = self.untracked;
+        self.untracked = Untracked {
+            flows: now.flows.max(before.flows),
+            tx_bytes: now.tx_bytes.max(before.tx_bytes),
+            rx_bytes: now.rx_bytes.max(before.rx_bytes),
+            mirrored_tx_bytes: now.mirrored_tx_bytes.max(before.mirrored_tx_bytes),
+            mirrored_rx_bytes: now.mirrored_rx_bytes.max(before.mirrored_rx_bytes),
+        };
+    }
+
+    fn take_losses(&mut self, now: &[u64; Loss::COUNT]) {
+        if self.sample == 1 {
+            self.losses_base = *now;
+        }
+        for (loss, (now, base)) in self.losses.kernel.iter_mut().zip(now.iter().zip(&self.losses_base)) {
+            *loss = now.saturating_sub(*base);
+        }
+    }
+
+    /// Takes the flow table and returns the keys that were not known.
+    fn take_flows(&mut self, flows: &[(FlowKey, Flow)]) -> Vec<FlowKey> {
+        let mut newborn = Vec::new();
+        self.removable.clear();
+        for (key, flow) in flows {
+            let (sample, at_ns, baseline) = (self.sample, self.at_ns, self.sample == 1);
+            let entry = self.flows.entry(*key).or_insert_with(|| {
+                newborn.push(*key);
+                Entry::open(flow, baseline)
+            });
+            if entry.has_ended() && flow.flags & flags::ENDED != 0 {
+                self.removable.push(*key);
+            }
+            let grown = entry.update(flow, sample, at_ns);
+            entry.traffic.add(&self.timeline, grown);
+        }
+        newborn
+    }
+
+    /// Closes the flows that vanished from the kernel's table without a sign.
+    fn close_absent(&mut self) {
+        for entry in self.flows.values_mut() {
+            entry.traffic.forget_old(&self.timeline);
+            if entry.closed_ns.is_none() && self.sample - entry.seen > ABSENT_SAMPLES {
+                entry.closed_ns = Some(self.at_ns);
+            }
+        }
+    }
+
+    /// When the connection of this flow was complete on every end that is here: closed, and gone from the kernel's
+    /// table. Before that an entry must stay, or the next sample would count the flow anew.
+    fn complete_ns(&self, entry: &Entry) -> Option<u64> {
+        let complete = |entry: &Entry| entry.closed_ns.filter(|_| entry.seen < self.sample);
+        match self.peer_of(entry) {
+            None => complete(entry),
+            Some(peer) => Some(complete(entry)?.max(complete(peer)?)),
+        }
+    }
+
+    fn peer_of(&self, entry: &Entry) -> Option<&Entry> {
+        self.flows.get(entry.peer()?)
+    }
+
+    /// Folds the connections away that have been complete for long enough, and so have left every window.
+    fn expire(&mut self) {
+        let expired = |entry: &Entry| {
+            self.complete_ns(entry).is_some_and(|ns| self.at_ns.saturating_sub(ns) >= self.retain_closed_ns)
+        };
+        // Both ends of a connection give the same answer, so they go together.
+        let keys: Vec<FlowKey> =
+            self.flows.iter().filter(|(_, entry)| expired(entry)).map(|(key, _)| *key).collect();
+        for key in &keys {
+            self.fold(key);
+        }
+    }
+
+    /// Folds the oldest complete connections away while there are too many entries.
+    fn evict(&mut self) {
+        if self.flows.len() <= self.max_entries {
+            return;
+        }
+        let heads = self.flows.iter().filter(|(_, entry)| !entry.is_peer());
+        let mut complete: Vec<(u64, FlowKey)> =
+            heads.filter_map(|(key, entry)| Some((self.complete_ns(entry)?, *key))).collect();
+        complete.sort_unstable();
+        for (_, key) in &complete {
+            if self.flows.len() <= self.max_entries {
+                break;
+            }
+            let peer = self.flows.get(key).and_then(Entry::peer).copied();
+            for end in [Some(*key), peer].into_iter().flatten() {
+                self.fold(&end);
+                self.losses.ledger += 1;
+            }
+        }
+    }
+
+    /// Forgets a flow; its bytes stay in the totals.
+    fn fold(&mut self, key: &FlowKey) {
+        if let Some(entry) = self.flows.remove(key)
+            && entry.counts(key)
+        {
+            self.expired += entry.bytes();
+        }
+    }
+
+    /// Sums up. The totals only fall when this sample shows that two flows which were counted apart are the two ends
+    /// of one connection; that is a correction, not a rate below zero.
+    fn take_totals(&mut self) {
+        let untracked = self.untracked();
+        let all = Bytes { tx: untracked.tx_bytes, rx: untracked.rx_bytes };
+        let mirrored = Bytes { tx: untracked.mirrored_tx_bytes, rx: untracked.mirrored_rx_bytes };
+        let counting =
+            self.flows.iter().filter(|(key, entry)| entry.counts(key)).map(|(_, entry)| entry.bytes());
+        let total = counting.fold(self.expired + all.since(mirrored), |sum, bytes| sum + bytes);
+        self.traffic.add(&self.timeline, total.since(self.total));
+        self.peaks.note(&self.timeline, &self.traffic.rates(&self.timeline));
+        self.traffic.forget_old(&self.timeline);
+        self.total = total;
+    }
+}

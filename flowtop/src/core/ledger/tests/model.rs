@@ -1,0 +1,218 @@
+//! The ledger against a model that knows what every connection has sent.
+//!
+//! A pretended kernel opens, moves and ends connections at random and shows its table; the model adds up the bytes
+//! as they are sent. It knows nothing of samples, pairs, windows or expiry.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MAX_FLOWS: usize = 12;
+
+/// Where the two ends of a connection are.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Remote,
+    Loopback,
+    Across,
+    /// On the loopback, and the table had no room for the initiator.
+    InitiatorUntracked,
+    /// On the loopback, and the table had no room for the acceptor.
+    AcceptorUntracked,
+}
+
+const KINDS: [Kind; 5] =
+    [Kind::Remote, Kind::Loopback, Kind::Across, Kind::InitiatorUntracked, Kind::AcceptorUntracked];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open { kind: Kind, port: u16, history: u64 },
+    Move { which: usize, tx: u64, rx: u64 },
+    Close { which: usize },
+    Sample { seconds: u64, delete: bool },
+}
+
+struct Connection {
+    kind: Kind,
+    initiator: Option<FlowKey>,
+    acceptor: Option<FlowKey>,
+    port: u16,
+}
+
+#[derive(Default)]
+struct Kernel {
+    table: BTreeMap<FlowKey, Flow>,
+    untracked: Untracked,
+    live: Vec<Connection>,
+    at_s: u64,
+    next_id: u64,
+    /// Every byte since the baseline, once in each direction.
+    sent: Bytes,
+}
+
+impl Kernel {
+    /// Does anything but show the table.
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Open { kind, port, history } => self.open(kind, port, history),
+            Step::Move { which, tx, rx } => self.move_bytes(which, tx, rx),
+            Step::Close { which } => self.close(which),
+            Step::Sample { seconds, .. } => self.at_s += seconds,
+        }
+    }
+
+    fn open(&mut self, kind: Kind, port: u16, history: u64) {
+        let in_use = self.live.iter().any(|connection| connection.port == port);
+        if in_use || self.live.len() >= MAX_FLOWS / 2 {
+            return;
+        }
+        let (near, far) = (format!("10.0.0.1:{port}"), "10.0.0.2:80".to_owned());
+        let (near, far, far_netns) = match kind {
+            Kind::Remote => (near, far, None),
+            Kind::Across => (near, far, Some(2)),
+            _ => (format!("127.0.0.1:{port}"), "127.0.0.1:80".to_owned(), Some(1)),
+        };
+        let initiator = (!matches!(kind, Kind::InitiatorUntracked))
+            .then(|| self.insert(key(1, &near, &far, 0), CONNECTED, history));
+        let acceptor = far_netns
+            .filter(|_| !matches!(kind, Kind::AcceptorUntracked))
+            .map(|netns| self.insert(key(netns, &far, &near, 0), ACCEPTED, history));
+        self.live.push(Connection { kind, initiator, acceptor, port });
+    }
+
+    /// Opens an entry in mid-life: `history` bytes each way are behind it.
+    fn insert(&mut self, key: FlowKey, flow_flags: u32, history: u64) -> FlowKey {
+        self.next_id += 1;
+        let key = FlowKey { id: self.next_id, ..key };
+        let opened = Flow {
+            base_tx_bytes: history,
+            base_rx_bytes: history,
+            opened_ns: self.next_id,
+            ..flow(flow_flags, history, history)
+        };
+        self.table.insert(key, opened);
+        key
+    }
+
+    fn move_bytes(&mut self, which: usize, tx: u64, rx: u64) {
+        let Some(index) = which.checked_rem(self.live.len()) else { return };
+        let connection = &self.live[index];
+        let (untracked, table) = (&mut self.untracked, &mut self.table);
+        let mut grow = |key: Option<FlowKey>, tx, rx, mirrored| {
+            if let Some(key) = key {
+                let flow = table.get_mut(&key).expect("live flows are in the table");
+                flow.tx_bytes += tx;
+                flow.rx_bytes += rx;
+                return;
+            }
+            untracked.tx_bytes += tx;
+            untracked.rx_bytes += rx;
+            if mirrored {
+                untracked.mirrored_tx_bytes += tx;
+                untracked.mirrored_rx_bytes += rx;
+            }
+        };
+        grow(connection.initiator, tx, rx, false);
+        if !matches!(connection.kind, Kind::Remote) {
+            grow(connection.acceptor, rx, tx, true);
+        }
+        self.sent += bytes(tx, rx);
+    }
+
+    fn close(&mut self, which: usize) {
+        let Some(index) = which.checked_rem(self.live.len()) else { return };
+        let connection = self.live.swap_remove(index);
+        for key in [connection.initiator, connection.acceptor].into_iter().flatten() {
+            let flow = self.table.get_mut(&key).expect("live flows are in the table");
+            *flow = ended(*flow);
+        }
+    }
+
+    /// Shows the table in an order of its own, and lets flowtop delete what it may.
+    fn show(&mut self, ledger: &mut Ledger, delete: bool) {
+        let mut shown = sample(self.at_s, &[]);
+        shown.flows = self.table.iter().map(|(key, flow)| (*key, *flow)).collect();
+        let rotated = shown.flows.len() / 2;
+        shown.flows.rotate_left(rotated);
+        shown.untracked = self.untracked;
+        ledger.apply(&shown);
+        for key in ledger.removable().iter().filter(|_| delete) {
+            let gone = self.table.remove(key).expect("only flows of the table are removable");
+            assert_ne!(gone.flags & flags::ENDED, 0, "only ended flows are removable");
+        }
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let history = prop_oneof![Just(0), 0..1_u64 << 40];
+    let step = prop_oneof![
+        3 => (prop::sample::select(&KINDS[..]), 40000..40004_u16, history)
+            .prop_map(|(kind, port, history)| Step::Open { kind, port, history }),
+        5 => (any::<usize>(), 0..1_u64 << 20, 0..1_u64 << 20)
+            .prop_map(|(which, tx, rx)| Step::Move { which, tx, rx }),
+        2 => any::<usize>().prop_map(|which| Step::Close { which }),
+        3 => (0..20_u64, prop::bool::weighted(0.8)).prop_map(|(seconds, delete)| Step::Sample { seconds, delete }),
+    ];
+    prop::collection::vec(step, 0..120)
+}
+
+fn run(kernel: &mut Kernel, ledger: &mut Ledger, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut before = ledger.totals().bytes;
+    for step in steps {
+        kernel.step(step);
+        if let Step::Sample { delete, .. } = *step {
+            kernel.show(ledger, delete);
+            let totals = ledger.totals().bytes;
+            prop_assert_eq!(totals, kernel.sent);
+            prop_assert!(totals.tx >= before.tx && totals.rx >= before.rx);
+            prop_assert!(ledger.entries().count() <= (4 * MAX_FLOWS).max(kernel.table.len()));
+            before = totals;
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn totals_are_what_the_connections_sent(before in steps(), after in steps()) {
+        let (mut kernel, mut ledger) = (Kernel::default(), Ledger::new(MAX_FLOWS, 0));
+        for step in &before {
+            kernel.step(step);
+        }
+        kernel.sent = Bytes::default();
+        kernel.show(&mut ledger, true);
+        run(&mut kernel, &mut ledger, &after)?;
+
+        // In the end everything closes, every row expires, and nothing that was counted is lost.
+        let mut end: Vec<Step> = (0..MAX_FLOWS).map(|_| Step::Close { which: 0 }).collect();
+        end.extend((0..60).map(|_| Step::Sample { seconds: 2, delete: true }));
+        run(&mut kernel, &mut ledger, &end)?;
+        prop_assert_eq!(ledger.entries().count(), 0);
+    }
+
+    #[test]
+    fn the_order_of_a_sample_says_nothing(steps in steps(), rotation: usize) {
+        let (mut kernel, mut ledger) = (Kernel::default(), Ledger::new(MAX_FLOWS, 0));
+        let mut turned = Ledger::new(MAX_FLOWS, 0);
+        for step in &steps {
+            kernel.step(step);
+            if matches!(step, Step::Sample { .. }) {
+                let mut flows: Vec<_> = kernel.table.iter().map(|(key, flow)| (*key, *flow)).collect();
+                ledger.apply(&sample(kernel.at_s, &flows));
+                let middle = rotation.checked_rem(flows.len()).unwrap_or(0);
+                flows.rotate_left(middle);
+                flows.reverse();
+                turned.apply(&sample(kernel.at_s, &flows));
+            }
+        }
+        prop_assert_eq!(ledger.totals(), turned.totals());
+        for (key, entry) in ledger.entries() {
+            let other = turned.get(key).expect("both have the same flows");
+            prop_assert_eq!(entry.bytes(), other.bytes());
+            prop_assert_eq!(entry.peer(), other.peer());
+            prop_assert_eq!(ledger.rates(entry), turned.rates(other));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Which rows there are, and their order.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::fixture::{ACCEPTED, CONNECTED, flow, key, ledger_of, sample};
+use crate::core::window::Bytes;
+
+fn remote(id: u64) -> FlowKey {
+    key(1, "192.0.2.1:40000", "198.51.100.7:443", id)
+}
+
+fn ids(ledger: &Ledger, sort: Window, limit: Option<usize>) -> Vec<u64> {
+    rows(ledger, &View { sort, limit }).iter().map(|row| row.key.id).collect()
+}
+
+#[test]
+fn a_connection_with_both_ends_here_is_one_row_with_the_initiator_left() {
+    let (initiator, acceptor) =
+        (key(1, "10.0.0.1:40000", "10.0.0.2:80", 1), key(2, "10.0.0.2:80", "10.0.0.1:40000", 2));
+    let ledger =
+        ledger_of(&[sample(2, &[(acceptor, flow(ACCEPTED, 5, 9)), (initiator, flow(CONNECTED, 10, 5))])]);
+    let rows = rows(&ledger, &View::default());
+    let [row] = &rows[..] else { panic!("{} rows", rows.len()) };
+    assert_eq!((row.key, row.entry.bytes()), (&initiator, Bytes { tx: 10, rx: 5 }));
+    let (peer_key, peer) = row.peer.unwrap();
+    assert_eq!((peer_key, peer.bytes()), (&acceptor, Bytes { tx: 5, rx: 9 }));
+}
+
+#[test]
+fn a_flow_without_bytes_has_no_row_unless_its_peer_has_some() {
+    let (initiator, acceptor) =
+        (key(1, "127.0.0.1:40000", "127.0.0.1:80", 1), key(1, "127.0.0.1:80", "127.0.0.1:40000", 2));
+    let silent = [(remote(3), flow(CONNECTED, 0, 0)), (initiator, flow(CONNECTED, 0, 0))];
+    let one_sided = [silent[1], (acceptor, flow(ACCEPTED, 4, 0))];
+    assert!(ids(&ledger_of(&[sample(2, &silent)]), Window::S2, None).is_empty());
+    assert_eq!(ids(&ledger_of(&[sample(2, &one_sided)]), Window::S2, None), [1]);
+}
+
+/// Three flows that a different window puts first each: 1 was busy long ago, 2 lately, 3 is now. In the last 2 s
+/// 1 and 2 are equal.
+fn waves() -> Ledger {
+    let at = |at_s, bytes: [u64; 3]| {
+        let flows = (1..).zip(bytes).map(|(id, tx)| (remote(id), flow(CONNECTED, tx, tx)));
+        sample(at_s, &flows.collect::<Vec<_>>())
+    };
+    let idle = (16..22).step_by(2).map(|at_s| at(at_s, [900, 0, 0]));
+    let mut samples: Vec<_> = idle.collect();
+    samples.insert(0, at(2, [900, 0, 0]));
+    samples.extend([at(22, [900, 500, 0]), at(24, [900, 500, 0]), at(26, [901, 501, 100])]);
+    ledger_of(&samples)
+}
+
+#[test]
+fn the_chosen_window_sorts() {
+    let ledger = waves();
+    assert_eq!(ids(&ledger, Window::S2, None), [3, 2, 1]);
+    assert_eq!(ids(&ledger, Window::S10, None), [2, 3, 1]);
+    assert_eq!(ids(&ledger, Window::S40, None), [1, 2, 3]);
+}
+
+#[test]
+fn the_limit_comes_last_and_0_is_none() {
+    let ledger = waves();
+    assert_eq!(ids(&ledger, Window::S10, Some(2)), [2, 3]);
+    assert_eq!(ids(&ledger, Window::S10, Some(0)), [2, 3, 1]);
+    assert_eq!(ids(&ledger, Window::S10, Some(9)), [2, 3, 1]);
+}
+
+#[test]
+fn equal_rows_are_in_the_order_of_their_identity() {
+    let flows: Vec<_> = [7, 3, 5].map(|id| (remote(id), flow(CONNECTED, 1, 1))).into();
+    assert_eq!(ids(&ledger_of(&[sample(2, &flows)]), Window::S2, None), [3, 5, 7]);
+}
+
+proptest! {
+    #[test]
+    fn the_order_is_the_same_however_the_flows_came(
+        bytes in prop::collection::vec((0..3_u64, 0..3_u64), 1..40),
+        limit in 0..50_usize,
+        turn: usize,
+    ) {
+        let mut flows: Vec<_> =
+            (1..).zip(bytes).map(|(id, (tx, rx))| (remote(id), flow(CONNECTED, tx, rx))).collect();
+        let sorted = ids(&ledger_of(&[sample(2, &flows)]), Window::S2, Some(limit));
+        let middle = turn % flows.len();
+        flows.rotate_left(middle);
+        let turned = ledger_of(&[sample(2, &flows)]);
+        prop_assert_eq!(&ids(&turned, Window::S2, Some(limit)), &sorted);
+
+        let all = rows(&turned, &View::default());
+        prop_assert_eq!(all.len(), flows.iter().filter(|(_, flow)| flow.tx_bytes + flow.rx_bytes > 0).count());
+        prop_assert!(all.is_sorted_by_key(|row| (Reverse(row.entry.bytes().sum()), row.key.id)));
+        let shown = if limit == 0 { all.len() } else { limit.min(all.len()) };
+        prop_assert_eq!(sorted.len(), shown);
+    }
+}

@@ -1,0 +1,125 @@
+//! What one read of the kernel's maps says, as values: the sample, and the texts behind its numbers.
+//!
+//! Not in here: how the maps are read (`bpf::read`) and what a sample means for the totals (`core::ledger`).
+
+use flowtop_common::{Flow, FlowKey, Loss, Untracked};
+
+/// One read of the kernel's maps. Meant to be cleared and filled again, so that its memory is reused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// `CLOCK_MONOTONIC` in nanoseconds at the read.
+    pub at_ns: u64,
+    /// The flow table; the order says nothing.
+    pub flows: Vec<(FlowKey, Flow)>,
+    /// The reserved entry.
+    pub untracked: Untracked,
+    /// What the kernel side could not do since it was loaded, indexed by [`Loss`].
+    pub losses: [u64; Loss::COUNT],
+}
+
+impl Sample {
+    /// Empties the sample and keeps its memory.
+    pub fn clear(&mut self) {
+        let mut flows = std::mem::take(&mut self.flows);
+        flows.clear();
+        *self = Self { flows, ..Self::default() };
+    }
+
+    /// Sets one loss from its per-CPU slots.
+    pub fn set_loss(&mut self, loss: Loss, per_cpu: impl IntoIterator<Item = u64>) {
+        self.losses[loss as usize] = per_cpu.into_iter().fold(0, u64::saturating_add);
+    }
+}
+
+/// Names of the TCP states in the order of `include/net/tcp_states.h`, which starts at 1.
+const STATES: [&str; 12] = [
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+];
+
+/// The name of a TCP state as the kernel numbers it, `UNKNOWN` for a number it does not use.
+#[must_use]
+pub fn state_name(state: u32) -> &'static str {
+    let index = usize::try_from(state).ok().and_then(|number| number.checked_sub(1));
+    index.and_then(|index| STATES.get(index)).copied().unwrap_or("UNKNOWN")
+}
+
+/// The name of a process as text that is safe to print, `None` when there is none.
+///
+/// A process may choose any 15 bytes: what is not UTF-8, and what would move the cursor or turn the text around,
+/// becomes U+FFFD.
+#[must_use]
+pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
+    let name = comm.split(|&byte| byte == 0).next().filter(|name| !name.is_empty())?;
+    let replace = |c: char| if breaks_a_screen(c) { char::REPLACEMENT_CHARACTER } else { c };
+    Some(String::from_utf8_lossy(name).chars().map(replace).collect())
+}
+
+/// Control characters, and the invisible ones that change the direction or the width of what follows.
+fn breaks_a_screen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn states_have_the_kernels_numbers() {
+        let named =
+            [(1, "ESTABLISHED"), (2, "SYN_SENT"), (7, "CLOSE"), (8, "CLOSE_WAIT"), (12, "NEW_SYN_RECV")];
+        for (number, name) in named {
+            assert_eq!(state_name(number), name);
+        }
+        for number in [0, 13, u32::MAX] {
+            assert_eq!(state_name(number), "UNKNOWN");
+        }
+    }
+
+    #[test]
+    fn a_loss_is_the_sum_of_its_slots() {
+        let mut sample = Sample::default();
+        sample.set_loss(Loss::FlowMissing, [1, 2, 40]);
+        assert_eq!(sample.losses[Loss::FlowMissing as usize], 43);
+        assert_eq!(sample.losses.iter().sum::<u64>(), 43);
+    }
+
+    #[test]
+    fn clear_empties_and_keeps_the_memory() {
+        let mut sample = Sample { at_ns: 5, flows: Vec::with_capacity(100), ..Sample::default() };
+        sample.flows.push((FlowKey::default(), Flow::default()));
+        sample.set_loss(Loss::Call, [3]);
+        sample.clear();
+        assert_eq!(sample, Sample::default());
+        assert!(sample.flows.capacity() >= 100);
+    }
+
+    #[test]
+    fn comm_ends_at_the_first_nul() {
+        assert_eq!(comm_text(b"iperf3\0garbage!!").as_deref(), Some("iperf3"));
+        assert_eq!(comm_text(&[0; 16]), None);
+        assert_eq!(comm_text(b"a\x1b[2Jb\xff\0\0\0\0\0\0\0\0\0").as_deref(), Some("a\u{fffd}[2Jb\u{fffd}"));
+        assert_eq!(comm_text(b"\xe2\x80\xaeevil\0\0\0\0\0\0\0\0\0").as_deref(), Some("\u{fffd}evil"));
+    }
+
+    proptest! {
+        #[test]
+        fn comm_never_breaks_a_screen(comm: [u8; 16]) {
+            let text = comm_text(&comm).unwrap_or_default();
+            prop_assert!(!text.chars().any(breaks_a_screen));
+            prop_assert!(text.chars().count() <= 16);
+        }
+    }
+}

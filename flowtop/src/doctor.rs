@@ -1,0 +1,184 @@
+//! What this kernel offers, which hooks work, and what is missing. Every plan is really tried.
+
+use crate::{
+    bpf::{self, load, probe},
+    core::plan::{self, Hooks},
+};
+use anyhow::Result;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// The whole finding.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// Release of the running kernel.
+    kernel: String,
+    /// Machine type.
+    machine: String,
+    /// `none`, `integrity`, `confidentiality`, or null where the kernel has no lockdown.
+    lockdown: Option<String>,
+    /// Why the kernel's type information cannot be used, or null.
+    btf_problem: Option<String>,
+    /// What flowtop may do.
+    capabilities: Vec<Capability>,
+    /// Every family of hooks.
+    plans: Vec<Tried>,
+    /// The family that `--hooks auto` takes, or null.
+    chosen: Option<&'static str>,
+    /// Value of `--max-flows`.
+    max_flows: u32,
+    /// `RLIMIT_MEMLOCK` in bytes, null for unlimited. It binds before Linux 5.11 only.
+    memlock_bytes: Option<u64>,
+    /// Value of `kernel.ftrace_enabled`, null where there is no such setting.
+    ftrace_enabled: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct Capability {
+    name: &'static str,
+    purpose: &'static str,
+    effective: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Tried {
+    name: &'static str,
+    /// Loads, attaches and counts.
+    loads: bool,
+    /// Why not.
+    reason: Option<String>,
+    /// Kernel memory of its tables in bytes.
+    table_bytes: Option<u64>,
+    /// Where the state of a socket is kept.
+    socket_state: Option<&'static str>,
+    /// Bytes sent are counted when the peer acknowledges them.
+    counts_on_ack: Option<bool>,
+}
+
+/// Tries everything.
+pub fn examine(max_flows: u32) -> Result<Finding> {
+    let uname = rustix::system::uname();
+    let capabilities = probe::effective_capabilities()?;
+    let rights = probe::require_rights().err().map(|error| error.to_string());
+    let host = probe::host();
+    let plans: Vec<_> = Hooks::ALL
+        .into_iter()
+        .map(|hooks| match (&rights, &host) {
+            (None, Ok(host)) => try_plan(hooks, host, max_flows),
+            (Some(missing), _) => refused(hooks, missing.clone()),
+            (None, Err(error)) => refused(hooks, error.to_string()),
+        })
+        .collect();
+    Ok(Finding {
+        kernel: uname.release().to_string_lossy().into_owned(),
+        machine: uname.machine().to_string_lossy().into_owned(),
+        lockdown: probe::lockdown(),
+        btf_problem: host.err().map(|error| error.to_string()),
+        capabilities: probe::CAPABILITIES
+            .iter()
+            .map(|&(number, name, purpose)| Capability {
+                name,
+                purpose,
+                effective: probe::has_capability(capabilities, number),
+            })
+            .collect(),
+        chosen: plans.iter().find(|plan| plan.loads).map(|plan| plan.name),
+        plans,
+        max_flows,
+        memlock_bytes: rustix::process::getrlimit(rustix::process::Resource::Memlock).current,
+        ftrace_enabled: probe::ftrace_enabled(),
+    })
+}
+
+fn try_plan(hooks: Hooks, host: &probe::Host, max_flows: u32) -> Tried {
+    let plan = plan::plan(host.facts, hooks);
+    let reason = match bpf::attempt(&plan, host, max_flows) {
+        Ok(Ok(_)) => None,
+        Ok(Err(reason)) => Some(reason),
+        Err(error) => Some(format!("{error:#}")),
+    };
+    Tried {
+        name: hooks.name(),
+        loads: reason.is_none(),
+        reason,
+        table_bytes: Some(load::table_bytes(&plan, max_flows)),
+        socket_state: Some(if plan.store == flowtop_common::store::SOCKET {
+            "in the socket"
+        } else {
+            "in a table"
+        }),
+        counts_on_ack: Some(plan.counts_on_ack),
+    }
+}
+
+fn refused(hooks: Hooks, reason: String) -> Tried {
+    Tried {
+        name: hooks.name(),
+        loads: false,
+        reason: Some(reason),
+        table_bytes: None,
+        socket_state: None,
+        counts_on_ack: None,
+    }
+}
+
+impl Finding {
+    /// Whether flowtop works here.
+    #[must_use]
+    pub fn is_fit(&self) -> bool {
+        self.chosen.is_some()
+    }
+
+    /// The finding for a person.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |label: &str, value: &str| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{label:<14} {value}");
+        };
+        line("kernel", &format!("{} {}", self.kernel, self.machine));
+        line("lockdown", self.lockdown.as_deref().unwrap_or("not built in"));
+        line("type info", self.btf_problem.as_deref().unwrap_or("complete"));
+        for capability in &self.capabilities {
+            let state = if capability.effective { "yes" } else { "missing" };
+            line(capability.name, &format!("{state} (to {})", capability.purpose));
+        }
+        let memlock =
+            self.memlock_bytes.map_or("unlimited".to_owned(), |bytes| format!("{} KiB", bytes >> 10));
+        line("memlock", &format!("{memlock} (binds before Linux 5.11 only)"));
+        let ftrace = self.ftrace_enabled.map_or("no such setting", |on| if on { "on" } else { "off" });
+        line("ftrace", ftrace);
+        for plan in &self.plans {
+            line(plan.name, &plan.describe(self.chosen == Some(plan.name)));
+        }
+        line("result", &self.result());
+        text
+    }
+
+    fn result(&self) -> String {
+        match self.chosen {
+            Some(hooks) => {
+                format!("flowtop counts with {hooks} hooks, up to {} connections one by one", self.max_flows)
+            }
+            None => "flowtop cannot count here".to_owned(),
+        }
+    }
+}
+
+impl Tried {
+    fn describe(&self, chosen: bool) -> String {
+        let Some(reason) = &self.reason else {
+            let bytes = self.table_bytes.unwrap_or_default();
+            let on_ack =
+                if self.counts_on_ack == Some(true) { ", bytes sent count when acknowledged" } else { "" };
+            return format!(
+                "works{}: {:.1} MiB of tables, socket state {}{on_ack}",
+                if chosen { " and is used" } else { "" },
+                bytes as f64 / f64::from(1 << 20),
+                self.socket_state.unwrap_or_default(),
+            );
+        };
+        format!("does not work: {reason}")
+    }
+}

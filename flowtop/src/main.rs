@@ -1,0 +1,23 @@
+//! Parse, run, exit code.
+
+use clap::Parser as _;
+use flowtop::{Usage, cli::Cli};
+use std::{io, process::ExitCode};
+
+fn main() -> ExitCode {
+    match flowtop::run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flowtop: {error:#}");
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// The reader has seen enough; that is not a failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

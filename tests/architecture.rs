@@ -1,0 +1,210 @@
+//! The rules of ARCHITECTURE.md that no compiler holds. Each test lists what breaks one, by file and line.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where user space may leave the checked language: flowtop's calls to the kernel, and the test workloads'.
+const UNSAFE_PLACES: [&str; 3] = ["flowtop/src/bpf/sys.rs", "tests/live/src/sys.rs", "tests/live/src/sys/"];
+
+const MAX_LINES: usize = 400;
+
+/// Words that only code with effects needs.
+const EFFECTS: [&str; 17] = [
+    "Instant",
+    "SystemTime",
+    "File",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "UnixStream",
+    "stdin",
+    "stdout",
+    "stderr",
+    "aya",
+    "aya_obj",
+    "tokio",
+    "crossterm",
+    "ratatui",
+    "libc",
+    "rustix",
+];
+
+/// Modules of `std` that only code with effects needs.
+const STD_EFFECTS: [&str; 5] = ["env", "fs", "os", "process", "thread"];
+
+/// A text file of the repository: its path from the root with `/` between the parts, and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Numbered lines of code, without comments and without a test module at the end.
+    fn code(&self) -> Vec<(usize, &str)> {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let tests = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with('{'));
+        let code = &lines[..tests.unwrap_or(lines.len())];
+        code.iter().enumerate().map(|(i, line)| (i + 1, line.split("//").next().unwrap_or(line))).collect()
+    }
+
+    fn is_rust(&self) -> bool {
+        Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every text file below the root, but for build output and hidden folders other than the repository's own.
+fn sources() -> Vec<Source> {
+    let (root, mut found) = (root(), Vec::new());
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            let hidden = name.starts_with('.') && name != ".ci" && name != ".cargo";
+            if entry.file_type().unwrap().is_dir() && name != "target" && !hidden {
+                folders.push(entry.path());
+            } else if let Ok(text) = fs::read_to_string(entry.path()) {
+                let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                found.push(Source { path, text });
+            }
+        }
+    }
+    assert!(
+        found.iter().any(|source| source.path == "flowtop/src/main.rs"),
+        "{} is not the root",
+        root.display()
+    );
+    found
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| c != '_' && !c.is_alphanumeric())
+}
+
+fn assert_none(broken: &[String], what_to_do: &str) {
+    assert!(broken.is_empty(), "\n{}\n{what_to_do}\n", broken.join("\n"));
+}
+
+/// The effect that a line of the core names, if any.
+fn effect(line: &str) -> Option<&str> {
+    let of_std = |word: &&str| {
+        let imported = line.trim_start().starts_with("use std::{");
+        STD_EFFECTS.contains(word) && (imported || line.contains(&format!("std::{word}")))
+    };
+    let outside =
+        line.split("crate::").skip(1).filter_map(|path| words(path).next()).find(|word| *word != "core");
+    let printed = ["println!", "print!"].into_iter().find(|name| line.contains(name));
+    words(line)
+        .find(|word| EFFECTS.contains(word))
+        .or_else(|| words(line).find(of_std))
+        .or(outside)
+        .or(printed)
+}
+
+#[test]
+fn the_core_has_no_effects() {
+    let mut broken = Vec::new();
+    for source in
+        sources().iter().filter(|s| s.path.starts_with("flowtop/src/core/") && s.is_rust() && !s.is_test())
+    {
+        let lines = source.code();
+        let found = lines.iter().filter_map(|(number, line)| Some((number, effect(line)?)));
+        broken.extend(found.map(|(number, effect)| format!("{}:{number}: `{effect}`", source.path)));
+    }
+    assert_none(
+        &broken,
+        "core/ computes values from values: move the effect to the shell and pass in what it yields",
+    );
+}
+
+#[test]
+fn unsafe_code_stays_in_its_files() {
+    let keyword = concat!("un", "safe");
+    let mut broken = Vec::new();
+    for source in
+        sources().iter().filter(|source| source.is_rust() && !source.path.starts_with("flowtop-ebpf/"))
+    {
+        let lines = source.code();
+        let found = lines.iter().filter(|(_, line)| words(line).any(|word| word == keyword));
+        if !UNSAFE_PLACES.iter().any(|place| source.path.starts_with(place)) {
+            broken.extend(found.map(|(number, _)| format!("{}:{number}", source.path)));
+        }
+    }
+    assert_none(&broken, &format!("move the {keyword} block into {UNSAFE_PLACES:?}, behind a safe function"));
+}
+
+#[test]
+fn files_stay_short() {
+    let counts = sources().into_iter().filter(Source::is_rust).map(|s| (s.text.lines().count(), s.path));
+    let long = counts.filter(|(lines, _)| *lines > MAX_LINES);
+    let broken: Vec<_> = long.map(|(lines, path)| format!("{path}:{MAX_LINES}: {lines} lines")).collect();
+    assert_none(&broken, &format!("split the file by what it does: at most {MAX_LINES} lines"));
+}
+
+/// Paths in the tree of ARCHITECTURE.md with their line, folders with a `/` at the end.
+fn tree(text: &str) -> Vec<(usize, String)> {
+    let block = text.lines().enumerate().skip_while(|(_, line)| !line.starts_with("```")).skip(1);
+    let (mut found, mut folders) = (Vec::new(), Vec::<(usize, String)>::new());
+    for (i, line) in block.take_while(|(_, line)| !line.starts_with("```")) {
+        let indent = line.len() - line.trim_start().len();
+        let Some(name) = line.split_whitespace().next() else { continue };
+        folders.retain(|(depth, _)| *depth < indent);
+        let path = folders.last().map_or(String::new(), |(_, folder)| folder.clone()) + name;
+        if name.ends_with('/') {
+            folders.push((indent, path.clone()));
+        }
+        found.push((i + 1, path));
+    }
+    found
+}
+
+#[test]
+fn the_tree_of_architecture_md_is_the_tree() {
+    let tree = tree(&fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
+    let absent = tree.iter().filter(|(_, path)| !root().join(path).exists());
+    let mut broken: Vec<_> =
+        absent.map(|(number, path)| format!("ARCHITECTURE.md:{number}: {path} does not exist")).collect();
+    let named: BTreeSet<&str> = tree.iter().map(|(_, path)| path.as_str()).collect();
+    // A folder whose files the tree does not list stands for all of them.
+    let closed = |folder: &&str| {
+        folder.ends_with('/') && !named.iter().any(|p| p.len() > folder.len() && p.starts_with(folder))
+    };
+    let folders: Vec<&str> = named.iter().copied().filter(closed).collect();
+    for source in sources().iter().filter(|source| source.is_rust() && !source.is_test()) {
+        let path = source.path.as_str();
+        let covered = named.contains(path) || folders.iter().any(|folder| path.starts_with(folder));
+        if !covered && !path.ends_with("/mod.rs") {
+            broken.push(format!("{path}:1: ARCHITECTURE.md does not name it"));
+        }
+    }
+    assert_none(
+        &broken,
+        "keep the tree in ARCHITECTURE.md equal to the files: one line a file, saying what is in it",
+    );
+}
+
+#[test]
+fn no_path_of_one_machine_is_written_down() {
+    let homes = ["work", "root", "home"].map(|folder| format!("/{folder}/"));
+    let is_absolute = |line: &str, at: usize| {
+        !line[..at].ends_with(|before: char| before.is_alphanumeric() || "._-})$/".contains(before))
+    };
+    let mut broken = Vec::new();
+    for source in sources() {
+        for (i, line) in source.text.lines().enumerate() {
+            let mut found = homes.iter().flat_map(|home| line.match_indices(home.as_str()));
+            if let Some((_, home)) = found.find(|(at, _)| is_absolute(line, *at)) {
+                broken.push(format!("{}:{}: `{home}`", source.path, i + 1));
+            }
+        }
+    }
+    assert_none(&broken, "write the path from the root of the repository, or take it from the environment");
+}

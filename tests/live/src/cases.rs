@@ -1,0 +1,86 @@
+//! Every workload: what it is called, what it catches, what it needs, and how it is judged. Each family of cases is
+//! a file with its table on top.
+
+use anyhow::Result;
+
+use crate::compare::Holds;
+use crate::stage::Stage;
+
+mod addresses;
+mod closing;
+mod crowd;
+mod identity;
+mod offload;
+mod older;
+mod receiving;
+mod reporting;
+mod sending;
+mod uring;
+
+/// One workload.
+pub struct Case {
+    /// A sentence, unique.
+    pub name: &'static str,
+    /// The fault that it would show.
+    pub catches: &'static str,
+    /// Whether the kernel can do it at all; the error is the reason why not.
+    pub needs: Option<fn() -> Result<()>>,
+    /// How it is judged.
+    pub expectation: Expectation,
+    /// Does it, and checks.
+    pub run: fn(&mut Stage<'_>) -> Result<()>,
+}
+
+/// How a case is judged.
+pub enum Expectation {
+    /// To the byte, in the first report.
+    Exact,
+    /// Not to the byte, or not at once: why, and what holds all the same.
+    Limitation {
+        /// Why.
+        text: &'static str,
+        /// What holds.
+        holds: Holds,
+    },
+}
+
+impl Case {
+    /// A case that every kernel can run and flowtop counts to the byte.
+    const fn exact(name: &'static str, catches: &'static str, run: fn(&mut Stage<'_>) -> Result<()>) -> Self {
+        Self { name, catches, needs: None, expectation: Expectation::Exact, run }
+    }
+
+    /// The same, where the kernel can run it.
+    const fn where_possible(self, needs: fn() -> Result<()>) -> Self {
+        Self { needs: Some(needs), ..self }
+    }
+
+    /// The same, judged by a documented limitation.
+    const fn limited(self, text: &'static str, holds: Holds) -> Self {
+        Self { expectation: Expectation::Limitation { text, holds }, ..self }
+    }
+}
+
+/// All cases, in the order in which they run.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        sending::CASES,
+        receiving::CASES,
+        closing::CASES,
+        addresses::CASES,
+        identity::CASES,
+        offload::CASES,
+        uring::CASES,
+        older::CASES,
+        crowd::CASES,
+        reporting::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Enough to see that the plan which replaced a silent one counts: plain, page-wise and half-closed.
+pub fn without_ftrace() -> Vec<&'static Case> {
+    let names = [sending::PLAIN, sending::SENDFILE, closing::HALF_CLOSE];
+    all().filter(|case| names.contains(&case.name)).collect()
+}

@@ -1,0 +1,163 @@
+//! What a case works with: a running flowtop, shared with other cases or its own, and the check against it.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail, ensure};
+
+use crate::compare::{Connection, Holds, compare};
+use crate::flowtop::Flowtop;
+use crate::plan::Capabilities;
+use crate::report::{self, Report};
+
+/// Between two reports where a plan is known to count late.
+const PAUSE_BETWEEN_REPORTS: Duration = Duration::from_millis(20);
+
+/// One plan of one run: how flowtop is started and how large the workloads are.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The program; none on a dry run.
+    pub flowtop: Option<PathBuf>,
+    /// What `--hooks` says.
+    pub plan: String,
+    /// The plan that must then count.
+    pub expected_hooks: Option<String>,
+    /// Connections in the case of many short ones.
+    pub short_connections: usize,
+    /// Bytes that a connection has carried before flowtop starts.
+    pub history_bytes: u64,
+}
+
+/// How strictly a case is judged.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// Whether flowtop's number may stand for the application's.
+    pub holds: Holds,
+    /// Reports that may pass until it does, whatever the plan.
+    pub reports: u32,
+}
+
+/// A flowtop that counts, or nothing on a dry run.
+pub struct Bench {
+    flowtop: Option<Flowtop>,
+    reports_until_exact: u32,
+    expected_hooks: Option<String>,
+    rule: Rule,
+}
+
+impl Bench {
+    fn start(setting: &Setting, arguments: &[String], rule: Rule) -> Result<Self> {
+        let mut bench = Self {
+            flowtop: None,
+            reports_until_exact: 1,
+            expected_hooks: setting.expected_hooks.clone(),
+            rule,
+        };
+        if let Some(program) = &setting.flowtop {
+            let flowtop = Flowtop::start(program, &setting.plan, arguments)?;
+            bench.reports_until_exact = Capabilities::of(&flowtop.hooks)?.reports_until_exact;
+            bench.flowtop = Some(flowtop);
+        }
+        Ok(bench)
+    }
+
+    /// Compares the connections with a fresh report. `when` says at which moment of the case.
+    pub fn check(&mut self, when: &str, connections: &[Connection]) -> Result<()> {
+        let holds = self.rule.holds;
+        self.check_report(when, |report| compare(connections, report, holds))
+    }
+
+    /// Asks `judge` about a fresh report; again only where the plan or the case is known to count late.
+    pub fn check_report(&mut self, when: &str, judge: impl Fn(&Report) -> Result<(), String>) -> Result<()> {
+        let mut reports_left = self.reports_until_exact.max(self.rule.reports);
+        loop {
+            let Some(line) = self.report_line()? else { return Ok(()) };
+            let report = report::parse(&line)?;
+            self.check_hooks(&report)?;
+            reports_left -= 1;
+            match judge(&report) {
+                Ok(()) => return Ok(()),
+                Err(difference) if reports_left == 0 => bail!("{when}: {difference}"),
+                Err(_) => thread::sleep(PAUSE_BETWEEN_REPORTS),
+            }
+        }
+    }
+
+    /// A fresh report as flowtop printed it; none on a dry run.
+    pub fn report_line(&mut self) -> Result<Option<String>> {
+        self.flowtop.as_mut().map(Flowtop::report).transpose()
+    }
+
+    /// Runs `work` while flowtop is stopped.
+    pub fn while_frozen(&mut self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        if let Some(flowtop) = &self.flowtop {
+            flowtop.freeze()?;
+        }
+        work()?;
+        self.flowtop.as_ref().map_or(Ok(()), Flowtop::thaw)
+    }
+
+    /// What flowtop said before it began to count.
+    pub fn preamble(&self) -> &[String] {
+        self.flowtop.as_ref().map_or(&[], |flowtop| &flowtop.preamble)
+    }
+
+    /// Ends flowtop with `q`, which must succeed.
+    pub fn quit(self) -> Result<()> {
+        self.flowtop.map_or(Ok(()), Flowtop::quit)
+    }
+
+    fn check_hooks(&self, report: &Report) -> Result<()> {
+        if let Some(expected) = &self.expected_hooks {
+            ensure!(report.hooks == *expected, "expected hooks {expected}, got {}", report.hooks);
+        }
+        Ok(())
+    }
+}
+
+/// The flowtop of one plan, kept for as many cases as possible.
+pub struct Stage<'a> {
+    /// How flowtop is started.
+    pub setting: &'a Setting,
+    shared: Option<Bench>,
+    rule: Rule,
+}
+
+impl<'a> Stage<'a> {
+    /// Starts the shared flowtop of the plan.
+    pub fn new(setting: &'a Setting, rule: Rule) -> Result<Self> {
+        let shared = Some(Bench::start(setting, &[], rule)?);
+        Ok(Self { setting, shared, rule })
+    }
+
+    /// What holds for the next case. A shared flowtop that has died is forgotten, so that each case stands alone.
+    pub fn prepare(&mut self, rule: Rule) {
+        self.rule = rule;
+        let died = |bench: &mut Bench| bench.flowtop.as_mut().is_some_and(|flowtop| !flowtop.is_running());
+        if self.shared.as_mut().is_some_and(died) {
+            self.shared = None;
+        }
+    }
+
+    /// The shared flowtop.
+    pub fn bench(&mut self) -> Result<&mut Bench> {
+        if self.shared.is_none() {
+            self.shared = Some(self.start(&[])?);
+        }
+        let bench = self.shared.as_mut().ok_or_else(|| anyhow!("no flowtop"))?;
+        bench.rule = self.rule;
+        Ok(bench)
+    }
+
+    /// A flowtop of the case's own, started now.
+    pub fn start(&self, arguments: &[&str]) -> Result<Bench> {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Bench::start(self.setting, &arguments, self.rule)
+    }
+
+    /// Ends the shared flowtop.
+    pub fn quit(self) -> Result<()> {
+        self.shared.map_or(Ok(()), Bench::quit)
+    }
+}

@@ -1,0 +1,53 @@
+//! The system calls that have no safe interface, each behind a safe function. No policy.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+pub mod ring;
+
+/// Sets a socket option to `value`, byte for byte.
+pub fn set_option(socket: impl AsFd, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(value.len()).map_err(io::Error::other)?;
+    // SAFETY: the kernel reads `length` bytes from `value`, which is that long.
+    let status =
+        unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, value.as_ptr().cast(), length) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sets a socket option that is an `int`.
+pub fn set_number(socket: impl AsFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    set_option(socket, level, name, &value.to_ne_bytes())
+}
+
+/// Reads a socket option into `value`; returns how many bytes the kernel wrote.
+pub fn option(socket: impl AsFd, level: i32, name: i32, value: &mut [u8]) -> io::Result<usize> {
+    let mut length = libc::socklen_t::try_from(value.len()).map_err(io::Error::other)?;
+    // SAFETY: the kernel writes at most `length` bytes to `value`, which is that long.
+    let status = unsafe {
+        libc::getsockopt(socket.as_fd().as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut length)
+    };
+    if status == 0 { Ok(length as usize) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Moves the calling thread into a network namespace of its own.
+pub fn enter_new_network_namespace() -> io::Result<()> {
+    // SAFETY: the table of file descriptors stays shared, which is all that the call could break.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET)? };
+    Ok(())
+}
+
+/// Brings the loopback device of the thread's network namespace up: 127.0.0.1 and `::1` then exist.
+pub fn loopback_up() -> io::Result<()> {
+    use rustix::net::{AddressFamily, SocketType, socket};
+    let control = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    // SAFETY: `ifreq` is plain data, for which all zeros is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags =
+        libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).map_err(io::Error::other)?;
+    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, and `request` is one that lives through the call.
+    let status = unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

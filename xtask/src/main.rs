@@ -1,0 +1,74 @@
+//! `cargo xtask`: what the project does to itself. See `cargo xtask --help`.
+//!
+//! One module a command; this file only parses and dispatches.
+
+mod archive;
+mod command;
+mod ebpf;
+mod guest;
+mod initramfs;
+mod kernels;
+mod live;
+mod modules;
+mod setup;
+mod test;
+mod toolchain;
+mod transcript;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds the BPF object, boots real kernels, runs every test.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the committed BPF object from flowtop-ebpf.
+    Ebpf {
+        /// Only rebuild and compare with the committed object.
+        #[arg(long)]
+        check: bool,
+        /// Build one with the kernel-side log messages below target/; nothing is committed.
+        #[arg(long, conflicts_with = "check")]
+        debug_log: bool,
+    },
+    /// Install what the other commands need (as root, on Debian), or name it.
+    Setup {
+        /// Only name what is missing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run every test: format, lints, unit, object, live on this kernel and on the ladder.
+    Test {
+        /// Leave out the rebuild of the object and the virtual machines.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Run the live suite in virtual machines with stock Debian kernels.
+    Vm(vm::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Task::Ebpf { check: true, .. } => ebpf::check(),
+        Task::Ebpf { debug_log: true, .. } => ebpf::build_with_log(),
+        Task::Ebpf { .. } => ebpf::build(),
+        Task::Setup { check } => setup::run_setup(check),
+        Task::Test { quick } => test::run_all(quick),
+        Task::Vm(options) => vm::run(&options).and_then(|all| vm::require(&all)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

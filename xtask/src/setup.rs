@@ -1,0 +1,131 @@
+//! `cargo xtask setup`: what the other commands need from outside cargo, and how to get it on Debian.
+//!
+//! Packages go to the system through apt; bpf-linker goes to target/tools, never to the user's home.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{run, target};
+use crate::toolchain::{LINKER_VERSION, debian_cargo, linker, major, rustc};
+
+/// Packages of Debian, each with a file by which it is known to be here. A name without `/` is looked for on `PATH`.
+const PACKAGES: &[(&str, &str)] = &[
+    ("rustc-web", "/usr/bin/rustc"),
+    ("cargo-web", "/usr/bin/cargo"),
+    ("rust-web-clippy", "/usr/bin/cargo-clippy"),
+    ("libstd-rust-web-dev-bpf", "/usr/lib/rustlib/bpfel-unknown-none"),
+    ("qemu-system-x86", "qemu-system-x86_64"),
+    ("xz-utils", "xz"),
+    ("iproute2", "ip"),
+    ("iperf3", "iperf3"),
+];
+
+/// Installs what is missing; with `only_check`, or where that cannot be done, the error names it.
+pub fn run_setup(only_check: bool) -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        println!("setup: everything is here");
+        return Ok(());
+    }
+    let list = missing.join(", ");
+    if only_check {
+        bail!("missing: {list}; `cargo xtask setup` as root on Debian 12 installs them");
+    }
+    let can_install = rustix::process::geteuid().is_root() && Path::new("/usr/bin/apt-get").exists();
+    if needs_apt() && !can_install {
+        bail!("missing: {list}; only root on Debian 12 can install them, so run `cargo xtask setup` there");
+    }
+    println!("setup: installing {list}");
+    install()
+}
+
+/// Names of the packages and tools that are not here.
+fn missing() -> Vec<String> {
+    let mut missing: Vec<String> = missing_packages().into_iter().map(str::to_owned).collect();
+    missing.extend(llvm().filter(|package| !package.here).map(|package| package.name));
+    if linker().is_none() {
+        missing.push(format!("bpf-linker {LINKER_VERSION}"));
+    }
+    missing
+}
+
+/// The linker alone needs no rights.
+fn needs_apt() -> bool {
+    !missing_packages().is_empty() || llvm().is_none_or(|llvm| !llvm.here)
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    PACKAGES.iter().filter(|(_, file)| !is_here(file)).map(|(package, _)| *package).collect()
+}
+
+fn is_here(file: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if file.starts_with('/') {
+        Path::new(file).exists()
+    } else {
+        std::env::split_paths(&path).any(|p| p.join(file).exists())
+    }
+}
+
+/// The development package of the LLVM that rustc was built with.
+struct Llvm {
+    name: String,
+    prefix: String,
+    major: String,
+    here: bool,
+}
+
+/// Nothing as long as rustc is not here to say which LLVM it has.
+fn llvm() -> Option<Llvm> {
+    let (_, version) = rustc().ok()?;
+    let major = major(&version).to_owned();
+    let prefix = format!("/usr/lib/llvm-{major}");
+    let here = Path::new(&prefix).join("bin/llvm-objcopy").exists()
+        && Path::new(&prefix).join("include/llvm").exists();
+    Some(Llvm { name: format!("llvm-{major}-dev"), prefix, major, here })
+}
+
+/// The compiler first: it says which LLVM the rest must have.
+fn install() -> Result<()> {
+    if needs_apt() {
+        run(&mut apt(&["-qq", "update"]))?;
+    }
+    install_packages(&missing_packages())?;
+    let llvm =
+        llvm().context("Debian's rustc-web does not run; is the suite bookworm-security in /etc/apt?")?;
+    if !llvm.here {
+        install_packages(&[&llvm.name])?;
+    }
+    if linker().is_none() {
+        install_linker(&llvm)?;
+    }
+    match missing().as_slice() {
+        [] => Ok(()),
+        still => bail!("still missing after the installation: {}", still.join(", ")),
+    }
+}
+
+fn install_packages(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let mut install = apt(&["-qq", "install", "--yes", "--no-install-recommends"]);
+    run(install.args(packages)).context("the compiler's packages are in the suite bookworm-security")
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut apt = Command::new("apt-get");
+    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    apt
+}
+
+/// Builds bpf-linker against rustc's own LLVM: another one may refuse its bitcode.
+fn install_linker(llvm: &Llvm) -> Result<()> {
+    let mut install = debian_cargo();
+    install.args(["install", "bpf-linker", "--version", LINKER_VERSION, "--locked", "--no-default-features"]);
+    install.args(["--features", &format!("llvm-{}", llvm.major), "--root"]).arg(target("tools")?);
+    install.env("LLVM_PREFIX", &llvm.prefix).env("RUSTFLAGS", format!("-L native={}/lib", llvm.prefix));
+    run(&mut install).with_context(|| format!("cannot build bpf-linker {LINKER_VERSION}"))
+}
