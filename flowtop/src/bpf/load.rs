@@ -41,8 +41,8 @@ fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
 /// Loads and attaches the programs of the plan. Everything is gone again when the value is dropped.
 ///
 /// # Errors
-/// The step that was refused, and why, as half a sentence.
-pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, String> {
+/// The step that was refused, and why.
+pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
     let send_locked = u32::from(plan.send_locked);
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
@@ -55,13 +55,34 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, String> {
         .map_max_entries("FLOWS", max_flows)
         .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
         .map_max_entries("CALLS", calls)
-        .load(OBJECT)
+        .load(&object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?)
         .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
     for program in &plan.programs {
-        start(&mut ebpf, program, &host.btf)
-            .map_err(|error| format!("cannot attach {}: {}", place(program.attach), reason(&error)))?;
+        start(&mut ebpf, program, &host.btf).map_err(|error| {
+            Refused::Here(format!("cannot attach {}: {}", place(program.attach), reason(&error)))
+        })?;
     }
     Ok(ebpf)
+}
+
+#[cfg(not(feature = "kernel-log"))]
+#[expect(clippy::unnecessary_wraps, reason = "reading the debugging object can fail")]
+fn object() -> anyhow::Result<&'static [u8]> {
+    Ok(OBJECT)
+}
+
+#[cfg(feature = "kernel-log")]
+fn object() -> anyhow::Result<Vec<u8>> {
+    super::kernel_log::object()
+}
+
+/// Why a plan was not loaded, as half a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The kernel does not take these programs; others may do.
+    Here(String),
+    /// No plan can change it.
+    Everywhere(String),
 }
 
 /// Loads the iterator over the sockets of a network namespace.
@@ -116,14 +137,14 @@ fn place(attach: Attach) -> String {
     }
 }
 
-fn refused_object(error: &EbpfError, bytes: u64) -> String {
+fn refused_object(error: &EbpfError, bytes: u64) -> Refused {
     let mebibytes = bytes.div_ceil(1 << 20);
     match error {
-        EbpfError::MapError(MapError::CreateError { name, io_error }) => format!(
+        EbpfError::MapError(MapError::CreateError { name, io_error }) => Refused::Everywhere(format!(
             "cannot create map {name}: {}; the tables take {mebibytes} MiB of kernel memory, --max-flows makes them smaller",
             os_reason(io_error)
-        ),
-        other => format!("cannot load the BPF object: {}", reason(other)),
+        )),
+        other => Refused::Here(format!("cannot load the BPF object: {}", reason(other))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The live source of samples: probe the host, try the plans, check that one counts, read.
 
+#[cfg(feature = "kernel-log")]
+pub mod kernel_log;
 pub mod load;
 pub mod probe;
 pub mod read;
@@ -14,6 +16,7 @@ use crate::core::{
 use anyhow::{Context as _, Result, bail};
 use aya::Ebpf;
 use flowtop_common::FlowKey;
+use load::Refused;
 use probe::Host;
 use read::Reader;
 use std::time::Duration;
@@ -43,6 +46,8 @@ pub struct ProgramCost {
 pub struct Live {
     /// Owns the programs and their links.
     ebpf: Ebpf,
+    #[cfg(feature = "kernel-log")]
+    messages: kernel_log::Messages,
     reader: Reader,
     /// The plan in force.
     pub plan: Plan,
@@ -66,7 +71,15 @@ impl Live {
                 Ok((mut ebpf, reader)) => {
                     let unseeded = seed_sockets(&mut ebpf, &host).err();
                     sys::trim_memory();
-                    return Ok(Self { ebpf, reader, plan, refusals, unseeded });
+                    return Ok(Self {
+                        #[cfg(feature = "kernel-log")]
+                        messages: kernel_log::Messages::open(&mut ebpf)?,
+                        ebpf,
+                        reader,
+                        plan,
+                        refusals,
+                        unseeded,
+                    });
                 }
                 Err(reason) => refusals.push(Refusal { hooks: plan.hooks, reason }),
             }
@@ -76,6 +89,8 @@ impl Live {
 
     /// Reads everything that has been counted; `at_ns` becomes the time of the read.
     pub fn sample(&mut self, sample: &mut Sample) -> Result<()> {
+        #[cfg(feature = "kernel-log")]
+        self.messages.flush();
         sample.at_ns = now_ns();
         self.reader.read(sample)
     }
@@ -105,7 +120,8 @@ pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<(Ebpf,
     }
     let mut ebpf = match load::load(plan, host, max_flows) {
         Ok(ebpf) => ebpf,
-        Err(reason) => return Ok(Err(reason)),
+        Err(Refused::Here(reason)) => return Ok(Err(reason)),
+        Err(Refused::Everywhere(reason)) => bail!(reason),
     };
     let mut reader = Reader::new(&mut ebpf)?;
     Ok(selfcheck::run(&mut reader)?.map(|()| (ebpf, reader)))
