@@ -28,6 +28,7 @@ const MANY_CONNECTIONS: usize = 5_000;
 
 /// Cost of an event in the kernel above an empty program
 #[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench events", bin_name = "cargo xtask bench events")]
 struct Args {
     /// Hooks to measure; auto measures all that work
     #[arg(long, value_name = "HOOKS", default_value = "auto")]
@@ -111,7 +112,8 @@ impl Empty {
         let mut ebpf = loader.btf(Some(&btf)).load(load::OBJECT)?;
         let program = ebpf.program_mut("empty").context("the BPF object has no program `empty`")?;
         let program: &mut BtfTracePoint = program.try_into()?;
-        let place = || format!("cannot measure at the tracepoint {tracepoint}; Linux 6.3 has all that are needed");
+        let place =
+            || format!("cannot measure at the tracepoint {tracepoint}; Linux 6.3 has all that are needed");
         program.load(tracepoint, &btf).with_context(place)?;
         program.attach().with_context(place)?;
         Ok(Self(ebpf))
@@ -141,7 +143,9 @@ impl Cost {
     fn ns_a_run_since(self, before: Self, messages: u32) -> Result<f64> {
         let runs = self.runs - before.runs;
         if runs < u64::from(messages) {
-            bail!("of {messages} events the kernel timed {runs}; is another program of the same name loaded?");
+            bail!(
+                "of {messages} events the kernel timed {runs}; is another program of the same name loaded?"
+            );
         }
         Ok((self.ns - before.ns) / runs as f64)
     }
@@ -174,7 +178,11 @@ fn measure_traffic(
             .cell("runs", u64::from(args.rounds) * u64::from(args.messages))
             .cell("ns ours", of(|run| run.ours_ns))
             .cell("ns empty", of(|run| run.empty_ns))
-            .figure("ns above", of(|run| run.ours_ns - run.empty_ns), (hooks == Hooks::Tracepoint).then_some(BAR_NS))
+            .figure(
+                "ns above",
+                of(|run| run.ours_ns - run.empty_ns),
+                (hooks == Hooks::Tracepoint).then_some(BAR_NS),
+            )
     };
     Ok(events.iter().enumerate().map(row).collect())
 }

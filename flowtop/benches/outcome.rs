@@ -117,31 +117,29 @@ fn processor() -> String {
     model.map_or("an unknown processor", |(_, model)| model).to_owned()
 }
 
-/// Columns under each other; with Markdown's bars if asked for.
+/// Columns under each other, numbers to the right; with Markdown's bars if asked for.
 fn table(rows: &[Row], markdown: bool) -> String {
     let columns = rows.first().map(|row| row.cells.iter().map(|(column, _)| (*column).to_owned()).collect());
     let cells = rows.iter().map(|row| row.cells.iter().map(|(_, value)| text(value)).collect());
     let lines: Vec<Vec<String>> = columns.into_iter().chain(cells).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or_default();
-    let pad = |column: usize, cell: &str| match column {
+    let pad = |(column, cell): (usize, &String)| match column {
         0 => format!("{cell:<0$}", width(column)),
         _ => format!("{cell:>0$}", width(column)),
     };
-    let mut table = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let cells: Vec<_> = line.iter().enumerate().map(|(column, cell)| pad(column, cell)).collect();
-        table += &if markdown { format!("| {} |\n", cells.join(" | ")) } else { cells.join("  ") + "\n" };
-        if markdown && number == 0 {
-            let rules = line.iter().enumerate().map(|(column, _)| rule(column, width(column)));
-            table += &format!("| {} |\n", rules.collect::<Vec<_>>().join(" | "));
-        }
+    let mut padded: Vec<Vec<String>> =
+        lines.iter().map(|line| line.iter().enumerate().map(pad).collect()).collect();
+    if markdown {
+        let rule = |(column, head): (usize, &String)| match column {
+            0 => "-".repeat(head.len()),
+            _ => "-".repeat(head.len() - 1) + ":",
+        };
+        padded.insert(1, padded[0].iter().enumerate().map(rule).collect());
     }
-    table
-}
-
-/// The first column to the left, numbers to the right.
-fn rule(column: usize, width: usize) -> String {
-    if column == 0 { "-".repeat(width) } else { "-".repeat(width - 1) + ":" }
+    let frame = |cells: Vec<String>| {
+        if markdown { format!("| {} |\n", cells.join(" | ")) } else { cells.join("  ") + "\n" }
+    };
+    padded.into_iter().map(frame).collect()
 }
 
 fn text(value: &Value) -> String {

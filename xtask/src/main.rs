@@ -3,6 +3,7 @@
 //! One module a command; this file only parses and dispatches.
 
 mod archive;
+mod bench;
 mod command;
 mod ebpf;
 mod guest;
@@ -53,6 +54,8 @@ enum Task {
     },
     /// Run the live suite in virtual machines with stock Debian kernels.
     Vm(vm::Options),
+    /// Measure against the bars for speed and memory (as root).
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,8 +64,11 @@ fn main() -> ExitCode {
         Task::Ebpf { debug_log: true, .. } => ebpf::build_with_log(),
         Task::Ebpf { .. } => ebpf::build(),
         Task::Setup { check } => setup::run_setup(check),
-        Task::Test { quick } => test::run_all(quick),
+        Task::Test { quick } => {
+            return if test::run_all(quick) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         Task::Vm(options) => vm::run(&options).and_then(|all| vm::require(&all)),
+        Task::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::bytes;
 
-/// What the live suite uses where the kernel has it: kTLS, a link between namespaces, loss and delay.
-const WANTED: &[&str] = &["tls", "veth", "sch_netem"];
+/// What the live suite uses where the kernel has it: kTLS with its AES-GCM, a link between namespaces, loss and delay.
+const WANTED: &[&str] = &["tls", "gcm", "ghash_generic", "ctr", "veth", "sch_netem"];
 
 /// One unpacked module.
 pub struct Module {

@@ -22,10 +22,12 @@ impl Transcript {
     pub fn read(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         match words.next() {
+            // Only these two: init also reports what it could not prepare.
+            _ if line == "init: success" => self.verdicts.push(true),
+            _ if line == "init: failure" => self.verdicts.push(false),
             Some("ok") => self.case(words.next(), |transcript| &mut transcript.passed),
             Some("FAIL") => self.case(words.next(), |transcript| &mut transcript.failed),
             Some("skip") => self.skipped += 1,
-            Some("init:") => self.verdicts.push(words.next() == Some("success")),
             _ if line.contains("Kernel panic") || line.contains("soft lockup") => {
                 self.panic = Some(line.to_owned());
             }

@@ -16,7 +16,7 @@ use crate::modules;
 use crate::transcript::Transcript;
 
 /// What the suite is told in a guest: emulation is about twenty times slower than the machine.
-const GUEST_ARGUMENTS: &[&str] = &["--without-ftrace"];
+const GUEST_ARGUMENTS: &[&str] = &["--without-ftrace", "--short-connections", "5000"];
 
 /// Time for a guest in seconds.
 const LIMIT_SECS: u64 = 480;

@@ -46,6 +46,7 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
     let send_locked = u32::from(plan.send_locked);
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
+    let object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&host.btf))
         .override_global("OFFSETS", &host.offsets[..], true)
@@ -55,7 +56,7 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
         .map_max_entries("FLOWS", max_flows)
         .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
         .map_max_entries("CALLS", calls)
-        .load(&object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?)
+        .load(object.as_ref())
         .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
     for program in &plan.programs {
         start(&mut ebpf, program, &host.btf).map_err(|error| {

@@ -1,0 +1,47 @@
+//! The released program as a process beside the benchmark, and what the kernel says of that process.
+
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
+/// A flowtop that has its baseline. The process ends with the value.
+pub struct Flowtop {
+    /// The process.
+    pub child: Child,
+    /// Kept open, so that a word on stderr is no broken pipe.
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl Drop for Flowtop {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Flowtop {
+    /// Starts text mode with `args` and waits until it counts.
+    pub fn start(args: &[&str], stdout: Stdio) -> Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+        command.arg("-t").args(args).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot run flowtop")?;
+        let mut stderr = BufReader::new(child.stderr.take().context("flowtop has no stderr")?);
+        let mut said = String::new();
+        stderr.read_line(&mut said)?;
+        let flowtop = Self { child, _stderr: stderr };
+        if !said.starts_with("flowtop: counting with ") {
+            bail!("flowtop did not start: {}", said.trim());
+        }
+        Ok(flowtop)
+    }
+
+    /// A file of the process below `/proc`.
+    pub fn proc(&self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.child.id());
+        fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+    }
+}

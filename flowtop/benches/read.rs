@@ -1,0 +1,140 @@
+//! What a sample of 10,000 flows takes: reading it, accounting it, reporting it, and the memory of the process.
+
+mod child;
+mod loopback;
+mod outcome;
+
+use anyhow::{Context as _, Result, ensure};
+use child::Flowtop;
+use clap::Parser;
+use flowtop::{
+    bpf::Live,
+    cli::TableArgs,
+    core::{json, ledger::Ledger, rows::View, text, wire::Sample},
+};
+use loopback::Pair;
+use outcome::{Outcome, OutcomeArgs, Row, median};
+use std::{
+    hint::black_box,
+    io::{BufRead as _, BufReader},
+    process::{ExitCode, Stdio},
+    time::Instant,
+};
+
+/// Milliseconds that reading the kernel's table may take.
+const READ_BAR_MS: f64 = 5.0;
+
+/// Resident memory in 10^6 bytes.
+const MEMORY_BAR_MB: f64 = 30.0;
+
+/// Connections with both ends here: 10,000 flows.
+const CONNECTIONS: u32 = 5_000;
+
+/// Reports after which the memory is looked at.
+const REPORTS: usize = 3;
+
+/// Rows of a text report without `-L`.
+const TEXT_ROWS: usize = 10;
+
+/// Time of a sample of 10,000 flows, and memory of the process
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench read", bin_name = "cargo xtask bench read")]
+struct Args {
+    /// Samples to take the median of
+    #[arg(long, value_name = "N", default_value_t = 101, value_parser = clap::value_parser!(u32).range(1..))]
+    samples: u32,
+    #[command(flatten)]
+    table: TableArgs,
+    #[command(flatten)]
+    outcome: OutcomeArgs,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    outcome::publish("read", &args.outcome, run(&args))
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let mut pairs = loopback::connect(CONNECTIONS as usize)?;
+    let mut rows = times(args, &mut pairs)?;
+    for (form, last_line) in [("text", "===="), ("json", "{")] {
+        let mb = resident_mb(form, last_line, &mut pairs)?;
+        rows.push(row(&format!("resident memory, {form} reports"), "MB", mb, Some(MEMORY_BAR_MB)));
+    }
+    let notes = vec![format!(
+        "{CONNECTIONS} loopback connections, {} flows. Times are medians of {} samples; before each, every connection \
+         carries a message. Memory is VmRSS of `flowtop -t --interval 1` after {REPORTS} reports.",
+        2 * CONNECTIONS,
+        args.samples
+    )];
+    Ok(Outcome { rows, notes })
+}
+
+fn row(what: &str, unit: &str, value: f64, bar: Option<f64>) -> Row {
+    Row::new("figure", what).cell("unit", unit).figure("value", value, bar)
+}
+
+/// Milliseconds of each step of a sample.
+#[derive(Default)]
+struct Times {
+    read: Vec<f64>,
+    ledger: Vec<f64>,
+    text: Vec<f64>,
+    json: Vec<f64>,
+}
+
+fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
+    let mut live = Live::start(None, args.table.max_flows)?;
+    let mut ledger = Ledger::new(args.table.max_flows as usize, 0);
+    let (mut sample, mut times) = (Sample::default(), Times::default());
+    live.sample(&mut sample)?;
+    ledger.apply(&sample);
+    ensure!(
+        sample.flows.len() >= 2 * CONNECTIONS as usize,
+        "the flow table has {} flows",
+        sample.flows.len()
+    );
+    let top = View { limit: Some(TEXT_ROWS), ..View::default() };
+    let heading = json::Heading { time: "", host: "", hooks: live.plan.hooks.name() };
+    for _ in 0..args.samples {
+        loopback::exchange(pairs, CONNECTIONS)?;
+        let mut read = Ok(());
+        times.read.push(milliseconds(|| read = live.sample(&mut sample)));
+        read?;
+        times.ledger.push(milliseconds(|| ledger.apply(&sample)));
+        live.remove(ledger.removable())?;
+        times.text.push(milliseconds(|| text::report(&ledger, &top)));
+        times.json.push(milliseconds(|| json::report(&heading, &ledger, &View::default())));
+    }
+    Ok(vec![
+        row("read of the table", "ms", median(times.read), Some(READ_BAR_MS)),
+        row("ledger", "ms", median(times.ledger), None),
+        row("text report of 10 rows", "ms", median(times.text), None),
+        row("JSON report of all rows", "ms", median(times.json), None),
+    ])
+}
+
+fn milliseconds<T>(step: impl FnOnce() -> T) -> f64 {
+    let started = Instant::now();
+    black_box(step());
+    started.elapsed().as_secs_f64() * 1e3
+}
+
+/// Resident memory of the program in 10^6 bytes, after some reports; the last line of one starts with `last_line`.
+fn resident_mb(form: &str, last_line: &str, pairs: &mut [Pair]) -> Result<f64> {
+    let mut flowtop = Flowtop::start(&["--interval", "1", "--format", form], Stdio::piped())?;
+    loopback::exchange(pairs, CONNECTIONS)?;
+    let stdout = flowtop.child.stdout.take().context("flowtop has no stdout")?;
+    let mut reports = 0;
+    for line in BufReader::new(stdout).lines() {
+        reports += usize::from(line?.starts_with(last_line));
+        if reports == REPORTS {
+            break;
+        }
+    }
+    ensure!(reports == REPORTS, "flowtop ended after {reports} reports");
+    let status = flowtop.proc("status")?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+    let kib: f64 = resident.context("the kernel does not tell VmRSS")?.trim().parse()?;
+    Ok(kib * 1024.0 / 1e6)
+}

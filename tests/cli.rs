@@ -1,0 +1,384 @@
+//! The program as a user meets it: what it says, where it says it, and its exit code. What it counts is proven by the
+//! live suite in `tests/live`.
+//!
+//! Tests that load BPF programs say `skipped` where that is not possible.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use serde_json::Value;
+
+/// Long enough that no report comes by itself.
+const NEVER: &str = "86400";
+
+/// How long the kernel may take to free what a killed process had loaded; it does so after a grace period.
+const FREED_WITHIN: Duration = Duration::from_secs(20);
+
+/// `USER_HZ`, in which the kernel tells processor time to user space.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// flowtop with nothing to read, and no terminal whose width could matter.
+fn flowtop(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+    command.args(args).env_remove("COLUMNS");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn output(args: &[&str]) -> Output {
+    flowtop(args).output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Exit code, stdout, stderr.
+fn all(output: &Output) -> (Option<i32>, &str, &str) {
+    (output.status.code(), stdout(output), stderr(output))
+}
+
+/// Runs flowtop without any capability, whoever runs the test.
+fn without_rights(args: &[&str]) -> Output {
+    // The bounding set is the thread's own, and what it starts inherits it.
+    let drop_and_run = || {
+        if rustix::process::geteuid().is_root() {
+            for capability in CapabilitySet::all() {
+                // Older kernels do not know the newest ones.
+                let _ = remove_capability_from_bounding_set(capability);
+            }
+        }
+        output(args)
+    };
+    std::thread::scope(|scope| scope.spawn(drop_and_run).join()).unwrap()
+}
+
+/// Whether hooks load here; if not, says that the test was left out. Not by `println`, which cargo hides.
+fn can_count(test: &str) -> bool {
+    let doctor = output(&["doctor"]);
+    if doctor.status.success() {
+        return true;
+    }
+    let why = if rustix::process::geteuid().is_root() { stderr(&doctor).trim() } else { "needs root" };
+    let mut stderr = io::stderr().lock();
+    writeln!(stderr, "skipped: {test}: {why}").unwrap();
+    false
+}
+
+/// A flowtop that has its baseline.
+struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        assert!(line.starts_with("flowtop: counting with "), "{line}");
+        Self { child, stdout, stderr }
+    }
+
+    fn report(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Exit code, the rest of stdout, the rest of stderr.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        (self.child.wait().unwrap().code(), stdout, stderr)
+    }
+
+    fn proc(&self, file: &str) -> std::path::PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(file)
+    }
+
+    /// Numbers after `label` in what the kernel says of the open files: ids of programs or maps.
+    fn loaded(&self, label: &str) -> HashSet<u32> {
+        let files = fs::read_dir(self.proc("fdinfo")).unwrap();
+        let texts = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        let id = |text: String| text.lines().find_map(|line| line.strip_prefix(label)?.trim().parse().ok());
+        texts.filter_map(id).collect()
+    }
+
+    /// Processor time in seconds, user and system (`proc_pid_stat(5)`, fields 14 and 15).
+    fn processor_s(&self) -> f64 {
+        let stat = fs::read_to_string(self.proc("stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks: Vec<f64> =
+            fields.split(' ').skip(11).take(2).map(|field| field.parse().unwrap()).collect();
+        (ticks[0] + ticks[1]) / TICKS_A_SECOND
+    }
+}
+
+fn assert_snapshot(args: &[&str], file: &str) {
+    let output = output(args);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/snapshots").join(file);
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    let update = format!(
+        "`cargo run -q -- {} </dev/null 2>/dev/null >tests/snapshots/{file}` makes it the expected text",
+        args.join(" ")
+    );
+    assert_eq!(stdout(&output), expected, "the text differs from tests/snapshots/{file}; {update}");
+}
+
+#[test]
+fn help_is_as_recorded() {
+    assert_snapshot(&["--help"], "help.txt");
+}
+
+#[test]
+fn help_of_doctor_is_as_recorded() {
+    assert_snapshot(&["doctor", "--help"], "help-doctor.txt");
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let output = output(&["--version"]);
+    assert_eq!(all(&output), (Some(0), concat!("flowtop ", env!("CARGO_PKG_VERSION"), "\n"), ""));
+}
+
+#[test]
+fn wrong_usage_is_one_clear_line_first_and_exit_code_2() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--frobnicate"], "error: unexpected argument '--frobnicate' found"),
+        (&["frobnicate"], "error: unrecognized subcommand 'frobnicate'"),
+        (
+            &["-t", "-s", "soon"],
+            "error: invalid value 'soon' for '--seconds <N>': invalid digit found in string",
+        ),
+        (&["-t", "-s", "-1"], "error: unexpected argument '-1' found"),
+        (&["-t", "-L", "all"], "error: invalid value 'all' for '--limit <N>': invalid digit found in string"),
+        (&["-t", "-o", "5s"], "error: invalid value '5s' for '--sort <WINDOW>'"),
+        (&["-t", "--format", "xml"], "error: invalid value 'xml' for '--format <FORM>'"),
+        (&["-t", "--hooks", "xdp"], "error: invalid value 'xdp' for '--hooks <HOOKS>'"),
+        (
+            &["-t", "--max-flows", "0"],
+            "error: invalid value '0' for '--max-flows <N>': 0 is not in 1..=16777216",
+        ),
+        (
+            &["-t", "--interval", "abc"],
+            "error: invalid value 'abc' for '--interval <SECONDS>': not a number of seconds",
+        ),
+        (
+            &["-t", "--interval", "0"],
+            "error: invalid value '0' for '--interval <SECONDS>': an interval is 0.1 to 86400 seconds",
+        ),
+        (
+            &["-t", "--interval", "nan"],
+            "error: invalid value 'nan' for '--interval <SECONDS>': an interval is 0.1 to 86400 seconds",
+        ),
+        (&["-t", "doctor"], "error: the subcommand 'doctor' cannot be used with '--text'"),
+    ];
+    for (args, first_line) in cases {
+        let output = output(args);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{args:?}");
+        assert_eq!(stderr(&output).lines().next(), Some(*first_line), "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_view_there_is_a_sentence() {
+    let sentence = "flowtop: there is no interactive view yet; use -t for reports, --help for all flags\n";
+    assert_eq!(all(&output(&[])), (Some(2), "", sentence));
+}
+
+#[test]
+fn without_rights_a_report_is_one_sentence() {
+    let sentence = "flowtop: missing CAP_BPF to load programs and maps; run as root or `setcap cap_bpf,cap_perfmon,cap_sys_admin+ep` on the flowtop binary\n";
+    assert_eq!(all(&without_rights(&["-t", "-s", "1"])), (Some(1), "", sentence));
+}
+
+#[test]
+fn without_rights_doctor_names_what_is_missing() {
+    let output = without_rights(&["doctor"]);
+    let sentence = "flowtop: no hooks work on this kernel; the lines above say why\n";
+    assert_eq!((output.status.code(), stderr(&output)), (Some(1), sentence));
+    let said = stdout(&output);
+    for line in [
+        "cap_bpf        missing (to load programs and maps)",
+        "cap_perfmon    missing (to attach programs to kernel functions and read kernel memory)",
+        "cap_sys_admin  missing (to look into other network namespaces at the start)",
+        "result         flowtop cannot count here",
+    ] {
+        assert!(said.lines().any(|other| other == line), "{line}\nis not in\n{said}");
+    }
+    assert!(said.contains("does not work: missing CAP_BPF"), "{said}");
+}
+
+#[test]
+fn without_rights_doctor_speaks_json_all_the_same() {
+    let output = without_rights(&["doctor", "--json"]);
+    let finding: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!((&finding["chosen"], finding["plans"].as_array().map(Vec::len)), (&Value::Null, Some(3)));
+    assert_eq!(finding["capabilities"][0]["effective"], false);
+}
+
+#[test]
+fn doctor_names_the_hooks_that_a_report_takes() {
+    if !can_count("doctor_names_the_hooks_that_a_report_takes") {
+        return;
+    }
+    let finding: Value = serde_json::from_slice(&output(&["doctor", "--json"]).stdout).unwrap();
+    let mut running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", "0.1"]));
+    assert_eq!(running.report()["hooks"], finding["chosen"]);
+    running.send(Signal::KILL);
+    running.end();
+}
+
+#[test]
+fn one_report_after_s_seconds_and_a_word_when_nothing_moved() {
+    if !can_count("one_report_after_s_seconds_and_a_word_when_nothing_moved") {
+        return;
+    }
+    let mut running = Running::start(&mut flowtop(&["-t", "-s", "1", "--format", "json"]));
+    let report = running.report();
+    let (code, rest, said) = running.end();
+    assert_eq!((code, rest.as_str()), (Some(0), ""));
+    let elapsed_s = report["elapsed_s"].as_f64().unwrap();
+    assert!(elapsed_s >= 1.0, "{elapsed_s}");
+    // Others may be using this host.
+    let silent = report["totals"]["tx_bytes"] == 0 && report["totals"]["rx_bytes"] == 0;
+    let word = format!("flowtop: no TCP connection carried data in {elapsed_s:.1} s\n");
+    assert_eq!(said, if silent { word } else { String::new() });
+}
+
+#[test]
+fn text_is_one_block() {
+    if !can_count("text_is_one_block") {
+        return;
+    }
+    let output = output(&["-t", "-s", "1"]);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(said.starts_with("   # Host name (port/service if enabled)"), "{said}");
+    assert!(said.ends_with(&format!("{}\n\n", "=".repeat(92))), "{said}");
+    assert_eq!(said.matches(&"=".repeat(92)).count(), 1, "{said}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    if !can_count("a_reader_that_has_seen_enough_is_no_failure") {
+        return;
+    }
+    let mut running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", "0.2"]));
+    running.report();
+    let Running { mut child, stdout, mut stderr } = running;
+    drop(stdout);
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_one_sentence() {
+    if !can_count("a_full_disk_is_one_sentence") {
+        return;
+    }
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = flowtop(&["-t", "-s", "1", "--format", "json"]).stdout(full).output().unwrap();
+    let said: Vec<_> = stderr(&output).lines().skip(1).collect();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(said, ["flowtop: cannot write the report: No space left on device (os error 28)"]);
+}
+
+#[test]
+fn a_signal_ends_the_run_with_a_last_report() {
+    if !can_count("a_signal_ends_the_run_with_a_last_report") {
+        return;
+    }
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", NEVER]));
+        running.send(signal);
+        assert!(running.report()["totals"].is_object(), "{signal:?}");
+        let (code, rest, _) = running.end();
+        assert_eq!((code, rest.as_str()), (Some(0), ""), "{signal:?}");
+    }
+}
+
+#[test]
+fn u_reports_and_q_quits() {
+    if !can_count("u_reports_and_q_quits") {
+        return;
+    }
+    let mut command = flowtop(&["-t", "--format", "json", "--interval", NEVER]);
+    let mut running = Running::start(command.stdin(Stdio::piped()));
+    let mut letters = running.child.stdin.take().unwrap();
+    for _ in 0..2 {
+        letters.write_all(b"u").unwrap();
+        assert!(running.report()["totals"].is_object());
+    }
+    letters.write_all(b"q").unwrap();
+    assert_eq!(running.end(), (Some(0), String::new(), String::new()));
+}
+
+#[test]
+fn the_end_of_stdin_neither_ends_nor_spins() {
+    if !can_count("the_end_of_stdin_neither_ends_nor_spins") {
+        return;
+    }
+    let mut running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", "0.2"]));
+    let (first, used_before_s) = (running.report(), running.processor_s());
+    let last = (0..5).map(|_| running.report()).last().unwrap();
+    let used_s = running.processor_s() - used_before_s;
+    let elapsed_s = last["elapsed_s"].as_f64().unwrap() - first["elapsed_s"].as_f64().unwrap();
+    assert!(used_s < elapsed_s / 2.0, "{used_s} s of processor time in {elapsed_s} s");
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn after_kill_9_nothing_stays_loaded() {
+    if !can_count("after_kill_9_nothing_stays_loaded") {
+        return;
+    }
+    let running = Running::start(&mut flowtop(&["-t", "--interval", NEVER]));
+    let (programs, maps) = (running.loaded("prog_id:"), running.loaded("map_id:"));
+    assert!(!programs.is_empty() && !maps.is_empty(), "{programs:?} {maps:?}");
+    running.send(Signal::KILL);
+    running.end();
+    let started = Instant::now();
+    loop {
+        let left: Vec<u32> = loaded_programs().intersection(&programs).copied().collect();
+        let left_maps: Vec<u32> = loaded_maps().intersection(&maps).copied().collect();
+        if left.is_empty() && left_maps.is_empty() {
+            return;
+        }
+        assert!(started.elapsed() < FREED_WITHIN, "still loaded: programs {left:?}, maps {left_maps:?}");
+        std::thread::yield_now();
+    }
+}
+
+/// Ids of all programs of this host. One that vanishes while they are listed is not among them.
+fn loaded_programs() -> HashSet<u32> {
+    aya::programs::loaded_programs().filter_map(Result::ok).map(|program| program.id()).collect()
+}
+
+/// Ids of all maps of this host.
+fn loaded_maps() -> HashSet<u32> {
+    aya::maps::loaded_maps().filter_map(Result::ok).map(|map| map.id()).collect()
+}

@@ -1,0 +1,63 @@
+//! `cargo xtask bench`: builds one of flowtop's benchmarks as flowtop is released, and becomes it.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::command::{cargo, output, target};
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What to measure.
+    #[arg(value_enum)]
+    bench: Bench,
+    /// Flags of the benchmark; `-- --help` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    flags: Vec<OsString>,
+}
+
+/// The benchmarks below flowtop/benches.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Bench {
+    /// Cost of an event in the kernel above an empty program.
+    Events,
+    /// Time of a sample of 10,000 flows, and memory of the process.
+    Read,
+    /// Load beside an iperf3 stream at full speed.
+    Stream,
+}
+
+impl Bench {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Read => "read",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// Replaces this process by the benchmark, so that its words and its exit code are the last.
+pub fn run(args: &Args) -> Result<()> {
+    let name = args.bench.name();
+    let program = build(name)?;
+    let file = target("bench")?.join(format!("{name}.json"));
+    let error = Command::new(&program).arg("--json").arg(file).args(&args.flags).exec();
+    Err(error).with_context(|| format!("cannot run {program}"))
+}
+
+/// Builds a benchmark and returns its path.
+fn build(name: &str) -> Result<String> {
+    let mut bench = cargo();
+    bench.args(["bench", "--no-run", "--locked", "--package", "flowtop", "--bench", name]);
+    let messages =
+        output(bench.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit()))?;
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut built = messages.filter(|message| message["target"]["name"] == name);
+    let program = built.find_map(|message| Some(message["executable"].as_str()?.to_owned()));
+    program.with_context(|| format!("cargo did not say where it built the benchmark {name}"))
+}
