@@ -9,7 +9,7 @@ use aya_obj::Object;
 use aya_obj::generated::bpf_map_type::{
     self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_SK_STORAGE,
 };
-use flowtop_common::{Field, Flow, FlowKey, Loss, Untracked};
+use flowtop_common::{Allocation, Field, FlowKey, Loss, Slot, Untracked};
 use xtask::provenance::{OBJECT, Provenance, inputs_sha256, sha256};
 
 /// The programs with what they hook into. A kprobe's function is user space's choice.
@@ -20,32 +20,40 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("received_fentry", "FEntry"),
     ("received_kprobe", "KProbe"),
     ("received_tp", "BtfTracePoint"),
-    ("seed", "Iter"),
     ("send_kprobe", "KProbe"),
     ("sent_fexit", "FExit"),
     ("sent_kretprobe", "KRetProbe"),
     ("sent_pages_fexit", "FExit"),
     ("sent_tp", "BtfTracePoint"),
     ("set_state", "BtfTracePoint"),
+    ("visit", "Iter"),
 ];
 
-/// Bytes that the kernel side remembers of a socket: the key of its flow, two counters, four words. User space never
-/// reads them.
-const SOCKET_STATE: usize = size_of::<FlowKey>() + 2 * size_of::<u64>() + 4 * size_of::<u32>();
+/// Bytes that the kernel side remembers of a socket: two counters and six words. User space never reads them.
+const SOCKET_STATE: usize = 2 * size_of::<u64>() + 6 * size_of::<u32>();
 
 /// The maps with their types and the sizes of keys and values in bytes.
 const MAPS: &[(&str, bpf_map_type, usize, usize)] = &[
+    ("ALLOCATION", BPF_MAP_TYPE_ARRAY, 4, size_of::<Allocation>()),
     ("CALLS", BPF_MAP_TYPE_HASH, 8, 8),
-    ("FLOWS", BPF_MAP_TYPE_HASH, size_of::<FlowKey>(), size_of::<Flow>()),
+    ("FLOWS", BPF_MAP_TYPE_HASH, size_of::<FlowKey>(), 8),
+    ("FREE", BPF_MAP_TYPE_ARRAY, 4, 8),
     ("LOSSES", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8),
+    ("SLOTS", BPF_MAP_TYPE_ARRAY, 4, size_of::<Slot>()),
     ("SOCKET_STORAGE", BPF_MAP_TYPE_SK_STORAGE, 4, SOCKET_STATE),
     ("SOCKET_TABLE", BPF_MAP_TYPE_HASH, 8, SOCKET_STATE),
     ("UNTRACKED", BPF_MAP_TYPE_ARRAY, 4, size_of::<Untracked>()),
 ];
 
 /// The globals that user space sets, with their sizes in bytes.
-const GLOBALS: &[(&str, usize)] =
-    &[("OFFSETS", 4 * Field::COUNT), ("SEND_LOCKED", 4), ("STORE", 4), ("TASK", 4)];
+const GLOBALS: &[(&str, usize)] = &[
+    ("FREE_MASK", 8),
+    ("OFFSETS", 4 * Field::COUNT),
+    ("SEND_LOCKED", 4),
+    ("SLOT_COUNT", 8),
+    ("STORE", 4),
+    ("TASK", 4),
+];
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

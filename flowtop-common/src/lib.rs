@@ -33,6 +33,8 @@ pub struct FlowKey {
 }
 
 /// What the kernel knows of one flow. Counters are absolute values taken from the socket; they only grow.
+///
+/// What an event writes comes first and fills one cache line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -40,20 +42,12 @@ pub struct Flow {
     pub tx_bytes: u64,
     /// Payload bytes that the application has taken from TCP in the life of the socket.
     pub rx_bytes: u64,
-    /// `tx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
-    pub base_tx_bytes: u64,
-    /// `rx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
-    pub base_rx_bytes: u64,
     /// Payload bytes put on the wire, retransmissions included (`tcp_sock.bytes_sent`).
     pub sent_bytes: u64,
     /// Payload bytes put on the wire again (`tcp_sock.bytes_retrans`).
     pub retrans_bytes: u64,
-    /// `CLOCK_MONOTONIC` in nanoseconds when the entry was opened.
-    pub opened_ns: u64,
     /// `CLOCK_MONOTONIC` in microseconds of the last segment (`tcp_sock.tcp_mstamp`).
     pub last_us: u64,
-    /// Cgroup v2 id of the owner, 0 while it has not been seen.
-    pub cgroup_id: u64,
     /// Segments received (`tcp_sock.segs_in`, wraps at 2^32).
     pub segs_in: u32,
     /// Segments sent (`tcp_sock.segs_out`, wraps at 2^32).
@@ -62,16 +56,51 @@ pub struct Flow {
     pub retrans_segs: u32,
     /// Smoothed round-trip time in eighths of a microsecond (`tcp_sock.srtt_us`).
     pub srtt_us_x8: u32,
-    /// Process (thread group) that last used the socket, 0 while none has been seen.
-    pub pid: u32,
     /// TCP state as the kernel numbers it (`enum` in `include/net/tcp_states.h`): 1 is ESTABLISHED, 7 CLOSE.
     pub state: u32,
+    /// Process (thread group) that last used the socket, 0 while none has been seen.
+    pub pid: u32,
+    /// `tx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
+    pub base_tx_bytes: u64,
+    /// `rx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
+    pub base_rx_bytes: u64,
+    /// `CLOCK_MONOTONIC` in nanoseconds when the entry was opened.
+    pub opened_ns: u64,
+    /// Cgroup v2 id of the owner, 0 while it has not been seen.
+    pub cgroup_id: u64,
+    /// Name of the process, NUL-padded.
+    pub comm: [u8; 16],
     /// Some of [`flags`].
     pub flags: u32,
     /// Zero.
     pub pad0: u32,
-    /// Name of the process, NUL-padded.
-    pub comm: [u8; 16],
+}
+
+/// An entry of the flow table: an element of the array `SLOTS`, which user space maps into its memory.
+///
+/// The kernel side fills a slot and then sets [`flags::OPEN`]; user space clears the flags when it gives the slot back.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// The counters.
+    pub flow: Flow,
+    /// Whose they are.
+    pub key: FlowKey,
+    /// Zero.
+    pub pad: [u64; 2],
+}
+
+/// Which slots are free: never used ones from `next` on, and those that user space has given back, in the ring `FREE`
+/// between `head` and `tail`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocation {
+    /// Slots taken for the first time so far.
+    pub next: u64,
+    /// Elements taken from the ring.
+    pub head: u64,
+    /// Elements put into the ring.
+    pub tail: u64,
 }
 
 /// Bits of [`Flow::flags`].
@@ -84,6 +113,8 @@ pub mod flags {
     pub const PASSIVE: u32 = 4;
     /// No event can change the entry any more.
     pub const ENDED: u32 = 8;
+    /// The entry is complete.
+    pub const OPEN: u32 = 16;
 }
 
 /// The one reserved entry: what sockets carried that found the flow table full.
@@ -123,8 +154,8 @@ indexed! {
     Loss: ALL, &'static str;
     /// No memory for a socket's state: its bytes are counted late or not at all.
     SocketState = "socket_state",
-    /// A flow's entry was not in the table any more.
-    FlowMissing = "flow_missing",
+    /// No slot for a flow although the table has room: several were being opened at the same moment.
+    Slot = "slot",
     /// A socket older than the start that seeding did not reach: counted from its first event on.
     Unseeded = "unseeded",
     /// kprobe plan: no room to remember the socket of a call, so its bytes are counted at the next event.
@@ -215,4 +246,7 @@ pub mod task {
 
 const _: () = assert!(size_of::<FlowKey>() == 56);
 const _: () = assert!(size_of::<Flow>() == 120);
+const _: () = assert!(size_of::<Slot>() == 192);
+const _: () = assert!(core::mem::offset_of!(Flow, base_tx_bytes) == 64);
+const _: () = assert!(size_of::<Allocation>() == 24);
 const _: () = assert!(size_of::<Untracked>() == 40);

@@ -3,13 +3,14 @@
 
 use crate::{
     lifecycle::known_or_missed,
-    maps::{FLOWS, SEND_LOCKED, SocketState, UNTRACKED_SOCKET, add, lose},
+    maps::{SEND_LOCKED, SLOTS, SocketState, add, socket},
     owner,
     read::{Access, Socket},
+    slots,
     totals::{self, state},
     untracked,
 };
-use flowtop_common::{Field, Flow, Loss};
+use flowtop_common::{Field, Flow};
 
 /// An event of the send side, with what the call returned.
 #[derive(Clone, Copy)]
@@ -43,7 +44,7 @@ pub fn received<A: Access>(sk: &Socket<A>) {
 fn used<A: Access>(sk: &Socket<A>, of: &mut SocketState) {
     let Some(flow) = update(sk, of, sk.tcp_state(), false) else { return };
     // In a softirq nobody owns the lock, and the current process is not the user.
-    if sk.sock::<u32>(Field::LockOwned) != 0 {
+    if owner::is_due(of) && sk.sock::<u32>(Field::LockOwned) != 0 {
         owner::note(flow);
     }
 }
@@ -54,23 +55,26 @@ fn sent_unlocked<A: Access>(sk: &Socket<A>, of: &mut SocketState, ret: i32) {
     if sk.tcp_state() == state::CLOSE {
         return;
     }
-    if of.flags & UNTRACKED_SOCKET != 0 {
+    if of.flags & socket::UNTRACKED != 0 {
         return untracked::sent(of, ret as u64);
     }
     let Some(flow) = entry(of) else { return };
     store_unlocked(sk, of, flow);
-    owner::note(flow);
+    if owner::is_due(of) {
+        owner::note(flow);
+    }
 }
 
-/// The entry of a socket that has one.
+/// The entry of a socket that has one. While another event is opening it there is none yet; the next event, or the
+/// end of the flow, brings what this one would have.
 #[inline(always)]
 pub fn entry<'a>(of: &SocketState) -> Option<&'a mut Flow> {
-    let Some(flow) = FLOWS.get_ptr_mut(&of.key) else {
-        lose(Loss::FlowMissing);
+    if of.slot == slots::NONE as u32 {
         return None;
-    };
+    }
+    let slot = SLOTS.get_ptr_mut(of.slot)?;
     // SAFETY: the lookup succeeded. Others may write at the same time, each field in one store.
-    Some(unsafe { &mut *flow })
+    Some(unsafe { &mut (*slot).flow })
 }
 
 /// Brings everything up to date; the socket is locked. `tcp_state` is the state before a change, and `closing` says
@@ -82,7 +86,7 @@ pub fn update<'a, A: Access>(
     tcp_state: u32,
     closing: bool,
 ) -> Option<&'a mut Flow> {
-    if of.flags & UNTRACKED_SOCKET != 0 {
+    if of.flags & socket::UNTRACKED != 0 {
         // Unlocked senders add what they have sent; the rest can be told only when they are done.
         if tcp_state != state::CLOSE && (SEND_LOCKED.load() != 0 || closing) {
             untracked::total_sent(sk, of, tcp_state);
@@ -136,7 +140,7 @@ fn grow(counter: &mut u64, value: u64) {
 /// Whoever stores looks at `write_seq` again behind a barrier. If it has moved, the thread that moved it may have
 /// stored before us, so the number is taken anew; if not, that thread will store after us.
 #[inline(always)]
-fn store_unlocked<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow) {
+pub fn store_unlocked<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow) {
     for _ in 0..4 {
         let sent = totals::sent(sk, of, sk.tcp_state());
         grow(&mut flow.tx_bytes, sent.since(of.tx_origin));

@@ -4,15 +4,19 @@
 //! after `tcp_destroy_sock`.
 
 use crate::{
-    account::{entry, refresh_received, update},
-    maps::{FLOWS, SocketState, UNTRACKED_SOCKET, lose},
+    account::{entry, refresh_received, store_unlocked, update},
+    maps::{FLOWS, SLOTS, SocketState, lose, socket},
     read::{Access, Socket},
+    slots,
     totals::{self, state},
     untracked,
 };
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_ns};
-use core::ptr;
-use flowtop_common::{Field, Flow, FlowKey, Loss, flags};
+use core::{
+    ptr,
+    sync::atomic::{Ordering, compiler_fence},
+};
+use flowtop_common::{Field, Flow, FlowKey, Loss, Slot, flags};
 
 const AF_INET6: u16 = 10;
 
@@ -30,7 +34,7 @@ pub fn state_changed<A: Access>(sk: &Socket<A>, old: u32, new: u32) {
             let Some(of) = A::state(sk.sk) else { return };
             // SAFETY: the lookup succeeded.
             let of = unsafe { &mut *of };
-            if of.key.id == 0 {
+            if of.flags & socket::HAS_FLOW == 0 {
                 if new != state::ESTABLISHED {
                     return;
                 }
@@ -54,16 +58,25 @@ pub fn destroyed<A: Access>(sk: &Socket<A>) {
     A::forget_state(sk.sk);
 }
 
-/// A socket of `iter/tcp`, older than the hooks. From Linux 5.15 on under the socket lock.
+/// A socket of `iter/tcp`: at the start one that is older than the hooks, later one that may have sent without any hook
+/// having seen it. From Linux 5.15 on under the socket lock.
 #[inline(always)]
-pub fn seeded<A: Access>(sk: &Socket<A>) {
+pub fn visited<A: Access>(sk: &Socket<A>) {
     use state::{CLOSE, LISTEN, SYN_RECV, SYN_SENT};
     let tcp_state = sk.tcp_state();
     // These have not carried anything; the hooks see what becomes of them.
-    if matches!(tcp_state, LISTEN | CLOSE | SYN_SENT | SYN_RECV) || A::state(sk.sk).is_some() {
+    if matches!(tcp_state, LISTEN | CLOSE | SYN_SENT | SYN_RECV) {
         return;
     }
-    if let Some(of) = new_state(sk) {
+    if let Some(of) = A::state(sk.sk) {
+        // SAFETY: the lookup succeeded.
+        let of = unsafe { &mut *of };
+        if of.flags & (socket::HAS_FLOW | socket::UNTRACKED) == socket::HAS_FLOW
+            && let Some(flow) = entry(of)
+        {
+            store_unlocked(sk, of, flow);
+        }
+    } else if let Some(of) = new_state(sk) {
         open(sk, of, tcp_state, 0);
     }
 }
@@ -77,7 +90,7 @@ pub fn known_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Option<&'a mu
     if let Some(of) = known {
         // SAFETY: the lookup succeeded.
         let of = unsafe { &mut *of };
-        if of.key.id != 0 {
+        if of.flags & socket::HAS_FLOW != 0 {
             return Some(of);
         }
     }
@@ -108,75 +121,128 @@ fn new_state<'a, A: Access>(sk: &Socket<A>) -> Option<&'a mut SocketState> {
 fn born<A: Access>(sk: &Socket<A>, role: u32) {
     let Some(of) = new_state(sk) else { return };
     end(None::<&Socket<A>>, of);
-    of.key.id = 0;
     of.flags = flags::BORN | role;
+    of.slot = slots::NONE as u32;
+    of.uses = 0;
     of.untracked_tx_bytes = 0;
     of.untracked_rx_bytes = 0;
 }
 
-/// Opens the flow entry; `sent_now` bytes of the totals are part of this event.
+/// Opens the flow; `sent_now` bytes of the totals are part of this event.
 #[inline(always)]
 fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sent_now: i32) {
     // SAFETY: no arguments.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    write_key(sk, &mut of.key);
-    of.key.id = if of.flags & flags::BORN != 0 { now_ns } else { sk.sk as u64 };
+    let born = of.flags & flags::BORN != 0;
+    let key = key_of(sk, if born { now_ns } else { sk.sk as u64 });
     let sent = totals::sent(sk, of, tcp_state);
     let (received, _) = totals::received(sk);
     of.tx_origin = sent.origin();
     of.rx_origin = received.origin();
-    let mut flow = Flow { opened_ns: now_ns, state: tcp_state, flags: of.flags, ..EMPTY };
-    if of.flags & flags::BORN == 0 {
-        flow.base_tx_bytes = sent.bytes.wrapping_sub(if sent_now > 0 { sent_now as u64 } else { 0 });
-        flow.base_rx_bytes = received.bytes;
-        flow.tx_bytes = flow.base_tx_bytes;
-        flow.rx_bytes = flow.base_rx_bytes;
+    let (mut tx_bytes, mut rx_bytes) = (0, 0);
+    if !born {
+        tx_bytes = sent.bytes.wrapping_sub(if sent_now > 0 { sent_now as u64 } else { 0 });
+        rx_bytes = received.bytes;
     }
-    // An entry may exist: two events of a socket older than the start can come here at once, with the same key.
-    if FLOWS.insert(&of.key, &flow, BPF_NOEXIST as u64).is_err() && FLOWS.get_ptr_mut(&of.key).is_none() {
-        of.flags |= UNTRACKED_SOCKET;
-        untracked::opened(of, flow.base_tx_bytes, flow.base_rx_bytes);
+    of.flags |= socket::HAS_FLOW;
+    let slot = match claim(of, &key) {
+        Claim::Slot(slot) => slot,
+        Claim::Elsewhere => return,
+        Claim::Full => return untracked::opened(of, &key, tx_bytes, rx_bytes),
+    };
+    slot.key = key;
+    slot.flow = Flow {
+        tx_bytes,
+        rx_bytes,
+        base_tx_bytes: tx_bytes,
+        base_rx_bytes: rx_bytes,
+        opened_ns: now_ns,
+        state: tcp_state,
+        ..EMPTY
+    };
+    compiler_fence(Ordering::Release);
+    // SAFETY: a field of the slot. Volatile, so that it is written last: user space looks at nothing else before.
+    unsafe { ptr::write_volatile(&raw mut slot.flow.flags, of.flags & ENTRY_FLAGS | flags::OPEN) }
+}
+
+/// What became of the attempt to get an entry.
+enum Claim<'a> {
+    Slot(&'a mut Slot),
+    /// Two events of a socket older than the start came here at once, with the same key, and the other was first.
+    Elsewhere,
+    Full,
+}
+
+#[inline(always)]
+fn claim<'a>(of: &mut SocketState, key: &FlowKey) -> Claim<'a> {
+    if FLOWS.insert(key, &0, BPF_NOEXIST as u64).is_err() {
+        return if FLOWS.get_ptr(key).is_some() { Claim::Elsewhere } else { Claim::Full };
+    }
+    let number = slots::take() as u32;
+    match SLOTS.get_ptr_mut(number) {
+        Some(slot) if number != slots::NONE as u32 => {
+            of.slot = number;
+            // SAFETY: the lookup succeeded, and the number is ours alone.
+            Claim::Slot(unsafe { &mut *slot })
+        }
+        _ => {
+            let _ = FLOWS.remove(key);
+            lose(Loss::Slot);
+            Claim::Full
+        }
     }
 }
+
+/// Flags of a socket's state that its entry has too.
+const ENTRY_FLAGS: u32 = flags::BORN | flags::ACTIVE | flags::PASSIVE;
 
 const EMPTY: Flow = Flow {
     tx_bytes: 0,
     rx_bytes: 0,
-    base_tx_bytes: 0,
-    base_rx_bytes: 0,
     sent_bytes: 0,
     retrans_bytes: 0,
-    opened_ns: 0,
     last_us: 0,
-    cgroup_id: 0,
     segs_in: 0,
     segs_out: 0,
     retrans_segs: 0,
     srtt_us_x8: 0,
-    pid: 0,
     state: 0,
+    pid: 0,
+    base_tx_bytes: 0,
+    base_rx_bytes: 0,
+    opened_ns: 0,
+    cgroup_id: 0,
+    comm: [0; 16],
     flags: 0,
     pad0: 0,
-    comm: [0; 16],
 };
 
-/// The tuple and the namespace, IPv4 addresses as `::ffff:a.b.c.d`. The id is left alone.
+/// The identity of a flow, IPv4 addresses as `::ffff:a.b.c.d`.
 #[inline(always)]
-fn write_key<A: Access>(sk: &Socket<A>, key: &mut FlowKey) {
-    key.family = sk.sock(Field::Family);
-    key.local_port = sk.sock(Field::LocalPort);
-    key.remote_port = u16::from_be(sk.sock(Field::RemotePort));
-    key.netns = sk.net(Field::NetInum);
-    let (local, remote) = if key.family == AF_INET6 {
+fn key_of<A: Access>(sk: &Socket<A>, id: u64) -> FlowKey {
+    let family: u16 = sk.sock(Field::Family);
+    let (local, remote) = if family == AF_INET6 {
         (sk.sock::<[u64; 2]>(Field::LocalV6), sk.sock::<[u64; 2]>(Field::RemoteV6))
     } else {
         (mapped(sk.sock(Field::LocalV4)), mapped(sk.sock(Field::RemoteV4)))
     };
-    // SAFETY: 16 bytes each; the fields are aligned for `u64` because the key is.
-    unsafe {
-        ptr::write((&raw mut key.local_addr).cast(), local);
-        ptr::write((&raw mut key.remote_addr).cast(), remote);
+    FlowKey {
+        local_addr: bytes(local),
+        remote_addr: bytes(remote),
+        local_port: sk.sock(Field::LocalPort),
+        remote_port: u16::from_be(sk.sock(Field::RemotePort)),
+        family,
+        pad0: 0,
+        netns: sk.net(Field::NetInum),
+        pad1: 0,
+        id,
     }
+}
+
+#[inline(always)]
+fn bytes(words: [u64; 2]) -> [u8; 16] {
+    // SAFETY: integers of the same size.
+    unsafe { core::mem::transmute(words) }
 }
 
 /// `::ffff:a.b.c.d` for an address in network byte order.
@@ -188,10 +254,10 @@ fn mapped(v4: u32) -> [u64; 2] {
 /// The flow of this state, if any, has ended.
 #[inline(always)]
 fn end<A: Access>(sk: Option<&Socket<A>>, of: &mut SocketState) {
-    if of.key.id == 0 {
+    if of.flags & socket::HAS_FLOW == 0 {
         return;
     }
-    if of.flags & UNTRACKED_SOCKET != 0 {
+    if of.flags & socket::UNTRACKED != 0 {
         if let Some(sk) = sk {
             untracked::received(sk, of);
         }

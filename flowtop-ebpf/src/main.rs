@@ -14,6 +14,7 @@ mod lifecycle;
 mod maps;
 mod owner;
 mod read;
+mod slots;
 mod totals;
 mod untracked;
 
@@ -67,10 +68,10 @@ fn received_tp(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sock_send_length")]
 fn sent_tp(ctx: BtfTracePointContext) -> i32 {
     let ret: i32 = ctx.arg(1);
-    if ret > 0 {
-        if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
-            account::sent(&sk, Sent::Unlocked(ret));
-        }
+    if ret > 0
+        && let Some(sk) = Socket::<Typed>::typed(ctx.arg(0))
+    {
+        account::sent(&sk, Sent::Unlocked(ret));
     }
     0
 }
@@ -155,14 +156,14 @@ struct TcpIterContext {
     sk_common: *const c_void,
 }
 
-/// One socket that is older than the hooks, or a null pointer at the end of the walk.
+/// One socket of a walk over all of a namespace, or a null pointer at its end.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-extern "C" fn seed(ctx: *const TcpIterContext) -> i32 {
+extern "C" fn visit(ctx: *const TcpIterContext) -> i32 {
     // SAFETY: the kernel passes a valid context; the pointer in it is checked for null before use.
     let sk = unsafe { (*ctx).sk_common };
     if let Some(sk) = Socket::<Typed>::typed(sk) {
-        lifecycle::seeded(&sk);
+        lifecycle::visited(&sk);
     }
     0
 }

@@ -6,33 +6,58 @@ use aya_ebpf::{
     macros::{btf_map, map},
     maps::{Array, HashMap, PerCpuArray},
 };
-use flowtop_common::{Field, Flow, FlowKey, Loss, Untracked};
+use flowtop_common::{Allocation, Field, FlowKey, Loss, Slot, Untracked};
 
 /// What is remembered of one socket between events.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct SocketState {
-    /// The key of the socket's flow; its `id` is 0 as long as there is none.
-    pub key: FlowKey,
     /// For a socket without an entry: bytes sent that [`UNTRACKED`] has already.
     pub untracked_tx_bytes: u64,
     /// For a socket without an entry: bytes received that [`UNTRACKED`] has already.
     pub untracked_rx_bytes: u64,
+    /// `flowtop_common::flags`, and the bits in [`socket`].
+    pub flags: u32,
+    /// Element of [`SLOTS`] with the entry, if there is one.
+    pub slot: u32,
     /// Sequence number that stands for 0 bytes sent.
     pub tx_origin: u32,
     /// Sequence number that stands for 0 bytes received.
     pub rx_origin: u32,
-    /// `flowtop_common::flags`, and [`UNTRACKED_SOCKET`].
-    pub flags: u32,
+    /// How often the application has used the socket; wraps.
+    pub uses: u32,
     pub pad: u32,
 }
 
-/// Bit of [`SocketState::flags`]: the flow table was full, the socket counts into [`UNTRACKED`].
-pub const UNTRACKED_SOCKET: u32 = 1 << 16;
+/// Bits of [`SocketState::flags`] beside those of an entry.
+pub mod socket {
+    /// The socket has a flow, with an entry or without.
+    pub const HAS_FLOW: u32 = 1 << 16;
+    /// The flow table was full: the socket counts into `UNTRACKED`.
+    pub const UNTRACKED: u32 = 1 << 17;
+    /// The other end counts in the totals of this host.
+    pub const MIRRORED: u32 = 1 << 18;
+}
 
-/// The flow table. Sized by `--max-flows`. Entries are removed by user space only, after ENDED has been read.
+/// `BPF_F_MMAPABLE`: user space reads and writes the array without system calls.
+const MMAPABLE: u32 = 1 << 10;
+
+/// The flow table: which slot a flow has. Sized by `--max-flows`. User space removes a flow after it has read that the
+/// flow has ended.
 #[map]
-pub static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 17, 0);
+pub static FLOWS: HashMap<FlowKey, u64> = HashMap::with_max_entries(1 << 17, 0);
+
+/// The entries. More than [`FLOWS`] can hold, since slots may be lost until user space finds them (see `slots`).
+#[map]
+pub static SLOTS: Array<Slot> = Array::with_max_entries(1 << 17, MMAPABLE);
+
+/// Which slots are free; one element.
+#[map]
+pub static ALLOCATION: Array<Allocation> = Array::with_max_entries(1, MMAPABLE);
+
+/// Slots that user space has given back, a ring. Its size is a power of two and at least that of [`SLOTS`].
+#[map]
+pub static FREE: Array<u64> = Array::with_max_entries(1 << 17, MMAPABLE);
 
 /// What sockets carried that found [`FLOWS`] full.
 #[map]
@@ -70,6 +95,14 @@ pub static TASK: Global<u32> = Global::new(0);
 /// 1 if events of the send side run under the socket lock, 0 if after its release.
 #[unsafe(no_mangle)]
 pub static SEND_LOCKED: Global<u32> = Global::new(1);
+
+/// Elements of [`SLOTS`].
+#[unsafe(no_mangle)]
+pub static SLOT_COUNT: Global<u64> = Global::new(0);
+
+/// Elements of [`FREE`] less one.
+#[unsafe(no_mangle)]
+pub static FREE_MASK: Global<u64> = Global::new(0);
 
 /// Adds `n` to a counter in one instruction.
 ///

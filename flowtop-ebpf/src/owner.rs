@@ -1,7 +1,7 @@
 //! Who is on the CPU, if it is the user of the socket.
 
 use crate::{
-    maps::TASK,
+    maps::{SocketState, TASK},
     read::{Access, Probed, Typed},
 };
 use aya_ebpf::helpers::{
@@ -13,6 +13,14 @@ use flowtop_common::{Field, Flow, task};
 
 /// Bit of `task_struct.flags`: a kernel thread (`PF_KTHREAD` in `include/linux/sched.h`).
 const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Whether it is time to look who uses the socket: at the first uses, during which a socket may pass from the process
+/// that accepted it to the one that serves it, and at every 16th after that. To ask costs as much as all the counting.
+#[inline(always)]
+pub fn is_due(of: &mut SocketState) -> bool {
+    of.uses = of.uses.wrapping_add(1);
+    of.uses <= 16 || of.uses & 15 == 0
+}
 
 /// Books the current process as the owner of the flow, if it is not already. To be called in process context only:
 /// in a softirq the current task is whoever was interrupted.

@@ -3,18 +3,22 @@
 //! Such a socket keeps in its state how many of its bytes the reserved entry has already.
 
 use crate::{
-    maps::{SocketState, UNTRACKED, add},
+    maps::{SocketState, UNTRACKED, add, socket},
     read::{Access, Socket},
     totals,
 };
 use core::ptr;
-use flowtop_common::flags;
+use flowtop_common::{FlowKey, flags};
 
 /// The flow table was full. What the socket has carried so far is history.
 #[inline(always)]
-pub fn opened(of: &mut SocketState, tx_bytes: u64, rx_bytes: u64) {
+pub fn opened(of: &mut SocketState, key: &FlowKey, tx_bytes: u64, rx_bytes: u64) {
     of.untracked_tx_bytes = tx_bytes;
     of.untracked_rx_bytes = rx_bytes;
+    of.flags |= socket::UNTRACKED;
+    if mirrored(key, of.flags) {
+        of.flags |= socket::MIRRORED;
+    }
     if let Some(untracked) = UNTRACKED.get_ptr_mut(0) {
         // SAFETY: the lookup succeeded.
         unsafe { add(&raw mut (*untracked).flows, 1) }
@@ -38,7 +42,7 @@ pub fn sent(of: &mut SocketState, bytes: u64) {
     unsafe {
         add(&raw mut of.untracked_tx_bytes, bytes);
         add(&raw mut (*untracked).tx_bytes, bytes);
-        if mirrored(of) {
+        if of.flags & socket::MIRRORED != 0 {
             add(&raw mut (*untracked).mirrored_tx_bytes, bytes);
         }
     }
@@ -58,7 +62,7 @@ pub fn received<A: Access>(sk: &Socket<A>, of: &mut SocketState) {
     // SAFETY: the lookup succeeded.
     unsafe {
         add(&raw mut (*untracked).rx_bytes, bytes);
-        if mirrored(of) {
+        if of.flags & socket::MIRRORED != 0 {
             add(&raw mut (*untracked).mirrored_rx_bytes, bytes);
         }
     }
@@ -67,13 +71,13 @@ pub fn received<A: Access>(sk: &Socket<A>, of: &mut SocketState) {
 /// Whether the other end is on this host for certain, and is the one that counts in the totals. The same rule as in
 /// `flowtop::core::flow`.
 #[inline(always)]
-fn mirrored(of: &SocketState) -> bool {
-    let (local, remote) = (words(&of.key.local_addr), words(&of.key.remote_addr));
+fn mirrored(key: &FlowKey, role: u32) -> bool {
+    let (local, remote) = (words(&key.local_addr), words(&key.remote_addr));
     if local != remote && !(is_loopback(local) && is_loopback(remote)) {
         return false;
     }
-    match of.flags & (flags::ACTIVE | flags::PASSIVE) {
-        0 => !favoured((of.key.local_port, local), (of.key.remote_port, remote)),
+    match role & (flags::ACTIVE | flags::PASSIVE) {
+        0 => !favoured((key.local_port, local), (key.remote_port, remote)),
         role => role == flags::PASSIVE,
     }
 }

@@ -39,8 +39,8 @@ pub struct DoctorArgs {
 /// Flags that size the kernel's tables.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct TableArgs {
-    /// Connections counted one by one; those beyond are counted together. 1,000 take 0.22 MiB of kernel memory, and
-    /// 0.14 MiB more where a socket cannot hold its own state (Linux before 5.11, kprobe hooks)
+    /// Connections counted one by one; those beyond are counted together. 1,000 take 0.3 MiB of kernel memory, and
+    /// 0.1 MiB more where a socket cannot hold its own state (Linux before 5.11, kprobe hooks)
     #[arg(long, value_name = "N", default_value_t = 131_072, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub max_flows: u32,
 }

@@ -79,22 +79,31 @@ impl<'a> Reporter<'a> {
                 letter = next(&mut letters) => Wake::Letter(letter),
                 _ = sampling.tick() => Wake::Sample,
             };
-            self.take_sample()?;
             match wake {
-                Wake::Sample | Wake::Letter(_) if !matches!(wake, Wake::Letter(b'u' | b'q')) => {}
                 Wake::Letter(b'q') => return Ok(()),
+                Wake::Report | Wake::Letter(b'u') => self.report()?,
                 Wake::Last => {
-                    self.print()?;
+                    self.report()?;
                     self.say_if_silent();
                     return Ok(());
                 }
-                _ => self.print()?,
+                Wake::Sample | Wake::Letter(_) => self.take_sample()?,
             }
         }
     }
 
+    fn report(&mut self) -> Result<()> {
+        self.live.sample_exactly(&mut self.sample)?;
+        self.book()?;
+        self.print()
+    }
+
     fn take_sample(&mut self) -> Result<()> {
         self.live.sample(&mut self.sample)?;
+        self.book()
+    }
+
+    fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
         self.live.remove(self.ledger.removable())
     }

@@ -7,7 +7,7 @@ use aya::{
     maps::MapError,
     programs::{BtfTracePoint, FEntry, FExit, Iter, KProbe, ProgramError},
 };
-use flowtop_common::{Flow, FlowKey, store};
+use flowtop_common::{FlowKey, Slot, store};
 use std::{error::Error, io};
 
 /// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
@@ -17,7 +17,10 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/flowtop.bpf.o"
 const HASH_ENTRY_BYTES: u64 = 48;
 
 /// Key and value of `SOCKET_TABLE`.
-const SOCKET_ENTRY_BYTES: u64 = 8 + 88;
+const SOCKET_ENTRY_BYTES: u64 = 8 + 40;
+
+/// Slots beyond `--max-flows`: as many may be lost for a moment without a flow going without (see `core::recycle`).
+const SPARE_SLOTS: u32 = 1_024;
 
 /// Sockets without an entry in the flow table that are still counted exactly where the state of a socket cannot be
 /// kept in the socket itself.
@@ -29,9 +32,24 @@ const CALLS: u32 = 16_384;
 /// Kernel memory in bytes that the tables of a plan take.
 #[must_use]
 pub fn table_bytes(plan: &Plan, max_flows: u32) -> u64 {
-    let flow_entry = HASH_ENTRY_BYTES + (size_of::<FlowKey>() + size_of::<Flow>()) as u64;
+    let index = HASH_ENTRY_BYTES + (size_of::<FlowKey>() + size_of::<u64>()) as u64;
+    let slots = u64::from(slot_count(max_flows)) * size_of::<Slot>() as u64;
+    let ring = u64::from(ring_size(max_flows)) * size_of::<u64>() as u64;
     let sockets = u64::from(socket_table_entries(plan, max_flows)) * (HASH_ENTRY_BYTES + SOCKET_ENTRY_BYTES);
-    u64::from(max_flows) * flow_entry + sockets
+    u64::from(max_flows) * index + slots + ring + sockets
+}
+
+fn slot_count(max_flows: u32) -> u32 {
+    max_flows.saturating_add(SPARE_SLOTS)
+}
+
+/// Slot 0 is never used.
+fn slot_elements(max_flows: u32) -> u32 {
+    slot_count(max_flows) + 1
+}
+
+fn ring_size(max_flows: u32) -> u32 {
+    slot_elements(max_flows).next_power_of_two()
 }
 
 fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
@@ -44,6 +62,7 @@ fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
 /// The step that was refused, and why.
 pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
     let send_locked = u32::from(plan.send_locked);
+    let (slot_count, free_mask) = (u64::from(slot_count(max_flows)), u64::from(ring_size(max_flows) - 1));
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
     let object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
@@ -53,7 +72,11 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
         .override_global("STORE", &plan.store, true)
         .override_global("TASK", &plan.task, true)
         .override_global("SEND_LOCKED", &send_locked, true)
+        .override_global("SLOT_COUNT", &slot_count, true)
+        .override_global("FREE_MASK", &free_mask, true)
         .map_max_entries("FLOWS", max_flows)
+        .map_max_entries("SLOTS", slot_elements(max_flows))
+        .map_max_entries("FREE", ring_size(max_flows))
         .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
         .map_max_entries("CALLS", calls)
         .load(object.as_ref())
@@ -86,15 +109,17 @@ pub enum Refused {
     Everywhere(String),
 }
 
+/// The program that walks over sockets.
+pub const ITERATOR: &str = "visit";
+
 /// Loads the iterator over the sockets of a network namespace.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_iterator<'a>(ebpf: &'a mut Ebpf, host: &Host) -> Result<&'a mut Iter, String> {
-    let program = ebpf.program_mut("seed").ok_or("the BPF object has no program seed")?;
+pub fn load_iterator(ebpf: &mut Ebpf, host: &Host) -> Result<(), String> {
+    let program = ebpf.program_mut(ITERATOR).ok_or("the BPF object has no iterator")?;
     let iter: &mut Iter = program.try_into().map_err(|error: ProgramError| reason(&error))?;
-    iter.load("tcp", &host.btf).map_err(|error| reason(&error))?;
-    Ok(iter)
+    iter.load("tcp", &host.btf).map_err(|error| reason(&error))
 }
 
 fn start(ebpf: &mut Ebpf, program: &Program, btf: &aya::Btf) -> Result<(), ProgramError> {

@@ -14,7 +14,7 @@ use crate::core::{
     wire::Sample,
 };
 use anyhow::{Context as _, Result, bail};
-use aya::Ebpf;
+use aya::{Ebpf, programs::Iter};
 use flowtop_common::FlowKey;
 use load::Refused;
 use probe::Host;
@@ -68,8 +68,8 @@ impl Live {
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, max_flows)? {
-                Ok((mut ebpf, reader)) => {
-                    let unseeded = seed_sockets(&mut ebpf, &host).err();
+                Ok(Loaded { mut ebpf, reader, iterator }) => {
+                    let unseeded = iterator.and_then(|()| seed_sockets(&mut ebpf)).err();
                     sys::trim_memory();
                     return Ok(Self {
                         #[cfg(feature = "kernel-log")]
@@ -85,6 +85,17 @@ impl Live {
             }
         }
         bail!(no_plan(wanted, &refusals))
+    }
+
+    /// Reads for a report. Where hooks see a sender only when it is acknowledged, and one in CLOSE_WAIT not even then,
+    /// all sockets are asked first.
+    pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
+        if self.plan.counts_on_ack && self.unseeded.is_none() {
+            let iter: &mut Iter =
+                self.ebpf.program_mut(load::ITERATOR).context("the iterator is gone")?.try_into()?;
+            seed::run(iter)?;
+        }
+        self.sample(sample)
     }
 
     /// Reads everything that has been counted; `at_ns` becomes the time of the read.
@@ -113,8 +124,16 @@ impl Live {
     }
 }
 
+/// A plan that counts.
+pub struct Loaded {
+    ebpf: Ebpf,
+    reader: Reader,
+    /// Why the iterator over sockets was not loaded, if so.
+    iterator: Result<(), String>,
+}
+
 /// Loads, attaches and checks one plan. The outer error ends the search.
-pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<(Ebpf, Reader), String>> {
+pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded, String>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
@@ -123,13 +142,19 @@ pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<(Ebpf,
         Err(Refused::Here(reason)) => return Ok(Err(reason)),
         Err(Refused::Everywhere(reason)) => bail!(reason),
     };
+    // Before the reader, which closes maps that it has in memory: a program names its maps by their descriptors.
+    let iterator = load::load_iterator(&mut ebpf, host);
     let mut reader = Reader::new(&mut ebpf)?;
-    Ok(selfcheck::run(&mut reader)?.map(|()| (ebpf, reader)))
+    Ok(selfcheck::run(&mut reader)?.map(|()| Loaded { ebpf, reader, iterator }))
 }
 
-fn seed_sockets(ebpf: &mut Ebpf, host: &Host) -> Result<(), String> {
-    let iter = load::load_iterator(ebpf, host)?;
-    seed::run(iter).map_err(|error| format!("{error:#}"))
+fn seed_sockets(ebpf: &mut Ebpf) -> Result<(), String> {
+    iterator(ebpf).and_then(seed::run).map_err(|error| format!("{error:#}"))
+}
+
+fn iterator(ebpf: &mut Ebpf) -> Result<&mut Iter> {
+    let program = ebpf.program_mut(load::ITERATOR).context("the BPF object has no iterator")?;
+    Ok(program.try_into()?)
 }
 
 fn no_plan(wanted: Option<Hooks>, refusals: &[Refusal]) -> String {

@@ -1,88 +1,105 @@
-//! One batched read of the flow table into reused buffers, with the reserved entry and the loss counters.
+//! The tables of the kernel side in our own memory: one pass over the slots reads every flow, without a system call.
 
-use super::sys;
-use crate::core::wire::Sample;
+use super::sys::{self, Mapped};
+use crate::core::{recycle::Recycler, wire::Sample};
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
     maps::{Array, Map, MapData, PerCpuArray},
 };
-use flowtop_common::{Flow, FlowKey, Loss, Untracked};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use flowtop_common::{Allocation, FlowKey, Loss, Slot, Untracked, flags};
+use std::{
+    collections::HashMap,
+    os::fd::{AsFd as _, BorrowedFd},
+};
 
-/// Elements a system call; larger batches were not faster (measured from 256 up).
-const BATCH: usize = 2048;
-
-/// Reads what the kernel side has counted.
+/// Reads what the kernel side has counted, and gives back what has ended.
 pub struct Reader {
+    /// The index of the flow table.
     flows: MapData,
+    slots: Mapped<Slot>,
+    allocation: Mapped<Allocation>,
+    free: Mapped<u64>,
     untracked: Array<MapData, [u64; 5]>,
     losses: PerCpuArray<MapData, u64>,
-    keys: Vec<FlowKey>,
-    values: Vec<Flow>,
+    recycler: Recycler,
+    /// Slots of the flows that had ended at the last read.
+    ended: HashMap<FlowKey, usize>,
 }
 
 impl Reader {
-    /// Takes the maps out of the loaded object.
+    /// Maps the tables of the loaded object.
     ///
     /// # Errors
-    /// When the object does not have the maps, which the contract test rules out for the committed one.
+    /// When the object does not have the maps, which the contract test rules out for the committed one, or when they
+    /// do not fit into the address space.
     pub fn new(ebpf: &mut Ebpf) -> Result<Self> {
+        let slots = mapped(ebpf, "SLOTS")?;
         Ok(Self {
-            flows: take_hash(ebpf, "FLOWS")?,
+            flows: data(ebpf, "FLOWS")?,
+            recycler: Recycler::new(slots.len()),
+            slots,
+            allocation: mapped(ebpf, "ALLOCATION")?,
+            free: mapped(ebpf, "FREE")?,
             untracked: Array::try_from(take(ebpf, "UNTRACKED")?)?,
             losses: PerCpuArray::try_from(take(ebpf, "LOSSES")?)?,
-            keys: vec![FlowKey::default(); BATCH],
-            values: vec![Flow::default(); BATCH],
+            ended: HashMap::new(),
         })
     }
 
     /// Reads everything into `sample`, whose memory is used again. `at_ns` is left to the caller.
     pub fn read(&mut self, sample: &mut Sample) -> Result<()> {
-        sample.flows.clear();
-        self.read_flows(sample).context("cannot read the flow table")?;
+        self.read_flows(sample);
         let words = self.untracked.get(&0, 0).context("cannot read the entry for untracked flows")?;
         sample.untracked = untracked(words);
         for (loss, _) in Loss::ALL {
-            let index = *loss as u32;
-            let per_cpu = self.losses.get(&index, 0).context("cannot read the loss counters")?;
-            sample.losses[*loss as usize] = per_cpu.iter().sum();
+            let per_cpu = self.losses.get(&(*loss as u32), 0).context("cannot read the loss counters")?;
+            sample.set_loss(*loss, per_cpu.iter().copied());
         }
         Ok(())
     }
 
-    fn read_flows(&mut self, sample: &mut Sample) -> std::io::Result<()> {
-        let mut cursor = sys::Cursor::default();
-        loop {
-            let table = self.flows.fd().as_fd();
-            let batch = match sys::lookup_batch(table, &mut cursor, &mut self.keys, &mut self.values) {
-                Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
-                    self.grow();
-                    continue;
-                }
-                result => result?,
-            };
-            let keys = self.keys[..batch.count].iter().copied();
-            sample.flows.extend(keys.zip(self.values[..batch.count].iter().copied()));
-            if batch.last {
-                return Ok(());
+    fn read_flows(&mut self, sample: &mut Sample) {
+        sample.flows.clear();
+        self.ended.clear();
+        let allocation = self.allocation.get(0);
+        for number in Recycler::used(&allocation, self.slots.len()) {
+            let open = self.slots.flags(number) & flags::OPEN != 0;
+            self.recycler.saw(number, open, &allocation);
+            if !open {
+                continue;
             }
+            let slot = self.slots.get(number);
+            if slot.flow.flags & flags::ENDED != 0 {
+                self.ended.insert(slot.key, number);
+            }
+            sample.flows.push((slot.key, slot.flow));
         }
-    }
-
-    /// One bucket of the table holds more than the buffers.
-    fn grow(&mut self) {
-        let len = self.keys.len() * 2;
-        self.keys.resize(len, FlowKey::default());
-        self.values.resize(len, Flow::default());
+        self.give_back(&[]);
     }
 
     /// Removes flows that have ended and been read since.
-    pub fn remove(&self, keys: &[FlowKey]) -> Result<()> {
-        sys::delete_batch(self.table(), keys).context("cannot remove ended flows from the flow table")
+    pub fn remove(&mut self, keys: &[FlowKey]) -> Result<()> {
+        sys::delete_batch(self.index(), keys).context("cannot remove ended flows from the flow table")?;
+        let slots: Vec<_> = keys.iter().filter_map(|key| self.ended.remove(key)).collect();
+        self.give_back(&slots);
+        Ok(())
     }
 
-    fn table(&self) -> BorrowedFd<'_> {
+    /// Puts slots into the ring, and those that got lost.
+    fn give_back(&mut self, slots: &[usize]) {
+        for &number in slots {
+            self.slots.clear_flags(number);
+        }
+        let (allocation, mask) = (self.allocation.get(0), self.free.len() - 1);
+        let ring = &mut self.free;
+        let put = |position: u64, number: usize| ring.set(position as usize & mask, number as u64);
+        if let Some(tail) = self.recycler.give_back(slots, &allocation, put) {
+            self.allocation.set_tail(tail);
+        }
+    }
+
+    fn index(&self) -> BorrowedFd<'_> {
         self.flows.fd().as_fd()
     }
 }
@@ -102,9 +119,15 @@ fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map> {
     ebpf.take_map(name).with_context(|| format!("the BPF object has no map {name}"))
 }
 
-fn take_hash(ebpf: &mut Ebpf, name: &str) -> Result<MapData> {
+fn data(ebpf: &mut Ebpf, name: &str) -> Result<MapData> {
     match take(ebpf, name)? {
-        Map::HashMap(data) => Ok(data),
-        other => anyhow::bail!("map {name} of the BPF object is not a hash map: {other:?}"),
+        Map::HashMap(data) | Map::Array(data) => Ok(data),
+        other => anyhow::bail!("map {name} of the BPF object is of another kind: {other:?}"),
     }
+}
+
+fn mapped<T: sys::Element>(ebpf: &mut Ebpf, name: &str) -> Result<Mapped<T>> {
+    let data = data(ebpf, name)?;
+    let len = data.info()?.max_entries() as usize;
+    Mapped::new(data.fd().as_fd(), len).with_context(|| format!("cannot map {name} into memory"))
 }

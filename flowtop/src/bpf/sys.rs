@@ -2,68 +2,114 @@
 #![expect(unsafe_code, reason = "raw system calls; see the SAFETY comment of each")]
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
-use flowtop_common::{Flow, FlowKey};
+use flowtop_common::{Allocation, FlowKey, Slot};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::{
     io, mem,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    ptr::{self, NonNull},
+    sync::atomic::{Ordering, fence},
 };
 
-/// Where a batched walk over a hash map stands. Opaque to user space; the kernel uses 4 bytes of it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cursor(Option<[u8; 16]>);
+/// An element type of a mapped array.
+///
+/// # Safety
+/// Any bytes are a value of the type, and it has no padding.
+pub unsafe trait Element: Copy {}
+// SAFETY: an integer.
+unsafe impl Element for u64 {}
+// SAFETY: `repr(C)` integers without padding, asserted by their sizes in `flowtop-common`.
+unsafe impl Element for Slot {}
+// SAFETY: as above.
+unsafe impl Element for Allocation {}
 
-/// What one batched lookup returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// Elements at the front of the buffers that are valid.
-    pub count: usize,
-    /// The walk is over.
-    pub last: bool,
+/// A BPF array in our own memory (`BPF_F_MMAPABLE`, Linux 5.5). The kernel side writes it at any time, so elements are
+/// copied in and out, never borrowed.
+pub struct Mapped<T> {
+    elements: NonNull<T>,
+    len: usize,
 }
 
-/// Reads the next elements of the flow table (`BPF_MAP_LOOKUP_BATCH`, Linux 5.6).
-///
-/// # Panics
-/// If the buffers differ in length.
-///
-/// # Errors
-/// `ENOSPC` if the buffers are smaller than one bucket of the table: call again with larger ones.
-pub fn lookup_batch(
-    table: BorrowedFd<'_>,
-    cursor: &mut Cursor,
-    keys: &mut [FlowKey],
-    values: &mut [Flow],
-) -> io::Result<Batch> {
-    assert_eq!(keys.len(), values.len());
-    let mut out_batch = [0u8; 16];
-    // SAFETY: an attribute union of all zeros is valid, and the kernel demands zeros in what a command does not use.
-    let mut attr: bpf_attr = unsafe { mem::zeroed() };
-    attr.batch.in_batch = cursor.0.as_ref().map_or(0, |token| token.as_ptr() as u64);
-    attr.batch.out_batch = out_batch.as_mut_ptr() as u64;
-    attr.batch.keys = keys.as_mut_ptr() as u64;
-    attr.batch.values = values.as_mut_ptr() as u64;
-    attr.batch.count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-    attr.batch.map_fd = fd_number(table);
-    // SAFETY: the buffers hold `count` elements of the map's key and value size (asserted for the committed object
-    // by `tests/object.rs`), of types for which any bytes are a value, and live until the call returns.
-    let result = unsafe { bpf(bpf_cmd::BPF_MAP_LOOKUP_BATCH, &mut attr) };
-    // SAFETY: `batch` is the member in use; the kernel has written the number of elements.
-    let count = unsafe { attr.batch.count } as usize;
-    match result {
-        Ok(()) => {
-            cursor.0 = Some(out_batch);
-            Ok(Batch { count, last: false })
-        }
-        // The table is read to its end, and the elements are valid all the same.
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(Batch { count, last: true }),
-        Err(error) => Err(error),
+// SAFETY: the mapping belongs to the process, not to a thread, and this is its only owner.
+unsafe impl<T: Element> Send for Mapped<T> {}
+
+impl<T: Element> Mapped<T> {
+    /// Maps an array of `len` elements.
+    pub fn new(array: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        // The kernel rounds elements up to 8 bytes; all of ours are.
+        const { assert!(size_of::<T>() % 8 == 0) };
+        let bytes = len * size_of::<T>();
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap(ptr::null_mut(), bytes, protection, flags, array, 0) }?;
+        let elements = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { elements, len })
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    fn pointer(&self, index: usize) -> *mut T {
+        assert!(index < self.len, "element {index} of an array of {}", self.len);
+        // SAFETY: within the mapping.
+        unsafe { self.elements.as_ptr().add(index) }
+    }
+
+    /// A copy of an element. Each of its words is whole; two of them may be of different moments.
+    #[must_use]
+    pub fn get(&self, index: usize) -> T {
+        // SAFETY: within the mapping; volatile, because the kernel side writes too.
+        unsafe { self.pointer(index).read_volatile() }
+    }
+
+    /// Replaces an element.
+    pub fn set(&mut self, index: usize, value: T) {
+        // SAFETY: within the mapping; volatile, because the kernel side reads it.
+        unsafe { self.pointer(index).write_volatile(value) }
+    }
+}
+
+impl Mapped<Slot> {
+    /// The flags of a slot's entry, without the rest. What is read after this is not older.
+    #[must_use]
+    pub fn flags(&self, index: usize) -> u32 {
+        // SAFETY: a field within the mapping.
+        let flags = unsafe { (&raw const (*self.pointer(index)).flow.flags).read_volatile() };
+        fence(Ordering::Acquire);
+        flags
+    }
+
+    /// Marks a slot as unused.
+    pub fn clear_flags(&mut self, index: usize) {
+        // SAFETY: a field within the mapping; the kernel side does not write to a flow that has ended.
+        unsafe { (&raw mut (*self.pointer(index)).flow.flags).write_volatile(0) }
+        fence(Ordering::Release);
+    }
+}
+
+impl Mapped<Allocation> {
+    /// Publishes the end of the ring of free slots; what was written before is seen first.
+    pub fn set_tail(&mut self, tail: u64) {
+        fence(Ordering::Release);
+        // SAFETY: a field within the mapping, which only we write.
+        unsafe { (&raw mut (*self.pointer(0)).tail).write_volatile(tail) }
+    }
+}
+
+impl<T> Drop for Mapped<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping of `new`; nothing borrows from it. There is nothing to do about a failure.
+        let _ = unsafe { munmap(self.elements.as_ptr().cast(), self.len * size_of::<T>()) };
     }
 }
 
 /// Removes flows from the table (`BPF_MAP_DELETE_BATCH`, Linux 5.6). Keys that are not there are passed over.
 pub fn delete_batch(table: BorrowedFd<'_>, mut keys: &[FlowKey]) -> io::Result<()> {
     while !keys.is_empty() {
-        // SAFETY: as in `lookup_batch`.
+        // SAFETY: an attribute union of all zeros is valid, and the kernel demands zeros in what a command does not use.
         let mut attr: bpf_attr = unsafe { mem::zeroed() };
         attr.batch.keys = keys.as_ptr() as u64;
         attr.batch.count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
@@ -93,9 +139,8 @@ fn fd_number(fd: BorrowedFd<'_>) -> u32 {
 /// The addresses in `attr` fit the command.
 unsafe fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<()> {
     // SAFETY: the size is that of the union; the rest is the caller's promise.
-    let result = unsafe {
-        libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), mem::size_of::<bpf_attr>())
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_mut(attr), mem::size_of::<bpf_attr>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

@@ -8,6 +8,7 @@ pub mod json;
 pub mod ledger;
 pub mod number;
 pub mod plan;
+pub mod recycle;
 pub mod rows;
 pub mod text;
 pub mod window;

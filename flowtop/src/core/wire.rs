@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn a_loss_is_the_sum_of_its_slots() {
         let mut sample = Sample::default();
-        sample.set_loss(Loss::FlowMissing, [1, 2, 40]);
-        assert_eq!(sample.losses[Loss::FlowMissing as usize], 43);
+        sample.set_loss(Loss::Slot, [1, 2, 40]);
+        assert_eq!(sample.losses[Loss::Slot as usize], 43);
         assert_eq!(sample.losses.iter().sum::<u64>(), 43);
     }
 

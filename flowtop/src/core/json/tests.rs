@@ -56,7 +56,7 @@ fn a_report_is_the_contract() {
         r#""sent_bytes":5100,"cgroup_id":77,"age_s":1.5,"idle_s":0.25,"#,
         r#""peer":{"netns":8,"pid":17,"comm":"nginx","state":"CLOSE_WAIT","tx_bytes":300,"rx_bytes":4000}}],"#,
         r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0},"#,
-        r#""losses":{"socket_state":0,"flow_missing":0,"unseeded":0,"call":0,"ledger":0}}"#,
+        r#""losses":{"socket_state":0,"slot":0,"unseeded":0,"call":0,"ledger":0}}"#,
     );
     assert_eq!(report(&HEADING, &joined(), &View::default()), expected);
 }

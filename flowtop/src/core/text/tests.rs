@@ -29,7 +29,7 @@ fn busy() -> Ledger {
     let v6 = key(1, "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:50000", "[2001:db8::1]:443", 2);
     let mut last = sample(2, &[(v4, flow(CONNECTED, 45_750_000, 61_000)), (v6, flow(CONNECTED, 125, 0))]);
     last.untracked = Untracked { flows: 3, tx_bytes: 1024, rx_bytes: 100, ..Untracked::default() };
-    last.set_loss(Loss::FlowMissing, [7]);
+    last.set_loss(Loss::Slot, [7]);
     ledger_of(&[last])
 }
 
@@ -50,7 +50,7 @@ Total send and receive rate:                          175Mb      175Mb      175M
 Peak rate (sent/received/total):                      175Mb      239Kb      175Mb
 Cumulative (sent/received/total):                    43.6MB     59.7KB     43.7MB
 Untracked (sent/received/both), 3 sockets:           1.00KB       100B     1.10KB
-Losses (flow_missing):                                                          7
+Losses (slot):                                                                  7
 ============================================================================================
 
 ";

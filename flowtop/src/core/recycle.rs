@@ -1,0 +1,78 @@
+//! Which slots of the flow table go back to the kernel side, and when.
+//!
+//! The kernel side takes slots from a counter and from a ring without a compare-and-swap (`flowtop-ebpf/src/slots.rs`):
+//! when two processors take one at the same moment, a number can be skipped that nobody uses. Such a slot is known by
+//! this: it has been taken, it is not in the ring, and no flow opens in it. Not in here: the memory of the tables.
+
+use flowtop_common::Allocation;
+use std::ops::Range;
+
+/// Reads during which a taken slot may stay empty before it counts as lost. Whoever takes a slot opens it at once,
+/// within one run of a program; one read can fall between the two, two cannot.
+const EMPTY_READS: u8 = 2;
+
+/// What is known of each slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// Position in the ring plus one, 0 if it never was there.
+    position: u64,
+    /// Reads in a row that found it taken and empty.
+    empty_reads: u8,
+}
+
+/// Remembers where slots are.
+#[derive(Debug)]
+pub struct Recycler {
+    known: Vec<Known>,
+    lost: Vec<usize>,
+}
+
+impl Recycler {
+    /// For a table of `slots` slots.
+    #[must_use]
+    pub fn new(slots: usize) -> Self {
+        Self { known: vec![Known::default(); slots], lost: Vec::new() }
+    }
+
+    /// The slots that have ever been taken. Slot 0 is none.
+    #[must_use]
+    pub fn used(allocation: &Allocation, slots: usize) -> Range<usize> {
+        let taken = usize::try_from(allocation.next).unwrap_or(usize::MAX);
+        1..taken.saturating_add(1).min(slots)
+    }
+
+    /// A read found the slot open, or empty.
+    pub fn saw(&mut self, number: usize, open: bool, allocation: &Allocation) {
+        let known = &mut self.known[number];
+        let in_ring = known.position > allocation.head;
+        if open || in_ring {
+            known.empty_reads = 0;
+            return;
+        }
+        known.empty_reads = known.empty_reads.saturating_add(1);
+        if known.empty_reads > EMPTY_READS {
+            known.empty_reads = 0;
+            self.lost.push(number);
+        }
+    }
+
+    /// Puts these slots and the lost ones into the ring, with `put` for each position; the new end of the ring, if it
+    /// has changed. A head that was pushed beyond the tail takes the tail along.
+    pub fn give_back(
+        &mut self,
+        slots: &[usize],
+        allocation: &Allocation,
+        mut put: impl FnMut(u64, usize),
+    ) -> Option<u64> {
+        let mut tail = allocation.tail.max(allocation.head);
+        for number in slots.iter().copied().chain(self.lost.drain(..)) {
+            put(tail, number);
+            tail += 1;
+            self.known[number] = Known { position: tail, empty_reads: 0 };
+        }
+        (tail != allocation.tail).then_some(tail)
+    }
+}
+
+#[cfg(test)]
+mod tests;
