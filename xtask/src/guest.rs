@@ -49,9 +49,10 @@ impl Machine {
     }
 
     fn command(&self, image: &Path, initramfs: &Path) -> Command {
-        // Without cmpxchg16b: emulated by QEMU 7.2 it spoils the flags, and Linux 6.12, which allocates with it,
-        // panics in every other boot.
-        let (accelerator, cpu) = if self.kvm { ("kvm", "host") } else { ("tcg,thread=multi", "max,-cx16") };
+        // One thread for all processors: with a thread each, QEMU 7.2 spoils the flags in cmpxchg16b and loses a race
+        // with kernels that change their own code, and every other guest panics. Taking cmpxchg16b away is no way
+        // out: Linux 7 then has no memory for socket storage (`kmalloc_nolock` needs it).
+        let (accelerator, cpu) = if self.kvm { ("kvm", "host") } else { ("tcg,thread=single", "max") };
         let mut qemu = Command::new(QEMU);
         qemu.args(["-accel", accelerator, "-cpu", cpu, "-no-reboot"]);
         qemu.args(["-smp", &self.cpus.to_string(), "-m", &self.memory_mib.to_string()]);

@@ -15,7 +15,7 @@ use crate::core::{
 };
 use anyhow::{Context as _, Result, bail};
 use aya::{Ebpf, programs::Iter};
-use flowtop_common::FlowKey;
+use flowtop_common::{FlowKey, store};
 use load::Refused;
 use probe::Host;
 use read::Reader;
@@ -68,7 +68,7 @@ impl Live {
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, max_flows)? {
-                Ok(Loaded { mut ebpf, reader, iterator }) => {
+                Ok(Loaded { mut ebpf, reader, iterator, plan }) => {
                     let unseeded = iterator.and_then(|()| seed_sockets(&mut ebpf)).err();
                     sys::trim_memory();
                     return Ok(Self {
@@ -87,7 +87,7 @@ impl Live {
         bail!(no_plan(wanted, &refusals))
     }
 
-    /// Reads for a report. Where hooks see a sender only when it is acknowledged, and one in CLOSE_WAIT not even then,
+    /// Reads for a report. Where hooks see a sender only when it is acknowledged, and one in `CLOSE_WAIT` not even then,
     /// all sockets are asked first.
     pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
         if self.plan.counts_on_ack && self.unseeded.is_none() {
@@ -128,24 +128,55 @@ impl Live {
 pub struct Loaded {
     ebpf: Ebpf,
     reader: Reader,
+    /// What was loaded in the end.
+    pub plan: Plan,
     /// Why the iterator over sockets was not loaded, if so.
     iterator: Result<(), String>,
 }
 
 /// Loads, attaches and checks one plan. The outer error ends the search.
+///
+/// When programs are attached and do not count, it may be that sockets give them no storage (Linux 7 on a processor
+/// without cmpxchg16b); then the same hooks with a table may do.
 pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded, String>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
+    match attempt_once(plan, host, max_flows)? {
+        Err(Failure::Silent(reason)) if plan.store == store::SOCKET => {
+            let with_table = Plan { store: store::HASH, ..plan.clone() };
+            Ok(attempt_once(&with_table, host, max_flows)?.map_err(|_| reason))
+        }
+        result => Ok(result.map_err(Failure::reason)),
+    }
+}
+
+/// Why a plan does not work.
+enum Failure {
+    /// It was not loaded or attached.
+    Refused(String),
+    /// It does not count.
+    Silent(String),
+}
+
+impl Failure {
+    fn reason(self) -> String {
+        let (Self::Refused(reason) | Self::Silent(reason)) = self;
+        reason
+    }
+}
+
+fn attempt_once(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded, Failure>> {
     let mut ebpf = match load::load(plan, host, max_flows) {
         Ok(ebpf) => ebpf,
-        Err(Refused::Here(reason)) => return Ok(Err(reason)),
+        Err(Refused::Here(reason)) => return Ok(Err(Failure::Refused(reason))),
         Err(Refused::Everywhere(reason)) => bail!(reason),
     };
     // Before the reader, which closes maps that it has in memory: a program names its maps by their descriptors.
     let iterator = load::load_iterator(&mut ebpf, host);
     let mut reader = Reader::new(&mut ebpf)?;
-    Ok(selfcheck::run(&mut reader)?.map(|()| Loaded { ebpf, reader, iterator }))
+    let counts = selfcheck::run(&mut reader, plan.counts_on_ack)?;
+    Ok(counts.map(|()| Loaded { ebpf, reader, plan: plan.clone(), iterator }).map_err(Failure::Silent))
 }
 
 fn seed_sockets(ebpf: &mut Ebpf) -> Result<(), String> {

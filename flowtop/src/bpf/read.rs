@@ -37,7 +37,7 @@ impl Reader {
         let slots = mapped(ebpf, "SLOTS")?;
         Ok(Self {
             flows: data(ebpf, "FLOWS")?,
-            recycler: Recycler::new(slots.len()),
+            recycler: Recycler::new(slots.elements()),
             slots,
             allocation: mapped(ebpf, "ALLOCATION")?,
             free: mapped(ebpf, "FREE")?,
@@ -63,7 +63,7 @@ impl Reader {
         sample.flows.clear();
         self.ended.clear();
         let allocation = self.allocation.get(0);
-        for number in Recycler::used(&allocation, self.slots.len()) {
+        for number in Recycler::used(&allocation, self.slots.elements()) {
             let open = self.slots.flags(number) & flags::OPEN != 0;
             self.recycler.saw(number, open, &allocation);
             if !open {
@@ -91,9 +91,9 @@ impl Reader {
         for &number in slots {
             self.slots.clear_flags(number);
         }
-        let (allocation, mask) = (self.allocation.get(0), self.free.len() - 1);
+        let (allocation, mask) = (self.allocation.get(0), self.free.elements() - 1);
         let ring = &mut self.free;
-        let put = |position: u64, number: usize| ring.set(position as usize & mask, number as u64);
+        let put = |position: usize, number: usize| ring.set(position & mask, number as u64);
         if let Some(tail) = self.recycler.give_back(slots, &allocation, put) {
             self.allocation.set_tail(tail);
         }

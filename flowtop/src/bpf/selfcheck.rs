@@ -20,27 +20,28 @@ use std::{
 const REQUEST_BYTES: usize = 4_637;
 const ANSWER_BYTES: usize = 2_311;
 
-/// How long the counts may take. Plans count at once; the one that counts acknowledgements waits for a delayed ACK,
-/// 200 ms at most (`TCP_DELACK_MAX`).
+/// How long to wait for what is not immediate: the end of the pair, and a delayed acknowledgement (200 ms at most,
+/// `TCP_DELACK_MAX`) in the plan that counts those. All others have counted when the call has returned.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sends known bytes and compares them with the table.
 ///
 /// # Errors
 /// The outer error is a pair that could not be made, the inner one a plan that does not count.
-pub fn run(reader: &mut Reader) -> Result<Result<(), String>> {
+pub fn run(reader: &mut Reader, counts_on_ack: bool) -> Result<Result<(), String>> {
+    let patience = if counts_on_ack { PATIENCE } else { Duration::ZERO };
     // Only this thread moves to another namespace, and it ends with it.
-    std::thread::scope(|scope| scope.spawn(|| in_own_namespace(reader)).join())
+    std::thread::scope(|scope| scope.spawn(|| in_own_namespace(reader, patience)).join())
         .map_err(|_| anyhow::anyhow!("the self-check ended unexpectedly"))?
 }
 
-fn in_own_namespace(reader: &mut Reader) -> Result<Result<(), String>> {
+fn in_own_namespace(reader: &mut Reader, patience: Duration) -> Result<Result<(), String>> {
     // Without CAP_SYS_ADMIN the pair is made where we are.
     if sys::enter_new_netns().is_ok() {
         sys::bring_loopback_up().context("cannot bring up the loopback device for the self-check")?;
     }
     let pair = Pair::connect().context("cannot make a loopback connection for the self-check")?;
-    let verdict = pair.counted(reader)?;
+    let verdict = pair.counted(reader, patience)?;
     pair.disappear(reader)?;
     Ok(verdict)
 }
@@ -66,18 +67,24 @@ impl Pair {
     }
 
     /// Both sockets are still open, so the counts come from the hooks of the plan and not from the end of the flow.
-    fn counted(&self, reader: &mut Reader) -> Result<Result<(), String>> {
+    fn counted(&self, reader: &mut Reader, patience: Duration) -> Result<Result<(), String>> {
         let (request, answer) = (REQUEST_BYTES as u64, ANSWER_BYTES as u64);
-        let expected = [(request, answer), (answer, request)];
-        let found =
-            self.wait_for(reader, |found| found.map(|flow| (flow.tx_bytes, flow.rx_bytes)) == expected)?;
-        Ok(match found {
-            Ok(_) => Ok(()),
-            Err([client, server]) => Err(format!(
-                "attached, but of {request} and {answer} bytes sent they counted {} and {}, and of those received {} and {} (is kernel.ftrace_enabled 0?)",
-                client.tx_bytes, server.tx_bytes, server.rx_bytes, client.rx_bytes
-            )),
-        })
+        let started = Instant::now();
+        loop {
+            let [client, server] =
+                self.find(reader)?.map(|found| found.map(|(_, flow)| flow).unwrap_or_default());
+            let counted = [(client.tx_bytes, client.rx_bytes), (server.tx_bytes, server.rx_bytes)];
+            if counted == [(request, answer), (answer, request)] {
+                return Ok(Ok(()));
+            }
+            if started.elapsed() >= patience {
+                return Ok(Err(format!(
+                    "attached, but of {request} and {answer} bytes sent they counted {} and {}, and of those received {} and {} (is kernel.ftrace_enabled 0?)",
+                    client.tx_bytes, server.tx_bytes, server.rx_bytes, client.rx_bytes
+                )));
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Closes the pair and removes its entries.
@@ -102,24 +109,6 @@ impl Pair {
 
     fn find(&self, reader: &mut Reader) -> Result<[Option<(FlowKey, Flow)>; 2]> {
         Names::of(self)?.find(reader)
-    }
-
-    fn wait_for(
-        &self,
-        reader: &mut Reader,
-        enough: impl Fn([Flow; 2]) -> bool,
-    ) -> Result<Result<[Flow; 2], [Flow; 2]>> {
-        let started = Instant::now();
-        loop {
-            let flows = self.find(reader)?.map(|found| found.map(|(_, flow)| flow).unwrap_or_default());
-            if enough(flows) {
-                return Ok(Ok(flows));
-            }
-            if started.elapsed() > PATIENCE {
-                return Ok(Err(flows));
-            }
-            std::thread::yield_now();
-        }
     }
 }
 

@@ -26,7 +26,7 @@ unsafe impl Element for Allocation {}
 /// A BPF array in our own memory (`BPF_F_MMAPABLE`, Linux 5.5). The kernel side writes it at any time, so elements are
 /// copied in and out, never borrowed.
 pub struct Mapped<T> {
-    elements: NonNull<T>,
+    start: NonNull<T>,
     len: usize,
 }
 
@@ -37,25 +37,25 @@ impl<T: Element> Mapped<T> {
     /// Maps an array of `len` elements.
     pub fn new(array: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
         // The kernel rounds elements up to 8 bytes; all of ours are.
-        const { assert!(size_of::<T>() % 8 == 0) };
+        const { assert!(size_of::<T>().is_multiple_of(8)) };
         let bytes = len * size_of::<T>();
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
         // SAFETY: a new mapping at an address of the kernel's choice.
         let start = unsafe { mmap(ptr::null_mut(), bytes, protection, flags, array, 0) }?;
-        let elements = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { elements, len })
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { start, len })
     }
 
     /// Number of elements.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.len
     }
 
     fn pointer(&self, index: usize) -> *mut T {
         assert!(index < self.len, "element {index} of an array of {}", self.len);
         // SAFETY: within the mapping.
-        unsafe { self.elements.as_ptr().add(index) }
+        unsafe { self.start.as_ptr().add(index) }
     }
 
     /// A copy of an element. Each of its words is whole; two of them may be of different moments.
@@ -102,7 +102,7 @@ impl Mapped<Allocation> {
 impl<T> Drop for Mapped<T> {
     fn drop(&mut self) {
         // SAFETY: the mapping of `new`; nothing borrows from it. There is nothing to do about a failure.
-        let _ = unsafe { munmap(self.elements.as_ptr().cast(), self.len * size_of::<T>()) };
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.len * size_of::<T>()) };
     }
 }
 

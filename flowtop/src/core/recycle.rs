@@ -62,11 +62,12 @@ impl Recycler {
         &mut self,
         slots: &[usize],
         allocation: &Allocation,
-        mut put: impl FnMut(u64, usize),
+        mut put: impl FnMut(usize, usize),
     ) -> Option<u64> {
         let mut tail = allocation.tail.max(allocation.head);
         for number in slots.iter().copied().chain(self.lost.drain(..)) {
-            put(tail, number);
+            // Positions wrap with the ring long before this word does.
+            put(usize::try_from(tail).unwrap_or_default(), number);
             tail += 1;
             self.known[number] = Known { position: tail, empty_reads: 0 };
         }

@@ -41,7 +41,7 @@ impl Kernel {
         }
         let mask = self.ring.len() - 1;
         let ring = &mut self.ring;
-        let put = |position: u64, number| ring[usize::try_from(position).unwrap() & mask] = number;
+        let put = |position: usize, number| ring[position & mask] = number;
         if let Some(tail) = recycler.give_back(remove, &self.allocation, put) {
             self.allocation.tail = tail;
         }
