@@ -39,7 +39,7 @@ pub struct Options {
     /// Stop a guest after this many seconds
     #[arg(long, value_name = "SECS", default_value_t = LIMIT_SECS)]
     timeout: u64,
-    /// Guests that run at the same time [default: half as many as there are processors]
+    /// Guests that run at the same time [default: as many as there are processors]
     #[arg(long, value_name = "N", default_value_t = default_jobs(), hide_default_value = true)]
     jobs: usize,
     /// Succeed although a kernel could not be fetched
@@ -62,10 +62,9 @@ impl Options {
     }
 }
 
-/// A guest has two virtual processors, each a busy thread: on two real ones, two guests at a time take half as long
-/// again as one after the other.
+/// A guest is one busy thread (see `guest`).
 fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// What became of one kernel.
