@@ -10,6 +10,7 @@ pub mod number;
 pub mod plan;
 pub mod recycle;
 pub mod rows;
+pub mod scope;
 pub mod text;
 pub mod window;
 pub mod wire;
