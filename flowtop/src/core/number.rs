@@ -12,8 +12,8 @@ pub enum Unit {
     Packets,
 }
 
-/// The longest text in front of the units that iftop's buffer takes, its leading blank included.
-const BUFFER_CHARS: usize = 9;
+/// What iftop's buffer takes of a text, behind the leading blank and before the NUL in it.
+const BUFFER_CHARS: usize = 8;
 
 /// `amount` (bytes, or packets) in the given unit, without padding.
 ///
@@ -29,9 +29,9 @@ pub fn number(amount: f64, unit: Unit) -> String {
     let value = in_32_bits(amount) * factor;
     let (places, index) = scale(value, step);
     let scaled = value / f32::powi(step, i32::from(index));
-    let text = format!(" {scaled:4.places$}{}", names[usize::from(index)]);
-    let kept: String = text.chars().take(BUFFER_CHARS).collect();
-    kept.trim_start().to_owned()
+    let mut text = format!("{scaled:.places$}{}", names[usize::from(index)]);
+    text.truncate(BUFFER_CHARS);
+    text
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "iftop's own precision decides where its units change")]

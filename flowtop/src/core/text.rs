@@ -2,6 +2,8 @@
 //!
 //! Not in here: which rows there are (`core::rows::merged`) and how a number is written (`core::number`).
 
+use std::iter::repeat_n;
+
 use super::ledger::{Ledger, Losses, Totals};
 use super::names::Names;
 use super::number::{Unit, number};
@@ -14,6 +16,8 @@ mod tests;
 
 /// Columns of a line with a host in it, and of the rules between the parts.
 const LINE_CHARS: usize = 92;
+/// Columns of a number.
+const CELL_CHARS: usize = 10;
 /// Columns of a host.
 const HOST_CHARS: usize = 40;
 /// What is kept of a host's name.
@@ -155,14 +159,22 @@ fn header() -> String {
 
 /// Cells of ten columns, each with a blank in front.
 fn cells(texts: &[impl AsRef<str>]) -> String {
-    texts.iter().fold(String::new(), |cells, text| cells + &format!(" {:>10}", text.as_ref()))
+    let mut cells = String::with_capacity(texts.len() * (1 + CELL_CHARS));
+    for text in texts.iter().map(AsRef::as_ref) {
+        cells.extend(repeat_n(' ', 1 + CELL_CHARS.saturating_sub(text.len())));
+        cells.push_str(text);
+    }
+    cells
 }
 
 /// A host with what follows it in [`HOST_CHARS`] columns, at the host's expense.
 fn fit(host: &str, suffix: &str) -> String {
     let suffix = &suffix[..suffix.floor_char_boundary(HOST_CHARS)];
-    let kept = host.floor_char_boundary(HOST_CHARS - suffix.len());
-    format!("{:<HOST_CHARS$}", format!("{}{suffix}", &host[..kept]))
+    let mut cell = String::with_capacity(HOST_CHARS);
+    cell.push_str(&host[..host.floor_char_boundary(HOST_CHARS - suffix.len())]);
+    cell.push_str(suffix);
+    cell.extend(repeat_n(' ', HOST_CHARS - cell.len()));
+    cell
 }
 
 /// Bytes since the start, in bytes whatever the rates are in.

@@ -101,7 +101,8 @@ pub fn rows(ledger: &Ledger, view: &View, host_text: impl Fn(Host) -> String) ->
 type Sums = HashMap<Ends, (Rates, Bytes)>;
 
 fn merge(ledger: &Ledger, grouping: Grouping) -> Sums {
-    let mut sums = Sums::new();
+    // At most one each: growing step by step would cost more than the merging.
+    let mut sums = Sums::with_capacity(ledger.entries().size_hint().0);
     for row in connections(ledger) {
         add(&mut sums, Ends::new(&row, grouping), row.rates, row.entry.bytes());
     }
