@@ -268,6 +268,16 @@ fn one_report_after_s_seconds_and_a_word_when_nothing_moved() {
 }
 
 #[test]
+fn what_is_not_there_is_named_with_what_is() {
+    let fields = output(&["-t", "--fields", "pid,bytes"]);
+    assert_eq!((fields.status.code(), stdout(&fields)), (Some(2), ""));
+    assert!(stderr(&fields).starts_with("flowtop: unknown field \"bytes\"; the fields are local_addr,"));
+    let interface = output(&["-t", "-i", "no such"]);
+    assert_eq!((interface.status.code(), stdout(&interface)), (Some(1), ""));
+    assert!(stderr(&interface).starts_with("flowtop: there is no interface \"no such\"; take one of "));
+}
+
+#[test]
 fn text_is_one_block() {
     if !can_count("text_is_one_block") {
         return;
@@ -275,7 +285,8 @@ fn text_is_one_block() {
     let output = output(&["-t", "-s", "1"]);
     let said = stdout(&output);
     assert_eq!(output.status.code(), Some(0));
-    assert!(said.starts_with("   # Host name (port/service if enabled)"), "{said}");
+    assert!(stderr(&output).starts_with("interface: any\nflowtop: counting with "), "{}", stderr(&output));
+    assert!(said.starts_with("Listening on any\n   # Host name (port/service if enabled)"), "{said}");
     assert!(said.ends_with(&format!("{}\n\n", "=".repeat(92))), "{said}");
     assert_eq!(said.matches(&"=".repeat(92)).count(), 1, "{said}");
 }
@@ -356,7 +367,7 @@ fn after_kill_9_nothing_stays_loaded() {
     if !can_count("after_kill_9_nothing_stays_loaded") {
         return;
     }
-    let running = Running::start(&mut flowtop(&["-t", "--interval", NEVER]));
+    let running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", NEVER]));
     let (programs, maps) = (running.loaded("prog_id:"), running.loaded("map_id:"));
     assert!(!programs.is_empty() && !maps.is_empty(), "{programs:?} {maps:?}");
     running.send(Signal::KILL);

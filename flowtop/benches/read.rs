@@ -10,7 +10,7 @@ use clap::Parser;
 use flowtop::{
     bpf::Live,
     cli::TableArgs,
-    core::{json, ledger::Ledger, rows::View, text, wire::Sample},
+    core::{json, ledger::Ledger, names::NoNames, text, view::View, wire::Sample},
 };
 use loopback::Pair;
 use outcome::{Outcome, OutcomeArgs, Row, median};
@@ -103,8 +103,8 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         read?;
         times.ledger.push(milliseconds(|| ledger.apply(&sample)));
         live.remove(ledger.removable())?;
-        times.text.push(milliseconds(|| text::report(&ledger, &top)));
-        times.json.push(milliseconds(|| json::report(&heading, &ledger, &View::default())));
+        times.text.push(milliseconds(|| text::Reports::default().report(&ledger, &top, &NoNames)));
+        times.json.push(milliseconds(|| json::report(&heading, &ledger, &View::default(), None)));
     }
     Ok(vec![
         row("read of the table", "ms", median(times.read), Some(READ_BAR_MS)),

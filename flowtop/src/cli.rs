@@ -1,6 +1,8 @@
 //! What was typed: every flag, once. Help is made from it.
 
+use crate::core::number::Unit;
 use crate::core::plan::Hooks;
+use crate::core::view::{self, Grouping, PortDisplay, View};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
@@ -47,6 +49,7 @@ pub struct TableArgs {
 
 /// Flags of the report.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ReportArgs {
     /// Print text reports, without a screen
     #[arg(short = 't', long = "text")]
@@ -63,6 +66,36 @@ pub struct ReportArgs {
     /// Form of the report
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub format: Format,
+    /// Fields of JSON flows and CSV lines, in order [default: all]
+    #[arg(long, value_name = "A,B,C")]
+    pub fields: Option<String>,
+    /// CSV without a line of field names
+    #[arg(long)]
+    pub no_header: bool,
+    /// Only connections whose local address belongs to this interface; may be repeated, any is all
+    #[arg(short = 'i', long, value_name = "IF")]
+    pub interface: Vec<String>,
+    /// IPv6 link-local connections as well
+    #[arg(short = 'l', long)]
+    pub link_local: bool,
+    /// Show ports, and each connection in a row of its own
+    #[arg(short = 'P', long)]
+    pub ports: bool,
+    /// Unit of the rates in text
+    #[arg(short = 'u', long, value_name = "UNIT", default_value = "bits")]
+    pub unit: UnitArg,
+    /// Rates in bytes, as -u bytes
+    #[arg(short = 'B', long)]
+    pub bytes: bool,
+    /// Names of hosts and services in text
+    #[arg(long)]
+    pub names: bool,
+    /// Hosts as numbers
+    #[arg(short = 'n', long)]
+    pub numeric: bool,
+    /// Ports as numbers
+    #[arg(short = 'N', long)]
+    pub numeric_ports: bool,
     /// Seconds between reports when there is no -s
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval)]
     pub interval: f64,
@@ -72,6 +105,26 @@ pub struct ReportArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub table: TableArgs,
+}
+
+/// Rows of a text report without `-L`, as in iftop.
+const TEXT_ROWS: usize = 10;
+
+impl ReportArgs {
+    /// What is to be shown at the start.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let ports = if self.ports { PortDisplay::On } else { PortDisplay::Off };
+        View {
+            sort: self.sort.view(),
+            limit: self.limit.or((self.format == Format::Text).then_some(TEXT_ROWS)),
+            grouping: Grouping { ports, ..Grouping::default() },
+            unit: if self.bytes { Unit::Bytes } else { self.unit.unit() },
+            host_names: self.names && !self.numeric,
+            service_names: self.names && !self.numeric_ports,
+            ..View::default()
+        }
+    }
 }
 
 /// Values of `--sort`.
@@ -86,6 +139,43 @@ pub enum Sort {
     /// Rate over the last 40 seconds
     #[value(name = "40s")]
     Last40s,
+    /// Name of the left host
+    Source,
+    /// Name of the right host
+    Destination,
+}
+
+impl Sort {
+    const fn view(self) -> view::Sort {
+        match self {
+            Self::Last2s => view::Sort::Last2s,
+            Self::Last10s => view::Sort::Last10s,
+            Self::Last40s => view::Sort::Last40s,
+            Self::Source => view::Sort::Source,
+            Self::Destination => view::Sort::Destination,
+        }
+    }
+}
+
+/// Values of `--unit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UnitArg {
+    /// Bits, in steps of 1024
+    Bits,
+    /// Bytes, in steps of 1024
+    Bytes,
+    /// TCP segments, in steps of 1000
+    Packets,
+}
+
+impl UnitArg {
+    const fn unit(self) -> Unit {
+        match self {
+            Self::Bits => Unit::Bits,
+            Self::Bytes => Unit::Bytes,
+            Self::Packets => Unit::Packets,
+        }
+    }
 }
 
 /// Values of `--format`.
@@ -95,6 +185,8 @@ pub enum Format {
     Text,
     /// One JSON object a line
     Json,
+    /// One line a connection, with a line of names first
+    Csv,
 }
 
 /// Values of `--hooks`.

@@ -6,6 +6,9 @@ pub mod bpf;
 pub mod cli;
 pub mod core;
 pub mod doctor;
+mod interfaces;
+mod letters;
+mod names;
 pub mod report;
 
 use anyhow::{Result, bail};

@@ -1,9 +1,25 @@
-//! The `-t` loop: clock, signals, letters on stdin, stdout. What is printed is made in `core`.
+//! The `-t` loop: clock, signals, letters, stdout and stderr. What is printed is made in `core`.
 
 use crate::{
+    Usage,
     bpf::Live,
-    cli::{Format, ReportArgs, Sort},
-    core::{json, ledger::Ledger, rows::View, text, window::Window, wire::Sample},
+    cli::{Format, ReportArgs},
+    core::{
+        column::{self, Column},
+        csv,
+        interface::Chosen,
+        json,
+        ledger::Ledger,
+        names::{Names, NoNames},
+        number::Unit,
+        scope::{AllOf, NoLinkLocal, Scope},
+        text,
+        view::View,
+        wire::Sample,
+    },
+    interfaces,
+    letters::Letters,
+    names::Resolver,
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -11,7 +27,6 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::AsyncReadExt as _,
     signal::unix::{SignalKind, signal},
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
@@ -19,10 +34,8 @@ use tokio::{
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// Rows of a text report without `-L`, as in iftop.
-const TEXT_ROWS: usize = 10;
-
 /// Why the loop woke up.
+#[derive(Clone, Copy)]
 enum Wake {
     Sample,
     Report,
@@ -32,64 +45,105 @@ enum Wake {
 
 /// Starts counting and reports until told to stop.
 pub fn run(args: &ReportArgs) -> Result<()> {
+    let printer = Printer::new(args)?;
     let live = Live::start(args.hooks.wanted(), args.table.max_flows)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(live, args).run());
+    let result = runtime.block_on(Reporter::new(live, args, printer).run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
 }
 
-struct Reporter<'a> {
+struct Reporter {
     live: Live,
     ledger: Ledger,
     sample: Sample,
-    args: &'a ReportArgs,
-    host: String,
+    view: View,
+    printer: Printer,
+    /// Length of a run that ends with its only report.
+    once: Option<Duration>,
+    interval: Duration,
 }
 
-impl<'a> Reporter<'a> {
-    fn new(live: Live, args: &'a ReportArgs) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let ledger = Ledger::new(args.table.max_flows as usize, u64::from(args.seconds));
-        Self { live, ledger, sample: Sample::default(), args, host }
+impl Reporter {
+    fn new(live: Live, args: &ReportArgs, printer: Printer) -> Self {
+        let view = args.view();
+        let mut ledger = Ledger::new(args.table.max_flows as usize, u64::from(args.seconds));
+        if view.unit == Unit::Packets {
+            ledger = ledger.in_packets();
+        }
+        ledger.set_scope(scope(args, &printer.interfaces));
+        Self {
+            live,
+            ledger,
+            sample: Sample::default(),
+            view,
+            printer,
+            once: (args.seconds > 0).then(|| Duration::from_secs(args.seconds.into())),
+            interval: Duration::from_secs_f64(args.interval),
+        }
     }
 
     async fn run(mut self) -> Result<()> {
         // Before the baseline: from then on a signal ends the run with a report, not without one.
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        self.printer.introduce()?;
         self.take_sample()?;
         self.announce();
         let start = Instant::now();
-        let report_every = Duration::from_secs_f64(self.args.interval);
-        let once = (self.args.seconds > 0).then(|| start + Duration::from_secs(self.args.seconds.into()));
-        let mut sampling = every(start, SAMPLE_EVERY.min(report_every));
-        let mut reporting = every(start, report_every);
-        let mut letters = once.is_none().then(Letters::open).flatten();
+        let end = self.once.map(|length| start + length);
+        let mut sampling = every(start, SAMPLE_EVERY.min(self.interval));
+        let mut reporting = every(start, self.interval);
+        let mut letters = if end.is_none() { Letters::open() } else { Letters::none() };
         loop {
+            self.printer.progress(end);
             let wake = tokio::select! {
                 _ = interrupt.recv() => Wake::Last,
                 _ = terminate.recv() => Wake::Last,
-                () = at(once), if once.is_some() => Wake::Last,
-                _ = reporting.tick(), if once.is_none() => Wake::Report,
-                letter = next(&mut letters) => Wake::Letter(letter),
+                () = at(end), if end.is_some() => Wake::Last,
+                _ = reporting.tick(), if end.is_none() => Wake::Report,
+                letter = letters.next() => Wake::Letter(letter),
                 _ = sampling.tick() => Wake::Sample,
             };
-            match wake {
-                Wake::Letter(b'q') => return Ok(()),
-                Wake::Report | Wake::Letter(b'u') => self.report()?,
-                Wake::Last => {
-                    self.report()?;
-                    self.say_if_silent();
-                    return Ok(());
-                }
-                Wake::Sample | Wake::Letter(_) => self.take_sample()?,
+            if self.act(wake)? {
+                return Ok(());
             }
         }
+    }
+
+    /// Does what the loop woke up for; true ends the run.
+    fn act(&mut self, wake: Wake) -> Result<bool> {
+        match wake {
+            Wake::Sample => self.take_sample()?,
+            Wake::Report if self.view.paused => self.take_sample()?,
+            Wake::Report => self.report()?,
+            Wake::Letter(letter) => return self.press(letter),
+            Wake::Last => {
+                self.report()?;
+                self.say_if_silent();
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn press(&mut self, letter: u8) -> Result<bool> {
+        // What a person may turn would break a format that programs read.
+        if self.printer.format != Format::Text && !b"uq".contains(&letter) {
+            return Ok(false);
+        }
+        let pressed = self.view.press(letter);
+        if let Some(message) = pressed.message {
+            self.printer.say(message)?;
+        }
+        if pressed.reprint {
+            self.report()?;
+        }
+        Ok(pressed.quit)
     }
 
     fn report(&mut self) -> Result<()> {
@@ -120,26 +174,8 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    fn print(&self) -> Result<()> {
-        let view = View { sort: window(self.args.sort), limit: self.limit() };
-        let report = match self.args.format {
-            Format::Text => text::report(&self.ledger, &view),
-            Format::Json => {
-                let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
-                let hooks = self.live.plan.hooks.name();
-                json::report(&json::Heading { time: &time, host: &self.host, hooks }, &self.ledger, &view)
-                    + "\n"
-            }
-        };
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(report.as_bytes()).and_then(|()| stdout.flush()).context("cannot write the report")
-    }
-
-    fn limit(&self) -> Option<usize> {
-        match self.args.format {
-            Format::Text => Some(self.args.limit.unwrap_or(TEXT_ROWS)),
-            Format::Json => self.args.limit,
-        }
+    fn print(&mut self) -> Result<()> {
+        self.printer.report(&self.ledger, &self.view, self.live.plan.hooks.name())
     }
 
     fn say_if_silent(&self) {
@@ -150,11 +186,99 @@ impl<'a> Reporter<'a> {
     }
 }
 
-const fn window(sort: Sort) -> Window {
-    match sort {
-        Sort::Last2s => Window::S2,
-        Sort::Last10s => Window::S10,
-        Sort::Last40s => Window::S40,
+/// What of all traffic counts.
+fn scope(args: &ReportArgs, interfaces: &Chosen) -> Option<Box<dyn Scope>> {
+    let mut scopes = Vec::<Box<dyn Scope>>::new();
+    if !args.link_local {
+        scopes.push(Box::new(NoLinkLocal));
+    }
+    if let Some(addresses) = interfaces.scope() {
+        scopes.push(Box::new(addresses));
+    }
+    (!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>)
+}
+
+/// Writes reports in their format, each flushed, and what is said around them.
+struct Printer {
+    format: Format,
+    reports: text::Reports,
+    fields: Option<Vec<&'static Column>>,
+    header: bool,
+    host: String,
+    interfaces: Chosen,
+    /// Started when a name is wanted for the first time.
+    resolver: Option<Resolver>,
+    /// Whether a line that does not end stands on stderr.
+    progress_shown: bool,
+}
+
+impl Printer {
+    fn new(args: &ReportArgs) -> Result<Self> {
+        let fields = args.fields.as_deref().map(column::parse).transpose();
+        let fields = fields.map_err(|unknown| Usage(unknown.to_string()))?;
+        let all = interfaces::read().context("cannot list the network interfaces")?;
+        Ok(Self {
+            format: args.format,
+            reports: text::Reports::default(),
+            fields,
+            header: !args.no_header,
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            interfaces: Chosen::new(&all, &args.interface)?,
+            resolver: None,
+            progress_shown: false,
+        })
+    }
+
+    /// What stands before the first report.
+    fn introduce(&mut self) -> Result<()> {
+        match self.format {
+            Format::Text => {
+                eprint!("{}", self.interfaces.introduction());
+                self.say(&text::listening_on(&self.interfaces.names()))
+            }
+            Format::Csv if self.header => self.say(&csv::header(&self.csv_fields())),
+            Format::Csv | Format::Json => Ok(()),
+        }
+    }
+
+    fn csv_fields(&self) -> Vec<&'static Column> {
+        self.fields.clone().unwrap_or_else(|| column::ALL.iter().collect())
+    }
+
+    fn report(&mut self, ledger: &Ledger, view: &View, hooks: &str) -> Result<()> {
+        let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let heading = json::Heading { time: &time, host: &self.host, hooks };
+        let report = match self.format {
+            Format::Text => self.text(ledger, view)?,
+            Format::Json => json::report(&heading, ledger, view, self.fields.as_deref()) + "\n",
+            Format::Csv => csv::report(&heading, ledger, view, &self.csv_fields()),
+        };
+        self.say(&report)
+    }
+
+    fn text(&mut self, ledger: &Ledger, view: &View) -> Result<String> {
+        if self.resolver.is_none() && (view.host_names || view.service_names) {
+            self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
+        }
+        let names = self.resolver.as_ref().map_or(&NoNames as &dyn Names, |resolver| resolver);
+        Ok(self.reports.report(ledger, view, names))
+    }
+
+    /// Writes to stdout, at once.
+    fn say(&mut self, text: &str) -> Result<()> {
+        if std::mem::take(&mut self.progress_shown) {
+            eprint!("\r\x1b[K");
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write the report")
+    }
+
+    /// How long it takes to the only report, for somebody who watches.
+    fn progress(&mut self, end: Option<Instant>) {
+        let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
+        let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
+        eprint!("\r\x1b[Kflowtop: {left_s:.0} s left");
+        self.progress_shown = true;
     }
 }
 
@@ -169,33 +293,5 @@ async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The next letter; waits for ever once stdin has ended.
-async fn next(letters: &mut Option<Letters>) -> u8 {
-    if let Some(open) = letters {
-        if let Some(letter) = open.next().await {
-            return letter;
-        }
-        *letters = None;
-    }
-    std::future::pending().await
-}
-
-/// Letters on stdin: `u` reports now, `q` quits.
-struct Letters(tokio::io::Stdin);
-
-impl Letters {
-    /// `None` for a terminal that another process group has: reading it would stop us.
-    fn open() -> Option<Self> {
-        let stdin = io::stdin();
-        let ours = !stdin.is_terminal()
-            || rustix::termios::tcgetpgrp(&stdin).ok() == Some(rustix::process::getpgrp());
-        ours.then(|| Self(tokio::io::stdin()))
-    }
-
-    async fn next(&mut self) -> Option<u8> {
-        self.0.read_u8().await.ok()
     }
 }

@@ -3,16 +3,14 @@
 //! `null` means unknown. Bytes are integers and count from the start of flowtop, rates are bytes per second; the
 //! segment and retransmission counters are over the life of the socket.
 
-use std::net::IpAddr;
-
-use flowtop_common::{FlowKey, flags};
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::flow::Role;
-use super::ledger::{Entry, Ledger, Losses};
-use super::rows::{Row, View, rows};
+use super::column::{ALL, Column};
+use super::ledger::{Ledger, Losses};
+use super::rows::{Row, rows};
+use super::view::View;
 use super::window::{Rates, Window};
-use super::wire::{comm_text, state_name};
 
 #[cfg(test)]
 mod tests;
@@ -28,10 +26,16 @@ pub struct Heading<'a> {
     pub hooks: &'a str,
 }
 
-/// One report as one line, without the newline.
+/// One report as one line, without the newline. Flows have the given fields, or all of them with those of the other
+/// end in an object of their own.
 #[must_use]
 #[expect(clippy::missing_panics_doc, reason = "names are text and rates are finite, so it is always JSON")]
-pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View) -> String {
+pub fn report(
+    heading: &Heading<'_>,
+    ledger: &Ledger,
+    view: &View,
+    fields: Option<&[&'static Column]>,
+) -> String {
     let untracked = ledger.untracked();
     let report = Report {
         time: heading.time,
@@ -39,7 +43,7 @@ pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View) -> String {
         elapsed_s: ledger.elapsed_s(),
         hooks: heading.hooks,
         totals: totals(ledger),
-        flows: Flows { rows: rows(ledger, view), at_ns: ledger.at_ns() },
+        flows: Flows { rows: rows(ledger, view), at_ns: ledger.at_ns(), fields },
         untracked: Untracked {
             flows: untracked.flows,
             tx_bytes: untracked.tx_bytes,
@@ -67,11 +71,47 @@ struct Report<'a> {
 struct Flows<'a> {
     rows: Vec<Row<'a>>,
     at_ns: u64,
+    fields: Option<&'a [&'static Column]>,
 }
 
 impl Serialize for Flows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.rows.iter().map(|row| flow(row, self.at_ns)))
+        let Self { rows, at_ns, fields } = self;
+        serializer.collect_seq(rows.iter().map(|row| FlowObject { row, at_ns: *at_ns, fields: *fields }))
+    }
+}
+
+struct FlowObject<'a> {
+    row: &'a Row<'a>,
+    at_ns: u64,
+    fields: Option<&'a [&'static Column]>,
+}
+
+impl Serialize for FlowObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { row, at_ns, fields } = *self;
+        if let Some(fields) = fields {
+            return serializer.collect_map(fields.iter().map(|field| (field.name, field.value(row, at_ns))));
+        }
+        let mut object = serializer.serialize_map(None)?;
+        for field in ALL.iter().filter(|field| field.in_peer().is_none()) {
+            object.serialize_entry(field.name, &field.value(row, at_ns))?;
+        }
+        object.serialize_entry("peer", &row.peer.map(|_| PeerObject { row, at_ns }))?;
+        object.end()
+    }
+}
+
+/// The other end, where it is on this host.
+struct PeerObject<'a> {
+    row: &'a Row<'a>,
+    at_ns: u64,
+}
+
+impl Serialize for PeerObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = ALL.iter().filter_map(|field| Some((field.in_peer()?, field)));
+        serializer.collect_map(fields.map(|(name, field)| (name, field.value(self.row, self.at_ns))))
     }
 }
 
@@ -96,40 +136,6 @@ struct RateFields {
 }
 
 #[derive(Serialize)]
-struct FlowObject {
-    local_addr: IpAddr,
-    local_port: u16,
-    remote_addr: IpAddr,
-    remote_port: u16,
-    #[serde(flatten)]
-    end: EndFields,
-    #[serde(flatten)]
-    rates: RateFields,
-    initiator: Option<bool>,
-    srtt_us: Option<u32>,
-    retrans_bytes: u64,
-    retrans_segs: u32,
-    segs_in: u32,
-    segs_out: u32,
-    sent_bytes: u64,
-    cgroup_id: Option<u64>,
-    age_s: Option<f64>,
-    idle_s: Option<f64>,
-    peer: Option<EndFields>,
-}
-
-/// What both ends of a connection have.
-#[derive(Serialize)]
-struct EndFields {
-    netns: u32,
-    pid: Option<u32>,
-    comm: Option<String>,
-    state: &'static str,
-    tx_bytes: u64,
-    rx_bytes: u64,
-}
-
-#[derive(Serialize)]
 struct Untracked {
     flows: u64,
     tx_bytes: u64,
@@ -151,53 +157,6 @@ fn rates(rates: &Rates) -> RateFields {
     let [tx_rate_2s, tx_rate_10s, tx_rate_40s] = Window::ALL.map(|window| rates.tx_per_s(window));
     let [rx_rate_2s, rx_rate_10s, rx_rate_40s] = Window::ALL.map(|window| rates.rx_per_s(window));
     RateFields { tx_rate_2s, tx_rate_10s, tx_rate_40s, rx_rate_2s, rx_rate_10s, rx_rate_40s }
-}
-
-fn flow(row: &Row<'_>, at_ns: u64) -> FlowObject {
-    let flow = row.entry.flow();
-    FlowObject {
-        local_addr: row.tuple.local.ip(),
-        local_port: row.tuple.local.port(),
-        remote_addr: row.tuple.remote.ip(),
-        remote_port: row.tuple.remote.port(),
-        end: end(row.key, row.entry),
-        rates: rates(&row.rates),
-        initiator: Role::of(flow.flags).connected(),
-        // Eighths, to the whole microsecond below.
-        srtt_us: known(flow.srtt_us_x8).map(|eighths| eighths / 8),
-        retrans_bytes: flow.retrans_bytes,
-        retrans_segs: flow.retrans_segs,
-        segs_in: flow.segs_in,
-        segs_out: flow.segs_out,
-        sent_bytes: flow.sent_bytes,
-        cgroup_id: known(flow.cgroup_id),
-        // Of an older socket only the time since flowtop found it is known.
-        age_s: (flow.flags & flags::BORN != 0).then(|| seconds(at_ns.saturating_sub(flow.opened_ns))),
-        idle_s: known(flow.last_us)
-            .map(|last_us| seconds(at_ns.saturating_sub(last_us.saturating_mul(1000)))),
-        peer: row.peer.map(|(key, entry)| end(key, entry)),
-    }
-}
-
-fn end(key: &FlowKey, entry: &Entry) -> EndFields {
-    let (flow, bytes) = (entry.flow(), entry.bytes());
-    EndFields {
-        netns: key.netns,
-        pid: known(flow.pid),
-        comm: comm_text(&flow.comm),
-        state: state_name(flow.state),
-        tx_bytes: bytes.tx,
-        rx_bytes: bytes.rx,
-    }
-}
-
-/// The wire says 0 for what has not been seen.
-fn known<T: Default + PartialEq>(value: T) -> Option<T> {
-    (value != T::default()).then_some(value)
-}
-
-fn seconds(ns: u64) -> f64 {
-    ns as f64 / 1e9
 }
 
 /// Every kind of loss by its name, whether it has happened or not.

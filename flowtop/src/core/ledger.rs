@@ -4,6 +4,8 @@
 //! sample (the baseline), or, for a flow that came later, from the value it had when the kernel opened its entry.
 //! The totals of the host are the sum over the flows that count: of a connection with both ends here, the initiator.
 //!
+//! What is outside the scope is taken in like the rest and counts nowhere.
+//!
 //! Not in here: which rows are shown and in which order (`core::rows`), and the clock.
 
 mod entry;
@@ -15,9 +17,11 @@ use std::collections::HashMap;
 
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 
+use super::scope::{Scope, Verdict};
 use super::window::{Bytes, Peak, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
+use entry::Moved;
 
 /// A flow may be missing from this many samples before it is taken for closed without having been seen to end.
 const ABSENT_SAMPLES: u64 = 2;
@@ -58,6 +62,9 @@ impl Losses {
 pub struct Ledger {
     max_entries: usize,
     retain_closed_ns: u64,
+    scope: Option<Box<dyn Scope>>,
+    /// Whether the windows take packets instead of bytes.
+    in_packets: bool,
     /// Number of the newest sample, 1 for the baseline, 0 before it.
     sample: u64,
     baseline_ns: u64,
@@ -69,9 +76,10 @@ pub struct Ledger {
     /// Losses before the baseline are of events that do not count anyway.
     losses_base: [u64; Loss::COUNT],
     losses: Losses,
-    /// Bytes of the counting flows that are no longer in `flows`.
-    expired: Bytes,
-    total: Bytes,
+    untracked_once: Bytes,
+    /// What counts and is of no flow in `flows`: of those that are gone, and of the untracked.
+    apart: Moved,
+    total: Moved,
     timeline: Timeline,
     traffic: Traffic,
     peaks: Peaks,
@@ -85,6 +93,8 @@ impl Ledger {
         Self {
             max_entries: max_flows.saturating_mul(ENTRIES_PER_FLOW),
             retain_closed_ns: retain_closed_s.saturating_mul(NS_PER_S).max(Window::S40.ns()),
+            scope: None,
+            in_packets: false,
             sample: 0,
             baseline_ns: 0,
             at_ns: 0,
@@ -94,11 +104,27 @@ impl Ledger {
             untracked_base: Untracked::default(),
             losses_base: [0; Loss::COUNT],
             losses: Losses::default(),
-            expired: Bytes::default(),
-            total: Bytes::default(),
+            untracked_once: Bytes::default(),
+            apart: Moved::default(),
+            total: Moved::default(),
             timeline: Timeline::default(),
             traffic: Traffic::default(),
             peaks: Peaks::default(),
+        }
+    }
+
+    /// The same ledger with packets (TCP segments) instead of bytes in every window, rate and peak. What is counted
+    /// since the start stays in bytes.
+    #[must_use]
+    pub fn in_packets(self) -> Self {
+        Self { in_packets: true, ..self }
+    }
+
+    /// What counts from the next sample on; `None` for everything. What has been counted stays.
+    pub fn set_scope(&mut self, scope: Option<Box<dyn Scope>>) {
+        self.scope = scope;
+        for entry in self.flows.values_mut() {
+            (entry.judged, entry.verdict) = (false, Verdict::ALL);
         }
     }
 
@@ -110,7 +136,8 @@ impl Ledger {
         self.take_losses(&sample.losses);
         let newborn = self.take_flows(&sample.flows);
         pairs::join(&mut self.flows, &newborn, self.sample);
-        self.close_absent();
+        self.judge();
+        self.count();
         self.expire();
         self.evict();
         self.take_totals();
@@ -139,7 +166,7 @@ impl Ledger {
     #[must_use]
     pub fn totals(&self) -> Totals {
         Totals {
-            bytes: self.total,
+            bytes: self.total.bytes,
             rates: self.traffic.rates(&self.timeline),
             peak: self.peaks.largest(&self.timeline),
         }
@@ -228,15 +255,31 @@ impl Ledger {
             if entry.has_ended() && flow.flags & flags::ENDED != 0 {
                 self.removable.push(*key);
             }
-            let grown = entry.update(flow, sample, at_ns);
-            entry.traffic.add(&self.timeline, grown);
+            entry.update(flow, sample, at_ns);
         }
         newborn
     }
 
-    /// Closes the flows that vanished from the kernel's table without a sign.
-    fn close_absent(&mut self) {
+    /// Asks the scope about the flows that are new or have changed. Both ends of a connection have one verdict.
+    fn judge(&mut self) {
+        let Some(scope) = &self.scope else { return };
+        let mut peers = Vec::new();
+        for (key, entry) in self.flows.iter_mut().filter(|(_, entry)| !entry.judged && !entry.is_peer()) {
+            entry.judge(key, &**scope);
+            peers.extend(entry.peer().map(|peer| (*peer, entry.verdict.mirror())));
+        }
+        for (peer, verdict) in peers {
+            if let Some(entry) = self.flows.get_mut(&peer) {
+                entry.verdict = verdict;
+            }
+        }
+    }
+
+    /// Counts what this sample has added, and closes the flows that vanished from the kernel's table without a sign.
+    fn count(&mut self) {
         for entry in self.flows.values_mut() {
+            let counted = in_windows(entry.count(), self.in_packets);
+            entry.traffic.add(&self.timeline, counted);
             entry.traffic.forget_old(&self.timeline);
             if entry.closed_ns.is_none() && self.sample - entry.seen > ABSENT_SAMPLES {
                 entry.closed_ns = Some(self.at_ns);
@@ -297,22 +340,40 @@ impl Ledger {
         if let Some(entry) = self.flows.remove(key)
             && entry.counts(key)
         {
-            self.expired += entry.bytes();
+            self.apart += entry.moved();
         }
     }
 
     /// Sums up. The totals only fall when this sample shows that two flows which were counted apart are the two ends
     /// of one connection; that is a correction, not a rate below zero.
     fn take_totals(&mut self) {
-        let untracked = self.untracked();
-        let all = Bytes { tx: untracked.tx_bytes, rx: untracked.rx_bytes };
-        let mirrored = Bytes { tx: untracked.mirrored_tx_bytes, rx: untracked.mirrored_rx_bytes };
-        let counting =
-            self.flows.iter().filter(|(key, entry)| entry.counts(key)).map(|(_, entry)| entry.bytes());
-        let total = counting.fold(self.expired + all.since(mirrored), |sum, bytes| sum + bytes);
-        self.traffic.add(&self.timeline, total.since(self.total));
+        self.count_untracked();
+        let counting = self.flows.iter().filter(|(key, entry)| entry.counts(key));
+        let total = counting.fold(self.apart, |sum, (_, entry)| sum + entry.moved());
+        let grown = Moved {
+            bytes: total.bytes.since(self.total.bytes),
+            packets: total.packets.since(self.total.packets),
+        };
+        self.traffic.add(&self.timeline, in_windows(grown, self.in_packets));
         self.peaks.note(&self.timeline, &self.traffic.rates(&self.timeline));
         self.traffic.forget_old(&self.timeline);
         self.total = total;
     }
+
+    /// Counts what the untracked have moved, of connections that stay on this host once, and only where the scope
+    /// need not look at each.
+    fn count_untracked(&mut self) {
+        let untracked = self.untracked();
+        let all = Bytes { tx: untracked.tx_bytes, rx: untracked.rx_bytes };
+        let mirrored = Bytes { tx: untracked.mirrored_tx_bytes, rx: untracked.mirrored_rx_bytes };
+        let once = all.since(mirrored).max(self.untracked_once);
+        let verdict = self.scope.as_ref().map_or(Verdict::ALL, |scope| scope.untracked());
+        self.apart.bytes += verdict.of(once.since(self.untracked_once));
+        self.untracked_once = once;
+    }
+}
+
+/// What the windows take.
+fn in_windows(moved: Moved, in_packets: bool) -> Bytes {
+    if in_packets { moved.packets } else { moved.bytes }
 }

@@ -1,15 +1,21 @@
 //! The functional core: samples in, rows and text out. No clock, file, socket, terminal or BPF in here.
 
 pub mod btf;
+pub mod column;
+pub mod csv;
 #[cfg(test)]
 mod fixture;
 pub mod flow;
+pub mod interface;
 pub mod json;
 pub mod ledger;
+pub mod names;
 pub mod number;
 pub mod plan;
 pub mod recycle;
 pub mod rows;
+pub mod scope;
 pub mod text;
+pub mod view;
 pub mod window;
 pub mod wire;

@@ -1,48 +1,52 @@
-//! iftop's number format: four significant places, a unit in steps of 1024, at most ten characters.
+//! iftop's number format: four significant places, a unit in steps of 1024 (packets: 1000), at most ten characters.
 
 /// What a number is printed as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
     /// A rate: bytes in, bits out.
+    #[default]
     Bits,
-    /// An amount: bytes.
+    /// A rate or an amount: bytes.
     Bytes,
+    /// A rate: packets in, packets out.
+    Packets,
 }
 
-/// The longest text in front of the units that iftop's buffer takes, its leading blank included.
-const BUFFER_CHARS: usize = 9;
+/// What iftop's buffer takes of a text, behind the leading blank and before the NUL in it.
+const BUFFER_CHARS: usize = 8;
 
-/// `bytes` in the given unit, without padding.
+/// `amount` (bytes, or packets) in the given unit, without padding.
 ///
 /// iftop calculates with 32-bit floats and chooses the unit before it rounds, hence `1000B` and `10.00KB`; it knows
-/// no unit above G, and cuts what its buffer does not hold.
+/// no unit above G, calls a thousand million packets a `GB`, and cuts what its buffer does not hold.
 #[must_use]
-pub fn number(bytes: f64, unit: Unit) -> String {
-    let (factor, names) = match unit {
-        Unit::Bits => (8.0, ["b", "Kb", "Mb", "Gb"]),
-        Unit::Bytes => (1.0, ["B", "KB", "MB", "GB"]),
+pub fn number(amount: f64, unit: Unit) -> String {
+    let (factor, step, names) = match unit {
+        Unit::Bits => (8.0, 1024.0, ["b", "Kb", "Mb", "Gb"]),
+        Unit::Bytes => (1.0, 1024.0, ["B", "KB", "MB", "GB"]),
+        Unit::Packets => (1.0, 1000.0, ["p", "Kp", "Mp", "GB"]),
     };
-    let value = in_32_bits(bytes) * factor;
-    let (places, index) = scale(value);
-    let scaled = value / f32::from(1024_u16).powi(i32::from(index));
-    let text = format!(" {scaled:4.places$}{}", names[usize::from(index)]);
-    let kept: String = text.chars().take(BUFFER_CHARS).collect();
-    kept.trim_start().to_owned()
+    let value = in_32_bits(amount) * factor;
+    let (places, index) = scale(value, step);
+    let scaled = value / f32::powi(step, i32::from(index));
+    let mut text = format!("{scaled:.places$}{}", names[usize::from(index)]);
+    text.truncate(BUFFER_CHARS);
+    text
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "iftop's own precision decides where its units change")]
-fn in_32_bits(bytes: f64) -> f32 {
-    bytes as f32
+fn in_32_bits(amount: f64) -> f32 {
+    amount as f32
 }
 
-/// Decimals, and how many times 1024 goes into the unit.
-fn scale(value: f32) -> (usize, u8) {
+/// Decimals, and how many times `step` goes into the unit.
+fn scale(value: f32, step: f32) -> (usize, u8) {
     let mut unit = 1.0;
     for index in 0..3 {
         if value < 1000.0 * unit {
             return (0, index);
         }
-        unit *= 1024.0;
+        unit *= step;
         if value < 10.0 * unit {
             return (2, index + 1);
         }
@@ -78,10 +82,24 @@ mod tests {
         assert_eq!(compared, 23);
     }
 
+    #[test]
+    fn packets_go_in_thousands() {
+        for (packets, text) in [
+            (0.0, "0p"),
+            (999.0, "999p"),
+            (1000.0, "1.00Kp"),
+            (12_345.0, "12.3Kp"),
+            (5e6, "5.00Mp"),
+            (2e9, "2.00GB"),
+        ] {
+            assert_eq!(number(packets, Unit::Packets), text);
+        }
+    }
+
     proptest! {
         #[test]
         fn never_wider_than_a_cell(bytes: u64) {
-            for unit in [Unit::Bits, Unit::Bytes] {
+            for unit in [Unit::Bits, Unit::Bytes, Unit::Packets] {
                 let text = number(bytes as f64, unit);
                 prop_assert!(!text.is_empty() && text.len() <= 10, "{}", text);
             }

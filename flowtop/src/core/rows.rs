@@ -1,27 +1,20 @@
-//! Ledger to rows: one for each connection, sorted and limited.
+//! Ledger to rows, sorted and limited: one for each connection, as the machine formats have them.
 //!
-//! Not in here: which flows are one connection (`core::ledger::pairs`) and how a row looks (`core::text`,
-//! `core::json`).
+//! Not in here: rows of several connections (`rows::merged`), which flows are one connection (`core::ledger::pairs`),
+//! and how a row looks (`core::text`, `core::json`, `core::csv`).
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 
 use flowtop_common::FlowKey;
 
 use super::flow::Tuple;
 use super::ledger::{Entry, Ledger};
-use super::window::{Rates, Window};
+use super::view::{LineDisplay, Sort, View};
+use super::window::{Bytes, Rates, Window};
 
+pub mod merged;
 #[cfg(test)]
 mod tests;
-
-/// Which rows, in which order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct View {
-    /// The window whose bytes sort the rows.
-    pub sort: Window,
-    /// At most so many rows, `None` or 0 for all.
-    pub limit: Option<usize>,
-}
 
 /// One connection, as its left end sees it: the initiator where both ends are on this host.
 #[derive(Clone, Copy, Debug)]
@@ -38,21 +31,22 @@ pub struct Row<'a> {
     pub rates: Rates,
 }
 
-/// The rows of a view: every connection with bytes since the start, the busiest first.
+/// The rows of a view, one for each connection with bytes since the start. Hosts are sorted by address.
 #[must_use]
 pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
-    let mut rows: Vec<Row<'a>> =
-        ledger.entries().filter_map(|(key, entry)| row(ledger, key, entry)).collect();
-    let order = |a: &Row<'_>, b: &Row<'_>| order(view.sort, a, b);
-    match view.limit {
-        Some(limit) if 0 < limit && limit < rows.len() => {
-            rows.select_nth_unstable_by(limit, order);
-            rows.truncate(limit);
-        }
-        _ => {}
-    }
-    rows.sort_unstable_by(order);
-    rows
+    let host = |row: &Row<'_>| match view.sort {
+        Sort::Source => row.tuple.local.ip().to_string(),
+        Sort::Destination => row.tuple.remote.ip().to_string(),
+        _ => String::new(),
+    };
+    let ranked =
+        connections(ledger).map(|row| (Rank::new(view, host(&row), &row.rates, row.entry.bytes()), row));
+    arrange(ranked.collect(), view.limit, |row| (row.tuple, row.key.netns, row.key.id, *row.key))
+}
+
+/// Every connection with bytes since the start, in no order.
+fn connections(ledger: &Ledger) -> impl Iterator<Item = Row<'_>> {
+    ledger.entries().filter_map(|(key, entry)| row(ledger, key, entry))
 }
 
 /// The row that starts with this flow, unless it has no bytes or belongs to the row of its initiator.
@@ -65,17 +59,45 @@ fn row<'a>(ledger: &'a Ledger, key: &'a FlowKey, entry: &'a Entry) -> Option<Row
     moved.then(|| Row { key, tuple: Tuple::of(key), entry, peer, rates: ledger.rates(entry) })
 }
 
-/// Descending by the bytes of the chosen window, then of the longer ones, then since the start; then by identity, so
-/// that equal rows never change places.
-fn order(sort: Window, a: &Row<'_>, b: &Row<'_>) -> Ordering {
-    let windows = Window::ALL[sort as usize..].iter();
-    let by_window = windows
-        .map(|&window| Reverse(a.rates.bytes(window).sum()).cmp(&Reverse(b.rates.bytes(window).sum())));
-    let by_total = || Reverse(a.entry.bytes().sum()).cmp(&Reverse(b.entry.bytes().sum()));
-    let identity = |row: &Row<'_>| (row.tuple, row.key.netns, row.key.id);
-    by_window
-        .fold(Ordering::Equal, Ordering::then)
-        .then_with(by_total)
-        .then_with(|| identity(a).cmp(&identity(b)))
-        .then_with(|| a.key.cmp(b.key))
+/// Where a row stands: ascending by the host if hosts are sorted, then descending by the chosen window and the longer
+/// ones, then since the start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    host: String,
+    amounts: Reverse<[u64; 7]>,
+}
+
+impl Rank {
+    /// `host` is the text that is sorted by, empty if none is.
+    fn new(view: &View, host: String, rates: &Rates, bytes: Bytes) -> Self {
+        let direction: Option<fn(Bytes) -> u64> = match view.line_display {
+            LineDisplay::TwoLine | LineDisplay::OneLineBoth => None,
+            LineDisplay::OneLineSent => Some(|bytes| bytes.tx),
+            LineDisplay::OneLineReceived => Some(|bytes| bytes.rx),
+        };
+        let mut amounts = [0; 7];
+        for window in &Window::ALL[view.sort.window() as usize..] {
+            let bytes = rates.bytes(*window);
+            amounts[*window as usize] = direction.map_or(0, |of| of(bytes));
+            amounts[3 + *window as usize] = bytes.sum();
+        }
+        amounts[6] = bytes.sum();
+        Self { host, amounts: Reverse(amounts) }
+    }
+}
+
+/// The first rows, in order; equal ones by their identity, so that they never change places.
+fn arrange<T, I: Ord>(mut rows: Vec<(Rank, T)>, limit: Option<usize>, identity: impl Fn(&T) -> I) -> Vec<T> {
+    let order = |(a_rank, a): &(Rank, T), (b_rank, b): &(Rank, T)| {
+        a_rank.cmp(b_rank).then_with(|| identity(a).cmp(&identity(b)))
+    };
+    match limit {
+        Some(limit) if 0 < limit && limit < rows.len() => {
+            rows.select_nth_unstable_by(limit, order);
+            rows.truncate(limit);
+        }
+        _ => {}
+    }
+    rows.sort_unstable_by(order);
+    rows.into_iter().map(|(_, row)| row).collect()
 }

@@ -1,43 +1,144 @@
-//! iftop's text report, byte for byte: two lines a connection, totals, peak, cumulative.
+//! iftop's text report, byte for byte: two lines a row, totals, peak, cumulative.
 //!
-//! Not in here: which rows there are (`core::rows`) and how a number is written (`core::number`).
+//! Not in here: which rows there are (`core::rows::merged`) and how a number is written (`core::number`).
 
-use std::net::SocketAddr;
+use std::iter::repeat_n;
 
 use super::ledger::{Ledger, Losses, Totals};
+use super::names::Names;
 use super::number::{Unit, number};
-use super::rows::{Row, View, rows};
-use super::window::{Bytes, Window};
+use super::rows::merged::{End, Frozen, Host, MergedRow, rows};
+use super::view::View;
+use super::window::{Bytes, Rates, Window};
 
 #[cfg(test)]
 mod tests;
 
 /// Columns of a line with a host in it, and of the rules between the parts.
 const LINE_CHARS: usize = 92;
+/// Columns of a number.
+const CELL_CHARS: usize = 10;
 /// Columns of a host.
 const HOST_CHARS: usize = 40;
+/// What is kept of a host's name.
+const NAME_CHARS: usize = HOST_CHARS - 1;
 
-/// One block: from the header to the rule at its end and the empty line after that.
+/// The first line of a run: where the traffic comes from. No names are all interfaces.
 #[must_use]
-pub fn report(ledger: &Ledger, view: &View) -> String {
-    let divider = "-".repeat(LINE_CHARS);
-    let mut block = String::new();
-    let out = &mut block;
-    line(out, &header());
-    line(out, &divider);
-    for (index, row) in rows(ledger, view).iter().enumerate() {
-        write_row(out, index + 1, row);
+pub fn listening_on(interfaces: &[String]) -> String {
+    let names = if interfaces.is_empty() { "any".to_owned() } else { interfaces.join(",") };
+    format!("Listening on {names}\n")
+}
+
+/// Makes one report after another, and keeps what is frozen in between.
+#[derive(Debug, Default)]
+pub struct Reports {
+    frozen: Option<Frozen>,
+}
+
+impl Reports {
+    /// One block: from the header to the rule at its end and the empty line after that.
+    pub fn report(&mut self, ledger: &Ledger, view: &View, names: &dyn Names) -> String {
+        let writer = Writer { view, names };
+        let rows = self.rows(ledger, &writer);
+        writer.block(ledger, &rows)
     }
-    line(out, &divider);
-    let totals = ledger.totals();
-    write_totals(out, &totals);
-    line(out, &divider);
-    write_sums(out, &totals);
-    write_untracked(out, ledger);
-    write_losses(out, &ledger.losses());
-    line(out, &"=".repeat(LINE_CHARS));
-    line(out, "");
-    block
+
+    fn rows(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> Vec<MergedRow> {
+        self.frozen = self.frozen.take().filter(|_| writer.view.order_frozen);
+        if let Some(frozen) = &self.frozen {
+            return frozen.rows(ledger);
+        }
+        let rows = rows(ledger, writer.view, |host| writer.host(host));
+        self.frozen = writer.view.order_frozen.then(|| Frozen::new(writer.view, &rows));
+        rows
+    }
+}
+
+/// What a block is written with.
+struct Writer<'a> {
+    view: &'a View,
+    names: &'a dyn Names,
+}
+
+impl Writer<'_> {
+    fn block(&self, ledger: &Ledger, rows: &[MergedRow]) -> String {
+        let divider = "-".repeat(LINE_CHARS);
+        let mut block = String::new();
+        let out = &mut block;
+        line(out, &header());
+        line(out, &divider);
+        for (index, row) in rows.iter().enumerate() {
+            self.write_row(out, index + 1, row);
+        }
+        line(out, &divider);
+        let totals = ledger.totals();
+        self.write_totals(out, &totals);
+        line(out, &divider);
+        self.write_sums(out, &totals);
+        write_untracked(out, ledger);
+        write_losses(out, &ledger.losses());
+        line(out, &"=".repeat(LINE_CHARS));
+        line(out, "");
+        block
+    }
+
+    /// The left host with what it sends and, below, the right one with what it sends.
+    fn write_row(&self, out: &mut String, index: usize, row: &MergedRow) {
+        let direction = |per_s: fn(&Rates, Window) -> f64, bytes: u64| {
+            let rates = self.rates(Window::ALL.map(|window| per_s(&row.rates, window)));
+            rates + &cells(&[amount(bytes)])
+        };
+        let sent = direction(Rates::tx_per_s, row.bytes.tx);
+        let received = direction(Rates::rx_per_s, row.bytes.rx);
+        line(out, &format!("{index:>4} {} =>{sent}", self.end(row.ends.source)));
+        line(out, &format!("     {} <={received}", self.end(row.ends.destination)));
+    }
+
+    /// Three cells of rates.
+    fn rates(&self, per_s: [f64; 3]) -> String {
+        cells(&per_s.map(|rate| number(rate, self.view.unit)))
+    }
+
+    /// A host as it is displayed, without its port.
+    fn host(&self, host: Host) -> String {
+        let Host::Shown(address) = host else { return " * ".to_owned() };
+        let mut name = self.view.host_names.then(|| self.names.host(address)).flatten();
+        if let Some(name) = &mut name {
+            name.truncate(name.floor_char_boundary(NAME_CHARS));
+        }
+        name.unwrap_or_else(|| address.to_string())
+    }
+
+    fn port(&self, port: u16) -> String {
+        let name = self.view.service_names.then(|| self.names.service(port)).flatten();
+        name.map_or_else(|| format!(":{port}"), |name| format!(":{name}"))
+    }
+
+    /// A host with its port, if that is shown, in exactly [`HOST_CHARS`] columns. Where it does not fit the host is
+    /// cut, closing bracket included, so that the port survives.
+    fn end(&self, end: End) -> String {
+        let host = self.host(end.host);
+        let Some(port) = end.port else { return fit(&host, "") };
+        let host = if end.host.is_ipv6() { format!("[{host}]") } else { host };
+        fit(&host, &self.port(port))
+    }
+
+    fn write_totals(&self, out: &mut String, totals: &Totals) {
+        let of = |per_s: fn(&Rates, Window) -> f64| {
+            self.rates(Window::ALL.map(|window| per_s(&totals.rates, window)))
+        };
+        write_sum(out, "Total send rate:", &of(Rates::tx_per_s));
+        write_sum(out, "Total receive rate:", &of(Rates::rx_per_s));
+        write_sum(out, "Total send and receive rate:", &of(Rates::sum_per_s));
+    }
+
+    fn write_sums(&self, out: &mut String, totals: &Totals) {
+        let peak = &totals.peak;
+        let peaks = self.rates([peak.tx_per_s, peak.rx_per_s, peak.sum_per_s]);
+        write_sum(out, "Peak rate (sent/received/total):", &peaks);
+        write_sum(out, "Cumulative (sent/received/total):", &amounts(totals.bytes));
+    }
 }
 
 fn line(out: &mut String, text: &str) {
@@ -58,60 +159,37 @@ fn header() -> String {
 
 /// Cells of ten columns, each with a blank in front.
 fn cells(texts: &[impl AsRef<str>]) -> String {
-    texts.iter().fold(String::new(), |cells, text| cells + &format!(" {:>10}", text.as_ref()))
+    let mut cells = String::with_capacity(texts.len() * (1 + CELL_CHARS));
+    for text in texts.iter().map(AsRef::as_ref) {
+        cells.extend(repeat_n(' ', 1 + CELL_CHARS.saturating_sub(text.len())));
+        cells.push_str(text);
+    }
+    cells
 }
 
-/// The line of what the left end sent and the line of what it received.
-fn write_row(out: &mut String, index: usize, row: &Row<'_>) {
-    let bytes = row.entry.bytes();
-    let sent = Window::ALL.map(|window| row.rates.tx_per_s(window));
-    let received = Window::ALL.map(|window| row.rates.rx_per_s(window));
-    line(out, &format!("{index:>4} {} =>{}", host(row.tuple.local), rates_and_amount(sent, bytes.tx)));
-    line(out, &format!("     {} <={}", host(row.tuple.remote), rates_and_amount(received, bytes.rx)));
+/// A host with what follows it in [`HOST_CHARS`] columns, at the host's expense.
+fn fit(host: &str, suffix: &str) -> String {
+    let suffix = &suffix[..suffix.floor_char_boundary(HOST_CHARS)];
+    let mut cell = String::with_capacity(HOST_CHARS);
+    cell.push_str(&host[..host.floor_char_boundary(HOST_CHARS - suffix.len())]);
+    cell.push_str(suffix);
+    cell.extend(repeat_n(' ', HOST_CHARS - cell.len()));
+    cell
 }
 
-fn rates_and_amount(per_s: [f64; 3], bytes: u64) -> String {
-    rates(per_s) + &cells(&[number(bytes as f64, Unit::Bytes)])
+/// Bytes since the start, in bytes whatever the rates are in.
+fn amount(bytes: u64) -> String {
+    number(bytes as f64, Unit::Bytes)
 }
 
-fn rates(per_s: [f64; 3]) -> String {
-    cells(&per_s.map(|rate| number(rate, Unit::Bits)))
-}
-
-/// An address with its port in exactly [`HOST_CHARS`] columns. Where it does not fit the address is cut, closing
-/// bracket included, so that the port survives.
-fn host(end: SocketAddr) -> String {
-    let address = match end {
-        SocketAddr::V4(v4) => v4.ip().to_string(),
-        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
-    };
-    let port = format!(":{}", end.port());
-    let kept = address.len().min(HOST_CHARS - port.len());
-    format!("{:<HOST_CHARS$}", format!("{}{port}", &address[..kept]))
+/// Sent, received, both.
+fn amounts(bytes: Bytes) -> String {
+    cells(&[bytes.tx, bytes.rx, bytes.sum()].map(amount))
 }
 
 /// A line of the lower parts: a label in 48 columns and three cells.
 fn write_sum(out: &mut String, label: &str, cells: &str) {
     line(out, &format!("{label:<48}{cells}"));
-}
-
-fn write_totals(out: &mut String, totals: &Totals) {
-    let of = |per_s: fn(&Totals, Window) -> f64| rates(Window::ALL.map(|window| per_s(totals, window)));
-    write_sum(out, "Total send rate:", &of(|totals, window| totals.rates.tx_per_s(window)));
-    write_sum(out, "Total receive rate:", &of(|totals, window| totals.rates.rx_per_s(window)));
-    write_sum(out, "Total send and receive rate:", &of(|totals, window| totals.rates.sum_per_s(window)));
-}
-
-fn write_sums(out: &mut String, totals: &Totals) {
-    let peak = &totals.peak;
-    let peaks = rates([peak.tx_per_s, peak.rx_per_s, peak.sum_per_s]);
-    write_sum(out, "Peak rate (sent/received/total):", &peaks);
-    write_sum(out, "Cumulative (sent/received/total):", &amounts(totals.bytes));
-}
-
-/// Sent, received, both.
-fn amounts(bytes: Bytes) -> String {
-    cells(&[bytes.tx, bytes.rx, bytes.sum()].map(|bytes| number(bytes as f64, Unit::Bytes)))
 }
 
 /// What found the kernel's table full. iftop has no such line: programs that read a report look for labels which

@@ -40,6 +40,12 @@ impl Bytes {
         Self { tx: self.tx.saturating_sub(earlier.tx), rx: self.rx.saturating_sub(earlier.rx) }
     }
 
+    /// The same as the other end sees it.
+    #[must_use]
+    pub fn mirror(self) -> Self {
+        Self { tx: self.rx, rx: self.tx }
+    }
+
     /// The larger of each direction.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
@@ -224,6 +230,12 @@ impl Rates {
         self.covered_ns[window as usize]
     }
 
+    /// The same as the other end sees it.
+    #[must_use]
+    pub fn mirror(self) -> Self {
+        Self { bytes: self.bytes.map(Bytes::mirror), ..self }
+    }
+
     /// Bytes sent per second.
     #[must_use]
     pub fn tx_per_s(&self, window: Window) -> f64 {
@@ -247,6 +259,18 @@ impl Rates {
         match self.covered_ns(window) {
             0 => 0.0,
             ns => bytes as f64 * NS_PER_S as f64 / ns as f64,
+        }
+    }
+}
+
+impl AddAssign for Rates {
+    /// Rates of the same moment, so over the same time.
+    fn add_assign(&mut self, other: Self) {
+        for (bytes, more) in self.bytes.iter_mut().zip(other.bytes) {
+            *bytes += more;
+        }
+        for (covered_ns, other_ns) in self.covered_ns.iter_mut().zip(other.covered_ns) {
+            *covered_ns = (*covered_ns).max(other_ns);
         }
     }
 }

@@ -58,12 +58,20 @@ fn a_report_is_the_contract() {
         r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0},"#,
         r#""losses":{"socket_state":0,"slot":0,"unseeded":0,"call":0,"ledger":0}}"#,
     );
-    assert_eq!(report(&HEADING, &joined(), &View::default()), expected);
+    assert_eq!(report(&HEADING, &joined(), &View::default(), None), expected);
+}
+
+#[test]
+fn picked_fields_are_flat_and_in_the_order_asked_for() {
+    let fields = crate::core::column::parse("peer_comm,tx_bytes,comm,peer_pid").unwrap();
+    let report = report(&HEADING, &joined(), &View::default(), Some(&fields));
+    let expected = r#""flows":[{"peer_comm":"nginx","tx_bytes":5000,"comm":"curl","peer_pid":17}],"#;
+    assert!(report.contains(expected), "{report}");
 }
 
 /// The flows of a report.
 fn flows(ledger: &Ledger) -> Value {
-    let report: Value = serde_json::from_str(&report(&HEADING, ledger, &View::default())).unwrap();
+    let report: Value = serde_json::from_str(&report(&HEADING, ledger, &View::default(), None)).unwrap();
     report["flows"].clone()
 }
 
@@ -82,7 +90,7 @@ fn text_from_outside_stays_on_the_line() {
     let key = key(1, "192.0.2.1:40000", "192.0.2.2:80", 1);
     let named = Flow { comm: comm("a\n\"b"), ..moved(CONNECTED, 1, 0) };
     let ledger = ledger_of(&[sample(2, &[(key, named)])]);
-    assert!(!report(&HEADING, &ledger, &View::default()).contains('\n'));
+    assert!(!report(&HEADING, &ledger, &View::default(), None).contains('\n'));
     assert_eq!(flows(&ledger)[0]["comm"], "a\u{fffd}\"b");
 }
 
@@ -92,7 +100,7 @@ fn losses_and_the_untracked_are_named() {
     lossy.set_loss(Loss::Unseeded, [1, 1]);
     lossy.untracked = flowtop_common::Untracked { flows: 3, tx_bytes: 5, rx_bytes: 6, ..Default::default() };
     let report: Value =
-        serde_json::from_str(&report(&HEADING, &ledger_of(&[lossy]), &View::default())).unwrap();
+        serde_json::from_str(&report(&HEADING, &ledger_of(&[lossy]), &View::default(), None)).unwrap();
     assert_eq!(report["losses"]["unseeded"], 2);
     assert_eq!(report["untracked"], serde_json::json!({"flows": 3, "tx_bytes": 5, "rx_bytes": 6}));
     assert_eq!(report["totals"]["tx_bytes"], 5);

@@ -1,17 +1,50 @@
 //! One flow of the ledger: where its counting starts, what it has moved, whether it is closed.
 
+use std::ops::{Add, AddAssign};
+
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::pairs::Link;
 use crate::core::flow::{Role, Tuple};
+use crate::core::scope::{Scope, Subject, Verdict};
 use crate::core::window::{Bytes, Traffic};
+use crate::core::wire::comm_text;
+
+/// An amount of traffic, in bytes and in packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) bytes: Bytes,
+    /// TCP segments.
+    pub(super) packets: Bytes,
+}
+
+impl Add for Moved {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, packets: self.packets + other.packets }
+    }
+}
+
+impl AddAssign for Moved {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
 
 /// One flow: the kernel's last word on it and what flowtop made of it.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub(super) flow: Flow,
-    /// Where counting starts.
+    /// Where counting starts; it moves along with the bytes that do not count.
     base: Bytes,
+    /// Packets since the start that count.
+    packets: Bytes,
+    /// What the newest sample has added and nobody has judged yet.
+    grown: Moved,
+    pub(super) verdict: Verdict,
+    /// Whether the verdict is on what is known of the flow now.
+    pub(super) judged: bool,
     pub(super) traffic: Traffic,
     pub(super) link: Link,
     /// Number of the newest sample that had the flow.
@@ -25,9 +58,16 @@ impl Entry {
     pub(super) fn open(flow: &Flow, baseline: bool) -> Self {
         let at_opening = Bytes { tx: flow.base_tx_bytes, rx: flow.base_rx_bytes };
         let base = if baseline { counters(flow) } else { at_opening };
+        // How many packets an older socket had moved before its entry was opened, nobody knows.
+        let all_count = !baseline && flow.flags & flags::BORN != 0;
+        let (segs_out, segs_in) = if all_count { (0, 0) } else { (flow.segs_out, flow.segs_in) };
         Self {
-            flow: Flow { tx_bytes: base.tx, rx_bytes: base.rx, ..Flow::default() },
+            flow: Flow { tx_bytes: base.tx, rx_bytes: base.rx, segs_out, segs_in, ..Flow::default() },
             base,
+            packets: Bytes::default(),
+            grown: Moved::default(),
+            verdict: Verdict::ALL,
+            judged: false,
             traffic: Traffic::default(),
             link: Link::Alone,
             seen: 0,
@@ -41,7 +81,7 @@ impl Entry {
         &self.flow
     }
 
-    /// Bytes since the start of flowtop.
+    /// Bytes since the start of flowtop that count.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         counters(&self.flow).since(self.base)
@@ -77,15 +117,60 @@ impl Entry {
         self.flow.flags & flags::ENDED != 0
     }
 
-    /// Takes a newer copy from the kernel and returns what was added. A counter that went back stays.
-    pub(super) fn update(&mut self, flow: &Flow, sample: u64, at_ns: u64) -> Bytes {
-        let before = counters(&self.flow);
-        let now = counters(flow).max(before);
-        self.flow = Flow { tx_bytes: now.tx, rx_bytes: now.rx, ..*flow };
+    /// Takes a newer copy from the kernel. A counter that went back stays.
+    pub(super) fn update(&mut self, flow: &Flow, sample: u64, at_ns: u64) {
+        let old = &self.flow;
+        let now = counters(flow).max(counters(old));
+        let sent = wrapped(old.segs_out, flow.segs_out);
+        let received = wrapped(old.segs_in, flow.segs_in);
+        self.grown = Moved {
+            bytes: now.since(counters(old)),
+            packets: Bytes { tx: sent.into(), rx: received.into() },
+        };
+        self.judged &= (old.pid, old.comm, old.state) == (flow.pid, flow.comm, flow.state);
+        self.flow = Flow {
+            tx_bytes: now.tx,
+            rx_bytes: now.rx,
+            segs_out: old.segs_out.wrapping_add(sent),
+            segs_in: old.segs_in.wrapping_add(received),
+            ..*flow
+        };
         self.seen = sample;
         self.closed_ns = if self.has_ended() { self.closed_ns.or(Some(at_ns)) } else { None };
-        now.since(before)
     }
+
+    /// Asks the scope about the flow as it is now.
+    pub(super) fn judge(&mut self, key: &FlowKey, scope: &dyn Scope) {
+        let comm = comm_text(&self.flow.comm);
+        self.verdict = scope.verdict(&Subject {
+            tuple: Tuple::of(key),
+            pid: (self.flow.pid != 0).then_some(self.flow.pid),
+            comm: comm.as_deref(),
+            state: self.flow.state,
+            netns: key.netns,
+        });
+        self.judged = true;
+    }
+
+    /// Takes what the newest sample has added into the flow's own count, as far as it counts, and returns that.
+    pub(super) fn count(&mut self) -> Moved {
+        let grown = std::mem::take(&mut self.grown);
+        let counted = Moved { bytes: self.verdict.of(grown.bytes), packets: self.verdict.of(grown.packets) };
+        self.base += grown.bytes.since(counted.bytes);
+        self.packets += counted.packets;
+        counted
+    }
+
+    /// Everything since the start that counts.
+    pub(super) fn moved(&self) -> Moved {
+        Moved { bytes: self.bytes(), packets: self.packets }
+    }
+}
+
+/// What a counter that wraps at 2^32 has grown by; 0 if it went back.
+fn wrapped(before: u32, now: u32) -> u32 {
+    let grown = now.wrapping_sub(before);
+    if grown < 1 << 31 { grown } else { 0 }
 }
 
 /// The counters of a flow that make its bytes.

@@ -139,5 +139,7 @@ fn join_in_order(flows: &[&Candidate], joined: &mut HashSet<FlowKey>, pairs: &mu
 fn link(flows: &mut HashMap<FlowKey, Entry>, key: &FlowKey, link: Link) {
     if let Some(entry) = flows.get_mut(key) {
         entry.link = link;
+        // The left end's verdict is now that of both.
+        entry.judged = false;
     }
 }

@@ -1,6 +1,7 @@
 //! Births, closes, pairs and expiry, case by case; `model` has them all at random.
 
 mod model;
+mod scoped;
 
 use super::*;
 use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, S, ended, flow, key, ledger_of, sample};

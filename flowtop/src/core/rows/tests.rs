@@ -10,8 +10,8 @@ fn remote(id: u64) -> FlowKey {
     key(1, "192.0.2.1:40000", "198.51.100.7:443", id)
 }
 
-fn ids(ledger: &Ledger, sort: Window, limit: Option<usize>) -> Vec<u64> {
-    rows(ledger, &View { sort, limit }).iter().map(|row| row.key.id).collect()
+fn ids(ledger: &Ledger, sort: Sort, limit: Option<usize>) -> Vec<u64> {
+    rows(ledger, &View { sort, limit, ..View::default() }).iter().map(|row| row.key.id).collect()
 }
 
 #[test]
@@ -33,8 +33,8 @@ fn a_flow_without_bytes_has_no_row_unless_its_peer_has_some() {
         (key(1, "127.0.0.1:40000", "127.0.0.1:80", 1), key(1, "127.0.0.1:80", "127.0.0.1:40000", 2));
     let silent = [(remote(3), flow(CONNECTED, 0, 0)), (initiator, flow(CONNECTED, 0, 0))];
     let one_sided = [silent[1], (acceptor, flow(ACCEPTED, 4, 0))];
-    assert!(ids(&ledger_of(&[sample(2, &silent)]), Window::S2, None).is_empty());
-    assert_eq!(ids(&ledger_of(&[sample(2, &one_sided)]), Window::S2, None), [1]);
+    assert!(ids(&ledger_of(&[sample(2, &silent)]), Sort::Last2s, None).is_empty());
+    assert_eq!(ids(&ledger_of(&[sample(2, &one_sided)]), Sort::Last2s, None), [1]);
 }
 
 /// Three flows that a different window puts first each: 1 was busy long ago, 2 lately, 3 is now. In the last 2 s
@@ -54,23 +54,23 @@ fn waves() -> Ledger {
 #[test]
 fn the_chosen_window_sorts() {
     let ledger = waves();
-    assert_eq!(ids(&ledger, Window::S2, None), [3, 2, 1]);
-    assert_eq!(ids(&ledger, Window::S10, None), [2, 3, 1]);
-    assert_eq!(ids(&ledger, Window::S40, None), [1, 2, 3]);
+    assert_eq!(ids(&ledger, Sort::Last2s, None), [3, 2, 1]);
+    assert_eq!(ids(&ledger, Sort::Last10s, None), [2, 3, 1]);
+    assert_eq!(ids(&ledger, Sort::Last40s, None), [1, 2, 3]);
 }
 
 #[test]
 fn the_limit_comes_last_and_0_is_none() {
     let ledger = waves();
-    assert_eq!(ids(&ledger, Window::S10, Some(2)), [2, 3]);
-    assert_eq!(ids(&ledger, Window::S10, Some(0)), [2, 3, 1]);
-    assert_eq!(ids(&ledger, Window::S10, Some(9)), [2, 3, 1]);
+    assert_eq!(ids(&ledger, Sort::Last10s, Some(2)), [2, 3]);
+    assert_eq!(ids(&ledger, Sort::Last10s, Some(0)), [2, 3, 1]);
+    assert_eq!(ids(&ledger, Sort::Last10s, Some(9)), [2, 3, 1]);
 }
 
 #[test]
 fn equal_rows_are_in_the_order_of_their_identity() {
     let flows: Vec<_> = [7, 3, 5].map(|id| (remote(id), flow(CONNECTED, 1, 1))).into();
-    assert_eq!(ids(&ledger_of(&[sample(2, &flows)]), Window::S2, None), [3, 5, 7]);
+    assert_eq!(ids(&ledger_of(&[sample(2, &flows)]), Sort::Last2s, None), [3, 5, 7]);
 }
 
 proptest! {
@@ -82,11 +82,11 @@ proptest! {
     ) {
         let mut flows: Vec<_> =
             (1..).zip(bytes).map(|(id, (tx, rx))| (remote(id), flow(CONNECTED, tx, rx))).collect();
-        let sorted = ids(&ledger_of(&[sample(2, &flows)]), Window::S2, Some(limit));
+        let sorted = ids(&ledger_of(&[sample(2, &flows)]), Sort::Last2s, Some(limit));
         let middle = turn % flows.len();
         flows.rotate_left(middle);
         let turned = ledger_of(&[sample(2, &flows)]);
-        prop_assert_eq!(&ids(&turned, Window::S2, Some(limit)), &sorted);
+        prop_assert_eq!(&ids(&turned, Sort::Last2s, Some(limit)), &sorted);
 
         let all = rows(&turned, &View::default());
         prop_assert_eq!(all.len(), flows.iter().filter(|(_, flow)| flow.tx_bytes + flow.rx_bytes > 0).count());

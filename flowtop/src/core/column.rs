@@ -1,0 +1,232 @@
+//! Every field of a connection in the machine formats, once: its name, its type, where it comes from, what it says.
+//! JSON, CSV, `--fields` and the table in README.md are made from it.
+
+use std::net::IpAddr;
+
+use flowtop_common::{Flow, FlowKey, flags};
+use serde::Serialize;
+
+use super::flow::Role;
+use super::ledger::Entry;
+use super::rows::Row;
+use super::window::{Rates, Window};
+use super::wire::{comm_text, state_name};
+
+#[cfg(test)]
+mod tests;
+
+/// The value of a field. In JSON it is what it is, in CSV its text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// Not known.
+    Null,
+    /// Yes or no.
+    Bool(bool),
+    /// A count.
+    Integer(u64),
+    /// A rate or a time.
+    Number(f64),
+    /// One of a few words.
+    Word(&'static str),
+    /// Text from outside.
+    Text(String),
+    /// An address.
+    Address(IpAddr),
+}
+
+impl Value {
+    /// Plain text; empty for what is not known.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Bool(value) => value.to_string(),
+            Self::Integer(value) => value.to_string(),
+            Self::Number(value) => value.to_string(),
+            Self::Word(value) => (*value).to_owned(),
+            Self::Text(value) => value.clone(),
+            Self::Address(value) => value.to_string(),
+        }
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Integer(value.into())
+    }
+}
+
+/// One field.
+#[derive(Debug)]
+pub struct Column {
+    /// Its name, which never changes.
+    pub name: &'static str,
+    /// Its type, with `?` where it may be unknown.
+    pub kind: &'static str,
+    /// What it says, in one line.
+    pub doc: &'static str,
+    value: fn(&Source<'_>) -> Value,
+}
+
+/// What a field is taken from.
+struct Source<'a> {
+    row: &'a Row<'a>,
+    flow: &'a Flow,
+    at_ns: u64,
+}
+
+impl Column {
+    /// The value for a row at `at_ns` of the monotonic clock.
+    #[must_use]
+    pub fn value(&self, row: &Row<'_>, at_ns: u64) -> Value {
+        (self.value)(&Source { row, flow: row.entry.flow(), at_ns })
+    }
+
+    /// The name within the object of the other end, for its fields.
+    #[must_use]
+    pub fn in_peer(&self) -> Option<&'static str> {
+        self.name.strip_prefix("peer_")
+    }
+}
+
+/// Every field, in the order in which they are written.
+pub const ALL: &[Column] = &[
+    column("local_addr", "text", "Address of this end", |s| Value::Address(s.row.tuple.local.ip())),
+    column("local_port", "integer", "Port of this end", |s| u32::from(s.row.tuple.local.port()).into()),
+    column("remote_addr", "text", "Address of the other end", |s| Value::Address(s.row.tuple.remote.ip())),
+    column("remote_port", "integer", "Port of the other end", |s| {
+        u32::from(s.row.tuple.remote.port()).into()
+    }),
+    column("netns", "integer", "Inode number of the network namespace", |s| s.row.key.netns.into()),
+    column("pid", "integer?", "Process that last used the socket", |s| known(s.flow.pid.into())),
+    column("comm", "text?", "Name of that process", |s| comm(s.flow)),
+    column("state", "text", "TCP state, as `ESTABLISHED` or `CLOSE_WAIT`", |s| {
+        Value::Word(state_name(s.flow.state))
+    }),
+    column("tx_bytes", "integer", "Bytes sent since the start", |s| Value::Integer(s.row.entry.bytes().tx)),
+    column("rx_bytes", "integer", "Bytes received since the start", |s| {
+        Value::Integer(s.row.entry.bytes().rx)
+    }),
+    column("tx_rate_2s", "number", "Bytes sent per second, over the last 2 s", |s| tx(s, Window::S2)),
+    column("tx_rate_10s", "number", "The same over the last 10 s", |s| tx(s, Window::S10)),
+    column("tx_rate_40s", "number", "The same over the last 40 s", |s| tx(s, Window::S40)),
+    column("rx_rate_2s", "number", "Bytes received per second, over the last 2 s", |s| rx(s, Window::S2)),
+    column("rx_rate_10s", "number", "The same over the last 10 s", |s| rx(s, Window::S10)),
+    column("rx_rate_40s", "number", "The same over the last 40 s", |s| rx(s, Window::S40)),
+    column("initiator", "boolean?", "Whether this end connected", |s| initiator(s.flow)),
+    // Eighths, to the whole microsecond below.
+    column("srtt_us", "integer?", "Smoothed round-trip time, µs", |s| eighths(s.flow.srtt_us_x8)),
+    column("retrans_bytes", "integer", "Bytes put on the wire again, in the life of the socket", |s| {
+        Value::Integer(s.flow.retrans_bytes)
+    }),
+    column("retrans_segs", "integer", "Segments put on the wire again, likewise", |s| {
+        s.flow.retrans_segs.into()
+    }),
+    column("segs_in", "integer", "Segments received, likewise; wraps at 2^32", |s| s.flow.segs_in.into()),
+    column("segs_out", "integer", "Segments sent, likewise; wraps at 2^32", |s| s.flow.segs_out.into()),
+    column("sent_bytes", "integer", "Bytes put on the wire, repeats included, likewise", |s| {
+        Value::Integer(s.flow.sent_bytes)
+    }),
+    column("cgroup_id", "integer?", "Cgroup v2 id of the process", |s| known(s.flow.cgroup_id)),
+    column("age_s", "number?", "Seconds since the connection was opened", age_s),
+    column("idle_s", "number?", "Seconds since the last segment", idle_s),
+    column("peer_netns", "integer?", "Of the other end, if it is on this host: the same as above", |s| {
+        peer(s, |key, _| key.netns.into())
+    }),
+    column("peer_pid", "integer?", "Likewise", |s| peer(s, |_, entry| known(entry.flow().pid.into()))),
+    column("peer_comm", "text?", "Likewise", |s| peer(s, |_, entry| comm(entry.flow()))),
+    column("peer_state", "text?", "Likewise", |s| {
+        peer(s, |_, entry| Value::Word(state_name(entry.flow().state)))
+    }),
+    column("peer_tx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().tx))),
+    column("peer_rx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().rx))),
+];
+
+const fn column(
+    name: &'static str,
+    kind: &'static str,
+    doc: &'static str,
+    value: fn(&Source<'_>) -> Value,
+) -> Column {
+    Column { name, kind, doc, value }
+}
+
+/// A field that does not exist.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown field {name:?}; the fields are {}", names().join(","))]
+pub struct UnknownField {
+    name: String,
+}
+
+/// The names of all fields.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|column| column.name).collect()
+}
+
+/// The fields of `--fields a,b,c`, in that order.
+///
+/// # Errors
+/// The first name that is no field, with the names that are.
+pub fn parse(names: &str) -> Result<Vec<&'static Column>, UnknownField> {
+    let find = |name: &str| {
+        let found = ALL.iter().find(|column| column.name == name);
+        found.ok_or_else(|| UnknownField { name: name.to_owned() })
+    };
+    names.split(',').map(str::trim).map(find).collect()
+}
+
+fn tx(source: &Source<'_>, window: Window) -> Value {
+    rate(source, window, Rates::tx_per_s)
+}
+
+fn rx(source: &Source<'_>, window: Window) -> Value {
+    rate(source, window, Rates::rx_per_s)
+}
+
+fn rate(source: &Source<'_>, window: Window, per_s: fn(&Rates, Window) -> f64) -> Value {
+    Value::Number(per_s(&source.row.rates, window))
+}
+
+/// The wire says 0 for what has not been seen.
+fn known(value: u64) -> Value {
+    if value == 0 { Value::Null } else { Value::Integer(value) }
+}
+
+fn eighths(srtt_us_x8: u32) -> Value {
+    if srtt_us_x8 == 0 { Value::Null } else { (srtt_us_x8 / 8).into() }
+}
+
+fn comm(flow: &Flow) -> Value {
+    comm_text(&flow.comm).map_or(Value::Null, Value::Text)
+}
+
+fn initiator(flow: &Flow) -> Value {
+    Role::of(flow.flags).connected().map_or(Value::Null, Value::Bool)
+}
+
+/// Of an older socket only the time since flowtop found it is known.
+fn age_s(source: &Source<'_>) -> Value {
+    let (flow, at_ns) = (source.flow, source.at_ns);
+    if flow.flags & flags::BORN == 0 {
+        return Value::Null;
+    }
+    Value::Number(seconds(at_ns.saturating_sub(flow.opened_ns)))
+}
+
+fn idle_s(source: &Source<'_>) -> Value {
+    let last_us = source.flow.last_us;
+    if last_us == 0 {
+        return Value::Null;
+    }
+    Value::Number(seconds(source.at_ns.saturating_sub(last_us.saturating_mul(1000))))
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+fn peer(source: &Source<'_>, value: fn(&FlowKey, &Entry) -> Value) -> Value {
+    source.row.peer.map_or(Value::Null, |(key, entry)| value(key, entry))
+}

@@ -1,0 +1,51 @@
+//! The table as a whole; the values are tested where they are written, in `core::json` and `core::csv`.
+
+use std::fmt::Write as _;
+
+use super::*;
+
+/// README.md is written by a person, but for what stands between these.
+const README: &str = include_str!("../../../../README.md");
+const MARKERS: [&str; 2] = ["<!-- fields -->\n", "<!-- /fields -->"];
+
+#[test]
+fn the_table_in_the_readme_is_this_one() {
+    let mut table = "| field | type | content |\n|---|---|---|\n".to_owned();
+    for Column { name, kind, doc, .. } in ALL {
+        writeln!(table, "| `{name}` | {kind} | {doc} |").unwrap();
+    }
+    let written = README.split_once(MARKERS[0]).and_then(|(_, rest)| rest.split_once(MARKERS[1]));
+    assert_eq!(
+        written.map(|(table, _)| table),
+        Some(table.as_str()),
+        "README.md must have this table:\n{table}"
+    );
+}
+
+#[test]
+fn names_are_unique_and_those_of_the_peer_come_last() {
+    let mut sorted = names();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), ALL.len());
+    assert!(ALL.is_sorted_by_key(|column| column.in_peer().is_some()));
+}
+
+#[test]
+fn fields_are_picked_in_the_order_asked_for() {
+    let picked = parse("pid, tx_bytes,peer_comm,pid").unwrap();
+    let names: Vec<_> = picked.iter().map(|column| column.name).collect();
+    assert_eq!(names, ["pid", "tx_bytes", "peer_comm", "pid"]);
+}
+
+#[test]
+fn an_unknown_field_is_named_with_those_there_are() {
+    for (fields, unknown) in [("pid,bytes", "bytes"), ("", ""), ("pid,", ""), ("PID", "PID")] {
+        let error = parse(fields).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("unknown field {unknown:?}; the fields are local_addr,local_port,")),
+            "{error}"
+        );
+        assert!(error.ends_with(",peer_rx_bytes"), "{error}");
+    }
+}

@@ -1,0 +1,47 @@
+//! CSV as RFC 4180 quotes it, with `\n` at the end of a line: one line for each connection of each report, with the
+//! time of the report in front. What is not known is empty.
+
+use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
+
+use super::column::Column;
+use super::json::Heading;
+use super::ledger::Ledger;
+use super::rows::rows;
+use super::view::View;
+
+#[cfg(test)]
+mod tests;
+
+/// What stands in front of the fields.
+const REPORT_FIELDS: [&str; 2] = ["time", "elapsed_s"];
+
+/// The names of the fields as one line, its end included.
+#[must_use]
+pub fn header(fields: &[&'static Column]) -> String {
+    let names = REPORT_FIELDS.into_iter().chain(fields.iter().map(|field| field.name));
+    text(|out| out.write_record(names))
+}
+
+/// One report; empty if there is no connection to list.
+#[must_use]
+pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
+    let front = [heading.time.to_owned(), ledger.elapsed_s().to_string()];
+    let at_ns = ledger.at_ns();
+    text(|out| {
+        rows(ledger, view).iter().try_for_each(|row| {
+            let values = fields.iter().map(|field| field.value(row, at_ns).text());
+            out.write_record(front.iter().cloned().chain(values))
+        })
+    })
+}
+
+/// What is written, as text.
+fn text(write: impl FnOnce(&mut Writer<Vec<u8>>) -> csv::Result<()>) -> String {
+    let mut out = WriterBuilder::new()
+        .quote_style(QuoteStyle::Necessary)
+        .terminator(Terminator::Any(b'\n'))
+        .from_writer(Vec::new());
+    write(&mut out).expect("records of one report have one length, and memory takes them");
+    let bytes = out.into_inner().expect("memory takes what is left");
+    String::from_utf8(bytes).expect("fields are text")
+}

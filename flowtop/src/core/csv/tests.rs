@@ -1,0 +1,73 @@
+//! Literal lines, and that what is written can be read again.
+
+use flowtop_common::Flow;
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::column::{self, ALL};
+use crate::core::fixture::{ACCEPTED, CONNECTED, flow as moved, key, ledger_of, sample};
+
+const HEADING: Heading<'static> =
+    Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry" };
+
+fn named(comm: &[u8], flow: Flow) -> Flow {
+    let mut padded = [0; 16];
+    padded[..comm.len()].copy_from_slice(comm);
+    Flow { comm: padded, pid: 7, ..flow }
+}
+
+fn all() -> Vec<&'static Column> {
+    ALL.iter().collect()
+}
+
+/// A connection with both ends here and one to elsewhere.
+fn two(comm: &[u8]) -> Ledger {
+    ledger_of(&[sample(
+        2,
+        &[
+            (key(9, "10.0.0.1:40000", "10.0.0.2:80", 1), named(comm, moved(CONNECTED, 5000, 301))),
+            (key(8, "10.0.0.2:80", "10.0.0.1:40000", 2), moved(ACCEPTED, 301, 5000)),
+            (key(9, "[2001:db8::1]:40001", "[2001:db8::2]:443", 3), moved(CONNECTED, 1, 0)),
+        ],
+    )])
+}
+
+#[test]
+fn a_line_is_a_connection() {
+    let fields =
+        column::parse("local_addr,local_port,comm,pid,initiator,rx_rate_2s,peer_netns,srtt_us").unwrap();
+    let expected = "\
+2026-03-01T12:00:02.5+01:00,2,10.0.0.1,40000,\"a,\"\"b\",7,true,150.5,8,
+2026-03-01T12:00:02.5+01:00,2,2001:db8::1,40001,,,true,0,,
+";
+    assert_eq!(report(&HEADING, &two(b"a,\"b"), &View::default(), &fields), expected);
+    assert_eq!(
+        header(&fields),
+        "time,elapsed_s,local_addr,local_port,comm,pid,initiator,rx_rate_2s,peer_netns,srtt_us\n"
+    );
+}
+
+#[test]
+fn a_report_without_connections_has_no_line() {
+    assert_eq!(report(&HEADING, &ledger_of(&[]), &View::default(), &all()), "");
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_can_be_read(comm in prop::collection::vec(1_u8.., 0..=16)) {
+        let ledger = two(&comm);
+        let written = header(&all()) + &report(&HEADING, &ledger, &View::default(), &all());
+        let mut reader = csv::Reader::from_reader(written.as_bytes());
+        let names: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+        prop_assert_eq!(&names[2..], &column::names()[..]);
+        let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+        let rows = rows(&ledger, &View::default());
+        prop_assert_eq!(records.len(), rows.len());
+        for (record, row) in records.iter().zip(&rows) {
+            prop_assert_eq!(&record[0], HEADING.time);
+            for (text, field) in record.iter().skip(2).zip(ALL) {
+                prop_assert_eq!(text, field.value(row, ledger.at_ns()).text());
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Rows as a person reads them: connections that look the same are one row, which is their sum.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Rank, Row, arrange, connections};
+use crate::core::ledger::Ledger;
+use crate::core::view::{Grouping, PortDisplay, Sort, View};
+use crate::core::window::{Bytes, Rates};
+
+#[cfg(test)]
+mod tests;
+
+/// A host as it is shown. IPv4 and IPv6 never merge, not even hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Host {
+    /// All IPv4 hosts.
+    HiddenV4,
+    /// All IPv6 hosts.
+    HiddenV6,
+    /// One host.
+    Shown(IpAddr),
+}
+
+impl Host {
+    /// Whether the host is one of IPv6.
+    #[must_use]
+    pub const fn is_ipv6(self) -> bool {
+        matches!(self, Self::HiddenV6 | Self::Shown(IpAddr::V6(_)))
+    }
+}
+
+/// One end of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct End {
+    /// The host.
+    pub host: Host,
+    /// The port, if it is shown.
+    pub port: Option<u16>,
+}
+
+impl End {
+    fn new(end: SocketAddr, is_hidden: bool, has_port: bool) -> Self {
+        let host = match (is_hidden, end.ip()) {
+            (true, IpAddr::V4(_)) => Host::HiddenV4,
+            (true, IpAddr::V6(_)) => Host::HiddenV6,
+            (false, address) => Host::Shown(address),
+        };
+        Self { host, port: has_port.then(|| end.port()) }
+    }
+}
+
+/// What tells rows apart: both ends as they are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ends {
+    /// The left end: the initiator where both are on this host, otherwise the local one.
+    pub source: End,
+    /// The right end.
+    pub destination: End,
+}
+
+impl Ends {
+    fn new(row: &Row<'_>, grouping: Grouping) -> Self {
+        let (ports, tuple) = (grouping.ports, &row.tuple);
+        Self {
+            source: End::new(tuple.local, grouping.hide_source, ports.source()),
+            destination: End::new(tuple.remote, grouping.hide_destination, ports.destination()),
+        }
+    }
+
+    fn mirror(self) -> Self {
+        Self { source: self.destination, destination: self.source }
+    }
+}
+
+/// Connections that look the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergedRow {
+    /// How they look.
+    pub ends: Ends,
+    /// The sum of their rates.
+    pub rates: Rates,
+    /// The sum of their bytes since the start.
+    pub bytes: Bytes,
+}
+
+/// The rows of a view; `host_text` is a host as it is displayed.
+#[must_use]
+pub fn rows(ledger: &Ledger, view: &View, host_text: impl Fn(Host) -> String) -> Vec<MergedRow> {
+    let host = |ends: &Ends| match view.sort {
+        Sort::Source => host_text(ends.source.host),
+        Sort::Destination => host_text(ends.destination.host),
+        _ => String::new(),
+    };
+    let merged = merge(ledger, view.grouping).into_iter();
+    let rows = merged.map(|(ends, (rates, bytes))| MergedRow { ends, rates, bytes });
+    let ranked = rows.map(|row| (Rank::new(view, host(&row.ends), &row.rates, row.bytes), row));
+    arrange(ranked.collect(), view.limit, |row| row.ends)
+}
+
+type Sums = HashMap<Ends, (Rates, Bytes)>;
+
+fn merge(ledger: &Ledger, grouping: Grouping) -> Sums {
+    // At most one each: growing step by step would cost more than the merging.
+    let mut sums = Sums::with_capacity(ledger.entries().size_hint().0);
+    for row in connections(ledger) {
+        add(&mut sums, Ends::new(&row, grouping), row.rates, row.entry.bytes());
+    }
+    if grouping == Grouping::default() {
+        join_mirrored(&mut sums);
+    }
+    sums
+}
+
+fn add(sums: &mut Sums, ends: Ends, rates: Rates, bytes: Bytes) {
+    let sum = sums.entry(ends).or_default();
+    sum.0 += rates;
+    sum.1 += bytes;
+}
+
+/// Two hosts are one row also when both are here and each has connected to the other: the lower address is left then.
+fn join_mirrored(sums: &mut Sums) {
+    let twice: Vec<Ends> = sums
+        .keys()
+        .filter(|ends| **ends > ends.mirror() && sums.contains_key(&ends.mirror()))
+        .copied()
+        .collect();
+    for ends in twice {
+        if let Some((rates, bytes)) = sums.remove(&ends) {
+            add(sums, ends.mirror(), rates.mirror(), bytes.mirror());
+        }
+    }
+}
+
+/// The rows of the moment when the order was frozen. They stay, in their order, and their values go on; later
+/// connections that look different have no row.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    grouping: Grouping,
+    order: Vec<Ends>,
+}
+
+impl Frozen {
+    /// Freezes these rows of a view.
+    #[must_use]
+    pub fn new(view: &View, rows: &[MergedRow]) -> Self {
+        Self { grouping: view.grouping, order: rows.iter().map(|row| row.ends).collect() }
+    }
+
+    /// The frozen rows with the values of now.
+    #[must_use]
+    pub fn rows(&self, ledger: &Ledger) -> Vec<MergedRow> {
+        let sums = merge(ledger, self.grouping);
+        let now = |&ends: &Ends| {
+            let turned = || sums.get(&ends.mirror()).map(|(rates, bytes)| (rates.mirror(), bytes.mirror()));
+            let same_hosts = self.grouping.ports == PortDisplay::Off;
+            let found = sums.get(&ends).copied().or_else(|| turned().filter(|_| same_hosts));
+            let (rates, bytes) = found.unwrap_or_default();
+            MergedRow { ends, rates, bytes }
+        };
+        self.order.iter().map(now).collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! What counts: which direction of which connection is in the totals, the windows and the rows.
+//!
+//! Judged is what a byte looks like when it is counted. A scope that comes later, or a connection that changes hands,
+//! changes what is counted from then on; totals never fall.
+
+use std::fmt::Debug;
+use std::net::IpAddr;
+
+use super::flow::Tuple;
+use super::window::Bytes;
+
+#[cfg(test)]
+mod tests;
+
+/// What there is to know of a connection, as its left end sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The two ends.
+    pub tuple: Tuple,
+    /// Process of the local end, where one has been seen.
+    pub pid: Option<u32>,
+    /// Name of that process.
+    pub comm: Option<&'a str>,
+    /// TCP state as the kernel numbers it.
+    pub state: u32,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+}
+
+/// Which directions count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What the local end sends.
+    pub tx: bool,
+    /// What the local end receives.
+    pub rx: bool,
+}
+
+impl Verdict {
+    /// Both directions.
+    pub const ALL: Self = Self { tx: true, rx: true };
+    /// Neither direction.
+    pub const NONE: Self = Self { tx: false, rx: false };
+
+    /// Both directions or neither.
+    #[must_use]
+    pub const fn both(count: bool) -> Self {
+        if count { Self::ALL } else { Self::NONE }
+    }
+
+    /// What counts in this verdict and in the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { tx: self.tx && other.tx, rx: self.rx && other.rx }
+    }
+
+    /// The verdict on the same connection, seen from the other end.
+    #[must_use]
+    pub fn mirror(self) -> Self {
+        Self { tx: self.rx, rx: self.tx }
+    }
+
+    /// The bytes that count.
+    #[must_use]
+    pub fn of(self, bytes: Bytes) -> Bytes {
+        Bytes { tx: if self.tx { bytes.tx } else { 0 }, rx: if self.rx { bytes.rx } else { 0 } }
+    }
+}
+
+/// Something that judges connections. Of a connection with both ends on this host the left end is judged.
+pub trait Scope: Debug {
+    /// Which directions of this connection count.
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict;
+
+    /// Which directions of the untracked connections count, which nobody can look at one by one.
+    fn untracked(&self) -> Verdict {
+        Verdict::NONE
+    }
+}
+
+/// What counts in every one of these; everything if there are none.
+#[derive(Debug, Default)]
+pub struct AllOf(pub Vec<Box<dyn Scope>>);
+
+impl Scope for AllOf {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.verdict(subject)))
+    }
+
+    fn untracked(&self) -> Verdict {
+        self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.untracked()))
+    }
+}
+
+/// Connections whose local address is one of these (`-i`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The addresses of the chosen interfaces.
+    pub exact: Vec<IpAddr>,
+    /// Whether the loopback interface is among them, and with it every loopback address.
+    pub loopback: bool,
+}
+
+impl Scope for Addresses {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        let local = subject.tuple.local.ip();
+        Verdict::both((self.loopback && local.is_loopback()) || self.exact.contains(&local))
+    }
+}
+
+/// Connections without an IPv6 link-local address at either end: what iftop shows without `-l`.
+#[derive(Clone, Copy, Debug)]
+pub struct NoLinkLocal;
+
+impl Scope for NoLinkLocal {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        let link_local = |ip| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let Tuple { local, remote } = subject.tuple;
+        Verdict::both(!link_local(local.ip()) && !link_local(remote.ip()))
+    }
+
+    /// Hardly any of them are: leaving all of them out would be the larger error.
+    fn untracked(&self) -> Verdict {
+        Verdict::ALL
+    }
+}
