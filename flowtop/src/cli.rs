@@ -75,6 +75,10 @@ pub struct ReportArgs {
     /// Only connections whose local address belongs to this interface; may be repeated, any is all
     #[arg(short = 'i', long, value_name = "IF")]
     pub interface: Vec<String>,
+    /// Only what this expression matches, in the language of pcap-filter(7), each direction on its own; pid, comm, state
+    /// and netns are words too
+    #[arg(short = 'f', long, value_name = "EXPRESSION")]
+    pub filter: Option<String>,
     /// IPv6 link-local connections as well
     #[arg(short = 'l', long)]
     pub link_local: bool,

@@ -6,6 +6,7 @@ pub mod bpf;
 pub mod cli;
 pub mod core;
 pub mod doctor;
+pub mod filter_names;
 mod interfaces;
 mod letters;
 mod names;

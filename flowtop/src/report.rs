@@ -7,6 +7,7 @@ use crate::{
     core::{
         column::{self, Column},
         csv,
+        filter::Filter,
         interface::Chosen,
         json,
         ledger::Ledger,
@@ -17,6 +18,7 @@ use crate::{
         view::View,
         wire::Sample,
     },
+    filter_names::HostNames,
     interfaces,
     letters::Letters,
     names::Resolver,
@@ -46,12 +48,13 @@ enum Wake {
 /// Starts counting and reports until told to stop.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let printer = Printer::new(args)?;
+    let filter = filter(args.filter.as_deref().unwrap_or_default())?;
     let live = Live::start(args.hooks.wanted(), args.table.max_flows)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(live, args, printer).run());
+    let result = runtime.block_on(Reporter::new(live, args, printer, filter).run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
@@ -69,13 +72,13 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(live: Live, args: &ReportArgs, printer: Printer) -> Self {
+    fn new(live: Live, args: &ReportArgs, printer: Printer, filter: Filter) -> Self {
         let view = args.view();
         let mut ledger = Ledger::new(args.table.max_flows as usize, u64::from(args.seconds));
         if view.unit == Unit::Packets {
             ledger = ledger.in_packets();
         }
-        ledger.set_scope(scope(args, &printer.interfaces));
+        ledger.set_scope(scope(args, &printer.interfaces, filter));
         Self {
             live,
             ledger,
@@ -186,9 +189,18 @@ impl Reporter {
     }
 }
 
+/// The filter that was typed, with its names looked up.
+fn filter(expression: &str) -> Result<Filter> {
+    Filter::parse(expression, &HostNames::read())
+        .map_err(|error| Usage(format!("--filter: {error}\n{}", error.pointer(expression))).into())
+}
+
 /// What of all traffic counts.
-fn scope(args: &ReportArgs, interfaces: &Chosen) -> Option<Box<dyn Scope>> {
+fn scope(args: &ReportArgs, interfaces: &Chosen, filter: Filter) -> Option<Box<dyn Scope>> {
     let mut scopes = Vec::<Box<dyn Scope>>::new();
+    if filter != Filter::default() {
+        scopes.push(Box::new(filter));
+    }
     if !args.link_local {
         scopes.push(Box::new(NoLinkLocal));
     }

@@ -3,6 +3,7 @@
 pub mod btf;
 pub mod column;
 pub mod csv;
+pub mod filter;
 #[cfg(test)]
 mod fixture;
 pub mod flow;

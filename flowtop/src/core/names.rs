@@ -53,6 +53,16 @@ impl Services {
     }
 }
 
+/// The TCP port of a service, by its name or an alias, in the text of `/etc/services`.
+#[must_use]
+pub fn port_of(text: &str, name: &str) -> Option<u16> {
+    text.lines().find_map(|line| {
+        let (port, first) = service(line)?;
+        let mut aliases = line.split('#').next()?.split_whitespace().skip(2);
+        (first == name || aliases.any(|alias| alias == name)).then_some(port)
+    })
+}
+
 /// `name port/tcp alias… # comment`
 fn service(line: &str) -> Option<(u16, &str)> {
     let mut words = line.split('#').next()?.split_whitespace();

@@ -1,0 +1,201 @@
+//! What holds for every expression.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::expr::{Ends, Expr, Test, Word};
+use super::*;
+
+/// Few values, so that filters and flows meet.
+fn addr() -> impl Strategy<Value = IpAddr> {
+    select(vec!["10.0.0.1", "10.0.0.2", "10.9.0.1", "192.0.2.1", "::1", "2001:db8::1", "2001:db8:9::1"])
+        .prop_map(|text| text.parse().unwrap())
+}
+
+fn net() -> impl Strategy<Value = Net> {
+    (addr(), any::<u32>(), 0..=128_u8).prop_map(|(addr, gaps, prefix_bits)| match addr {
+        IpAddr::V4(addr) => {
+            let mask = if gaps % 4 == 0 { gaps } else { net::ones_v4(prefix_bits % 33) };
+            Net::V4 { addr: addr.to_bits() & mask, mask }
+        }
+        IpAddr::V6(addr) => {
+            let mask = net::ones_v6(prefix_bits);
+            Net::V6 { addr: addr.to_bits() & mask, mask }
+        }
+    })
+}
+
+fn ends() -> impl Strategy<Value = Ends> {
+    select(vec![Ends::Either, Ends::Source, Ends::Destination, Ends::Both])
+}
+
+fn port() -> impl Strategy<Value = u16> {
+    prop_oneof![3 => 79..83_u16, 1 => any::<u16>()]
+}
+
+fn test() -> impl Strategy<Value = Test> {
+    prop_oneof![
+        select(vec![Test::Tcp, Test::Ip, Test::Ip6, Test::Inbound, Test::Outbound]),
+        (ends(), net()).prop_map(|(ends, net)| Test::Addr(ends, net)),
+        (ends(), port(), port()).prop_map(|(ends, a, b)| Test::Port(ends, a.min(b)..=a.max(b))),
+        prop_oneof![0..4_u32, any::<u32>()].prop_map(Test::Pid),
+        "[a-c*?\\\\\" ü()]{1,8}".prop_map(|text| Test::Comm(glob::Glob::parse(&text))),
+        (1..=12_u32).prop_map(Test::State),
+        (0..3_u32).prop_map(Test::Netns),
+        select(vec!["udp", "arp", "icmp6", "proto 17", "multicast"]).prop_map(|w| Test::Never(w.to_owned())),
+    ]
+}
+
+fn expr() -> impl Strategy<Value = Expr> {
+    let expr = test().prop_map(Expr::Test).prop_recursive(5, 40, 4, |inner| {
+        let word = select(vec![Word::And, Word::Or]);
+        prop_oneof![
+            1 => inner.clone().prop_map(Expr::negated),
+            3 => (word, vec(inner, 2..4)).prop_map(|(word, parts)| {
+                parts.into_iter().reduce(|all, part| all.joined(word, part)).unwrap()
+            }),
+        ]
+    });
+    expr.prop_map(|expr| allowed(expr, false))
+}
+
+/// The expression with `tcp` wherever something stands that never matches and is not negated.
+fn allowed(expr: Expr, negated: bool) -> Expr {
+    match expr {
+        Expr::Not(inner) => Expr::Not(Box::new(allowed(*inner, !negated))),
+        Expr::Joined(word, parts) => {
+            Expr::Joined(word, parts.into_iter().map(|part| allowed(part, negated)).collect())
+        }
+        Expr::Test(Test::Never(_)) if !negated => Test::Tcp.into(),
+        other @ Expr::Test(_) => other,
+    }
+}
+
+fn a_filter() -> impl Strategy<Value = Filter> {
+    option::weighted(0.95, expr()).prop_map(|root| Filter { root })
+}
+
+fn a_tuple() -> impl Strategy<Value = Tuple> {
+    let end = || (addr(), port()).prop_map(std::net::SocketAddr::from);
+    (end(), end()).prop_map(|(local, remote)| Tuple { local, remote })
+}
+
+fn a_subject() -> impl Strategy<Value = Subject<'static>> {
+    let comm = option::of(select(vec!["a", "b c", "aü", "abc"]));
+    (a_tuple(), option::of(0..4_u32), comm, 1..=12_u32, 0..3_u32)
+        .prop_map(|(tuple, pid, comm, state, netns)| Subject { tuple, pid, comm, state, netns })
+}
+
+/// Pieces that expressions are made of, and some that they are not.
+fn soup() -> impl Strategy<Value = String> {
+    let pieces = vec![
+        "src",
+        "dst",
+        "host",
+        "net",
+        "port",
+        "portrange",
+        "proto",
+        "ip",
+        "ip6",
+        "tcp",
+        "udp",
+        "and",
+        "or",
+        "not",
+        "&&",
+        "||",
+        "!",
+        "(",
+        ")",
+        "/",
+        "8",
+        "80",
+        "1-2",
+        "10.0",
+        "10.1.2.3",
+        "::1",
+        "fe80::",
+        "http",
+        "mask",
+        "255.0.0.0",
+        "pid",
+        "comm",
+        "'x",
+        "\"a*\"",
+        "state",
+        "listen",
+        "netns",
+        "self",
+        "inbound",
+        "\\tcp",
+        "ether",
+        "len",
+        "[",
+        "0x",
+        "ü",
+        "\t",
+    ];
+    vec(select(pieces), 0..12).prop_map(|pieces| pieces.join(" "))
+}
+
+/// An error points into the expression or just behind it; a filter survives its own text.
+fn check(text: &str) -> Result<(), TestCaseError> {
+    match parse(text) {
+        Ok(filter) => prop_assert_eq!(parse(&filter.to_string()), Ok(filter)),
+        Err(error) => {
+            prop_assert!((1..=text.chars().count() + 1).contains(&error.column()));
+            let pointer = error.pointer(text);
+            prop_assert_eq!(pointer.lines().count(), 2, "{}", pointer);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn the_canonical_text_parses_to_the_same_filter(filter in a_filter()) {
+        let text = filter.to_string();
+        prop_assert_eq!(parse(&text).map_err(|error| format!("{error}\n{}", error.pointer(&text))), Ok(filter));
+    }
+
+    #[test]
+    fn any_text_parses_or_says_where_it_does_not(text in "\\PC{0,40}") {
+        check(&text)?;
+    }
+
+    #[test]
+    fn any_bytes_parse_or_say_where_they_do_not(bytes in vec(any::<u8>(), 0..40)) {
+        check(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    #[test]
+    fn any_words_parse_or_say_where_they_do_not(text in soup()) {
+        check(&text)?;
+    }
+
+    #[test]
+    fn what_passes_is_admitted(filter in a_filter(), subject in a_subject()) {
+        let verdict = filter.verdict(&subject);
+        if verdict.tx || verdict.rx {
+            prop_assert!(filter.pushdown().admits(&subject.tuple), "{} {:?}", filter, filter.pushdown());
+        }
+    }
+
+    #[test]
+    fn the_other_end_sees_the_directions_swapped(filter in a_filter(), subject in a_subject()) {
+        let text = filter.to_string().replace("inbound", "tcp").replace("outbound", "tcp");
+        let filter = parse(&text).unwrap();
+        let mut tuple = subject.tuple;
+        if tuple.local.is_ipv4() != tuple.remote.is_ipv4() {
+            tuple.remote.set_ip(tuple.local.ip());
+        }
+        let verdict = filter.verdict(&Subject { tuple, ..subject });
+        let mirrored = filter.verdict(&Subject { tuple: tuple.mirror(), ..subject });
+        prop_assert_eq!((verdict.tx, verdict.rx), (mirrored.rx, mirrored.tx), "{}", text);
+    }
+}

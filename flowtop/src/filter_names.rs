@@ -1,0 +1,41 @@
+//! What the names in a filter stand for on this host. Asked once, before counting starts.
+
+use crate::core::{filter::Names, names::port_of};
+use std::{
+    fs,
+    net::{IpAddr, ToSocketAddrs as _},
+    os::linux::fs::MetadataExt as _,
+};
+
+/// The host's own resolver and its list of services.
+pub struct HostNames {
+    services: String,
+}
+
+impl HostNames {
+    /// Reads the list of services; without one no service has a name.
+    #[must_use]
+    pub fn read() -> Self {
+        let bytes = fs::read("/etc/services").unwrap_or_default();
+        Self { services: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+}
+
+impl Names for HostNames {
+    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        let found = (host, 0).to_socket_addrs().map_err(|error| error.to_string())?;
+        let mut addresses: Vec<_> = found.map(|address| address.ip()).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        Ok(addresses)
+    }
+
+    fn service(&self, name: &str) -> Option<u16> {
+        port_of(&self.services, name)
+    }
+
+    fn own_netns(&self) -> u32 {
+        let inode = fs::metadata("/proc/self/ns/net").map_or(0, |metadata| metadata.st_ino());
+        u32::try_from(inode).unwrap_or_default()
+    }
+}
