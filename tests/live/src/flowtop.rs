@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 /// A program that says nothing for so long has hung. Generous: a virtual machine without hardware help is slow.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What it prints when the baseline has been taken, before and after the name of the hook plan.
+/// What it prints when the baseline has been taken, before and after the name of the hook plan. More may follow.
 const COUNTING: (&str, &str) = ("flowtop: counting with ", " hooks");
 
 /// A running flowtop in JSON mode that reports when asked.
@@ -24,7 +24,7 @@ pub struct Flowtop {
     stderr: Receiver<String>,
     /// The hook plan that counts.
     pub hooks: String,
-    /// What it printed on stderr before it began to count.
+    /// What it has printed on stderr, up to the line that says which plan counts.
     pub preamble: Vec<String>,
 }
 
@@ -54,16 +54,20 @@ impl Flowtop {
         loop {
             match self.stderr.recv_timeout(ANSWER_TIMEOUT) {
                 Ok(line) => {
-                    let hooks = line.strip_prefix(COUNTING.0).and_then(|rest| rest.strip_suffix(COUNTING.1));
+                    let rest = line.strip_prefix(COUNTING.0);
+                    let hooks =
+                        rest.and_then(|rest| rest.split_once(COUNTING.1)).map(|(hooks, _)| hooks.to_owned());
+                    self.preamble.push(line);
                     if let Some(hooks) = hooks {
-                        hooks.clone_into(&mut self.hooks);
+                        self.hooks = hooks;
                         return Ok(());
                     }
-                    self.preamble.push(line);
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    bail!("flowtop did not begin to count in {ANSWER_TIMEOUT:?}")
-                }
+                Err(RecvTimeoutError::Timeout) => bail!(
+                    "flowtop did not begin to count in {ANSWER_TIMEOUT:?}; it said \"{}\" and waits in {}",
+                    self.preamble.join(" | "),
+                    self.waits_in()
+                ),
                 Err(RecvTimeoutError::Disconnected) => {
                     let status = self.child.wait()?;
                     bail!("flowtop ended with {status}: {}", self.preamble.join(" | "));
@@ -112,6 +116,14 @@ impl Flowtop {
     /// Whether the process still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The kernel functions in which its threads wait, for the message about a silent program.
+    fn waits_in(&self) -> String {
+        let threads =
+            std::fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let places = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("wchan")).ok());
+        places.collect::<Vec<_>>().join(", ")
     }
 
     fn type_letter(&mut self, letter: u8) -> Result<()> {

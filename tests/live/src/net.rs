@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketType, sockopt};
+use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use crate::compare::Connection;
 use crate::netns;
@@ -48,7 +48,7 @@ impl Listener {
 
     /// Takes the next connection.
     pub fn accept(&self) -> Result<End> {
-        End::new(net::accept(&self.socket).context("accept")?)
+        End::new(net::accept_with(&self.socket, SocketFlags::CLOEXEC).context("accept")?)
     }
 
     /// The socket.
@@ -60,7 +60,9 @@ impl Listener {
 /// A stream socket of the address's family that does not wait for ever.
 pub fn stream(address: IpAddr, protocol: Option<Protocol>) -> Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = net::socket(family, SocketType::STREAM, protocol).context("socket")?;
+    // A socket that flowtop inherited would stay open when a case closes it.
+    let socket =
+        net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, protocol).context("socket")?;
     for timeout in [sockopt::Timeout::Recv, sockopt::Timeout::Send] {
         sockopt::set_socket_timeout(&socket, timeout, Some(CALL_TIMEOUT))?;
     }

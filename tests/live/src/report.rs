@@ -82,6 +82,16 @@ pub struct Untracked {
     pub bytes: Bytes,
 }
 
+impl Report {
+    /// The losses that are not zero, for the message about a difference.
+    pub fn lost(&self) -> String {
+        let mut lost: Vec<_> = self.losses.iter().filter(|(_, count)| **count > 0).collect();
+        lost.sort_unstable();
+        let counts: Vec<_> = lost.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        format!("losses: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })
+    }
+}
+
 impl Row {
     /// Address of the local end.
     pub fn local(&self) -> SocketAddr {

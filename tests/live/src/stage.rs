@@ -8,7 +8,6 @@ use anyhow::{Result, anyhow, bail, ensure};
 
 use crate::compare::{Connection, Holds, compare};
 use crate::flowtop::Flowtop;
-use crate::plan::Capabilities;
 use crate::report::{self, Report};
 
 /// Between two reports where a plan is known to count late.
@@ -41,25 +40,15 @@ pub struct Rule {
 /// A flowtop that counts, or nothing on a dry run.
 pub struct Bench {
     flowtop: Option<Flowtop>,
-    reports_until_exact: u32,
     expected_hooks: Option<String>,
     rule: Rule,
 }
 
 impl Bench {
     fn start(setting: &Setting, arguments: &[String], rule: Rule) -> Result<Self> {
-        let mut bench = Self {
-            flowtop: None,
-            reports_until_exact: 1,
-            expected_hooks: setting.expected_hooks.clone(),
-            rule,
-        };
-        if let Some(program) = &setting.flowtop {
-            let flowtop = Flowtop::start(program, &setting.plan, arguments)?;
-            bench.reports_until_exact = Capabilities::of(&flowtop.hooks)?.reports_until_exact;
-            bench.flowtop = Some(flowtop);
-        }
-        Ok(bench)
+        let start = |program: &PathBuf| Flowtop::start(program, &setting.plan, arguments);
+        let flowtop = setting.flowtop.as_ref().map(start).transpose()?;
+        Ok(Self { flowtop, expected_hooks: setting.expected_hooks.clone(), rule })
     }
 
     /// Compares the connections with a fresh report. `when` says at which moment of the case.
@@ -68,9 +57,9 @@ impl Bench {
         self.check_report(when, |report| compare(connections, report, holds))
     }
 
-    /// Asks `judge` about a fresh report; again only where the plan or the case is known to count late.
+    /// Asks `judge` about a fresh report; again only where the case is known to be counted late.
     pub fn check_report(&mut self, when: &str, judge: impl Fn(&Report) -> Result<(), String>) -> Result<()> {
-        let mut reports_left = self.reports_until_exact.max(self.rule.reports);
+        let mut reports_left = self.rule.reports;
         loop {
             let Some(line) = self.report_line()? else { return Ok(()) };
             let report = report::parse(&line)?;
@@ -78,7 +67,7 @@ impl Bench {
             reports_left -= 1;
             match judge(&report) {
                 Ok(()) => return Ok(()),
-                Err(difference) if reports_left == 0 => bail!("{when}: {difference}"),
+                Err(difference) if reports_left == 0 => bail!("{when}: {difference}; {}", report.lost()),
                 Err(_) => thread::sleep(PAUSE_BETWEEN_REPORTS),
             }
         }

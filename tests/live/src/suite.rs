@@ -9,8 +9,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::cases::{self, Case, Expectation};
 use crate::cli::{Options, PLANS, Plans};
 use crate::compare::exact;
-use crate::plan::{self, Capabilities, FtraceOff, PATIENT};
+use crate::plan::{self, FtraceOff};
 use crate::stage::{Rule, Setting, Stage};
+
+/// Reports that a case with a limitation may take until what it promises holds.
+const PATIENT: u32 = 100;
 
 /// How many cases ended how.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,10 +95,6 @@ fn selected(options: &Options) -> Vec<&'static Case> {
 
 /// Runs the cases on one plan. `label` names the plan in the lines.
 fn run_plan(label: &str, setting: &Setting, cases: &[&Case], tally: &mut Tally) {
-    let hooks = setting.expected_hooks.as_deref().unwrap_or_default();
-    if let Some(note) = Capabilities::of(hooks).ok().and_then(|capabilities| capabilities.note) {
-        println!("note {label}: {note}");
-    }
     let mut stage = match Stage::new(setting, rule(&Expectation::Exact)) {
         Ok(stage) => stage,
         Err(error) => return fail(label, "flowtop starts", &error, tally),

@@ -38,8 +38,8 @@ pub fn enter_new_network_namespace() -> io::Result<()> {
 
 /// Brings the loopback device of the thread's network namespace up: 127.0.0.1 and `::1` then exist.
 pub fn loopback_up() -> io::Result<()> {
-    use rustix::net::{AddressFamily, SocketType, socket};
-    let control = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let control = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     // SAFETY: `ifreq` is plain data, for which all zeros is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {

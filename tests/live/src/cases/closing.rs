@@ -87,7 +87,7 @@ fn read_after_reset(stage: &mut Stage<'_>) -> Result<()> {
     stage.bench()?.check("after the close", &[pair.outcome()?])
 }
 
-fn wait_for_reset(pair: &Pair) -> Result<()> {
+pub(super) fn wait_for_reset(pair: &Pair) -> Result<()> {
     // An error is always watched for.
     ensure!(
         wait_for(pair.acceptor.socket(), PollFlags::empty())?,

@@ -87,7 +87,9 @@ fn ktls_is_possible() -> Result<()> {
     let path = "/proc/sys/net/ipv4/tcp_available_ulp";
     let names = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     ensure!(names.split_whitespace().any(|name| name == "tls"), "the kernel has no kTLS (module tls)");
-    TLS_1_2.start(&Pair::connect()?.initiator).context("the kernel's kTLS has no AES-GCM (modules gcm, ghash, ctr)")
+    TLS_1_2
+        .start(&Pair::connect()?.initiator)
+        .context("the kernel's kTLS has no AES-GCM (modules gcm, ghash, ctr)")
 }
 
 impl Tls {

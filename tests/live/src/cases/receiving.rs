@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use rustix::event::PollFlags;
 use rustix::io::ioctl_fionread;
 use rustix::net::{RecvFlags, SendFlags, sockopt};
-use rustix::pipe::{SpliceFlags, pipe, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 
 use super::Case;
 use super::sending::check_open_and_closed;
@@ -57,7 +57,7 @@ fn wait_for_all(stage: &mut Stage<'_>) -> Result<()> {
     let mut pair = Pair::connect()?;
     sockopt::set_tcp_nodelay(pair.initiator.socket(), true)?;
     // The sender sees through a second descriptor when the receiver has taken everything so far.
-    let queue = rustix::io::dup(pair.acceptor.socket())?;
+    let queue = rustix::io::fcntl_dupfd_cloexec(pair.acceptor.socket(), 0)?;
     let mut buffer = vec![0; SENDS * SEND_BYTES];
     let Pair { initiator, acceptor, .. } = &mut pair;
     thread::scope(|scope| -> Result<()> {
@@ -87,7 +87,7 @@ fn truncate(stage: &mut Stage<'_>) -> Result<()> {
 fn splice_in(stage: &mut Stage<'_>) -> Result<()> {
     const BYTES: usize = 200_001;
     let mut pair = Pair::connect()?;
-    let (reader, writer) = pipe()?;
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     let Pair { initiator, acceptor, .. } = &mut pair;
     thread::scope(|scope| -> Result<()> {
         let sender = scope.spawn(|| -> Result<()> {

@@ -7,13 +7,18 @@ use rustix::net::{self, Shutdown};
 use serde_json::Value;
 
 use super::Case;
+use super::closing::wait_for_reset;
 use crate::net::{Pair, transfer};
 use crate::report::{Report, Row};
 use crate::stage::Stage;
 
 pub const CASES: &[Case] = &[
     Case::exact("the owner of both ends", "a pid from softirq or a kernel thread", owner),
-    Case::exact("the states of a half-closed connection", "states shown late or for the wrong end", states),
+    Case::exact(
+        "the states of a connection that is half closed, then reset",
+        "states shown late or for the wrong end",
+        states,
+    ),
     Case::exact("every field of the contract", "a field renamed or dropped", contract),
     Case::exact("nothing was lost on the way", "losses that nobody looks at", losses),
 ];
@@ -50,7 +55,10 @@ fn states(stage: &mut Stage<'_>) -> Result<()> {
     // The answer carries the acknowledgement of the FIN.
     let Pair { initiator, acceptor, .. } = &mut pair;
     transfer(acceptor, initiator, 1_009)?;
-    check_states(stage, &pair, "FIN_WAIT2", "CLOSE_WAIT")
+    check_states(stage, &pair, "FIN_WAIT2", "CLOSE_WAIT")?;
+    pair.initiator.close_with_reset()?;
+    wait_for_reset(&pair)?;
+    check_states(stage, &pair, "CLOSE", "CLOSE")
 }
 
 fn check_states(stage: &mut Stage<'_>, pair: &Pair, initiator: &str, acceptor: &str) -> Result<()> {

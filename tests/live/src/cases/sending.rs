@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags};
-use rustix::pipe::{SpliceFlags, pipe, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 
 use super::Case;
 use crate::net::{End, PAYLOAD, Pair, while_draining};
@@ -96,7 +96,7 @@ fn send_file(stage: &mut Stage<'_>) -> Result<()> {
 fn splice_out(stage: &mut Stage<'_>) -> Result<()> {
     const ROUNDS: u64 = 20;
     const ROUND_BYTES: usize = 10_007;
-    let (reader, writer) = pipe()?;
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut pair = Pair::connect()?;
     let Pair { initiator, acceptor, .. } = &mut pair;
     while_draining(acceptor, ROUNDS * ROUND_BYTES as u64, || {
