@@ -69,7 +69,10 @@ fn sources() -> Vec<Source> {
         for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
             let name = entry.file_name().into_string().unwrap();
             let hidden = name.starts_with('.') && name != ".ci" && name != ".cargo";
-            if entry.file_type().unwrap().is_dir() && name != "target" && !hidden {
+            // In a linked work tree `.git` is a file, and names the folder of the other one.
+            if name == ".git" {
+                continue;
+            } else if entry.file_type().unwrap().is_dir() && name != "target" && !hidden {
                 folders.push(entry.path());
             } else if let Ok(text) = fs::read_to_string(entry.path()) {
                 let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();

@@ -37,7 +37,8 @@ pub use error::FilterError;
 pub use net::Net;
 pub use pushdown::{Families, Pushdown};
 
-use super::scope::{Scope, Subject, Verdict};
+use super::scope::Scope;
+pub use super::scope::{Subject, Verdict};
 
 use expr::Expr;
 

@@ -7,6 +7,7 @@ mod meaning;
 mod syntax;
 
 use super::*;
+use crate::core::flow::Tuple;
 
 /// Names that never change.
 struct Book;

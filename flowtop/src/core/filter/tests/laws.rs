@@ -7,6 +7,7 @@ use proptest::sample::select;
 
 use super::expr::{Ends, Expr, Test, Word};
 use super::*;
+use crate::core::flow::Tuple;
 
 /// Few values, so that filters and flows meet.
 fn addr() -> impl Strategy<Value = IpAddr> {
