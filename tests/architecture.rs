@@ -72,7 +72,8 @@ fn sources() -> Vec<Source> {
             // In a linked work tree `.git` is a file, and names the folder of the other one.
             if name == ".git" {
                 continue;
-            } else if entry.file_type().unwrap().is_dir() && name != "target" && !hidden {
+            }
+            if entry.file_type().unwrap().is_dir() && name != "target" && !hidden {
                 folders.push(entry.path());
             } else if let Ok(text) = fs::read_to_string(entry.path()) {
                 let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
