@@ -2,10 +2,12 @@
 
 pub mod btf;
 pub mod column;
+pub mod config_toml;
 pub mod csv;
 #[cfg(test)]
 mod fixture;
 pub mod flow;
+pub mod iftoprc;
 pub mod interface;
 pub mod json;
 pub mod ledger;
@@ -15,6 +17,7 @@ pub mod plan;
 pub mod recycle;
 pub mod rows;
 pub mod scope;
+pub mod settings;
 pub mod text;
 pub mod view;
 pub mod window;
