@@ -1,4 +1,4 @@
-//! What was typed: every flag, once. Help is made from it.
+//! What was typed: every flag, once. Help, man page and completions are made from it.
 //!
 //! Not in here: what a value means and whether it is right. Flags of settings are passed on as texts
 //! (`core::settings`), since the files have the same settings and `--lenient` has a say.
@@ -39,6 +39,15 @@ pub struct Cli {
 pub enum Command {
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        /// Name of the shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Flags of `flowtop doctor`.

@@ -6,6 +6,7 @@ pub mod bpf;
 pub mod cli;
 mod config;
 pub mod core;
+mod doc;
 pub mod doctor;
 mod interfaces;
 mod letters;
@@ -28,6 +29,10 @@ pub struct Usage(String);
 pub fn run(typed: &Typed) -> Result<()> {
     match &typed.cli.command {
         Some(Command::Doctor(args)) => examine(args),
+        Some(Command::Man) => doc::man(&mut io::stdout().lock()).context("cannot write the man page"),
+        Some(Command::Completions { shell }) => {
+            doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
+        }
         None => report(typed),
     }
 }

@@ -1,4 +1,4 @@
-//! What is made from the flags is what the repository has: help.
+//! What is made from the flags is what the repository has: help, man page, completions.
 
 use super::*;
 
@@ -29,6 +29,18 @@ fn help() {
 #[test]
 fn print_config() {
     assert_snapshot(&["-nPB", "-s5", "-i", "eth0", "--print-config"], "tests/snapshots/print-config.txt");
+}
+
+#[test]
+fn man_page() {
+    assert_snapshot(&["man"], "flowtop/doc/flowtop.8");
+}
+
+#[test]
+fn completions() {
+    assert_snapshot(&["completions", "bash"], "flowtop/doc/flowtop.bash");
+    assert_snapshot(&["completions", "zsh"], "flowtop/doc/_flowtop");
+    assert_snapshot(&["completions", "fish"], "flowtop/doc/flowtop.fish");
 }
 
 /// For whoever reads it on a terminal of the usual width.
