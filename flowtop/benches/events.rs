@@ -13,8 +13,8 @@ use aya::{
 use clap::Parser;
 use flowtop::{
     bpf::{Live, ProgramCost, load, probe},
-    cli::{HooksArg, TableArgs},
-    core::plan::Hooks,
+    cli::{self, TableArgs},
+    core::{plan::Hooks, settings::choice::HooksChoice},
 };
 use loopback::Pair;
 use outcome::{Outcome, OutcomeArgs, Row, median};
@@ -31,8 +31,8 @@ const MANY_CONNECTIONS: usize = 5_000;
 #[command(name = "cargo xtask bench events", bin_name = "cargo xtask bench events")]
 struct Args {
     /// Hooks to measure; auto measures all that work
-    #[arg(long, value_name = "HOOKS", default_value = "auto")]
-    hooks: HooksArg,
+    #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = cli::value::<HooksChoice>)]
+    hooks: HooksChoice,
     /// Rounds to take the median of
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,

@@ -1,13 +1,27 @@
-//! What was typed: every flag, once. Help is made from it.
+//! What was typed: every flag, once. Help, man page and completions are made from it.
+//!
+//! Not in here: what a value means and whether it is right. Flags of settings are passed on as texts
+//! (`core::settings`), since the files have the same settings and `--lenient` has a say.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::core::number::Unit;
-use crate::core::plan::Hooks;
-use crate::core::view::{self, Grouping, PortDisplay, View};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::core::settings::choice::{Choice, Format, HooksChoice};
+use crate::core::settings::quantity::FlowCount;
+use crate::core::settings::value::Value;
+use crate::core::settings::{Assignment, KEYS, Origin, key};
+use crate::core::view::{PortDisplay, Sort};
+
+#[cfg(test)]
+mod tests;
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
 #[derive(Debug, Parser)]
-#[command(name = "flowtop", version, args_conflicts_with_subcommands = true)]
+#[command(name = "flowtop", version, args_override_self = true, args_conflicts_with_subcommands = true)]
 #[command(
     after_help = "Counts payload bytes as the applications sent and received them, from the start of flowtop on."
 )]
@@ -17,7 +31,7 @@ pub struct Cli {
     pub command: Option<Command>,
     /// The report.
     #[command(flatten)]
-    pub report: ReportArgs,
+    pub report: ReportFlags,
 }
 
 /// Commands beside the report.
@@ -25,6 +39,15 @@ pub struct Cli {
 pub enum Command {
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        /// Name of the shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Flags of `flowtop doctor`.
@@ -41,189 +64,252 @@ pub struct DoctorArgs {
 /// Flags that size the kernel's tables.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct TableArgs {
-    /// Connections counted one by one; those beyond are counted together. 1,000 take 0.3 MiB of kernel memory, and
-    /// 0.1 MiB more where a socket cannot hold its own state (Linux before 5.11, kprobe hooks)
-    #[arg(long, value_name = "N", default_value_t = 131_072, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    /// Connections counted one by one
+    ///
+    /// Those beyond are counted together. 1,000 take 0.3 MiB of kernel memory, and 0.1 MiB more where a socket cannot
+    /// hold its own state (Linux before 5.11, kprobe hooks).
+    #[arg(long, value_name = "N", default_value_t = FlowCount::DEFAULT.0, value_parser = flow_count)]
     pub max_flows: u32,
 }
 
-/// Flags of the report.
+/// Flags of the report, by what they are about.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct ReportArgs {
-    /// Print text reports, without a screen
-    #[arg(short = 't', long = "text")]
-    pub text: bool,
-    /// Print one report after N seconds and end; 0 prints one at every interval
-    #[arg(short = 's', long, value_name = "N", default_value_t = 0)]
-    pub seconds: u32,
-    /// Connections to list, 0 for all [default: 10 in text, all in JSON]
-    #[arg(short = 'L', long, value_name = "N")]
-    pub limit: Option<usize>,
-    /// Average to sort by
-    #[arg(short = 'o', long, value_name = "WINDOW", default_value = "10s")]
-    pub sort: Sort,
-    /// Form of the report
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub format: Format,
-    /// Fields of JSON flows and CSV lines, in order [default: all]
-    #[arg(long, value_name = "A,B,C")]
-    pub fields: Option<String>,
-    /// CSV without a line of field names
-    #[arg(long)]
-    pub no_header: bool,
-    /// Only connections whose local address belongs to this interface; may be repeated, any is all
-    #[arg(short = 'i', long, value_name = "IF")]
+#[expect(missing_docs, reason = "documented at the types")]
+pub struct ReportFlags {
+    #[command(flatten)]
+    pub traffic: TrafficFlags,
+    #[command(flatten)]
+    pub display: DisplayFlags,
+    #[command(flatten)]
+    pub screen: ScreenFlags,
+    #[command(flatten)]
+    pub form: FormFlags,
+    #[command(flatten)]
+    pub kernel: KernelFlags,
+    #[command(flatten)]
+    pub settings: SettingsFlags,
+}
+
+/// Which connections count.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which traffic")]
+pub struct TrafficFlags {
+    /// Only sockets with an address of interface IF; any is all
+    ///
+    /// May be repeated.
+    #[arg(short, long, value_name = "IF")]
     pub interface: Vec<String>,
-    /// Only what this expression matches, in the language of pcap-filter(7), each direction on its own; pid, comm, state
-    /// and netns are words too
-    #[arg(short = 'f', long, value_name = "EXPRESSION")]
+    /// Only what the filter expression lets pass, as 'port 80 or 443'
+    ///
+    /// In the language of pcap-filter(7), asked for each direction on its own; pid, comm, state and netns are words too.
+    #[arg(short, long, value_name = "EXPR")]
     pub filter: Option<String>,
+    /// Only IPv4 traffic across the border of NET, as 10.0.0.0/8
+    ///
+    /// What the inside sends is sent. May be repeated: inside is inside one of them. The mask may be written as
+    /// 255.0.0.0, and traffic of IPv6 is left alone.
+    #[arg(short = 'F', long, value_name = "NET")]
+    pub net: Vec<String>,
+    /// Only IPv6 traffic across the border of NET
+    ///
+    /// As -F, with a prefix length of 1 to 128.
+    #[arg(short = 'G', long, value_name = "NET")]
+    pub net6: Vec<String>,
     /// IPv6 link-local connections as well
-    #[arg(short = 'l', long)]
+    #[arg(short, long)]
     pub link_local: bool,
-    /// Show ports, and each connection in a row of its own
-    #[arg(short = 'P', long)]
-    pub ports: bool,
-    /// Unit of the rates in text
-    #[arg(short = 'u', long, value_name = "UNIT", default_value = "bits")]
-    pub unit: UnitArg,
-    /// Rates in bytes, as -u bytes
-    #[arg(short = 'B', long)]
-    pub bytes: bool,
-    /// Names of hosts and services in text
-    #[arg(long)]
-    pub names: bool,
-    /// Hosts as numbers
-    #[arg(short = 'n', long)]
+    /// Accepted for iftop's sake
+    ///
+    /// Nothing is captured, so there is nothing to switch on.
+    #[arg(short, long)]
+    pub promiscuous: bool,
+}
+
+/// How they are shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is shown")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct DisplayFlags {
+    /// Hosts by address, not by name
+    #[arg(short, long)]
     pub numeric: bool,
-    /// Ports as numbers
+    /// Ports by number, not by service
     #[arg(short = 'N', long)]
     pub numeric_ports: bool,
-    /// Seconds between reports when there is no -s
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval)]
-    pub interval: f64,
-    /// Kernel hooks to use; auto takes the first that count
-    #[arg(long, value_name = "HOOKS", default_value = "auto")]
-    pub hooks: HooksArg,
+    /// Names of hosts and services in text mode too
+    #[arg(long)]
+    pub names: bool,
+    /// Show ports
+    ///
+    /// Both of them without a value. What is not shown does not tell rows apart: with -P each connection is a row,
+    /// without it each pair of hosts.
+    #[arg(short = 'P', long, value_name = "WHICH", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "off", default_missing_value = "on", hide_default_value = true, value_parser = Words::of::<PortDisplay>())]
+    pub ports: String,
+    /// Rates in
+    #[arg(short, long, value_name = "UNIT", default_value = "bits", value_parser = Words::of::<Unit>())]
+    pub unit: String,
+    /// Rates in bytes, as -u bytes
+    #[arg(short = 'B', long, overrides_with = "unit")]
+    pub bytes: bool,
+    /// Sort by
+    #[arg(short = 'o', long, value_name = "BY", default_value = "10s", value_parser = Words::of::<Sort>())]
+    pub sort: String,
+    /// Most rows to list, 0 for all [default: 10 in text, else all]
+    #[arg(short = 'L', long, value_name = "N", allow_negative_numbers = true)]
+    pub limit: Option<String>,
+}
+
+/// What only a screen has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Screen")]
+pub struct ScreenFlags {
+    /// No bars
+    #[arg(short = 'b', long)]
+    pub no_bars: bool,
+    /// Full scale of the bars in bit/s, as 10M; M = 1024 K [default: auto]
+    #[arg(short, long, value_name = "RATE")]
+    pub max_bandwidth: Option<String>,
+}
+
+/// When and in which form.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reports")]
+pub struct FormFlags {
+    /// Reports on stdout, without a screen
+    #[arg(short, long)]
+    pub text: bool,
+    /// One report after N seconds, then end; 0 for reports without end
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value = "0",
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    pub seconds: String,
+    /// Time between reports without end
+    #[arg(long, value_name = "SECONDS", default_value = "2", allow_negative_numbers = true)]
+    pub interval: String,
+    /// Form of the reports
+    #[arg(long, value_name = "FORM", default_value = "text", value_parser = Words::of::<Format>())]
+    pub format: String,
+    /// Fields of CSV lines and JSON flows, in order [default: all]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// CSV without its line of names
+    #[arg(long)]
+    pub no_header: bool,
+}
+
+/// How the kernel counts.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Counting")]
+pub struct KernelFlags {
+    /// Hooks
+    ///
+    /// What in the kernel says that a connection has moved bytes. flowtop doctor tells which hooks work here.
+    #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = Words::of::<HooksChoice>())]
+    pub hooks: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub table: TableArgs,
 }
 
-/// Rows of a text report without `-L`, as in iftop.
-const TEXT_ROWS: usize = 10;
+/// Where the other flags can come from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingsFlags {
+    /// Read FILE instead of ~/.iftoprc
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Warn where iftop warns and goes on, instead of ending
+    ///
+    /// For -F, -G, -L, -m, -o, -s and -c, and the same in files.
+    #[arg(long)]
+    pub lenient: bool,
+    /// Print every setting and where it comes from, then end
+    #[arg(long)]
+    pub print_config: bool,
+}
 
-impl ReportArgs {
-    /// What is to be shown at the start.
+/// The command line: what it asks for, and what it sets.
+#[derive(Debug)]
+pub struct Typed {
+    /// The flags that are no settings, and the command.
+    pub cli: Cli,
+    /// The flags that are settings.
+    pub assignments: Vec<Assignment>,
+}
+
+impl Typed {
+    /// Reads the program's arguments. Asked for help or given something else, it ends the program.
     #[must_use]
-    pub fn view(&self) -> View {
-        let ports = if self.ports { PortDisplay::On } else { PortDisplay::Off };
-        View {
-            sort: self.sort.view(),
-            limit: self.limit.or((self.format == Format::Text).then_some(TEXT_ROWS)),
-            grouping: Grouping { ports, ..Grouping::default() },
-            unit: if self.bytes { Unit::Bytes } else { self.unit.unit() },
-            host_names: self.names && !self.numeric,
-            service_names: self.names && !self.numeric_ports,
-            ..View::default()
-        }
+    pub fn read() -> Self {
+        Self::of(&Cli::command().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self { cli: Cli::from_arg_matches(matches)?, assignments: assignments(matches) })
     }
 }
 
-/// Values of `--sort`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
-    /// Rate over the last 2 seconds
-    #[value(name = "2s")]
-    Last2s,
-    /// Rate over the last 10 seconds
-    #[value(name = "10s")]
-    Last10s,
-    /// Rate over the last 40 seconds
-    #[value(name = "40s")]
-    Last40s,
-    /// Name of the left host
-    Source,
-    /// Name of the right host
-    Destination,
+/// Settings that somebody typed.
+fn assignments(matches: &ArgMatches) -> Vec<Assignment> {
+    let typed = |id: &str| {
+        let source = matches.try_contains_id(id).ok().and_then(|_| matches.value_source(id));
+        matches.try_get_raw(id).ok().flatten().filter(|_| source == Some(ValueSource::CommandLine))
+    };
+    let assignment = |id: &str, name: &str| {
+        let texts = typed(id)?.map(|text| text.to_string_lossy().into_owned()).collect();
+        Some(Assignment { key: key(name)?, texts, origin: Origin::Flag(format!("--{name}")) })
+    };
+    let settings = KEYS.iter().filter_map(|key| assignment(&key.name.replace('-', "_"), key.name));
+    let bytes = typed("bytes").and(key("unit")).map(|key| Assignment {
+        key,
+        texts: vec!["bytes".to_owned()],
+        origin: Origin::Flag("--bytes".to_owned()),
+    });
+    settings.chain(bytes).collect()
 }
 
-impl Sort {
-    const fn view(self) -> view::Sort {
-        match self {
-            Self::Last2s => view::Sort::Last2s,
-            Self::Last10s => view::Sort::Last10s,
-            Self::Last40s => view::Sort::Last40s,
-            Self::Source => view::Sort::Source,
-            Self::Destination => view::Sort::Destination,
-        }
+/// For programs that take only the right values of a setting: the benchmarks.
+///
+/// # Errors
+/// What would be right.
+pub fn value<T: Value>(text: &str) -> Result<T, String> {
+    T::parse(text)
+}
+
+fn flow_count(text: &str) -> Result<u32, String> {
+    value::<FlowCount>(text).map(|count| count.0)
+}
+
+/// Shows the words of a choice in help and completions, and takes every text.
+#[derive(Clone)]
+struct Words(Vec<PossibleValue>);
+
+impl Words {
+    fn of<T: Choice>() -> Self {
+        let words = T::WORDS.iter();
+        Self(words.map(|(word, _, help)| PossibleValue::new(*word).help(*help)).collect())
     }
 }
 
-/// Values of `--unit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum UnitArg {
-    /// Bits, in steps of 1024
-    Bits,
-    /// Bytes, in steps of 1024
-    Bytes,
-    /// TCP segments, in steps of 1000
-    Packets,
-}
+impl TypedValueParser for Words {
+    type Value = String;
 
-impl UnitArg {
-    const fn unit(self) -> Unit {
-        match self {
-            Self::Bits => Unit::Bits,
-            Self::Bytes => Unit::Bytes,
-            Self::Packets => Unit::Packets,
-        }
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, arg, value)
     }
-}
 
-/// Values of `--format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// The layout of iftop's text mode
-    Text,
-    /// One JSON object a line
-    Json,
-    /// One line a connection, with a line of names first
-    Csv,
-}
-
-/// Values of `--hooks`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum HooksArg {
-    /// The first of the following that loads, attaches and counts
-    Auto,
-    /// Trampolines
-    Fentry,
-    /// kprobes
-    Kprobe,
-    /// Tracepoints
-    Tracepoint,
-}
-
-impl HooksArg {
-    /// `None` for auto.
-    #[must_use]
-    pub const fn wanted(self) -> Option<Hooks> {
-        match self {
-            Self::Auto => None,
-            Self::Fentry => Some(Hooks::Fentry),
-            Self::Kprobe => Some(Hooks::Kprobe),
-            Self::Tracepoint => Some(Hooks::Tracepoint),
-        }
-    }
-}
-
-fn interval(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    if (0.1..=86_400.0).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err("an interval is 0.1 to 86400 seconds".to_owned())
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().cloned()))
     }
 }

@@ -4,7 +4,9 @@
 
 pub mod bpf;
 pub mod cli;
+mod config;
 pub mod core;
+mod doc;
 pub mod doctor;
 pub mod filter_names;
 mod interfaces;
@@ -12,8 +14,9 @@ mod letters;
 mod names;
 pub mod report;
 
-use anyhow::{Result, bail};
-use cli::{Cli, Command, DoctorArgs};
+use anyhow::{Context as _, Result, bail};
+use cli::{Command, DoctorArgs, Typed};
+use std::io::{self, Write as _};
 
 /// What was typed cannot be done as it stands: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +27,31 @@ pub struct Usage(String);
 ///
 /// # Errors
 /// One sentence that names the thing and the next step.
-pub fn run(cli: &Cli) -> Result<()> {
-    match &cli.command {
+pub fn run(typed: &Typed) -> Result<()> {
+    match &typed.cli.command {
         Some(Command::Doctor(args)) => examine(args),
-        None if cli.report.text => report::run(&cli.report),
-        None => bail!(Usage(
-            "there is no interactive view yet; use -t for reports, --help for all flags".to_owned()
-        )),
+        Some(Command::Man) => doc::man(&mut io::stdout().lock()).context("cannot write the man page"),
+        Some(Command::Completions { shell }) => {
+            doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
+        }
+        None => report(typed),
     }
+}
+
+fn report(typed: &Typed) -> Result<()> {
+    let settings = config::settings(typed)?;
+    if typed.cli.report.settings.print_config {
+        return io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings");
+    }
+    if !(settings.net.value.is_empty() && settings.net6.value.is_empty()) {
+        bail!(
+            "-F and -G are not heeded yet, and unfiltered numbers would pass for filtered ones; use -f 'net …'"
+        );
+    }
+    if !settings.text.value {
+        bail!(Usage("there is no interactive view yet; use -t for reports, --help for all flags".to_owned()));
+    }
+    report::run(&settings)
 }
 
 fn examine(args: &DoctorArgs) -> Result<()> {

@@ -1,11 +1,10 @@
 //! Parse, run, exit code.
 
-use clap::Parser as _;
-use flowtop::{Usage, cli::Cli};
+use flowtop::{Usage, cli::Typed};
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
-    match flowtop::run(&Cli::parse()) {
+    match flowtop::run(&Typed::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -3,7 +3,6 @@
 use crate::{
     Usage,
     bpf::Live,
-    cli::{Format, ReportArgs},
     core::{
         column::{self, Column},
         csv,
@@ -14,6 +13,7 @@ use crate::{
         names::{Names, NoNames},
         number::Unit,
         scope::{AllOf, NoLinkLocal, Scope},
+        settings::{Settings, choice::Format},
         text,
         view::View,
         wire::Sample,
@@ -46,15 +46,15 @@ enum Wake {
 }
 
 /// Starts counting and reports until told to stop.
-pub fn run(args: &ReportArgs) -> Result<()> {
-    let printer = Printer::new(args)?;
-    let filter = filter(args.filter.as_deref().unwrap_or_default())?;
-    let live = Live::start(args.hooks.wanted(), args.table.max_flows)?;
+pub fn run(settings: &Settings) -> Result<()> {
+    let printer = Printer::new(settings)?;
+    let filter = filter(&settings.filter.value)?;
+    let live = Live::start(settings.hooks.value.wanted(), settings.max_flows.value.0)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(live, args, printer, filter).run());
+    let result = runtime.block_on(Reporter::new(live, settings, printer, filter).run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
@@ -72,21 +72,22 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(live: Live, args: &ReportArgs, printer: Printer, filter: Filter) -> Self {
-        let view = args.view();
-        let mut ledger = Ledger::new(args.table.max_flows as usize, u64::from(args.seconds));
+    fn new(live: Live, settings: &Settings, printer: Printer, filter: Filter) -> Self {
+        let view = settings.view();
+        let length_s = settings.seconds.value.0;
+        let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s));
         if view.unit == Unit::Packets {
             ledger = ledger.in_packets();
         }
-        ledger.set_scope(scope(args, &printer.interfaces, filter));
+        ledger.set_scope(scope(settings, &printer.interfaces, filter));
         Self {
             live,
             ledger,
             sample: Sample::default(),
             view,
             printer,
-            once: (args.seconds > 0).then(|| Duration::from_secs(args.seconds.into())),
-            interval: Duration::from_secs_f64(args.interval),
+            once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
+            interval: settings.interval.value.0,
         }
     }
 
@@ -196,12 +197,12 @@ fn filter(expression: &str) -> Result<Filter> {
 }
 
 /// What of all traffic counts.
-fn scope(args: &ReportArgs, interfaces: &Chosen, filter: Filter) -> Option<Box<dyn Scope>> {
+fn scope(settings: &Settings, interfaces: &Chosen, filter: Filter) -> Option<Box<dyn Scope>> {
     let mut scopes = Vec::<Box<dyn Scope>>::new();
     if filter != Filter::default() {
         scopes.push(Box::new(filter));
     }
-    if !args.link_local {
+    if !settings.link_local.value {
         scopes.push(Box::new(NoLinkLocal));
     }
     if let Some(addresses) = interfaces.scope() {
@@ -225,17 +226,18 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(args: &ReportArgs) -> Result<Self> {
-        let fields = args.fields.as_deref().map(column::parse).transpose();
+    fn new(settings: &Settings) -> Result<Self> {
+        let fields = &settings.fields.value;
+        let fields = (!fields.is_empty()).then(|| column::parse(&fields.join(","))).transpose();
         let fields = fields.map_err(|unknown| Usage(unknown.to_string()))?;
         let all = interfaces::read().context("cannot list the network interfaces")?;
         Ok(Self {
-            format: args.format,
+            format: settings.format.value,
             reports: text::Reports::default(),
             fields,
-            header: !args.no_header,
+            header: !settings.no_header.value,
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            interfaces: Chosen::new(&all, &args.interface)?,
+            interfaces: Chosen::new(&all, &settings.interface.value)?,
             resolver: None,
             progress_shown: false,
         })

@@ -2,11 +2,13 @@
 
 pub mod btf;
 pub mod column;
+pub mod config_toml;
 pub mod csv;
 pub mod filter;
 #[cfg(test)]
 mod fixture;
 pub mod flow;
+pub mod iftoprc;
 pub mod interface;
 pub mod json;
 pub mod ledger;
@@ -16,6 +18,7 @@ pub mod plan;
 pub mod recycle;
 pub mod rows;
 pub mod scope;
+pub mod settings;
 pub mod text;
 pub mod view;
 pub mod window;

@@ -92,7 +92,8 @@ fn arrange<T, I: Ord>(mut rows: Vec<(Rank, T)>, limit: Option<usize>, identity: 
         a_rank.cmp(b_rank).then_with(|| identity(a).cmp(&identity(b)))
     };
     match limit {
-        Some(limit) if 0 < limit && limit < rows.len() => {
+        Some(0) => rows.clear(),
+        Some(limit) if limit < rows.len() => {
             rows.select_nth_unstable_by(limit, order);
             rows.truncate(limit);
         }

@@ -113,7 +113,7 @@ pub struct Grouping {
 pub struct View {
     /// What the rows are sorted by.
     pub sort: Sort,
-    /// At most so many rows, `None` or 0 for all.
+    /// At most so many rows, `None` for all.
     pub limit: Option<usize>,
     /// What makes connections one row.
     pub grouping: Grouping,

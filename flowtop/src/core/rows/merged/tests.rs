@@ -242,7 +242,6 @@ proptest! {
         let view = View { grouping: grouping(PortDisplay::On), ..View::default() };
         let all = super::rows(&ledger, &view, text);
         let some = super::rows(&ledger, &View { limit: Some(limit), ..view }, text);
-        let count = if limit == 0 { all.len() } else { limit.min(all.len()) };
-        prop_assert_eq!(&some[..], &all[..count]);
+        prop_assert_eq!(&some[..], &all[..limit.min(all.len())]);
     }
 }

@@ -1,0 +1,82 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_flowtop_global_optspecs
+    string join \n i/interface= f/filter= F/net= G/net6= l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= b/no-bars m/max-bandwidth= t/text s/seconds= interval= format= fields= no-header hooks= max-flows= c/config= lenient print-config h/help V/version
+end
+
+function __fish_flowtop_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_flowtop_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_flowtop_using_subcommand
+    set -l cmd (__fish_flowtop_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c flowtop -n "__fish_flowtop_needs_command" -s i -l interface -d 'Only sockets with an address of interface IF; any is all' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s f -l filter -d 'Only what the filter expression lets pass, as \'port 80 or 443\'' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s F -l net -d 'Only IPv4 traffic across the border of NET, as 10.0.0.0/8' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s G -l net6 -d 'Only IPv6 traffic across the border of NET' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s P -l ports -d 'Show ports' -r -f -a "off\t'None: the connections of two hosts are one row'
+source-only\t'Those of the left hosts'
+destination-only\t'Those of the right hosts'
+on\t'Both: each connection is a row'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -s u -l unit -d 'Rates in' -r -f -a "bits\t'Bits, K = 1024'
+bytes\t'Bytes, K = 1024'
+packets\t'TCP segments, K = 1000'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -s o -l sort -d 'Sort by' -r -f -a "2s\t'Rate over the last 2 seconds'
+10s\t'Rate over the last 10 seconds'
+40s\t'Rate over the last 40 seconds'
+source\t'Left host, as it is shown'
+destination\t'Right host, as it is shown'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -s L -l limit -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s m -l max-bandwidth -d 'Full scale of the bars in bit/s, as 10M; M = 1024 K [default: auto]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l interval -d 'Time between reports without end' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l format -d 'Form of the reports' -r -f -a "text\t'The layout of iftop\'s text mode'
+json\t'One JSON object a report'
+csv\t'One line a connection, with a line of names first'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -l fields -d 'Fields of CSV lines and JSON flows, in order [default: all]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l hooks -d 'Hooks' -r -f -a "auto\t'The first of the following that loads, attaches and counts'
+fentry\t'Trampolines'
+kprobe\t'kprobes'
+tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Connections counted one by one' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s c -l config -d 'Read FILE instead of ~/.iftoprc' -r -F
+complete -c flowtop -n "__fish_flowtop_needs_command" -s l -l link-local -d 'IPv6 link-local connections as well'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s p -l promiscuous -d 'Accepted for iftop\'s sake'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s n -l numeric -d 'Hosts by address, not by name'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s N -l numeric-ports -d 'Ports by number, not by service'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l names -d 'Names of hosts and services in text mode too'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s B -l bytes -d 'Rates in bytes, as -u bytes'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l no-bars -d 'No bars'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l text -d 'Reports on stdout, without a screen'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l no-header -d 'CSV without its line of names'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l print-config -d 'Print every setting and where it comes from, then end'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s V -l version -d 'Print version'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "man" -d 'Print the man page'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "completions" -d 'Print the completions of a shell'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l max-flows -d 'Connections counted one by one' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l json -d 'One JSON object instead of text'
+complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flowtop -n "__fish_flowtop_using_subcommand man" -s h -l help -d 'Print help'
+complete -c flowtop -n "__fish_flowtop_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor man completions help" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor man completions help" -f -a "man" -d 'Print the man page'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor man completions help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,134 @@
+use clap::CommandFactory as _;
+
+use super::*;
+use crate::core::settings::{Reading, Settings};
+
+/// Flags that say where settings come from, or are another way to write one.
+const NO_SETTINGS: [&str; 4] = ["config", "lenient", "print_config", "bytes"];
+
+/// Settings of iftop's file that iftop has no flag for; each has a key of the screen.
+const NO_FLAGS: [&str; 6] =
+    ["hide-source", "hide-destination", "line-display", "show-totals", "log-scale", "screen-filter"];
+
+fn typed(line: &[&str]) -> Typed {
+    let matches = Cli::command().try_get_matches_from(line.iter().copied()).unwrap();
+    Typed::of(&matches).unwrap()
+}
+
+/// The lines of `--print-config` that are not defaults, without their padding.
+fn set(line: &[&str]) -> Vec<String> {
+    let reading = Reading { lenient: false, check: &|_, _| Ok(()) };
+    let (settings, _) = Settings::resolve(&typed(line).assignments, &reading).unwrap();
+    let printed = settings.print();
+    let set = printed.lines().filter(|line| !line.ends_with("# default"));
+    set.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn the_flags_are_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_flag_is_a_setting_and_every_setting_a_flag() {
+    let command = Cli::command();
+    let flags = command.get_arguments().map(|arg| arg.get_id().as_str());
+    let mut flags: Vec<_> =
+        flags.filter(|id| !NO_SETTINGS.contains(id)).map(|id| id.replace('_', "-")).collect();
+    flags.sort_unstable();
+    let mut names: Vec<_> = KEYS.iter().map(|key| key.name).filter(|name| !NO_FLAGS.contains(name)).collect();
+    names.sort_unstable();
+    assert_eq!(flags, names);
+}
+
+#[test]
+fn help_tells_the_defaults_of_the_settings() {
+    let command = Cli::command();
+    let printed = Settings::default().print();
+    let default = |name: &str| {
+        let value = printed.lines().find(|line| line.split(' ').next() == Some(name))?.split(" = ").nth(1)?;
+        Some(value.split("  #").next()?.trim().trim_matches('"').to_owned())
+    };
+    let with_values = command.get_arguments().filter(|arg| arg.get_action().takes_values());
+    let mut told = 0;
+    for (arg, value) in with_values.filter_map(|arg| Some((arg, arg.get_default_values().first()?.to_str()?)))
+    {
+        assert_eq!(default(arg.get_long().unwrap()).as_deref(), Some(value), "{}", arg.get_id());
+        told += 1;
+    }
+    assert_eq!(told, 8);
+}
+
+#[test]
+fn nothing_typed_sets_nothing() {
+    assert_eq!(set(&["flowtop"]), Vec::<String>::new());
+}
+
+#[test]
+fn clusters_and_glued_values() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (
+            &["-nNPB"],
+            &[
+                "numeric = true # --numeric",
+                "numeric-ports = true # --numeric-ports",
+                "ports = \"on\" # --ports",
+                "unit = \"bytes\" # --bytes",
+            ],
+        ),
+        (&["-s5"], &["seconds = 5 # --seconds"]),
+        (
+            &["-nNpPi", "em0"],
+            &[
+                "interface = [\"em0\"] # --interface",
+                "promiscuous = true # --promiscuous",
+                "numeric = true # --numeric",
+                "numeric-ports = true # --numeric-ports",
+                "ports = \"on\" # --ports",
+            ],
+        ),
+        (&["-Pt"], &["ports = \"on\" # --ports", "text = true # --text"]),
+        (&["-tPs1"], &["ports = \"on\" # --ports", "text = true # --text", "seconds = 1 # --seconds"]),
+        (&["-P", "-m10M"], &["ports = \"on\" # --ports", "max-bandwidth = 10485760 # --max-bandwidth"]),
+        (&["-Flo/8", "-ilo"], &["interface = [\"lo\"] # --interface", "net = [\"lo/8\"] # --net"]),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(set(&[&["flowtop"], *line].concat()), *expected, "{line:?}");
+    }
+}
+
+#[test]
+fn the_last_one_wins_and_lists_grow() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["-s", "5", "-s", "7"], &["seconds = 7 # --seconds"]),
+        (&["-o2s", "--sort=source"], &["sort = \"source\" # --sort"]),
+        (&["-n", "-n"], &["numeric = true # --numeric"]),
+        (&["-B", "-u", "bits"], &["unit = \"bits\" # --unit"]),
+        (&["-u", "packets", "-B"], &["unit = \"bytes\" # --bytes"]),
+        (&["-P", "--ports=off"], &["ports = \"off\" # --ports"]),
+        (&["--ports=source-only", "-P"], &["ports = \"on\" # --ports"]),
+        (&["-i", "a", "-i", "b"], &["interface = [\"a\", \"b\"] # --interface"]),
+        (&["-G", "a/8", "--net6", "b/9"], &["net6 = [\"a/8\", \"b/9\"] # --net6"]),
+        (&["--fields", "a,b", "--fields=c"], &["fields = [\"a\", \"b\", \"c\"] # --fields"]),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(set(&[&["flowtop"], *line].concat()), *expected, "{line:?}");
+    }
+}
+
+#[test]
+fn values_may_look_like_flags_where_they_are_numbers() {
+    let assignments = typed(&["flowtop", "-L", "-1", "-s-2", "--interval", "-3"]).assignments;
+    let texts: Vec<_> = assignments.iter().map(|a| (a.key.name, a.texts.concat())).collect();
+    let expected = [("limit", "-1"), ("seconds", "-2"), ("interval", "-3")];
+    assert_eq!(texts, expected.map(|(name, text)| (name, text.to_owned())));
+}
+
+#[test]
+fn what_is_no_flag_is_refused() {
+    for line in [&["-Z"][..], &["-s"], &["-t", "operand"], &["-i", "lo", "doctor"], &["-L", "-x"], &["-t=1"]]
+    {
+        let error = Cli::command().try_get_matches_from([&["flowtop"], line].concat()).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line:?}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Settings that are numbers, each with its range and with what iftop makes of a wrong text.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::value::Value;
+
+/// The number, if it is one in the range.
+fn within<T: std::str::FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Option<T> {
+    // `parse` takes a plus sign, which no one means.
+    text.parse().ok().filter(|number| range.contains(number) && !text.starts_with('+'))
+}
+
+/// C's `atoi`: blanks, a sign, digits, and no care for what follows. No digits are 0; what is too large is as large as
+/// it can be.
+fn atoi(text: &str) -> i64 {
+    let text = text.trim_ascii_start();
+    let (sign, digits) =
+        text.strip_prefix('-').map_or((1, text.strip_prefix('+').unwrap_or(text)), |d| (-1, d));
+    let digits = digits.bytes().take_while(u8::is_ascii_digit);
+    sign * digits.fold(0_i64, |n, digit| n.saturating_mul(10).saturating_add(i64::from(digit - b'0')))
+}
+
+/// A whole number of seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub u32);
+
+impl Value for Seconds {
+    fn parse(text: &str) -> Result<Self, String> {
+        let right = "give a whole number of seconds, 0 for reports without end";
+        within(text, &(0..=u32::MAX)).map(Self).ok_or_else(|| right.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// A negative number ends iftop at its first tick.
+    fn as_iftop(text: &str) -> Option<Self> {
+        match atoi(text) {
+            ..0 => Some(Self(1)),
+            seconds => Some(Self(u32::try_from(seconds).unwrap_or(u32::MAX))),
+        }
+    }
+}
+
+/// How many rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// All of them.
+    All,
+    /// At most so many.
+    Rows(usize),
+}
+
+impl Value for Limit {
+    fn parse(text: &str) -> Result<Self, String> {
+        match within(text, &(0..=usize::MAX)) {
+            Some(0) => Ok(Self::All),
+            Some(rows) => Ok(Self::Rows(rows)),
+            None => Err("give a number of rows, 0 for all".to_owned()),
+        }
+    }
+
+    /// No rows, which only a lenient reading yields, are written as that reading takes them.
+    fn show(&self) -> String {
+        match self {
+            Self::All => "0".to_owned(),
+            Self::Rows(0) => "-1".to_owned(),
+            Self::Rows(rows) => rows.to_string(),
+        }
+    }
+
+    /// What is no number, or a negative one, shows no rows.
+    fn as_iftop(text: &str) -> Option<Self> {
+        Some(Self::Rows(usize::try_from(atoi(text)).unwrap_or(0)))
+    }
+}
+
+/// A rate in bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitsPerSecond(pub u64);
+
+impl BitsPerSecond {
+    /// Digits and a unit in steps of 1024, as iftop reads them.
+    fn of(text: &str) -> Option<Self> {
+        let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, unit) = text.split_at(unit_at);
+        let factor = match unit {
+            "" | "b" | "B" => 1,
+            "k" | "K" => 1 << 10,
+            "m" | "M" => 1 << 20,
+            "g" | "G" => 1 << 30,
+            _ => return None,
+        };
+        // The largest integer of TOML.
+        digits.parse::<u64>().ok()?.checked_mul(factor).filter(|bits| i64::try_from(*bits).is_ok()).map(Self)
+    }
+}
+
+impl Value for BitsPerSecond {
+    fn parse(text: &str) -> Result<Self, String> {
+        let right = "give bits per second: digits and at most one of b, k, m, g, as 10M";
+        Self::of(text).ok_or_else(|| right.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn warning(text: &str, _directive: &str) -> Option<String> {
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_unit = unit.is_empty() || matches!(unit, "b" | "B" | "k" | "K" | "m" | "M" | "g" | "G");
+        Some(if is_unit {
+            "Error reading rate: ".to_owned()
+        } else {
+            format!("Invalid units in value: {text}")
+        })
+    }
+}
+
+/// Time between reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval(pub Duration);
+
+impl Interval {
+    /// iftop's.
+    pub const DEFAULT: Self = Self(Duration::from_secs(2));
+}
+
+impl Value for Interval {
+    fn parse(text: &str) -> Result<Self, String> {
+        let seconds = within(text, &(0.1..=86_400.0));
+        let right = "give 0.1 to 86400 seconds";
+        seconds.map(Duration::from_secs_f64).map(Self).ok_or_else(|| right.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.0.as_secs_f64().to_string()
+    }
+}
+
+/// How many connections are counted one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowCount(pub u32);
+
+impl FlowCount {
+    /// About 40 MiB of kernel memory.
+    pub const DEFAULT: Self = Self(1 << 17);
+}
+
+impl Value for FlowCount {
+    fn parse(text: &str) -> Result<Self, String> {
+        within(text, &(1..=1 << 24)).map(Self).ok_or_else(|| "give 1 to 16777216 connections".to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}

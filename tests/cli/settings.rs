@@ -1,0 +1,167 @@
+//! Where settings come from: flags, `.iftoprc`, `config.toml`; and the command lines that iftop's users have.
+//!
+//! Nothing counts here: `--print-config` ends flowtop when it has read everything.
+
+use super::*;
+
+/// A home of its own for a test.
+struct Home(std::path::PathBuf);
+
+impl Home {
+    fn new(test: &str, files: &[(&str, &str)]) -> Self {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        // What an earlier run has left.
+        let _ = fs::remove_dir_all(&home);
+        for (file, text) in files {
+            let path = home.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        fs::create_dir_all(&home).unwrap();
+        Self(home)
+    }
+
+    fn output(&self, args: &[&str]) -> Output {
+        flowtop(args).env("HOME", &self.0).current_dir(&self.0).output().unwrap()
+    }
+
+    /// The settings that are not defaults, without padding, and stderr. The home is written `~`.
+    fn set(&self, args: &[&str]) -> (Vec<String>, String) {
+        let output = self.output(&[args, &["--print-config"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+        let lines = stdout(&output).lines().filter(|line| !line.ends_with("# default"));
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        (lines.map(|line| self.tilde(&words(line))).collect(), self.tilde(stderr(&output)))
+    }
+
+    /// Exit code and stderr.
+    fn failure(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = self.output(args);
+        assert_eq!(stdout(&output), "", "{args:?}");
+        (output.status.code(), self.tilde(stderr(&output)))
+    }
+
+    fn tilde(&self, text: &str) -> String {
+        text.replace(self.0.to_str().unwrap(), "~")
+    }
+}
+
+#[test]
+fn a_flag_wins_over_iftoprc_and_that_over_config_toml() {
+    let rc = "sort: 40s\nuse-bytes: yes\ntimed-output: 9\n";
+    let toml = "sort = \"2s\"\nunit = \"packets\"\nlimit = 50\n";
+    let home = Home::new("precedence", &[(".iftoprc", rc), (".config/flowtop/config.toml", toml)]);
+    let (set, said) = home.set(&["-s", "3"]);
+    assert_eq!(
+        set,
+        [
+            "unit = \"bytes\" # ~/.iftoprc:2",
+            "sort = \"40s\" # ~/.iftoprc:1",
+            "limit = 50 # ~/.config/flowtop/config.toml:3",
+            "seconds = 3 # --seconds",
+        ]
+    );
+    assert_eq!(said, "~/.iftoprc:3: warning: repeated directive \"timed-output\"\n");
+}
+
+#[test]
+fn config_toml_is_where_xdg_config_home_says() {
+    let home = Home::new("xdg", &[("elsewhere/flowtop/config.toml", "names = true\n")]);
+    let mut command = flowtop(&["--print-config"]);
+    let output = command.env("XDG_CONFIG_HOME", home.0.join("elsewhere")).output().unwrap();
+    assert!(stdout(&output).contains("elsewhere/flowtop/config.toml:1\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn c_names_another_iftoprc() {
+    let home = Home::new("c", &[(".iftoprc", "sort: 2s"), ("other", "sort: source\nnumber: 1")]);
+    let (set, said) = home.set(&["-c", "other"]);
+    assert_eq!(set, ["sort = \"source\" # other:1"]);
+    assert_eq!(said, "other:2: warning: unknown directive \"number\"\n");
+}
+
+#[test]
+fn files_that_are_not_right_are_named() {
+    let home = Home::new("wrong-rc", &[("bad", "# mine\nsort: 5s"), ("folder/file", "")]);
+    let right = "give one of 2s, 10s, 40s, source, destination";
+    let cases = [
+        (&["-c", "bad"][..], 2, format!("flowtop: bad:2: invalid value \"5s\" for sort: {right}\n")),
+        (
+            &["-c", "none"],
+            1,
+            "flowtop: there is no file none; give -c a file in the format of .iftoprc\n".to_owned(),
+        ),
+        (&["-c", "folder"], 1, "flowtop: cannot read folder: Is a directory (os error 21)\n".to_owned()),
+    ];
+    for (args, code, said) in cases {
+        assert_eq!(home.failure(args), (Some(code), said), "{args:?}");
+    }
+    let home = Home::new("wrong-toml", &[(".config/flowtop/config.toml", "\nsorts = \"2s\"\n")]);
+    let said = "flowtop: ~/.config/flowtop/config.toml:2: unknown key \"sorts\"; did you mean sort?\n";
+    assert_eq!(home.failure(&[]), (Some(2), said.to_owned()));
+}
+
+#[test]
+fn lenient_warns_as_iftop_and_goes_on() {
+    let home = Home::new("lenient", &[("rc", "port-display: Both\nnum-lines: 5x\n")]);
+    let (set, said) = home.set(&["--lenient", "-o", "5s", "-m", "10X", "-s", "2x", "-c", "rc"]);
+    assert_eq!(set, ["limit = 5 # rc:2", "seconds = 2 # --seconds"]);
+    assert_eq!(
+        said,
+        "Invalid enumeration value \"Both\" for directive \"port-display\"\n\
+         Invalid enumeration value \"5s\" for directive \"sort\"\n\
+         Invalid units in value: 10X\n"
+    );
+    let (set, said) = home.set(&["--lenient", "-c", "none"]);
+    assert_eq!((set.as_slice(), said.as_str()), (&[][..], "none: No such file or directory\n"));
+}
+
+#[test]
+fn doctor_reads_no_configuration() {
+    let home = Home::new("doctor", &[(".config/flowtop/config.toml", "nonsense"), (".iftoprc", "sort: 5s")]);
+    let output = home.output(&["doctor", "--json"]);
+    assert!(serde_json::from_slice::<Value>(&output.stdout).is_ok(), "{}", stderr(&output));
+}
+
+/// Words of a line as a shell splits it: blanks, single and double quotes.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quote, mut in_word) = (Vec::<String>::new(), None, false);
+    for c in line.chars() {
+        match (c, quote) {
+            (' ', None) => in_word = false,
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            (c, _) if in_word => words.last_mut().unwrap().push(c),
+            (c, _) => {
+                words.push(c.to_string());
+                in_word = true;
+            }
+        }
+    }
+    words
+}
+
+#[test]
+fn the_command_lines_of_iftops_users_are_understood() {
+    let rc = "dns-resolution: no\nport-display: on\nport-resolution: no\nmax-bandwidth: 100M\n";
+    let curses = "line-display: one-line-both\nshow-bars: no\nshow-totals: yes\n";
+    let files = [("iftop.conf", rc), (".iftoprc", rc), ("curses.iftoprc", curses)];
+    let folder = Home::new("command-lines", &files).0;
+    let table = include_str!("../data/command-lines.tsv");
+    let rows: Vec<_> = table.lines().skip(1).map(|row| row.split('\t').collect::<Vec<_>>()).collect();
+    for row in &rows {
+        let [id, line, outcome] = row.as_slice() else { panic!("{row:?} has not three columns") };
+        let words = words(line);
+        let args: Vec<&str> = words[1..].iter().map(String::as_str).chain(["--print-config"]).collect();
+        assert_eq!(words[0], "flowtop", "{id}");
+        let output = flowtop(&args).current_dir(&folder).output().unwrap();
+        let said = stderr(&output);
+        let as_expected = match *outcome {
+            "runs" => (output.status.code(), said) == (Some(0), ""),
+            error => output.status.code() != Some(0) && said.contains(error),
+        };
+        assert!(as_expected, "{id}: {line}: {outcome} was expected, not {:?} {said}", output.status.code());
+    }
+    let ids = |row: &Vec<&str>| row[0].trim_end_matches(char::is_alphabetic).parse::<u32>().unwrap();
+    assert_eq!(rows.iter().map(ids).collect::<HashSet<_>>(), (1..=36).collect());
+}
