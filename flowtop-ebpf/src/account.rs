@@ -60,6 +60,7 @@ fn sent_unlocked<A: Access>(sk: &Socket<A>, of: &mut SocketState, ret: i32) {
     }
     let Some(flow) = entry(of) else { return };
     store_unlocked(sk, of, flow);
+    refresh_wire(sk, flow);
     if owner::is_due(of) {
         owner::note(flow);
     }
@@ -109,6 +110,12 @@ fn refresh<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow, tcp_sta
     }
     grow(&mut flow.tx_bytes, totals::sent(sk, of, tcp_state).since(of.tx_origin));
     flow.state = tcp_state;
+    refresh_wire(sk, flow);
+}
+
+/// What TCP says of its segments; each is a word of its own, so it needs no lock.
+#[inline(always)]
+fn refresh_wire<A: Access>(sk: &Socket<A>, flow: &mut Flow) {
     flow.sent_bytes = sk.tcp(Field::BytesSent);
     flow.retrans_bytes = sk.tcp(Field::BytesRetrans);
     flow.retrans_segs = sk.tcp(Field::TotalRetrans);
