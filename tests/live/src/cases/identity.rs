@@ -1,5 +1,7 @@
 //! What makes a connection one connection: reconnects and re-used sockets.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use anyhow::Result;
 use rustix::net;
 
@@ -24,7 +26,7 @@ pub const CASES: &[Case] = &[
 
 fn same_tuple(stage: &mut Stage<'_>) -> Result<()> {
     let listener = Listener::bind(LOOPBACK)?;
-    let mut source = None;
+    let mut source = Some(own_source(1));
     let mut connections: Vec<Connection> = Vec::new();
     for round in 1..=5 {
         let mut pair = Pair::over(&listener, source)?;
@@ -38,6 +40,12 @@ fn same_tuple(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A free port of an address that no other case connects from: one of theirs may still be in `TIME_WAIT` on the same port
+/// of its own address, and then the port cannot be bound again.
+fn own_source(host: u8) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(127, 0, 77, host), 0))
+}
+
 fn reconnected_socket(stage: &mut Stage<'_>) -> Result<()> {
     let first = Pair::connect()?;
     reconnect(stage, first, &Listener::bind(LOOPBACK)?)
@@ -46,7 +54,7 @@ fn reconnected_socket(stage: &mut Stage<'_>) -> Result<()> {
 fn reconnected_on_its_tuple(stage: &mut Stage<'_>) -> Result<()> {
     let listener = Listener::bind(LOOPBACK)?;
     // A port that the socket has asked for stays with it when it is disconnected; take one that was just free.
-    let mut donor = Pair::connect()?;
+    let mut donor = Pair::over(&listener, Some(own_source(2)))?;
     donor.initiator.close_with_reset()?;
     let first = Pair::over(&listener, Some(donor.initiator.local))?;
     reconnect(stage, first, &listener)
