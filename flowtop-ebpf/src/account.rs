@@ -43,9 +43,12 @@ pub fn received<A: Access>(sk: &Socket<A>) {
 #[inline(always)]
 fn used<A: Access>(sk: &Socket<A>, of: &mut SocketState) {
     let Some(flow) = update(sk, of, sk.tcp_state(), false) else { return };
-    // In a softirq nobody owns the lock, and the current process is not the user.
-    if owner::is_due(of) && sk.sock::<u32>(Field::LockOwned) != 0 {
-        owner::note(flow);
+    if owner::is_due(of) {
+        refresh_wire(sk, flow);
+        // In a softirq nobody owns the lock, and the current process is not the user.
+        if sk.sock::<u32>(Field::LockOwned) != 0 {
+            owner::note(flow);
+        }
     }
 }
 
@@ -60,8 +63,8 @@ fn sent_unlocked<A: Access>(sk: &Socket<A>, of: &mut SocketState, ret: i32) {
     }
     let Some(flow) = entry(of) else { return };
     store_unlocked(sk, of, flow);
-    refresh_wire(sk, flow);
     if owner::is_due(of) {
+        refresh_wire(sk, flow);
         owner::note(flow);
     }
 }
@@ -110,12 +113,12 @@ fn refresh<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow, tcp_sta
     }
     grow(&mut flow.tx_bytes, totals::sent(sk, of, tcp_state).since(of.tx_origin));
     flow.state = tcp_state;
-    refresh_wire(sk, flow);
 }
 
-/// What TCP says of its segments; each is a word of its own, so it needs no lock.
+/// What TCP says of its segments; each is a word of its own, so it needs no lock. Not at every event: the kernel sends
+/// and repeats segments between events too, so these are never of the last moment.
 #[inline(always)]
-fn refresh_wire<A: Access>(sk: &Socket<A>, flow: &mut Flow) {
+pub fn refresh_wire<A: Access>(sk: &Socket<A>, flow: &mut Flow) {
     flow.sent_bytes = sk.tcp(Field::BytesSent);
     flow.retrans_bytes = sk.tcp(Field::BytesRetrans);
     flow.retrans_segs = sk.tcp(Field::TotalRetrans);
@@ -149,11 +152,11 @@ fn grow(counter: &mut u64, value: u64) {
 #[inline(always)]
 pub fn store_unlocked<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow) {
     for _ in 0..4 {
-        let sent = totals::sent(sk, of, sk.tcp_state());
-        grow(&mut flow.tx_bytes, sent.since(of.tx_origin));
+        let write_seq: u32 = sk.tcp(Field::WriteSeq);
+        grow(&mut flow.tx_bytes, totals::sent(sk, of, sk.tcp_state()).since(of.tx_origin));
         // SAFETY: part of the entry; adding nothing is the barrier.
         unsafe { add(&raw mut flow.tx_bytes, 0) }
-        if totals::sent(sk, of, sk.tcp_state()).seq == sent.seq {
+        if sk.tcp::<u32>(Field::WriteSeq) == write_seq {
             break;
         }
     }

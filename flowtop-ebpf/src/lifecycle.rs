@@ -4,7 +4,7 @@
 //! after `tcp_destroy_sock`.
 
 use crate::{
-    account::{entry, refresh_received, store_unlocked, update},
+    account::{entry, refresh_received, refresh_wire, store_unlocked, update},
     maps::{FLOWS, SLOTS, SocketState, lose, socket},
     read::{Access, Socket},
     slots,
@@ -42,6 +42,9 @@ pub fn state_changed<A: Access>(sk: &Socket<A>, old: u32, new: u32) {
             }
             if let Some(flow) = update(sk, of, old, new == state::CLOSE) {
                 flow.state = new;
+                if old != state::CLOSE {
+                    refresh_wire(sk, flow);
+                }
             }
         }
     }
