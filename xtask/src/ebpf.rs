@@ -90,10 +90,24 @@ fn compile(tools: &Toolchain, extra: &[&str]) -> Result<PathBuf> {
     build.args(["--target", TARGET]).args(extra).env("CARGO_TARGET_DIR", &folder);
     run(build.env("CARGO_ENCODED_RUSTFLAGS", flags(tools, &manifest)?))?;
     let object = folder.join("flowtop.bpf.o");
-    // `--strip-debug` keeps .BTF and .BTF.ext, which the loader needs.
     let unstripped = folder.join(TARGET).join("release/flowtop");
-    run(tools.llvm("objcopy").arg("--strip-debug").args([&unstripped, &object]))?;
+    let symbols = output(tools.llvm("nm").args(["--format=just-symbols"]).arg(&unstripped))?;
+    let renamed =
+        symbols.lines().filter_map(|old| Some(format!("--redefine-sym={old}={}", stable_symbol(old)?)));
+    // `--strip-debug` keeps .BTF and .BTF.ext, which the loader needs.
+    run(tools.llvm("objcopy").arg("--strip-debug").args(renamed).args([&unstripped, &object]))?;
     Ok(object)
+}
+
+/// A Rust symbol without the disambiguator of its crate, which cargo derives from the path of the repository:
+/// `_RNvNtCsht3VSA73YeO_7flowtop5slots4take` → `_RNvNtC7flowtop5slots4take`. `None` for other symbols.
+///
+/// Source: <https://doc.rust-lang.org/rustc/symbol-mangling/v0.html>, "Path: Crate root".
+fn stable_symbol(symbol: &str) -> Option<String> {
+    let path = symbol.strip_prefix("_R")?;
+    let (before, rest) = path.split_once("Cs")?;
+    let (_disambiguator, after) = rest.split_once('_')?;
+    Some(format!("_R{before}C{after}"))
 }
 
 /// All rustc flags, joined as `CARGO_ENCODED_RUSTFLAGS` wants them (paths may hold blanks).
@@ -169,4 +183,17 @@ fn examine(tools: &Toolchain, object: &Path) -> Result<()> {
 fn disassembly(tools: &Toolchain, object: &Path) -> Result<String> {
     let text = output(tools.llvm("objdump").args(["-d", "-r", "--no-show-raw-insn"]).arg(object))?;
     Ok(text.lines().filter(|line| !line.contains("file format")).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stable_symbol;
+
+    #[test]
+    fn symbols_do_not_depend_on_where_the_repository_lies() {
+        for symbol in ["_RNvNtCsht3VSA73YeO_7flowtop5slots4take", "_RNvNtCskEEX9Bl2pXy_7flowtop5slots4take"] {
+            assert_eq!(stable_symbol(symbol).as_deref(), Some("_RNvNtC7flowtop5slots4take"));
+        }
+        assert_eq!(stable_symbol("memcpy"), None);
+    }
 }
