@@ -1,7 +1,7 @@
 //! The contract of the committed BPF object, read as any user and without a BPF toolchain: it belongs to the sources
 //! beside it, and it offers exactly what user space is written against.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use aya_obj::Object;
 use aya_obj::generated::bpf_map_type::{
     self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_SK_STORAGE,
 };
-use flowtop_common::{Allocation, Field, FlowKey, Loss, Slot, Untracked};
+use flowtop::core::link::{Cast, Link};
+use flowtop_common::{Allocation, Constant, Field, FlowKey, Loss, Slot, Untracked};
 use xtask::provenance::{OBJECT, Provenance, inputs_sha256, sha256};
 
 /// The programs with what they hook into. A kprobe's function is user space's choice.
@@ -29,8 +30,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("visit", "Iter"),
 ];
 
-/// Bytes that the kernel side remembers of a socket: two counters and six words. User space never reads them.
-const SOCKET_STATE: usize = 2 * size_of::<u64>() + 6 * size_of::<u32>();
+/// Bytes that the kernel side remembers of a socket: two counters and four words. User space never reads them.
+const SOCKET_STATE: usize = 2 * size_of::<u64>() + 4 * size_of::<u32>();
 
 /// The maps with their types and the sizes of keys and values in bytes.
 const MAPS: &[(&str, bpf_map_type, usize, usize)] = &[
@@ -40,19 +41,10 @@ const MAPS: &[(&str, bpf_map_type, usize, usize)] = &[
     ("FREE", BPF_MAP_TYPE_ARRAY, 4, 8),
     ("LOSSES", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8),
     ("SLOTS", BPF_MAP_TYPE_ARRAY, 4, size_of::<Slot>()),
+    ("SLOT_OF_COOKIE", BPF_MAP_TYPE_ARRAY, 4, 4),
     ("SOCKET_STORAGE", BPF_MAP_TYPE_SK_STORAGE, 4, SOCKET_STATE),
     ("SOCKET_TABLE", BPF_MAP_TYPE_HASH, 8, SOCKET_STATE),
     ("UNTRACKED", BPF_MAP_TYPE_ARRAY, 4, size_of::<Untracked>()),
-];
-
-/// The globals that user space sets, with their sizes in bytes.
-const GLOBALS: &[(&str, usize)] = &[
-    ("FREE_MASK", 8),
-    ("OFFSETS", 4 * Field::COUNT),
-    ("SEND_LOCKED", 4),
-    ("SLOT_COUNT", 8),
-    ("STORE", 4),
-    ("TASK", 4),
 ];
 
 fn root() -> &'static Path {
@@ -118,13 +110,25 @@ fn losses_have_a_slot_each_and_there_is_one_reserved_entry() {
     assert_eq!(maps["UNTRACKED"].max_entries(), 1);
 }
 
+/// Numbers by which the instructions of the object tell what they want to know: see `flowtop::core::link`.
+fn linked(offsets: &[u32]) -> (usize, Vec<u8>) {
+    let mut object = bytes();
+    let link = Link { offsets, constants: [1; Constant::COUNT], cast: Cast::Helper };
+    let places = link.apply(&mut object).unwrap_or_else(|error| panic!("{error}"));
+    (places, object)
+}
+
 #[test]
-fn the_globals_have_the_sizes_that_user_space_sets() {
-    for &(name, size) in GLOBALS {
-        let value = vec![0; size];
-        let set = object().patch_map_data(HashMap::from([(name, (value.as_slice(), true))]));
-        assert!(set.is_ok(), "{name} is not a global of {size} bytes: {set:?}");
-    }
+fn every_number_that_the_programs_want_is_known_and_lies_in_a_program() {
+    let (places, linked) = linked(&[1; Field::COUNT]);
+    let in_programs = |bytes: &[u8]| {
+        let object = Object::parse(bytes).unwrap();
+        let code = object.functions.into_values().flat_map(|function| function.instructions);
+        code.map(|instruction| (instruction.code, instruction.imm)).collect::<Vec<_>>()
+    };
+    let changed = in_programs(&bytes()).into_iter().zip(in_programs(&linked)).filter(|(old, new)| old != new);
+    assert!(places > Field::COUNT);
+    assert_eq!(changed.count(), places);
 }
 
 #[test]

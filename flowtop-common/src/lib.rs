@@ -34,7 +34,7 @@ pub struct FlowKey {
 
 /// What the kernel knows of one flow. Counters are absolute values taken from the socket; they only grow.
 ///
-/// What an event writes comes first and fills one cache line.
+/// What an event writes comes first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -42,10 +42,14 @@ pub struct Flow {
     pub tx_bytes: u64,
     /// Payload bytes that the application has taken from TCP in the life of the socket.
     pub rx_bytes: u64,
-    /// Payload bytes put on the wire, retransmissions included (`tcp_sock.bytes_sent`).
-    pub sent_bytes: u64,
-    /// Payload bytes put on the wire again (`tcp_sock.bytes_retrans`).
-    pub retrans_bytes: u64,
+    /// TCP state as the kernel numbers it (`enum` in `include/net/tcp_states.h`): 1 is ESTABLISHED, 7 CLOSE.
+    pub state: u32,
+    /// Some of [`flags`].
+    pub flags: u32,
+    /// How often the application has used the socket; stops at 16.
+    pub uses: u32,
+    /// Process (thread group) that last used the socket, 0 while none has been seen.
+    pub pid: u32,
     /// `CLOCK_MONOTONIC` in microseconds of the last segment (`tcp_sock.tcp_mstamp`).
     pub last_us: u64,
     /// Segments received (`tcp_sock.segs_in`, wraps at 2^32).
@@ -56,10 +60,10 @@ pub struct Flow {
     pub retrans_segs: u32,
     /// Smoothed round-trip time in eighths of a microsecond (`tcp_sock.srtt_us`).
     pub srtt_us_x8: u32,
-    /// TCP state as the kernel numbers it (`enum` in `include/net/tcp_states.h`): 1 is ESTABLISHED, 7 CLOSE.
-    pub state: u32,
-    /// Process (thread group) that last used the socket, 0 while none has been seen.
-    pub pid: u32,
+    /// Payload bytes put on the wire, retransmissions included (`tcp_sock.bytes_sent`).
+    pub sent_bytes: u64,
+    /// Payload bytes put on the wire again (`tcp_sock.bytes_retrans`).
+    pub retrans_bytes: u64,
     /// `tx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
     pub base_tx_bytes: u64,
     /// `rx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
@@ -70,24 +74,25 @@ pub struct Flow {
     pub cgroup_id: u64,
     /// Name of the process, NUL-padded.
     pub comm: [u8; 16],
-    /// Some of [`flags`].
-    pub flags: u32,
-    /// Zero.
-    pub pad0: u32,
 }
 
 /// An entry of the flow table: an element of the array `SLOTS`, which user space maps into its memory.
 ///
 /// The kernel side fills a slot and then sets [`flags::OPEN`]; user space clears the flags when it gives the slot back.
+/// What most events touch is in the first cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot {
+    /// Kernel's cookie of the socket (`sock.sk_cookie`), 0 once it has ended or where it is not known.
+    pub cookie: u64,
+    /// Sequence number that stands for 0 bytes sent.
+    pub tx_origin: u32,
+    /// Sequence number that stands for 0 bytes received.
+    pub rx_origin: u32,
     /// The counters.
     pub flow: Flow,
     /// Whose they are.
     pub key: FlowKey,
-    /// Zero.
-    pub pad: [u64; 2],
 }
 
 /// Which slots are free: never used ones from `next` on, and those that user space has given back, in the ring `FREE`
@@ -164,7 +169,7 @@ indexed! {
 
 indexed! {
     /// A kernel field that the programs read: its offset from the start of the struct comes from the running
-    /// kernel's BTF and is passed in the read-only global `OFFSETS`. The text is (struct, path).
+    /// kernel's BTF. The text is (struct, path).
     Field: ALL, (&'static str, &'static str);
     /// Address family.
     Family = ("sock", "__sk_common.skc_family"),
@@ -188,8 +193,8 @@ indexed! {
     SockFlags = ("sock", "__sk_common.skc_flags"),
     /// Non-zero while a process holds the socket lock.
     LockOwned = ("sock", "sk_lock.owned"),
-    /// Transport protocol: `IPPROTO_TCP`.
-    Protocol = ("sock", "sk_protocol"),
+    /// Number that the kernel gives a socket once, 0 before it has.
+    Cookie = ("sock", "__sk_common.skc_cookie.counter"),
     /// Inode number of a network namespace.
     NetInum = ("net", "ns.inum"),
     /// Next sequence number to be queued by the application.
@@ -226,7 +231,37 @@ indexed! {
     TaskComm = ("task_struct", "comm"),
 }
 
-/// Values of the read-only global `STORE`: where the state of a socket is kept.
+/// Numbers that stand in the object for what user space knows of the running kernel. It puts the real ones in before
+/// the object is loaded (`flowtop::core::link`), so that they are part of the instructions and cost no memory access.
+pub mod placeholder {
+    /// The call that makes a `struct tcp_sock *` of a `struct sock *`. No helper has this number.
+    pub const CAST: u32 = u32::from_le_bytes(*b"cast");
+    /// First of the numbers for the offsets of kernel fields, in the order of [`super::Field`].
+    pub const FIELDS: u32 = 0x6c66_0000;
+    /// First of the numbers for [`super::Constant`].
+    pub const CONSTANTS: u32 = 0x6c66_8000;
+}
+
+indexed! {
+    /// What user space tells the programs beside offsets. The text is what it is.
+    Constant: ALL, &'static str;
+    /// One of [`store`].
+    Store = "where the state of a socket is kept",
+    /// One of [`task`].
+    Task = "how the current task may be looked at",
+    /// 1 if events of the send side run under the socket lock, 0 if after its release.
+    SendLocked = "whether send events run under the socket lock",
+    /// Elements of the array of slots that may be used.
+    SlotCount = "number of slots",
+    /// Elements of the ring of free slots less one.
+    FreeMask = "mask of the ring of free slots",
+    /// Elements of the cache by cookie less one, or 0 where programs cannot give a socket its cookie (Linux 5.12).
+    CookieMask = "mask of the cache by cookie",
+    /// BTF type number of `struct tcp_sock`.
+    TcpSock = "type of a TCP socket",
+}
+
+/// Values of [`Constant::Store`]: where the state of a socket is kept.
 pub mod store {
     /// In a hash map by the socket's address: works on every kernel and from every program.
     pub const HASH: u32 = 0;
@@ -234,7 +269,7 @@ pub mod store {
     pub const SOCKET: u32 = 1;
 }
 
-/// Values of the read-only global `TASK`: how the current task may be looked at.
+/// Values of [`Constant::Task`]: how the current task may be looked at.
 pub mod task {
     /// Not at all: the thread's own name, and kernel threads are not told apart.
     pub const OPAQUE: u32 = 0;
@@ -247,6 +282,6 @@ pub mod task {
 const _: () = assert!(size_of::<FlowKey>() == 56);
 const _: () = assert!(size_of::<Flow>() == 120);
 const _: () = assert!(size_of::<Slot>() == 192);
-const _: () = assert!(core::mem::offset_of!(Flow, base_tx_bytes) == 64);
+const _: () = assert!(core::mem::offset_of!(Slot, flow) + core::mem::offset_of!(Flow, segs_in) <= 64);
 const _: () = assert!(size_of::<Allocation>() == 24);
 const _: () = assert!(size_of::<Untracked>() == 40);

@@ -1,16 +1,17 @@
-//! An event → the socket's state → its flow entry, or the reserved entry. Counters in an entry are absolute and only
-//! grow. How a flow begins and ends is in [`crate::lifecycle`].
+//! An event → the flow entry of its socket, or the reserved entry. Counters in an entry are absolute and only grow.
+//! Where the entry of a socket is found is in [`crate::find`], how a flow begins and ends in [`crate::lifecycle`].
 
 use crate::{
-    lifecycle::known_or_missed,
-    maps::{SEND_LOCKED, SLOTS, SocketState, add, socket},
+    constants::constant,
+    find::{self, Place},
+    maps::{SocketState, add},
     owner,
     read::{Access, Socket},
-    slots,
-    totals::{self, state},
+    totals::{self, advance, grow, state},
     untracked,
 };
-use flowtop_common::{Field, Flow};
+use core::ffi::c_void;
+use flowtop_common::{Constant, Field, Flow, Slot};
 
 /// An event of the send side, with what the call returned.
 #[derive(Clone, Copy)]
@@ -21,64 +22,81 @@ pub enum Sent {
     Unlocked(i32),
 }
 
-/// The application has sent.
+/// The application has sent on the socket at this address.
 #[inline(always)]
-pub fn sent<A: Access>(sk: &Socket<A>, how: Sent) {
-    let (Sent::Locked(ret) | Sent::Unlocked(ret)) = how;
-    let Some(of) = known_or_missed(sk, ret) else { return };
-    match how {
-        Sent::Locked(_) => used(sk, of),
-        Sent::Unlocked(ret) => sent_unlocked(sk, of, ret),
+pub fn sent<A: Access>(sk: *const c_void, how: Sent) {
+    if let Some((sk, slot)) = A::cached(sk) {
+        match how {
+            Sent::Locked(_) => used_slot(&sk, slot),
+            Sent::Unlocked(_) => sent_unlocked_slot(&sk, slot),
+        }
+    } else if let Some(sk) = A::socket(sk) {
+        match how {
+            Sent::Locked(ret) => used(&sk, find::known_or_missed(&sk, ret)),
+            Sent::Unlocked(ret) => sent_unlocked(&sk, find::known_or_missed(&sk, ret), ret),
+        }
     }
 }
 
-/// The application has, or may have, received. Under the socket lock.
+/// The application has, or may have, received from the socket at this address. Under the socket lock.
 #[inline(always)]
-pub fn received<A: Access>(sk: &Socket<A>) {
-    let Some(of) = known_or_missed(sk, 0) else { return };
-    used(sk, of);
+pub fn received<A: Access>(sk: *const c_void) {
+    if let Some((sk, slot)) = A::cached(sk) {
+        used_slot(&sk, slot);
+    } else if let Some(sk) = A::socket(sk) {
+        used(&sk, find::known_or_missed(&sk, 0));
+    }
 }
 
 /// The application has used the locked socket.
 #[inline(always)]
-fn used<A: Access>(sk: &Socket<A>, of: &mut SocketState) {
-    let Some(flow) = update(sk, of, sk.tcp_state(), false) else { return };
-    if owner::is_due(of) {
-        refresh_wire(sk, flow);
+fn used<A: Access>(sk: &Socket<A>, place: Place<'_>) {
+    match place {
+        Place::Slot(slot) => used_slot(sk, slot),
+        Place::Untracked(of) => refresh_untracked(sk, of, sk.tcp_state(), false),
+        Place::Nowhere => {}
+    }
+}
+
+#[inline(always)]
+fn used_slot<A: Access>(sk: &Socket<A>, slot: &mut Slot) {
+    let tcp_state = sk.tcp_state();
+    let due = owner::is_due(sk, &mut slot.flow);
+    if due || tcp_state == state::CLOSE {
+        refresh(sk, slot, tcp_state);
+    } else {
+        slot.flow.state = tcp_state;
+        advance(&mut slot.flow.rx_bytes, totals::taken(sk), slot.rx_origin);
+        advance(&mut slot.flow.tx_bytes, totals::handed_over(sk, tcp_state), slot.tx_origin);
+    }
+    if due {
+        refresh_wire(sk, &mut slot.flow);
         // In a softirq nobody owns the lock, and the current process is not the user.
         if sk.sock::<u32>(Field::LockOwned) != 0 {
-            owner::note(flow);
+            owner::note(&mut slot.flow);
         }
     }
 }
 
 /// A send call has returned; other threads may be sending. After CLOSE the final number is there already.
 #[inline(always)]
-fn sent_unlocked<A: Access>(sk: &Socket<A>, of: &mut SocketState, ret: i32) {
-    if sk.tcp_state() == state::CLOSE {
-        return;
-    }
-    if of.flags & socket::UNTRACKED != 0 {
-        return untracked::sent(of, ret as u64);
-    }
-    let Some(flow) = entry(of) else { return };
-    store_unlocked(sk, of, flow);
-    if owner::is_due(of) {
-        refresh_wire(sk, flow);
-        owner::note(flow);
+fn sent_unlocked<A: Access>(sk: &Socket<A>, place: Place<'_>, ret: i32) {
+    match place {
+        Place::Slot(slot) => sent_unlocked_slot(sk, slot),
+        Place::Untracked(of) if sk.tcp_state() != state::CLOSE => untracked::sent(of, ret as u64),
+        Place::Untracked(_) | Place::Nowhere => {}
     }
 }
 
-/// The entry of a socket that has one. While another event is opening it there is none yet; the next event, or the
-/// end of the flow, brings what this one would have.
 #[inline(always)]
-pub fn entry<'a>(of: &SocketState) -> Option<&'a mut Flow> {
-    if of.slot == slots::NONE as u32 {
-        return None;
+fn sent_unlocked_slot<A: Access>(sk: &Socket<A>, slot: &mut Slot) {
+    if owner::is_due(sk, &mut slot.flow) {
+        store_unlocked(sk, slot, totals::sent_unlocked);
+        refresh_wire(sk, &mut slot.flow);
+        owner::note(&mut slot.flow);
+    } else {
+        store_unlocked(sk, slot, totals::advance_unlocked);
     }
-    let slot = SLOTS.get_ptr_mut(of.slot)?;
-    // SAFETY: the lookup succeeded. Others may write at the same time, each field in one store.
-    Some(unsafe { &mut (*slot).flow })
 }
 
 /// Brings everything up to date; the socket is locked. `tcp_state` is the state before a change, and `closing` says
@@ -86,33 +104,44 @@ pub fn entry<'a>(of: &SocketState) -> Option<&'a mut Flow> {
 #[inline(always)]
 pub fn update<'a, A: Access>(
     sk: &Socket<A>,
-    of: &mut SocketState,
+    of: &'a mut SocketState,
     tcp_state: u32,
     closing: bool,
-) -> Option<&'a mut Flow> {
-    if of.flags & socket::UNTRACKED != 0 {
-        // Unlocked senders add what they have sent; the rest can be told only when they are done.
-        if tcp_state != state::CLOSE && (SEND_LOCKED.load() != 0 || closing) {
-            untracked::total_sent(sk, of, tcp_state);
+) -> Option<&'a mut Slot> {
+    match find::place(of) {
+        Place::Slot(slot) => {
+            refresh(sk, slot, tcp_state);
+            Some(slot)
         }
-        untracked::received(sk, of);
-        return None;
+        Place::Untracked(of) => {
+            refresh_untracked(sk, of, tcp_state, closing);
+            None
+        }
+        Place::Nowhere => None,
     }
-    let flow = entry(of)?;
-    refresh(sk, of, flow, tcp_state);
-    Some(flow)
+}
+
+/// A locked socket without an entry. Unlocked senders add what they have sent; the rest can be told only when they are
+/// done.
+#[inline(always)]
+fn refresh_untracked<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, closing: bool) {
+    if tcp_state != state::CLOSE && (constant(Constant::SendLocked) != 0 || closing) {
+        untracked::total_sent(sk, of, tcp_state);
+    }
+    untracked::received(sk, of);
 }
 
 /// Brings an entry up to date; the socket is locked. In state CLOSE there is only the receive queue left to empty:
 /// the rest was stored by the change to it, and `tcp_disconnect` may have zeroed it since.
 #[inline(always)]
-fn refresh<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow, tcp_state: u32) {
-    refresh_received(sk, of, flow);
+fn refresh<A: Access>(sk: &Socket<A>, slot: &mut Slot, tcp_state: u32) {
+    refresh_received(sk, slot);
     if tcp_state == state::CLOSE {
         return;
     }
-    grow(&mut flow.tx_bytes, totals::sent(sk, of, tcp_state).since(of.tx_origin));
-    flow.state = tcp_state;
+    let sent = totals::sent(sk, slot.flow.flags, tcp_state);
+    grow(&mut slot.flow.tx_bytes, sent.since(slot.tx_origin));
+    slot.flow.state = tcp_state;
 }
 
 /// What TCP says of its segments; each is a word of its own, so it needs no lock. Not at every event: the kernel sends
@@ -130,18 +159,11 @@ pub fn refresh_wire<A: Access>(sk: &Socket<A>, flow: &mut Flow) {
 
 /// `tcp_disconnect` zeroes `bytes_received` and moves `copied_seq`: what exceeds the former is not a count.
 #[inline(always)]
-pub fn refresh_received<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow) {
+pub fn refresh_received<A: Access>(sk: &Socket<A>, slot: &mut Slot) {
     let (position, bytes_received) = totals::received(sk);
-    let rx_bytes = position.since(of.rx_origin);
+    let rx_bytes = position.since(slot.rx_origin);
     if rx_bytes <= bytes_received {
-        grow(&mut flow.rx_bytes, rx_bytes);
-    }
-}
-
-#[inline(always)]
-fn grow(counter: &mut u64, value: u64) {
-    if value > *counter {
-        *counter = value;
+        grow(&mut slot.flow.rx_bytes, rx_bytes);
     }
 }
 
@@ -150,12 +172,16 @@ fn grow(counter: &mut u64, value: u64) {
 /// Whoever stores looks at `write_seq` again behind a barrier. If it has moved, the thread that moved it may have
 /// stored before us, so the number is taken anew; if not, that thread will store after us.
 #[inline(always)]
-pub fn store_unlocked<A: Access>(sk: &Socket<A>, of: &SocketState, flow: &mut Flow) {
+pub fn store_unlocked<A: Access>(
+    sk: &Socket<A>,
+    slot: &mut Slot,
+    store: impl Fn(&Socket<A>, &mut Slot, u32),
+) {
     for _ in 0..4 {
         let write_seq: u32 = sk.tcp(Field::WriteSeq);
-        grow(&mut flow.tx_bytes, totals::sent(sk, of, sk.tcp_state()).since(of.tx_origin));
+        store(sk, slot, write_seq);
         // SAFETY: part of the entry; adding nothing is the barrier.
-        unsafe { add(&raw mut flow.tx_bytes, 0) }
+        unsafe { add(&raw mut slot.flow.tx_bytes, 0) }
         if sk.tcp::<u32>(Field::WriteSeq) == write_seq {
             break;
         }

@@ -4,7 +4,8 @@
 //! after `tcp_destroy_sock`.
 
 use crate::{
-    account::{entry, refresh_received, refresh_wire, store_unlocked, update},
+    account::{refresh_received, refresh_wire, store_unlocked, update},
+    find::{self, Place},
     maps::{FLOWS, SLOTS, SocketState, lose, socket},
     read::{Access, Socket},
     slots,
@@ -40,10 +41,10 @@ pub fn state_changed<A: Access>(sk: &Socket<A>, old: u32, new: u32) {
                 }
                 open(sk, of, old, 0);
             }
-            if let Some(flow) = update(sk, of, old, new == state::CLOSE) {
-                flow.state = new;
+            if let Some(slot) = update(sk, of, old, new == state::CLOSE) {
+                slot.flow.state = new;
                 if old != state::CLOSE {
-                    refresh_wire(sk, flow);
+                    refresh_wire(sk, &mut slot.flow);
                 }
             }
         }
@@ -74,43 +75,19 @@ pub fn visited<A: Access>(sk: &Socket<A>) {
     if let Some(of) = A::state(sk.sk) {
         // SAFETY: the lookup succeeded.
         let of = unsafe { &mut *of };
-        if of.flags & (socket::HAS_FLOW | socket::UNTRACKED) == socket::HAS_FLOW
-            && let Some(flow) = entry(of)
+        if of.flags & socket::HAS_FLOW != 0
+            && let Place::Slot(slot) = find::place(of)
         {
-            store_unlocked(sk, of, flow);
+            store_unlocked(sk, slot, totals::sent_unlocked);
         }
     } else if let Some(of) = new_state(sk) {
         open(sk, of, tcp_state, 0);
     }
 }
 
-/// The state of a socket with a flow. A socket that nobody has seen so far is older than the start and was missed by
-/// seeding: it counts from here on, with what the call at hand has sent. A call on a socket that is not connected has
-/// no flow.
+/// The state of a socket, a new one if need be.
 #[inline(always)]
-pub fn known_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Option<&'a mut SocketState> {
-    let known = A::state(sk.sk);
-    if let Some(of) = known {
-        // SAFETY: the lookup succeeded.
-        let of = unsafe { &mut *of };
-        if of.flags & socket::HAS_FLOW != 0 {
-            return Some(of);
-        }
-    }
-    let tcp_state = sk.tcp_state();
-    if matches!(tcp_state, state::CLOSE | state::LISTEN) {
-        return None;
-    }
-    if known.is_none() {
-        lose(Loss::Unseeded);
-    }
-    let of = new_state(sk)?;
-    open(sk, of, tcp_state, ret);
-    Some(of)
-}
-
-#[inline(always)]
-fn new_state<'a, A: Access>(sk: &Socket<A>) -> Option<&'a mut SocketState> {
+pub fn new_state<'a, A: Access>(sk: &Socket<A>) -> Option<&'a mut SocketState> {
     let Some(of) = A::state_or_new(sk.sk) else {
         lose(Loss::SocketState);
         return None;
@@ -126,19 +103,18 @@ fn born<A: Access>(sk: &Socket<A>, role: u32) {
     end(None::<&Socket<A>>, of);
     of.flags = flags::BORN | role;
     of.slot = slots::NONE as u32;
-    of.uses = 0;
     of.untracked_tx_bytes = 0;
     of.untracked_rx_bytes = 0;
 }
 
 /// Opens the flow; `sent_now` bytes of the totals are part of this event.
 #[inline(always)]
-fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sent_now: i32) {
+pub fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sent_now: i32) {
     // SAFETY: no arguments.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     let born = of.flags & flags::BORN != 0;
     let key = key_of(sk, if born { now_ns } else { sk.sk as u64 });
-    let sent = totals::sent(sk, of, tcp_state);
+    let sent = totals::sent(sk, of.flags, tcp_state);
     let (received, _) = totals::received(sk);
     of.tx_origin = sent.origin();
     of.rx_origin = received.origin();
@@ -154,6 +130,9 @@ fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sent_no
         Claim::Full => return untracked::opened(of, &key, tx_bytes, rx_bytes),
     };
     slot.key = key;
+    (slot.tx_origin, slot.rx_origin) = (of.tx_origin, of.rx_origin);
+    slot.cookie = A::cookie(sk.sk);
+    find::remember(slot.cookie, of.slot);
     slot.flow = Flow {
         tx_bytes,
         rx_bytes,
@@ -217,7 +196,7 @@ const EMPTY: Flow = Flow {
     cgroup_id: 0,
     comm: [0; 16],
     flags: 0,
-    pad0: 0,
+    uses: 0,
 };
 
 /// The identity of a flow, IPv4 addresses as `::ffff:a.b.c.d`.
@@ -266,10 +245,11 @@ fn end<A: Access>(sk: Option<&Socket<A>>, of: &mut SocketState) {
         }
         return;
     }
-    let Some(flow) = entry(of) else { return };
+    let Place::Slot(slot) = find::place(of) else { return };
     if let Some(sk) = sk {
-        refresh_received(sk, of, flow);
+        refresh_received(sk, slot);
     }
-    flow.state = state::CLOSE;
-    flow.flags |= flags::ENDED;
+    slot.cookie = 0;
+    slot.flow.state = state::CLOSE;
+    slot.flow.flags |= flags::ENDED;
 }

@@ -5,11 +5,13 @@
 //! space's choice (`flowtop::core::plan`); the two flow-end tracepoints are always among them.
 #![no_std]
 #![no_main]
-// For the one instruction that Rust cannot say on this target: see `maps::add`.
+// For two instructions that Rust cannot say on this target: see `maps::add` and `constants`.
 #![feature(asm_experimental_arch)]
 
 mod account;
 mod calls;
+mod constants;
+mod find;
 mod lifecycle;
 mod maps;
 mod owner;
@@ -58,9 +60,7 @@ fn destroy(ctx: BtfTracePointContext) -> i32 {
 /// `tcp_rcv_space_adjust(sk)`: under the socket lock, `copied_seq` has moved already.
 #[btf_tracepoint(function = "tcp_rcv_space_adjust")]
 fn received_tp(ctx: BtfTracePointContext) -> i32 {
-    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
-        account::received(&sk);
-    }
+    account::received::<Typed>(ctx.arg(0));
     0
 }
 
@@ -68,10 +68,8 @@ fn received_tp(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sock_send_length")]
 fn sent_tp(ctx: BtfTracePointContext) -> i32 {
     let ret: i32 = ctx.arg(1);
-    if ret > 0
-        && let Some(sk) = Socket::<Typed>::typed(ctx.arg(0))
-    {
-        account::sent(&sk, Sent::Unlocked(ret));
+    if ret > 0 {
+        account::sent::<Typed>(ctx.arg(0), Sent::Unlocked(ret));
     }
     0
 }
@@ -80,9 +78,7 @@ fn sent_tp(ctx: BtfTracePointContext) -> i32 {
 /// in the socket's counters by now. Only for kernels without `sock_send_length`.
 #[btf_tracepoint(function = "tcp_probe")]
 fn acked_tp(ctx: BtfTracePointContext) -> i32 {
-    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
-        account::sent(&sk, Sent::Locked(0));
-    }
+    account::sent::<Typed>(ctx.arg(0), Sent::Locked(0));
     0
 }
 
@@ -90,29 +86,21 @@ fn acked_tp(ctx: BtfTracePointContext) -> i32 {
 #[fexit(function = "tcp_sendmsg_locked")]
 fn sent_fexit(ctx: FExitContext) -> i32 {
     // The value returned follows the arguments. `FExitContext::ret` would need Linux 5.17.
-    sent_typed(ctx.arg(0), ctx.arg(3))
+    account::sent::<Typed>(ctx.arg(0), Sent::Locked(ctx.arg(3)));
+    0
 }
 
 /// `do_tcp_sendpages(sk, page, offset, size, flags)` returns, under the socket lock. Linux 6.4 and older.
 #[fexit(function = "do_tcp_sendpages")]
 fn sent_pages_fexit(ctx: FExitContext) -> i32 {
-    sent_typed(ctx.arg(0), ctx.arg(5))
-}
-
-#[inline(always)]
-fn sent_typed(sk: *const c_void, ret: i32) -> i32 {
-    if let Some(sk) = Socket::<Typed>::typed(sk) {
-        account::sent(&sk, Sent::Locked(ret));
-    }
+    account::sent::<Typed>(ctx.arg(0), Sent::Locked(ctx.arg(5)));
     0
 }
 
 /// `tcp_cleanup_rbuf(sk, copied)`: under the socket lock. `copied` is not used: it can be a running total.
 #[fentry(function = "tcp_cleanup_rbuf")]
 fn received_fentry(ctx: FEntryContext) -> i32 {
-    if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
-        account::received(&sk);
-    }
+    account::received::<Typed>(ctx.arg(0));
     0
 }
 
@@ -129,7 +117,7 @@ fn send_kprobe(ctx: ProbeContext) -> u32 {
 #[kretprobe]
 fn sent_kretprobe(ctx: RetProbeContext) -> u32 {
     if let Some(sk) = calls::ends() {
-        account::sent(&Socket::<Probed>::raw(sk), Sent::Locked(ctx.ret::<i32>()));
+        account::sent::<Probed>(sk, Sent::Locked(ctx.ret::<i32>()));
     }
     0
 }
@@ -138,7 +126,7 @@ fn sent_kretprobe(ctx: RetProbeContext) -> u32 {
 #[kprobe]
 fn received_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg::<*const c_void>(0) {
-        account::received(&Socket::<Probed>::raw(sk));
+        account::received::<Probed>(sk);
     }
     0
 }

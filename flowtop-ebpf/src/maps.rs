@@ -1,12 +1,11 @@
-//! Every map and global, and what sizes it.
+//! Every map, and what sizes it.
 
 use aya_ebpf::{
-    Global,
     btf_maps::SkStorage,
     macros::{btf_map, map},
     maps::{Array, HashMap, PerCpuArray},
 };
-use flowtop_common::{Allocation, Field, FlowKey, Loss, Slot, Untracked};
+use flowtop_common::{Allocation, FlowKey, Loss, Slot, Untracked};
 
 /// What is remembered of one socket between events.
 #[repr(C)]
@@ -24,9 +23,6 @@ pub struct SocketState {
     pub tx_origin: u32,
     /// Sequence number that stands for 0 bytes received.
     pub rx_origin: u32,
-    /// How often the application has used the socket; wraps.
-    pub uses: u32,
-    pub pad: u32,
 }
 
 /// Bits of [`SocketState::flags`] beside those of an entry.
@@ -59,6 +55,10 @@ pub static ALLOCATION: Array<Allocation> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static FREE: Array<u64> = Array::with_max_entries(1 << 17, MMAPABLE);
 
+/// Cache: the slot of a socket by the low bits of its cookie (see `find`). A power of two, like [`FREE`].
+#[map]
+pub static SLOT_OF_COOKIE: Array<u32> = Array::with_max_entries(1, 0);
+
 /// What sockets carried that found [`FLOWS`] full.
 #[map]
 pub static UNTRACKED: Array<Untracked> = Array::with_max_entries(1, 0);
@@ -67,11 +67,11 @@ pub static UNTRACKED: Array<Untracked> = Array::with_max_entries(1, 0);
 #[map]
 pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT as u32, 0);
 
-/// State of sockets, kept in the sockets (`STORE` is `store::SOCKET`).
+/// State of sockets, kept in the sockets (`store::SOCKET`).
 #[btf_map]
 pub static SOCKET_STORAGE: SkStorage<SocketState> = SkStorage::new();
 
-/// State of sockets by address (`STORE` is `store::HASH`). Sized by user space: room for more sockets than flows, so
+/// State of sockets by address (`store::HASH`). Sized by user space: room for more sockets than flows, so
 /// that those without an entry are counted exactly too.
 #[map]
 pub static SOCKET_TABLE: HashMap<u64, SocketState> = HashMap::with_max_entries(1, 0);
@@ -79,30 +79,6 @@ pub static SOCKET_TABLE: HashMap<u64, SocketState> = HashMap::with_max_entries(1
 /// kprobe plan: the socket of the send call that each thread is in.
 #[map]
 pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(16384, 0);
-
-/// Offsets of kernel fields in bytes, indexed by [`Field`].
-#[unsafe(no_mangle)]
-pub static OFFSETS: [Global<u32>; Field::COUNT] = [const { Global::new(0) }; Field::COUNT];
-
-/// One of `flowtop_common::store`.
-#[unsafe(no_mangle)]
-pub static STORE: Global<u32> = Global::new(0);
-
-/// One of `flowtop_common::task`.
-#[unsafe(no_mangle)]
-pub static TASK: Global<u32> = Global::new(0);
-
-/// 1 if events of the send side run under the socket lock, 0 if after its release.
-#[unsafe(no_mangle)]
-pub static SEND_LOCKED: Global<u32> = Global::new(1);
-
-/// Elements of [`SLOTS`].
-#[unsafe(no_mangle)]
-pub static SLOT_COUNT: Global<u64> = Global::new(0);
-
-/// Elements of [`FREE`] less one.
-#[unsafe(no_mangle)]
-pub static FREE_MASK: Global<u64> = Global::new(0);
 
 /// Adds `n` to a counter in one instruction.
 ///

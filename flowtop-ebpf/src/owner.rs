@@ -1,25 +1,34 @@
 //! Who is on the CPU, if it is the user of the socket.
 
 use crate::{
-    maps::{SocketState, TASK},
-    read::{Access, Probed, Typed},
+    constants::constant,
+    read::{Access, Probed, Socket, Typed},
 };
 use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid,
     generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_current_task_btf},
 };
 use core::ffi::c_void;
-use flowtop_common::{Field, Flow, task};
+use flowtop_common::{Constant, Field, Flow, task};
 
 /// Bit of `task_struct.flags`: a kernel thread (`PF_KTHREAD` in `include/linux/sched.h`).
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// Whether it is time to look who uses the socket: at the first uses, during which a socket may pass from the process
-/// that accepted it to the one that serves it, and at every 16th after that. To ask costs as much as all the counting.
+/// Uses of a socket that are each looked at: it may pass from the process that accepted it to the one that serves it.
+const FIRST_USES: u32 = 16;
+
+/// How long the owner and TCP's own counters may be out of date, in microseconds.
+const LOOK_US: u64 = 250_000;
+
+/// Whether it is time to look at more than the bytes. To do so costs more than all the counting, so at the first uses,
+/// and then again when TCP's clock of the socket says that the last look is long ago.
 #[inline(always)]
-pub fn is_due(of: &mut SocketState) -> bool {
-    of.uses = of.uses.wrapping_add(1);
-    of.uses <= 16 || of.uses & 15 == 0
+pub fn is_due<A: Access>(sk: &Socket<A>, flow: &mut Flow) -> bool {
+    if flow.uses < FIRST_USES {
+        flow.uses += 1;
+        return true;
+    }
+    sk.tcp::<u64>(Field::TcpMstamp).wrapping_sub(flow.last_us) >= LOOK_US
 }
 
 /// Books the current process as the owner of the flow, if it is not already. To be called in process context only:
@@ -30,7 +39,7 @@ pub fn note(flow: &mut Flow) {
     if pid == flow.pid || pid == 0 {
         return;
     }
-    let comm = match TASK.load() {
+    let comm = match constant(Constant::Task) as u32 {
         // SAFETY: the helper returns the current task, typed.
         task::TYPED => comm_of_process::<Typed>(unsafe { bpf_get_current_task_btf() }.cast()),
         // SAFETY: the helper returns the address of the current task.

@@ -1,19 +1,29 @@
 //! How the kernel's structs are read and where a socket's state is found: [`Typed`] for programs whose arguments
 //! carry BTF types, [`Probed`] for kprobes. Nothing else knows the difference.
 
-use crate::maps::{OFFSETS, SOCKET_STORAGE, SOCKET_TABLE, STORE, SocketState};
+use crate::{
+    constants::{constant, offset},
+    find,
+    maps::{SOCKET_STORAGE, SOCKET_TABLE, SocketState},
+};
 use aya_ebpf::{
     bindings::{BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE},
     helpers::{
         bpf_probe_read_kernel,
-        generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+        generated::{bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_tcp_sock},
     },
 };
 use core::{ffi::c_void, marker::PhantomData, ptr};
-use flowtop_common::{Field, store};
+use flowtop_common::{Constant, Field, Slot, placeholder, store};
 
 /// A way to look at kernel memory.
-pub trait Access {
+pub trait Access: Sized {
+    /// The slot that is known for the socket at no cost.
+    fn cached<'a>(sk: *const c_void) -> Option<(Socket<Self>, &'a mut Slot)>;
+
+    /// The socket at an address that a hook has got, if it is one of TCP.
+    fn socket(sk: *const c_void) -> Option<Socket<Self>>;
+
     /// Reads `field` of the kernel struct at `base`.
     ///
     /// # Safety
@@ -28,6 +38,9 @@ pub trait Access {
 
     /// The socket has ended.
     fn forget_state(sk: *const c_void);
+
+    /// The socket's cookie, 0 if it cannot be had.
+    fn cookie(sk: *const c_void) -> u64;
 }
 
 /// Direct loads through pointers whose type the verifier knows.
@@ -36,12 +49,18 @@ pub struct Typed;
 /// `bpf_probe_read_kernel` through plain addresses.
 pub struct Probed;
 
-#[inline(always)]
-fn offset(field: Field) -> usize {
-    OFFSETS[field as usize].load() as usize
-}
-
 impl Access for Typed {
+    #[inline(always)]
+    fn cached<'a>(sk: *const c_void) -> Option<(Socket<Self>, &'a mut Slot)> {
+        let slot = find::cached(sk)?;
+        Some((Socket::known(sk)?, slot))
+    }
+
+    #[inline(always)]
+    fn socket(sk: *const c_void) -> Option<Socket<Self>> {
+        Socket::typed(sk)
+    }
+
     #[inline(always)]
     unsafe fn load<T: Copy + Default>(base: *const c_void, field: Field) -> T {
         // SAFETY: the verifier knows the type of `base` and the (constant) offset, and refuses what lies outside.
@@ -50,12 +69,12 @@ impl Access for Typed {
 
     #[inline(always)]
     fn state(sk: *const c_void) -> Option<*mut SocketState> {
-        if STORE.load() == store::SOCKET { storage(sk, 0) } else { table(sk) }
+        if constant(Constant::Store) == u64::from(store::SOCKET) { storage(sk, 0) } else { table(sk) }
     }
 
     #[inline(always)]
     fn state_or_new(sk: *const c_void) -> Option<*mut SocketState> {
-        if STORE.load() == store::SOCKET {
+        if constant(Constant::Store) == u64::from(store::SOCKET) {
             storage(sk, BPF_SK_STORAGE_GET_F_CREATE as u64)
         } else {
             table_or_new(sk)
@@ -65,13 +84,29 @@ impl Access for Typed {
     #[inline(always)]
     fn forget_state(sk: *const c_void) {
         // Socket storage goes with the socket.
-        if STORE.load() != store::SOCKET {
+        if constant(Constant::Store) != u64::from(store::SOCKET) {
             let _ = SOCKET_TABLE.remove(&(sk as u64));
         }
+    }
+
+    #[inline(always)]
+    fn cookie(sk: *const c_void) -> u64 {
+        // SAFETY: the verifier knows `sk` as a socket.
+        if constant(Constant::CookieMask) == 0 { 0 } else { unsafe { bpf_get_socket_cookie(sk.cast_mut()) } }
     }
 }
 
 impl Access for Probed {
+    #[inline(always)]
+    fn cached<'a>(_sk: *const c_void) -> Option<(Socket<Self>, &'a mut Slot)> {
+        None
+    }
+
+    #[inline(always)]
+    fn socket(sk: *const c_void) -> Option<Socket<Self>> {
+        Some(Socket::raw(sk))
+    }
+
     #[inline(always)]
     unsafe fn load<T: Copy + Default>(base: *const c_void, field: Field) -> T {
         // SAFETY: the helper checks the address. A fault cannot be told from a zero here, and a live socket has none.
@@ -91,6 +126,11 @@ impl Access for Probed {
     #[inline(always)]
     fn forget_state(sk: *const c_void) {
         let _ = SOCKET_TABLE.remove(&(sk as u64));
+    }
+
+    #[inline(always)]
+    fn cookie(_sk: *const c_void) -> u64 {
+        0
     }
 }
 
@@ -140,8 +180,26 @@ impl Socket<Typed> {
             return None;
         }
         // SAFETY: the verifier knows `sk` as a socket.
-        let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut()) };
-        if tp.is_null() { None } else { Some(Self { sk, tp: tp.cast(), access: PhantomData }) }
+        Self::of(sk, unsafe { bpf_skc_to_tcp_sock(sk.cast_mut()) }.cast())
+    }
+
+    /// A socket of which it is known that it is one of TCP.
+    ///
+    /// The call is the kernel function `bpf_rdonly_cast` where there is one (Linux 6.2), which costs nothing: the
+    /// verifier takes the pointer for one of the type named, and leaves a move between registers. Else it is
+    /// `bpf_skc_to_tcp_sock`, which ignores the second argument. User space writes in which (`flowtop::core::link`).
+    #[inline(always)]
+    pub fn known(sk: *const c_void) -> Option<Self> {
+        // SAFETY: the number becomes a call instruction with it, like that of any helper.
+        let cast: unsafe extern "C" fn(*const c_void, u32) -> *const c_void =
+            unsafe { core::mem::transmute(placeholder::CAST as usize) };
+        // SAFETY: the verifier knows `sk` as a socket.
+        Self::of(sk, unsafe { cast(sk, constant(Constant::TcpSock) as u32) })
+    }
+
+    #[inline(always)]
+    fn of(sk: *const c_void, tp: *const c_void) -> Option<Self> {
+        if tp.is_null() { None } else { Some(Self { sk, tp, access: PhantomData }) }
     }
 }
 

@@ -4,8 +4,12 @@
 //! read, increased and read again: whoever finds it increased by exactly one has had nobody beside it, and the value it
 //! read first is its own. Whoever does not has lost a number that nobody uses; user space finds such slots again.
 
-use crate::maps::{ALLOCATION, FREE, FREE_MASK, SLOT_COUNT, add};
+use crate::{
+    constants::constant,
+    maps::{ALLOCATION, FREE, add},
+};
 use core::ptr;
+use flowtop_common::Constant;
 
 /// Slot 0 is never used, so that a state of all zeros has none.
 pub const NONE: u64 = 0;
@@ -25,7 +29,7 @@ pub fn take() -> u64 {
         // SAFETY: as above.
         let (taken, given) = unsafe { (ptr::read_volatile(head), ptr::read_volatile(tail)) };
         if taken < given {
-            let slot = FREE.get((taken & FREE_MASK.load()) as u32).copied();
+            let slot = FREE.get((taken & constant(Constant::FreeMask)) as u32).copied();
             if claim(head, taken) {
                 return slot.unwrap_or(NONE);
             }
@@ -33,7 +37,7 @@ pub fn take() -> u64 {
         }
         // SAFETY: as above.
         let fresh = unsafe { ptr::read_volatile(next) };
-        if fresh >= SLOT_COUNT.load() {
+        if fresh >= constant(Constant::SlotCount) {
             return NONE;
         }
         if claim(next, fresh) {

@@ -12,12 +12,13 @@
 //! The three fields of TX may be read while an ACK arrives, if the socket is not locked. So their sum is only used for
 //! the upper half of the number; the lower 32 bits are the distance of `write_seq`, one aligned word, from the
 //! sequence number that stands for 0 bytes.
+//!
+//! Those 32 bits are all that most events look at ([`advance`]): a call moves less than 2^31 bytes (`MAX_RW_COUNT`), so
+//! the upper half follows from the last number. Should events have been missed, the formula above puts it right at
+//! the next look (`owner::is_due`), at the latest at the end of the flow.
 
-use crate::{
-    maps::SocketState,
-    read::{Access, Socket},
-};
-use flowtop_common::{Field, flags};
+use crate::read::{Access, Socket};
+use flowtop_common::{Field, Slot, flags};
 
 /// TCP states, `include/net/tcp_states.h`.
 pub mod state {
@@ -67,15 +68,64 @@ fn fin_queued(tcp_state: u32) -> u32 {
     matches!(tcp_state, FIN_WAIT1 | FIN_WAIT2 | CLOSING | LAST_ACK) as u32
 }
 
-/// What the application has handed to TCP.
+/// Raises a counter to `value`.
 #[inline(always)]
-pub fn sent<A: Access>(sk: &Socket<A>, of: &SocketState, tcp_state: u32) -> Position {
-    let write_seq: u32 = sk.tcp(Field::WriteSeq);
+pub fn grow(counter: &mut u64, value: u64) {
+    if value > *counter {
+        *counter = value;
+    }
+}
+
+/// Raises a counter to the next number whose lower half is the distance of `seq` from `origin`.
+#[inline(always)]
+pub fn advance(counter: &mut u64, seq: u32, origin: u32) {
+    let step = seq.wrapping_sub(origin).wrapping_sub(*counter as u32) as i32;
+    if step > 0 {
+        *counter = counter.wrapping_add(step as u64);
+    }
+}
+
+/// What the application has handed to TCP. `role` holds the flags of its entry or state.
+#[inline(always)]
+pub fn sent<A: Access>(sk: &Socket<A>, role: u32, tcp_state: u32) -> Position {
+    sent_up_to(sk, sk.tcp(Field::WriteSeq), role, tcp_state)
+}
+
+#[inline(always)]
+fn sent_up_to<A: Access>(sk: &Socket<A>, write_seq: u32, role: u32, tcp_state: u32) -> Position {
     let unacked = write_seq.wrapping_sub(sk.tcp::<u32>(Field::SndUna));
-    let syn = (of.flags & flags::ACTIVE != 0) as u64;
+    let syn = (role & flags::ACTIVE != 0) as u64;
     let fin = fin_queued(tcp_state);
     let queued = sk.tcp::<u64>(Field::BytesAcked).wrapping_add(u64::from(unacked));
     Position { bytes: queued.wrapping_sub(syn + u64::from(fin)), seq: write_seq.wrapping_sub(fin) }
+}
+
+/// Sequence number behind the last byte that the application has handed to TCP; the socket is locked.
+#[inline(always)]
+pub fn handed_over<A: Access>(sk: &Socket<A>, tcp_state: u32) -> u32 {
+    sk.tcp::<u32>(Field::WriteSeq).wrapping_sub(fin_queued(tcp_state))
+}
+
+/// [`sent`] into the entry of a socket that is not locked. `write_seq` was read before the state is: `tcp_shutdown`
+/// changes the state and then queues the FIN, so a `write_seq` behind the FIN is never taken for one before it. After
+/// CLOSE the final number is there already.
+#[inline(always)]
+pub fn sent_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot, write_seq: u32) {
+    let tcp_state = sk.tcp_state();
+    if tcp_state != state::CLOSE {
+        let sent = sent_up_to(sk, write_seq, slot.flow.flags, tcp_state);
+        grow(&mut slot.flow.tx_bytes, sent.since(slot.tx_origin));
+    }
+}
+
+/// The same by [`advance`].
+#[inline(always)]
+pub fn advance_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot, write_seq: u32) {
+    let tcp_state = sk.tcp_state();
+    if tcp_state != state::CLOSE {
+        let seq = write_seq.wrapping_sub(fin_queued(tcp_state));
+        advance(&mut slot.flow.tx_bytes, seq, slot.tx_origin);
+    }
 }
 
 /// What the application has taken from TCP, and `bytes_received`, which it cannot exceed.
@@ -83,11 +133,24 @@ pub fn sent<A: Access>(sk: &Socket<A>, of: &SocketState, tcp_state: u32) -> Posi
 pub fn received<A: Access>(sk: &Socket<A>) -> (Position, u64) {
     // In this order: whoever sees `copied_seq` behind the FIN sees the flag and the other two as well.
     let copied_seq: u32 = sk.tcp(Field::CopiedSeq);
-    let done = sk.sock::<u64>(Field::SockFlags) & SOCK_DONE != 0;
+    let done = is_done(sk);
     let rcv_nxt: u32 = sk.tcp(Field::RcvNxt);
     let bytes_received: u64 = sk.tcp(Field::BytesReceived);
     let fin = (done && copied_seq == rcv_nxt) as u32;
     let unread = u64::from(rcv_nxt.wrapping_sub(copied_seq)) + u64::from(fin);
     let position = Position { bytes: bytes_received.wrapping_sub(unread), seq: copied_seq.wrapping_sub(fin) };
     (position, bytes_received)
+}
+
+/// Sequence number behind the last byte that the application has taken from TCP; the socket is locked.
+#[inline(always)]
+pub fn taken<A: Access>(sk: &Socket<A>) -> u32 {
+    let copied_seq: u32 = sk.tcp(Field::CopiedSeq);
+    let fin = is_done(sk) && copied_seq == sk.tcp::<u32>(Field::RcvNxt);
+    copied_seq.wrapping_sub(u32::from(fin))
+}
+
+#[inline(always)]
+fn is_done<A: Access>(sk: &Socket<A>) -> bool {
+    sk.sock::<u64>(Field::SockFlags) & SOCK_DONE != 0
 }

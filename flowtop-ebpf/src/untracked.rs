@@ -28,7 +28,7 @@ pub fn opened(of: &mut SocketState, key: &FlowKey, tx_bytes: u64, rx_bytes: u64)
 /// A locked socket without an entry: what it has sent since the last time goes into the reserved entry.
 #[inline(always)]
 pub fn total_sent<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32) {
-    let tx_bytes = totals::sent(sk, of, tcp_state).since(of.tx_origin);
+    let tx_bytes = totals::sent(sk, of.flags, tcp_state).since(of.tx_origin);
     if tx_bytes > of.untracked_tx_bytes {
         sent(of, tx_bytes - of.untracked_tx_bytes);
     }

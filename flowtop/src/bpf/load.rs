@@ -1,13 +1,16 @@
 //! A plan → programs loaded and attached, or a sentence why not.
 
 use super::probe::Host;
-use crate::core::plan::{Attach, Plan, Program};
+use crate::core::{
+    link::{Cast, Link},
+    plan::{Attach, Plan, Program},
+};
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::MapError,
     programs::{BtfTracePoint, FEntry, FExit, Iter, KProbe, ProgramError},
 };
-use flowtop_common::{FlowKey, Slot, store};
+use flowtop_common::{Constant, FlowKey, Slot, store};
 use std::{error::Error, io};
 
 /// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
@@ -17,7 +20,10 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/flowtop.bpf.o"
 const HASH_ENTRY_BYTES: u64 = 48;
 
 /// Key and value of `SOCKET_TABLE`.
-const SOCKET_ENTRY_BYTES: u64 = 8 + 40;
+const SOCKET_ENTRY_BYTES: u64 = 8 + 32;
+
+/// The kernel rounds elements of an array up to this.
+const ARRAY_ELEMENT_BYTES: u64 = 8;
 
 /// Slots beyond `--max-flows`: as many may be lost for a moment without a flow going without (see `core::recycle`).
 const SPARE_SLOTS: u32 = 1_024;
@@ -36,7 +42,8 @@ pub fn table_bytes(plan: &Plan, max_flows: u32) -> u64 {
     let slots = u64::from(slot_count(max_flows)) * size_of::<Slot>() as u64;
     let ring = u64::from(ring_size(max_flows)) * size_of::<u64>() as u64;
     let sockets = u64::from(socket_table_entries(plan, max_flows)) * (HASH_ENTRY_BYTES + SOCKET_ENTRY_BYTES);
-    u64::from(max_flows) * index + slots + ring + sockets
+    let cache = u64::from(cookies(plan, max_flows)) * ARRAY_ELEMENT_BYTES;
+    u64::from(max_flows) * index + slots + ring + sockets + cache
 }
 
 fn slot_count(max_flows: u32) -> u32 {
@@ -52,6 +59,12 @@ fn ring_size(max_flows: u32) -> u32 {
     slot_elements(max_flows).next_power_of_two()
 }
 
+/// Elements of the cache of slots by socket cookie. Cookies count up, so with room for several times the flows two that
+/// live at once seldom meet; when they do, the state of the socket is asked instead.
+fn cookies(plan: &Plan, max_flows: u32) -> u32 {
+    if plan.cookies { max_flows.next_power_of_two().saturating_mul(4).max(2) } else { 1 }
+}
+
 fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
     if plan.store == store::HASH { max_flows.saturating_add(UNTRACKED_SOCKETS) } else { 1 }
 }
@@ -61,25 +74,20 @@ fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
 /// # Errors
 /// The step that was refused, and why.
 pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
-    let send_locked = u32::from(plan.send_locked);
-    let (slot_count, free_mask) = (u64::from(slot_count(max_flows)), u64::from(ring_size(max_flows) - 1));
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
-    let object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
+    let mut object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
+    let link = Link { offsets: &host.offsets, constants: constants(plan, max_flows), cast: plan.cast };
+    link.apply(&mut object).map_err(|error| Refused::Everywhere(error.to_string()))?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&host.btf))
-        .override_global("OFFSETS", &host.offsets[..], true)
-        .override_global("STORE", &plan.store, true)
-        .override_global("TASK", &plan.task, true)
-        .override_global("SEND_LOCKED", &send_locked, true)
-        .override_global("SLOT_COUNT", &slot_count, true)
-        .override_global("FREE_MASK", &free_mask, true)
         .map_max_entries("FLOWS", max_flows)
         .map_max_entries("SLOTS", slot_elements(max_flows))
         .map_max_entries("FREE", ring_size(max_flows))
+        .map_max_entries("SLOT_OF_COOKIE", cookies(plan, max_flows))
         .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
         .map_max_entries("CALLS", calls)
-        .load(object.as_ref())
+        .load(&object)
         .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
     for program in &plan.programs {
         start(&mut ebpf, program, &host.btf).map_err(|error| {
@@ -89,10 +97,31 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
     Ok(ebpf)
 }
 
+/// What the programs are told, in the order of [`Constant`].
+fn constants(plan: &Plan, max_flows: u32) -> [u32; Constant::COUNT] {
+    let tcp_sock_id = match plan.cast {
+        Cast::Helper => 0,
+        Cast::Kfunc { tcp_sock_id, .. } => tcp_sock_id,
+    };
+    let mut constants = [0; Constant::COUNT];
+    for (constant, value) in [
+        (Constant::Store, plan.store),
+        (Constant::Task, plan.task),
+        (Constant::SendLocked, u32::from(plan.send_locked)),
+        (Constant::SlotCount, slot_count(max_flows)),
+        (Constant::FreeMask, ring_size(max_flows) - 1),
+        (Constant::CookieMask, cookies(plan, max_flows) - 1),
+        (Constant::TcpSock, tcp_sock_id),
+    ] {
+        constants[constant as usize] = value;
+    }
+    constants
+}
+
 #[cfg(not(feature = "kernel-log"))]
 #[expect(clippy::unnecessary_wraps, reason = "reading the debugging object can fail")]
-fn object() -> anyhow::Result<&'static [u8]> {
-    Ok(OBJECT)
+fn object() -> anyhow::Result<Vec<u8>> {
+    Ok(OBJECT.to_vec())
 }
 
 #[cfg(feature = "kernel-log")]

@@ -10,6 +10,7 @@ pub mod selfcheck;
 pub mod sys;
 
 use crate::core::{
+    link::Cast,
     plan::{self, Hooks, Plan},
     wire::Sample,
 };
@@ -137,12 +138,17 @@ pub struct Loaded {
 /// Loads, attaches and checks one plan. The outer error ends the search.
 ///
 /// When programs are attached and do not count, it may be that sockets give them no storage (Linux 7 on a processor
-/// without cmpxchg16b); then the same hooks with a table may do.
+/// without cmpxchg16b); then the same hooks with a table may do. When they are refused, it may be for the kernel
+/// function that they call; then a helper may do.
 pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded, String>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
     match attempt_once(plan, host, max_flows)? {
+        Err(Failure::Refused(reason)) if plan.cast != Cast::Helper => {
+            let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };
+            Ok(attempt_once(&with_helper, host, max_flows)?.map_err(|_| reason))
+        }
         Err(Failure::Silent(reason)) if plan.store == store::SOCKET => {
             let with_table = Plan { store: store::HASH, ..plan.clone() };
             Ok(attempt_once(&with_table, host, max_flows)?.map_err(|_| reason))

@@ -1,6 +1,6 @@
 //! Facts about this host; nothing is decided here.
 
-use crate::core::{btf::Btf, plan::Facts};
+use crate::core::{btf::Btf, link::Cast, plan::Facts};
 use anyhow::{Context as _, Result, bail};
 use flowtop_common::Field;
 use std::{fs, io};
@@ -46,8 +46,15 @@ fn facts(types: &Btf<'_>) -> Facts {
         tcp_cleanup_rbuf: types.has_func("tcp_cleanup_rbuf"),
         sock_send_length: types.has_typedef("btf_trace_sock_send_length"),
         socket_storage: types.has_func("bpf_sk_storage_get_tracing"),
+        socket_cookie: types.has_func("bpf_get_socket_ptr_cookie"),
+        rdonly_cast: rdonly_cast(types),
         typed_task: types.enum_value("bpf_func_id", "BPF_FUNC_get_current_task_btf").is_some(),
     }
+}
+
+fn rdonly_cast(types: &Btf<'_>) -> Option<Cast> {
+    let (func_id, tcp_sock_id) = (types.func_id("bpf_rdonly_cast")?, types.struct_id("tcp_sock")?);
+    Some(Cast::Kfunc { func_id, tcp_sock_id })
 }
 
 /// A capability by number and name (`include/uapi/linux/capability.h`), and what flowtop does with it.

@@ -149,6 +149,18 @@ impl<'a> Btf<'a> {
         self.find(&[kind::FUNC], name).is_some()
     }
 
+    /// Type number of a function, `None` if it does not exist.
+    #[must_use]
+    pub fn func_id(&self, name: &str) -> Option<u32> {
+        self.find_id(&[kind::FUNC], name)
+    }
+
+    /// Type number of a struct, `None` if it does not exist.
+    #[must_use]
+    pub fn struct_id(&self, name: &str) -> Option<u32> {
+        self.find_id(&[kind::STRUCT], name)
+    }
+
     /// Number of parameters of a function, a variadic tail counting as one. `None` if it does not exist.
     #[must_use]
     pub fn func_param_count(&self, name: &str) -> Option<usize> {
@@ -184,8 +196,14 @@ impl<'a> Btf<'a> {
     /// The first definition of one of `kinds` with this name. A scan: a map of all names would take longer to
     /// build than the few dozen look-ups of a start take together.
     fn find(&self, kinds: &[u32], name: &str) -> Option<Head> {
-        let mut heads = self.starts.iter().filter_map(|&start| Head::read(self.types, start as usize).ok());
-        heads.find(|head| kinds.contains(&head.kind()) && self.is_named(head.name, name))
+        self.get(self.find_id(kinds, name)?)
+    }
+
+    fn find_id(&self, kinds: &[u32], name: &str) -> Option<u32> {
+        let mut heads = self.starts.iter().map(|&start| Head::read(self.types, start as usize).ok());
+        let is_it = |head: Head| kinds.contains(&head.kind()) && self.is_named(head.name, name);
+        let index = heads.position(|head| head.is_some_and(is_it))?;
+        u32::try_from(index + 1).ok()
     }
 
     fn get(&self, type_id: u32) -> Option<Head> {

@@ -12,6 +12,7 @@ pub mod iftoprc;
 pub mod interface;
 pub mod json;
 pub mod ledger;
+pub mod link;
 pub mod names;
 pub mod number;
 pub mod plan;

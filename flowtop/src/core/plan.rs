@@ -1,6 +1,7 @@
 //! Facts about the kernel → the hook plans to try, in order. What then really loads, attaches and counts is found by
 //! doing it (`bpf::load`, `bpf::selfcheck`), not here.
 
+use crate::core::link::Cast;
 use flowtop_common::{store, task};
 use std::fmt;
 
@@ -72,6 +73,10 @@ pub struct Plan {
     pub store: u32,
     /// One of `flowtop_common::task`.
     pub task: u32,
+    /// Whether programs can give sockets their cookies.
+    pub cookies: bool,
+    /// How a socket that is known to be one of TCP is taken for one.
+    pub cast: Cast,
     /// Whether events of the send side run under the socket lock.
     pub send_locked: bool,
     /// Bytes sent are counted when they are acknowledged.
@@ -94,6 +99,10 @@ pub struct Facts {
     pub socket_storage: bool,
     /// Helper `bpf_get_current_task_btf` (Linux 5.11).
     pub typed_task: bool,
+    /// Helper `bpf_get_socket_cookie` in tracing programs (Linux 5.12).
+    pub socket_cookie: bool,
+    /// Kernel function `bpf_rdonly_cast` (Linux 6.2).
+    pub rdonly_cast: Option<Cast>,
 }
 
 /// The plans to try, first choice first: all that the kernel might run, or the one asked for.
@@ -122,6 +131,8 @@ pub fn plan(facts: Facts, hooks: Hooks) -> Plan {
         // kprobes have no typed socket to ask for its storage.
         store: if typed && facts.socket_storage { store::SOCKET } else { store::HASH },
         task: if typed && facts.typed_task { task::TYPED } else { task::PROBE },
+        cookies: typed && facts.socket_cookie,
+        cast: if typed { facts.rdonly_cast.unwrap_or(Cast::Helper) } else { Cast::Helper },
         send_locked: !(on_tracepoint && facts.sock_send_length),
         counts_on_ack: on_tracepoint && !facts.sock_send_length,
     }
@@ -180,12 +191,16 @@ mod tests {
         sock_send_length: true,
         socket_storage: true,
         typed_task: true,
+        socket_cookie: true,
+        rdonly_cast: Some(Cast::Kfunc { func_id: 1, tcp_sock_id: 2 }),
     };
     const OLD: Facts = Facts {
         do_tcp_sendpages: true,
         sock_send_length: false,
         socket_storage: false,
         typed_task: false,
+        socket_cookie: false,
+        rdonly_cast: None,
         ..NEW
     };
 
@@ -222,6 +237,7 @@ mod tests {
     fn kprobes_never_use_typed_pointers() {
         let plan = plan(NEW, Hooks::Kprobe);
         assert_eq!((plan.store, plan.task), (store::HASH, task::PROBE));
+        assert_eq!((plan.cookies, plan.cast), (false, Cast::Helper));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -11,7 +12,8 @@ use rustix::net::{self, RecvFlags, SendFlags};
 use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 
 use super::Case;
-use crate::net::{End, PAYLOAD, Pair, while_draining};
+use crate::compare::Connection;
+use crate::net::{End, LOOPBACK, Listener, PAYLOAD, Pair, while_draining};
 use crate::stage::Stage;
 use crate::sys;
 
@@ -30,6 +32,11 @@ pub const CASES: &[Case] = &[
     Case::exact("MSG_ZEROCOPY and its notifications", "pinned pages; notifications taken for data", zerocopy)
         .where_possible(zerocopy_is_possible),
     Case::exact("two threads that write to one socket", "lost updates", two_writers),
+    Case::exact(
+        "a shutdown beside another thread's sends",
+        "our FIN taken for a byte: write_seq moves past it while the socket is not locked",
+        shutdown_beside_sends,
+    ),
     Case::exact("a send that is refused after shutdown", "a failed send counted", refused),
 ];
 
@@ -193,4 +200,40 @@ fn refused(stage: &mut Stage<'_>) -> Result<()> {
         ensure!(refusal == Err(Errno::PIPE), "the workload is wrong: expected EPIPE, got {refusal:?}");
     }
     check_open_and_closed(stage, &mut pair)
+}
+
+fn shutdown_beside_sends(stage: &mut Stage<'_>) -> Result<()> {
+    const CONNECTIONS: usize = 300;
+    let listener = Listener::bind(LOOPBACK)?;
+    let bench = stage.bench()?;
+    let connections = (0..CONNECTIONS).map(|_| cut_short(&listener)).collect::<Result<Vec<_>>>()?;
+    bench.check("after the close", &connections)
+}
+
+/// A connection whose initiator shuts down while a thread of its own is sending.
+fn cut_short(listener: &Listener) -> Result<Connection> {
+    const SEND_BYTES: usize = 7;
+    const FIRST_BYTES: u64 = 500;
+    let mut pair = Pair::over(listener, None)?;
+    let Pair { initiator, acceptor, .. } = &mut pair;
+    let (socket, taken) = (initiator.socket(), AtomicU64::new(0));
+    let write = || loop {
+        match net::send(socket, &PAYLOAD[..SEND_BYTES], SendFlags::NOSIGNAL) {
+            Ok(bytes) => taken.fetch_add(bytes as u64, Ordering::SeqCst),
+            Err(Errno::PIPE) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+    };
+    thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        while taken.load(Ordering::SeqCst) < FIRST_BYTES && !writer.is_finished() {
+            thread::yield_now();
+        }
+        net::shutdown(socket, net::Shutdown::Write)?;
+        writer.join().map_err(|_| anyhow!("the writer panicked"))?.context("send")
+    })?;
+    initiator.sent += taken.into_inner();
+    acceptor.receive_exactly(initiator.sent)?;
+    pair.close();
+    pair.outcome()
 }

@@ -1,0 +1,108 @@
+//! Where the bytes of a socket are counted. The hooks do not know which of three stores knew it: the cache by socket
+//! cookie, the storage in the socket, or the table of sockets (`read::Access::state`).
+//!
+//! The cache is an array of slot numbers indexed by the low bits of the socket's cookie, a number that the kernel gives
+//! a socket once and to no other (`sock_gen_cookie`, counts up on each CPU). A slot holds the cookie of its socket, so
+//! a number that belongs to another socket, or to nobody any more, is noticed. A hit needs no helper call.
+
+use crate::{
+    constants::constant,
+    lifecycle,
+    maps::{SLOT_OF_COOKIE, SLOTS, SocketState, lose, socket},
+    read::{Access, Socket, Typed},
+    slots,
+    totals::state,
+};
+use core::ffi::c_void;
+use flowtop_common::{Constant, Field, Loss, Slot};
+
+/// Where the bytes of a socket go.
+pub enum Place<'a> {
+    /// Into the entry of its flow.
+    Slot(&'a mut Slot),
+    /// Into the reserved entry: the flow table was full.
+    Untracked(&'a mut SocketState),
+    /// It has no flow, or another event is opening it just now; the next event, or the end of the flow, brings what
+    /// this one would have.
+    Nowhere,
+}
+
+/// The place of a socket that an event is about and that the cache does not know. A socket that nobody has seen so far
+/// is older than the start and was missed by seeding: it counts from here on, with what the call at hand has sent. A
+/// call on a socket that is not connected has no flow.
+#[inline(always)]
+pub fn known_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Place<'a> {
+    let Some(of) = state_or_missed(sk, ret) else { return Place::Nowhere };
+    if of.slot != slots::NONE as u32 {
+        remember(A::cookie(sk.sk), of.slot);
+    }
+    place(of)
+}
+
+#[inline(always)]
+fn state_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Option<&'a mut SocketState> {
+    let known = A::state(sk.sk);
+    if let Some(of) = known {
+        // SAFETY: the lookup succeeded.
+        let of = unsafe { &mut *of };
+        if of.flags & socket::HAS_FLOW != 0 {
+            return Some(of);
+        }
+    }
+    let tcp_state = sk.tcp_state();
+    if matches!(tcp_state, state::CLOSE | state::LISTEN) {
+        return None;
+    }
+    if known.is_none() {
+        lose(Loss::Unseeded);
+    }
+    let of = lifecycle::new_state(sk)?;
+    lifecycle::open(sk, of, tcp_state, ret);
+    Some(of)
+}
+
+/// The place of a socket whose state is known.
+#[inline(always)]
+pub fn place(of: &mut SocketState) -> Place<'_> {
+    if of.flags & socket::UNTRACKED != 0 {
+        return Place::Untracked(of);
+    }
+    if of.slot == slots::NONE as u32 {
+        return Place::Nowhere;
+    }
+    slot(of.slot).map_or(Place::Nowhere, Place::Slot)
+}
+
+/// A slot by its number.
+#[inline(always)]
+fn slot<'a>(number: u32) -> Option<&'a mut Slot> {
+    let slot = SLOTS.get_ptr_mut(number)?;
+    // SAFETY: the lookup succeeded. Others may write at the same time, each field in one store.
+    Some(unsafe { &mut *slot })
+}
+
+/// The slot that the cache has for a socket.
+#[inline(always)]
+pub fn cached<'a>(sk: *const c_void) -> Option<&'a mut Slot> {
+    if constant(Constant::CookieMask) == 0 {
+        return None;
+    }
+    // SAFETY: the argument of a typed hook.
+    let cookie: u64 = unsafe { Typed::load(sk, Field::Cookie) };
+    let number = *SLOT_OF_COOKIE.get(cookie as u32 & constant(Constant::CookieMask) as u32)?;
+    let slot = slot(number)?;
+    // A slot that nobody uses has cookie 0, and so has a socket without a cookie.
+    (cookie != 0 && slot.cookie == cookie).then_some(slot)
+}
+
+/// Puts a slot into the cache.
+#[inline(always)]
+pub fn remember(cookie: u64, number: u32) {
+    if constant(Constant::CookieMask) == 0 || cookie == 0 {
+        return;
+    }
+    if let Some(cached) = SLOT_OF_COOKIE.get_ptr_mut(cookie as u32 & constant(Constant::CookieMask) as u32) {
+        // SAFETY: the lookup succeeded; one store.
+        unsafe { *cached = number }
+    }
+}
