@@ -11,8 +11,11 @@ use anyhow::{Context as _, Result};
 
 use crate::Usage;
 use crate::cli::{SettingsFlags, Typed};
+use crate::core::filter::{Filter, FilterError};
+use crate::core::settings::check::{check, in_filter};
 use crate::core::settings::{Assignment, Reading, Settings};
 use crate::core::{config_toml, iftoprc};
+use crate::filter_names::HostNames;
 
 /// What is in force: defaults, under `config.toml`, under `.iftoprc`, under the command line. Warnings go to stderr.
 ///
@@ -23,10 +26,23 @@ pub fn settings(typed: &Typed) -> Result<Settings> {
     let mut layers = own_file()?;
     layers.extend(iftops_file(flags, &typed.assignments)?);
     layers.extend_from_slice(&typed.assignments);
-    let reading = Reading { lenient: flags.lenient, check: &|_, _| Ok(()) };
+    let reading = Reading { lenient: flags.lenient, check: &check };
     let (settings, warnings) = Settings::resolve(&layers, &reading).map_err(|bad| Usage(bad.to_string()))?;
     warn(&warnings);
     Ok(settings)
+}
+
+/// The filter in force, with its names looked up: once, here.
+///
+/// # Errors
+/// As [`Usage`], a name that stands for nothing on this host.
+pub fn filter(settings: &Settings) -> Result<Filter> {
+    let text = &settings.filter.value;
+    if text.is_empty() {
+        return Ok(Filter::default());
+    }
+    let bad = |error: FilterError| Usage(settings.filter.bad(text, &in_filter(&error, text)).to_string());
+    Ok(Filter::parse(text, &HostNames::read()).map_err(bad)?)
 }
 
 fn warn(warnings: &[String]) {

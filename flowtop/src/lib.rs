@@ -40,18 +40,14 @@ pub fn run(typed: &Typed) -> Result<()> {
 
 fn report(typed: &Typed) -> Result<()> {
     let settings = config::settings(typed)?;
+    let filter = config::filter(&settings)?;
     if typed.cli.report.settings.print_config {
         return io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings");
-    }
-    if !(settings.net.value.is_empty() && settings.net6.value.is_empty()) {
-        bail!(
-            "-F and -G are not heeded yet, and unfiltered numbers would pass for filtered ones; use -f 'net …'"
-        );
     }
     if !settings.text.value {
         bail!(Usage("there is no interactive view yet; use -t for reports, --help for all flags".to_owned()));
     }
-    report::run(&settings)
+    report::run(&settings, filter)
 }
 
 fn examine(args: &DoctorArgs) -> Result<()> {

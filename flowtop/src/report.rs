@@ -6,7 +6,7 @@ use crate::{
     core::{
         column::{self, Column},
         csv,
-        filter::Filter,
+        filter::{Boundary, Filter},
         interface::Chosen,
         json,
         ledger::Ledger,
@@ -18,7 +18,6 @@ use crate::{
         view::View,
         wire::Sample,
     },
-    filter_names::HostNames,
     interfaces,
     letters::Letters,
     names::Resolver,
@@ -46,15 +45,15 @@ enum Wake {
 }
 
 /// Starts counting and reports until told to stop.
-pub fn run(settings: &Settings) -> Result<()> {
+pub fn run(settings: &Settings, filter: Filter) -> Result<()> {
     let printer = Printer::new(settings)?;
-    let filter = filter(&settings.filter.value)?;
+    let boundary = boundary(settings)?;
     let live = Live::start(settings.hooks.value.wanted(), settings.max_flows.value.0)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(live, settings, printer, filter).run());
+    let result = runtime.block_on(Reporter::new(live, settings, printer, filter, boundary).run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
@@ -72,14 +71,15 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(live: Live, settings: &Settings, printer: Printer, filter: Filter) -> Self {
+    fn new(live: Live, settings: &Settings, printer: Printer, filter: Filter, boundary: Boundary) -> Self {
         let view = settings.view();
         let length_s = settings.seconds.value.0;
         let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s));
+        ledger = ledger.seen_from(boundary.clone());
         if view.unit == Unit::Packets {
             ledger = ledger.in_packets();
         }
-        ledger.set_scope(scope(settings, &printer.interfaces, filter));
+        ledger.set_scope(scope(settings, &printer.interfaces, filter, boundary));
         Self {
             live,
             ledger,
@@ -190,15 +190,23 @@ impl Reporter {
     }
 }
 
-/// The filter that was typed, with its names looked up.
-fn filter(expression: &str) -> Result<Filter> {
-    Filter::parse(expression, &HostNames::read())
-        .map_err(|error| Usage(format!("--filter: {error}\n{}", error.pointer(expression))).into())
+/// The border that `-F` and `-G` draw.
+fn boundary(settings: &Settings) -> Result<Boundary> {
+    let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
+    Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
 }
 
 /// What of all traffic counts.
-fn scope(settings: &Settings, interfaces: &Chosen, filter: Filter) -> Option<Box<dyn Scope>> {
+fn scope(
+    settings: &Settings,
+    interfaces: &Chosen,
+    filter: Filter,
+    boundary: Boundary,
+) -> Option<Box<dyn Scope>> {
     let mut scopes = Vec::<Box<dyn Scope>>::new();
+    if boundary != Boundary::default() {
+        scopes.push(Box::new(boundary));
+    }
     if filter != Filter::default() {
         scopes.push(Box::new(filter));
     }

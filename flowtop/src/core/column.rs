@@ -66,12 +66,15 @@ pub struct Column {
     pub kind: &'static str,
     /// What it says, in one line.
     pub doc: &'static str,
+    /// Whether only the left end's socket knows it.
+    of_left: bool,
     value: fn(&Source<'_>) -> Value,
 }
 
 /// What a field is taken from.
 struct Source<'a> {
     row: &'a Row<'a>,
+    /// The left end's, unless the row is turned.
     flow: &'a Flow,
     at_ns: u64,
 }
@@ -80,6 +83,9 @@ impl Column {
     /// The value for a row at `at_ns` of the monotonic clock.
     #[must_use]
     pub fn value(&self, row: &Row<'_>, at_ns: u64) -> Value {
+        if self.of_left && row.turned {
+            return Value::Null;
+        }
         (self.value)(&Source { row, flow: row.entry.flow(), at_ns })
     }
 
@@ -92,10 +98,10 @@ impl Column {
 
 /// Every field, in the order in which they are written.
 pub const ALL: &[Column] = &[
-    column("local_addr", "text", "Address of this end", |s| Value::Address(s.row.tuple.local.ip())),
-    column("local_port", "integer", "Port of this end", |s| u32::from(s.row.tuple.local.port()).into()),
-    column("remote_addr", "text", "Address of the other end", |s| Value::Address(s.row.tuple.remote.ip())),
-    column("remote_port", "integer", "Port of the other end", |s| {
+    shared("local_addr", "text", "Address of this end", |s| Value::Address(s.row.tuple.local.ip())),
+    shared("local_port", "integer", "Port of this end", |s| u32::from(s.row.tuple.local.port()).into()),
+    shared("remote_addr", "text", "Address of the other end", |s| Value::Address(s.row.tuple.remote.ip())),
+    shared("remote_port", "integer", "Port of the other end", |s| {
         u32::from(s.row.tuple.remote.port()).into()
     }),
     column("netns", "integer", "Inode number of the network namespace", |s| s.row.key.netns.into()),
@@ -104,17 +110,15 @@ pub const ALL: &[Column] = &[
     column("state", "text", "TCP state, as `ESTABLISHED` or `CLOSE_WAIT`", |s| {
         Value::Word(state_name(s.flow.state))
     }),
-    column("tx_bytes", "integer", "Bytes sent since the start", |s| Value::Integer(s.row.entry.bytes().tx)),
-    column("rx_bytes", "integer", "Bytes received since the start", |s| {
-        Value::Integer(s.row.entry.bytes().rx)
-    }),
-    column("tx_rate_2s", "number", "Bytes sent per second, over the last 2 s", |s| tx(s, Window::S2)),
-    column("tx_rate_10s", "number", "The same over the last 10 s", |s| tx(s, Window::S10)),
-    column("tx_rate_40s", "number", "The same over the last 40 s", |s| tx(s, Window::S40)),
-    column("rx_rate_2s", "number", "Bytes received per second, over the last 2 s", |s| rx(s, Window::S2)),
-    column("rx_rate_10s", "number", "The same over the last 10 s", |s| rx(s, Window::S10)),
-    column("rx_rate_40s", "number", "The same over the last 40 s", |s| rx(s, Window::S40)),
-    column("initiator", "boolean?", "Whether this end connected", |s| initiator(s.flow)),
+    shared("tx_bytes", "integer", "Bytes sent since the start", |s| Value::Integer(s.row.bytes.tx)),
+    shared("rx_bytes", "integer", "Bytes received since the start", |s| Value::Integer(s.row.bytes.rx)),
+    shared("tx_rate_2s", "number", "Bytes sent per second, over the last 2 s", |s| tx(s, Window::S2)),
+    shared("tx_rate_10s", "number", "The same over the last 10 s", |s| tx(s, Window::S10)),
+    shared("tx_rate_40s", "number", "The same over the last 40 s", |s| tx(s, Window::S40)),
+    shared("rx_rate_2s", "number", "Bytes received per second, over the last 2 s", |s| rx(s, Window::S2)),
+    shared("rx_rate_10s", "number", "The same over the last 10 s", |s| rx(s, Window::S10)),
+    shared("rx_rate_40s", "number", "The same over the last 40 s", |s| rx(s, Window::S40)),
+    shared("initiator", "boolean?", "Whether this end connected", initiator),
     // Eighths, to the whole microsecond below.
     column("srtt_us", "integer?", "Smoothed round-trip time, µs", |s| eighths(s.flow.srtt_us_x8)),
     column("retrans_bytes", "integer", "Bytes put on the wire again, in the life of the socket", |s| {
@@ -129,27 +133,38 @@ pub const ALL: &[Column] = &[
         Value::Integer(s.flow.sent_bytes)
     }),
     column("cgroup_id", "integer?", "Cgroup v2 id of the process", |s| known(s.flow.cgroup_id)),
-    column("age_s", "number?", "Seconds since the connection was opened", age_s),
+    shared("age_s", "number?", "Seconds since the connection was opened", age_s),
     column("idle_s", "number?", "Seconds since the last segment", idle_s),
-    column("peer_netns", "integer?", "Of the other end, if it is on this host: the same as above", |s| {
+    shared("peer_netns", "integer?", "Of the other end, if it is on this host: the same as above", |s| {
         peer(s, |key, _| key.netns.into())
     }),
-    column("peer_pid", "integer?", "Likewise", |s| peer(s, |_, entry| known(entry.flow().pid.into()))),
-    column("peer_comm", "text?", "Likewise", |s| peer(s, |_, entry| comm(entry.flow()))),
-    column("peer_state", "text?", "Likewise", |s| {
+    shared("peer_pid", "integer?", "Likewise", |s| peer(s, |_, entry| known(entry.flow().pid.into()))),
+    shared("peer_comm", "text?", "Likewise", |s| peer(s, |_, entry| comm(entry.flow()))),
+    shared("peer_state", "text?", "Likewise", |s| {
         peer(s, |_, entry| Value::Word(state_name(entry.flow().state)))
     }),
-    column("peer_tx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().tx))),
-    column("peer_rx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().rx))),
+    shared("peer_tx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().tx))),
+    shared("peer_rx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().rx))),
 ];
 
+/// A field of the left end's socket.
 const fn column(
     name: &'static str,
     kind: &'static str,
     doc: &'static str,
     value: fn(&Source<'_>) -> Value,
 ) -> Column {
-    Column { name, kind, doc, value }
+    Column { name, kind, doc, of_left: true, value }
+}
+
+/// A field that is known of a connection whichever of its ends is on this host.
+const fn shared(
+    name: &'static str,
+    kind: &'static str,
+    doc: &'static str,
+    value: fn(&Source<'_>) -> Value,
+) -> Column {
+    Column { name, kind, doc, of_left: false, value }
 }
 
 /// A field that does not exist.
@@ -202,8 +217,9 @@ fn comm(flow: &Flow) -> Value {
     comm_text(&flow.comm).map_or(Value::Null, Value::Text)
 }
 
-fn initiator(flow: &Flow) -> Value {
-    Role::of(flow.flags).connected().map_or(Value::Null, Value::Bool)
+fn initiator(source: &Source<'_>) -> Value {
+    let connected = Role::of(source.flow.flags).connected();
+    connected.map_or(Value::Null, |connected| Value::Bool(connected != source.row.turned))
 }
 
 /// Of an older socket only the time since flowtop found it is known.
@@ -228,5 +244,5 @@ fn seconds(ns: u64) -> f64 {
 }
 
 fn peer(source: &Source<'_>, value: fn(&FlowKey, &Entry) -> Value) -> Value {
-    source.row.peer.map_or(Value::Null, |(key, entry)| value(key, entry))
+    source.row.right().map_or(Value::Null, |(key, entry)| value(key, entry))
 }

@@ -30,9 +30,9 @@ mod state;
 mod tests;
 mod words;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use boundary::{Boundary, BoundaryError, End};
+pub use boundary::{Boundary, BoundaryError, Side};
 pub use error::FilterError;
 pub use net::Net;
 pub use pushdown::{Families, Pushdown};
@@ -58,6 +58,31 @@ pub trait Names {
     fn service(&self, name: &str) -> Option<u16>;
     /// The inode number of the network namespace that `netns self` means.
     fn own_netns(&self) -> u32;
+}
+
+/// Names that may be anything, for a look at the rest of an expression.
+struct AnyName;
+
+impl Names for AnyName {
+    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, String> {
+        Ok(vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
+    }
+
+    fn service(&self, _: &str) -> Option<u16> {
+        Some(0)
+    }
+
+    fn own_netns(&self) -> u32 {
+        0
+    }
+}
+
+/// Whether an expression is right as far as that can be said without the names in it.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn check(text: &str) -> Result<(), FilterError> {
+    Filter::parse(text, &AnyName).map(|_| ())
 }
 
 impl Filter {

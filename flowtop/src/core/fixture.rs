@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use flowtop_common::{Flow, FlowKey, flags};
 
+use super::filter::Boundary;
 use super::ledger::Ledger;
 use super::wire::Sample;
 
@@ -48,6 +49,16 @@ pub(super) fn ended(flow: Flow) -> Flow {
 
 pub(super) fn sample(at_s: u64, flows: &[(FlowKey, Flow)]) -> Sample {
     Sample { at_ns: at_s * S, flows: flows.to_vec(), ..Sample::default() }
+}
+
+/// A ledger with the IPv4 network `net` on its left that has taken an empty baseline at 0 s and then this sample.
+pub(super) fn ledger_inside(net: &str, sample: &Sample) -> Ledger {
+    let boundary = Boundary::new(&[net.to_owned()], &[]).unwrap();
+    let mut ledger = Ledger::new(1000, 0).seen_from(boundary.clone());
+    ledger.set_scope(Some(Box::new(boundary)));
+    ledger.apply(&Sample::default());
+    ledger.apply(sample);
+    ledger
 }
 
 /// A ledger that has taken an empty baseline at 0 s and then these samples.

@@ -97,7 +97,7 @@ impl Serialize for FlowObject<'_> {
         for field in ALL.iter().filter(|field| field.in_peer().is_none()) {
             object.serialize_entry(field.name, &field.value(row, at_ns))?;
         }
-        object.serialize_entry("peer", &row.peer.map(|_| PeerObject { row, at_ns }))?;
+        object.serialize_entry("peer", &row.right().map(|_| PeerObject { row, at_ns }))?;
         object.end()
     }
 }

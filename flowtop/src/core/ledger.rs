@@ -2,7 +2,8 @@
 //!
 //! The kernel's counters are absolute and only grow, so a flow's total is a subtraction: from its value in the first
 //! sample (the baseline), or, for a flow that came later, from the value it had when the kernel opened its entry.
-//! The totals of the host are the sum over the flows that count: of a connection with both ends here, the initiator.
+//! The totals of the host are the sum over the flows that count: of a connection with both ends here, the left one,
+//! which is the initiator or, where there is a border, the one inside.
 //!
 //! What is outside the scope is taken in like the rest and counts nowhere.
 //!
@@ -17,6 +18,8 @@ use std::collections::HashMap;
 
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 
+use super::filter::Boundary;
+use super::flow::Tuple;
 use super::scope::{Scope, Verdict};
 use super::window::{Bytes, Peak, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
@@ -63,6 +66,8 @@ pub struct Ledger {
     max_entries: usize,
     retain_closed_ns: u64,
     scope: Option<Box<dyn Scope>>,
+    /// Which ends are left; what does not cross it is left to the scope.
+    boundary: Boundary,
     /// Whether the windows take packets instead of bytes.
     in_packets: bool,
     /// Number of the newest sample, 1 for the baseline, 0 before it.
@@ -94,6 +99,7 @@ impl Ledger {
             max_entries: max_flows.saturating_mul(ENTRIES_PER_FLOW),
             retain_closed_ns: retain_closed_s.saturating_mul(NS_PER_S).max(Window::S40.ns()),
             scope: None,
+            boundary: Boundary::default(),
             in_packets: false,
             sample: 0,
             baseline_ns: 0,
@@ -118,6 +124,13 @@ impl Ledger {
     #[must_use]
     pub fn in_packets(self) -> Self {
         Self { in_packets: true, ..self }
+    }
+
+    /// The same ledger with the ends inside `boundary` on the left: what they send is sent. What does not cross it
+    /// counts as long as no scope says otherwise.
+    #[must_use]
+    pub fn seen_from(self, boundary: Boundary) -> Self {
+        Self { boundary, ..self }
     }
 
     /// What counts from the next sample on; `None` for everything. What has been counted stays.
@@ -250,7 +263,7 @@ impl Ledger {
             let (sample, at_ns, baseline) = (self.sample, self.at_ns, self.sample == 1);
             let entry = self.flows.entry(*key).or_insert_with(|| {
                 newborn.push(*key);
-                Entry::open(flow, baseline)
+                Entry::open(flow, baseline, self.boundary.side(&Tuple::of(key)))
             });
             if entry.has_ended() && flow.flags & flags::ENDED != 0 {
                 self.removable.push(*key);

@@ -16,19 +16,32 @@ pub mod merged;
 #[cfg(test)]
 mod tests;
 
-/// One connection, as its left end sees it: the initiator where both ends are on this host.
+/// One connection, as its left end sees it: the one inside where there is a border, else the initiator where both
+/// ends are on this host, else the local one.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// Identity of the left end.
+    /// Identity of the left end; of the right one if the left one is not on this host.
     pub key: &'a FlowKey,
     /// Addresses of the left end.
     pub tuple: Tuple,
-    /// The left end.
+    /// The end of `key`.
     pub entry: &'a Entry,
-    /// The other end, where it is on this host.
+    /// Whether that is the right end.
+    pub turned: bool,
+    /// The right end, where it is on this host and not that of `key`.
     pub peer: Option<(&'a FlowKey, &'a Entry)>,
+    /// Bytes of the left end since the start.
+    pub bytes: Bytes,
     /// Bytes of the left end in the last 2, 10, 40 s.
     pub rates: Rates,
+}
+
+impl<'a> Row<'a> {
+    /// The socket of the right end, where it is on this host.
+    #[must_use]
+    pub fn right(&self) -> Option<(&'a FlowKey, &'a Entry)> {
+        if self.turned { Some((self.key, self.entry)) } else { self.peer }
+    }
 }
 
 /// The rows of a view, one for each connection with bytes since the start. Hosts are sorted by address.
@@ -39,8 +52,7 @@ pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
         Sort::Destination => row.tuple.remote.ip().to_string(),
         _ => String::new(),
     };
-    let ranked =
-        connections(ledger).map(|row| (Rank::new(view, host(&row), &row.rates, row.entry.bytes()), row));
+    let ranked = connections(ledger).map(|row| (Rank::new(view, host(&row), &row.rates, row.bytes), row));
     arrange(ranked.collect(), view.limit, |row| (row.tuple, row.key.netns, row.key.id, *row.key))
 }
 
@@ -49,14 +61,20 @@ fn connections(ledger: &Ledger) -> impl Iterator<Item = Row<'_>> {
     ledger.entries().filter_map(|(key, entry)| row(ledger, key, entry))
 }
 
-/// The row that starts with this flow, unless it has no bytes or belongs to the row of its initiator.
+/// The row that starts with this flow, unless it has no bytes or belongs to the row of its left end.
 fn row<'a>(ledger: &'a Ledger, key: &'a FlowKey, entry: &'a Entry) -> Option<Row<'a>> {
     if entry.is_peer() {
         return None;
     }
     let peer = entry.peer().and_then(|peer| Some((peer, ledger.get(peer)?)));
-    let moved = entry.bytes().sum() > 0 || peer.is_some_and(|(_, peer)| peer.bytes().sum() > 0);
-    moved.then(|| Row { key, tuple: Tuple::of(key), entry, peer, rates: ledger.rates(entry) })
+    let (bytes, turned) = (entry.bytes(), entry.is_turned());
+    let moved = bytes.sum() > 0 || peer.is_some_and(|(_, peer)| peer.bytes().sum() > 0);
+    moved.then(|| {
+        let (tuple, rates) = (Tuple::of(key), ledger.rates(entry));
+        let (tuple, bytes, rates) =
+            if turned { (tuple.mirror(), bytes.mirror(), rates.mirror()) } else { (tuple, bytes, rates) };
+        Row { key, tuple, entry, turned, peer, bytes, rates }
+    })
 }
 
 /// Where a row stands: ascending by the host if hosts are sorted, then descending by the chosen window and the longer

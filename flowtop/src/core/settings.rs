@@ -3,6 +3,7 @@
 //! Not in here: how a value is read and written (`value`, `choice`, `quantity`), the syntax of the two files
 //! (`core::config_toml`, `core::iftoprc`), and the flags (`cli`).
 
+pub mod check;
 pub mod choice;
 pub mod quantity;
 pub mod value;
@@ -220,10 +221,12 @@ pub struct Assignment {
 }
 
 /// Why a text is no value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wrong {
     /// What would be right.
     pub right: String,
+    /// The text again, with the place that is wrong under it, where that is only a part of it.
+    pub pointer: Option<String>,
     /// What iftop prints before it goes on without the value; `None` where it does not go on.
     pub warning: Option<String>,
 }
@@ -237,39 +240,43 @@ pub struct Reading<'a> {
     pub check: &'a dyn Fn(&str, &str) -> Result<(), Wrong>,
 }
 
-/// A text that is no value of its setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadValue {
-    origin: Origin,
-    text: String,
-    right: String,
-}
+/// A text that is no value of its setting: who says it, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadValue(String);
 
-impl fmt::Display for BadValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, text, right } = self;
-        match origin {
-            Origin::Default => write!(f, "invalid value \"{text}\": {right}"),
-            Origin::Flag(flag) => write!(f, "invalid value \"{text}\" for {flag}: {right}"),
-            Origin::Line { file, line, word } => {
-                write!(f, "{file}:{line}: invalid value \"{text}\" for {word}: {right}")
-            }
-        }
+impl BadValue {
+    fn new(origin: &Origin, text: &str, wrong: &Wrong) -> Self {
+        let (place, setting) = match origin {
+            Origin::Default => (String::new(), "a default"),
+            Origin::Flag(flag) => (String::new(), flag.as_str()),
+            Origin::Line { file, line, word } => (format!("{file}:{line}: "), word.as_str()),
+        };
+        let right = &wrong.right;
+        Self(match &wrong.pointer {
+            None => format!("{place}invalid value \"{text}\" for {setting}: {right}"),
+            Some(pointer) => format!("{place}{setting}: {right}\n{pointer}"),
+        })
     }
 }
-
-impl std::error::Error for BadValue {}
 
 impl Reading<'_> {
     /// iftop's warning about a wrong text, or the error.
     fn forgive(&self, assignment: &Assignment, text: &str, wrong: Wrong) -> Result<String, BadValue> {
-        let origin = || assignment.origin.clone();
-        let error = |right| BadValue { origin: origin(), text: text.to_owned(), right };
-        wrong.warning.filter(|_| self.lenient).ok_or_else(|| error(wrong.right))
+        match wrong.warning {
+            Some(warning) if self.lenient => Ok(warning),
+            _ => Err(BadValue::new(&assignment.origin, text, &wrong)),
+        }
     }
 }
 
 impl<T: Value> Set<T> {
+    /// The error about a text in force that turned out to be wrong.
+    #[must_use]
+    pub fn bad(&self, text: &str, wrong: &Wrong) -> BadValue {
+        BadValue::new(&self.origin, text, wrong)
+    }
+
     /// Takes over what a layer says; the texts are warnings.
     fn assign(&mut self, assignment: &Assignment, reading: &Reading<'_>) -> Result<Vec<String>, BadValue> {
         let (mut texts, mut warnings) = (Vec::new(), Vec::new());
@@ -296,7 +303,7 @@ impl<T: Value> Set<T> {
             Ok(value) => *self = Self { value, origin: assignment.origin.clone() },
             Err(right) => {
                 let warning = T::warning(text, assignment.key.directive());
-                warnings.push(reading.forgive(assignment, text, Wrong { right, warning })?);
+                warnings.push(reading.forgive(assignment, text, Wrong { right, warning, pointer: None })?);
             }
         }
         Ok(warnings)

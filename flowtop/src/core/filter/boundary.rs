@@ -1,8 +1,11 @@
 //! `-F` and `-G`: which end of a flow is inside a network, and that a flow crosses its border.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use crate::core::flow::Tuple;
+use crate::core::scope::{Scope, Subject, Verdict};
 
 use super::net::{Net, ones_v4, ones_v6};
 
@@ -13,95 +16,182 @@ pub struct Boundary {
     v6: Vec<Net>,
 }
 
-/// One end of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The end of the flow's own socket.
-    Local,
-    /// The other end.
-    Remote,
+/// Where a flow stands to the border.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// There is no border in its family: it counts, and nobody says which end is left.
+    #[default]
+    Unwatched,
+    /// The end of the flow's own socket is inside, the other one outside.
+    LocalInside,
+    /// The other way round.
+    RemoteInside,
+    /// Both ends are inside, or both outside: the flow does not count.
+    NotAcross,
 }
 
 /// What is wrong with a network of `-F` or `-G`. The text says what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BoundaryError(String);
+#[error("{right}")]
+pub struct BoundaryError {
+    right: String,
+    /// What iftop prints before it goes on without the network; `None` where it would take it.
+    pub warning: Option<String>,
+}
 
 impl Boundary {
+    /// The border around these networks, IPv4 and IPv6.
+    ///
+    /// # Errors
+    /// The first one that is none.
+    pub fn new(v4: &[String], v6: &[String]) -> Result<Self, BoundaryError> {
+        let mut boundary = Self::default();
+        v4.iter().try_for_each(|text| boundary.add_v4(text))?;
+        v6.iter().try_for_each(|text| boundary.add_v6(text))?;
+        Ok(boundary)
+    }
+
     /// Adds `addr/len` or `addr/mask`. Bits of the address outside the mask are ignored, as iftop does.
     pub fn add_v4(&mut self, text: &str) -> Result<(), BoundaryError> {
-        let (addr, behind) = halves(text, "10.0.0.0/8")?;
-        let addr: Ipv4Addr = parsed(addr, text, "an IPv4 address", "10.0.0.0/8")?;
+        let notation = Notation { text, ..V4 };
+        let (addr, behind) = notation.halves()?;
+        let addr: Ipv4Addr = notation.address(addr)?;
         let mask = match behind.parse::<Ipv4Addr>() {
             Ok(mask) => mask.to_bits(),
-            Err(_) => ones_v4(prefix_bits(behind, text, 32)?),
+            Err(_) => ones_v4(notation.prefix_bits(behind)?),
         };
-        check_mask(text, mask.leading_ones() + mask.trailing_zeros() == 32, mask == 0)?;
+        notation.check_mask(mask.leading_ones() + mask.trailing_zeros() == 32, mask == 0)?;
         self.v4.push(Net::V4 { addr: addr.to_bits() & mask, mask });
         Ok(())
     }
 
     /// Adds `addr/len` or `addr/mask`, the mask in the form of an address.
     pub fn add_v6(&mut self, text: &str) -> Result<(), BoundaryError> {
-        let (addr, behind) = halves(text, "2001:db8::/32")?;
-        let addr: Ipv6Addr = parsed(addr, text, "an IPv6 address", "2001:db8::/32")?;
+        let notation = Notation { text, ..V6 };
+        let (addr, behind) = notation.halves()?;
+        let addr: Ipv6Addr = notation.address(addr)?;
         let mask = match behind.parse::<Ipv6Addr>() {
             Ok(mask) => mask.to_bits(),
-            Err(_) => ones_v6(prefix_bits(behind, text, 128)?),
+            Err(_) => ones_v6(notation.prefix_bits(behind)?),
         };
-        check_mask(text, mask.leading_ones() + mask.trailing_zeros() == 128, mask == 0)?;
+        notation.check_mask(mask.leading_ones() + mask.trailing_zeros() == 128, mask == 0)?;
         self.v6.push(Net::V6 { addr: addr.to_bits() & mask, mask });
         Ok(())
     }
 
-    /// The end that is shown on the left: the one inside. `None` drops the flow, because both ends are inside or
-    /// both outside. Without a network of its family a flow is not filtered and its local end is on the left.
+    /// Where a flow stands.
     #[must_use]
-    pub fn inside(&self, tuple: &Tuple) -> Option<End> {
+    pub fn side(&self, tuple: &Tuple) -> Side {
         let nets = if tuple.local.is_ipv4() { &self.v4 } else { &self.v6 };
         if nets.is_empty() {
-            return Some(End::Local);
+            return Side::Unwatched;
         }
         let is_inside = |addr: IpAddr| nets.iter().any(|net| net.contains(addr));
         match (is_inside(tuple.local.ip()), is_inside(tuple.remote.ip())) {
-            (true, false) => Some(End::Local),
-            (false, true) => Some(End::Remote),
-            _ => None,
+            (true, false) => Side::LocalInside,
+            (false, true) => Side::RemoteInside,
+            _ => Side::NotAcross,
         }
     }
 }
 
-fn halves<'a>(text: &'a str, example: &str) -> Result<(&'a str, &'a str), BoundaryError> {
-    let missing = || BoundaryError(format!("network `{text}` has no mask; write one like `{example}`"));
-    text.split_once('/').ok_or_else(missing)
-}
-
-fn parsed<T: std::str::FromStr>(
-    part: &str,
-    text: &str,
-    what: &str,
-    example: &str,
-) -> Result<T, BoundaryError> {
-    let wrong =
-        |_| BoundaryError(format!("`{part}` in network `{text}` is not {what}; write one like `{example}`"));
-    part.parse().map_err(wrong)
-}
-
-fn prefix_bits(part: &str, text: &str, most: u8) -> Result<u8, BoundaryError> {
-    let wrong = || BoundaryError(format!("`{part}` in network `{text}` is no mask; write 1 to {most}"));
-    // `parse` takes a plus sign, too.
-    let digits = part.bytes().all(|byte| byte.is_ascii_digit());
-    part.parse().ok().filter(|bits| digits && *bits <= most).ok_or_else(wrong)
-}
-
-fn check_mask(text: &str, ones_first: bool, is_zero: bool) -> Result<(), BoundaryError> {
-    if is_zero {
-        let why = "has everything inside, so no flow would cross its border; write a longer mask";
-        return Err(BoundaryError(format!("network `{text}` {why}")));
+impl Side {
+    /// Whether the flow's own end is the left one. `leads` tells where there is no border.
+    #[must_use]
+    pub fn is_left(self, leads: bool) -> bool {
+        match self {
+            Self::Unwatched | Self::NotAcross => leads,
+            Self::LocalInside => true,
+            Self::RemoteInside => false,
+        }
     }
-    if !ones_first {
-        let why = "has a mask with gaps; write its ones first, as in `255.255.0.0`";
-        return Err(BoundaryError(format!("network `{text}` {why}")));
+}
+
+impl Scope for Boundary {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        Verdict::both(self.side(&subject.tuple) != Side::NotAcross)
     }
-    Ok(())
+}
+
+/// How the networks of a family are written, and what iftop says when they are not.
+#[derive(Clone)]
+struct Notation<'a> {
+    text: &'a str,
+    example: &'static str,
+    family: &'static str,
+    bits: RangeInclusive<u8>,
+    no_mask: &'static str,
+    no_address: &'static str,
+    no_length: &'static str,
+    no_netmask: &'static str,
+}
+
+const V4: Notation<'static> = Notation {
+    text: "",
+    example: "10.0.0.0/8",
+    family: "an IPv4 address",
+    bits: 0..=32,
+    no_mask: "Could not parse net/mask",
+    no_address: "Invalid network address",
+    no_length: "Invalid netmask length",
+    no_netmask: "Invalid netmask",
+};
+
+const V6: Notation<'static> = Notation {
+    text: "",
+    example: "2001:db8::/32",
+    family: "an IPv6 address",
+    bits: 1..=128,
+    no_mask: "Could not parse IPv6 net/prefix",
+    no_address: "Invalid IPv6 network address",
+    no_length: "Invalid IPv6 prefix length",
+    no_netmask: "Invalid IPv6 netmask",
+};
+
+impl<'a> Notation<'a> {
+    fn wrong(right: impl Into<String>, warning: Option<(&str, &str)>) -> BoundaryError {
+        let warning = warning.map(|(what, about)| format!("{what}: {about}"));
+        BoundaryError { right: right.into(), warning }
+    }
+
+    fn halves(&self) -> Result<(&'a str, &'a str), BoundaryError> {
+        let missing = || {
+            let right = format!("give it a mask, as in {}", self.example);
+            Self::wrong(right, Some((self.no_mask, self.text)))
+        };
+        self.text.split_once('/').ok_or_else(missing)
+    }
+
+    fn address<T: FromStr>(&self, part: &str) -> Result<T, BoundaryError> {
+        let wrong = |_| {
+            let right = format!("give {} before the slash, as in {}", self.family, self.example);
+            Self::wrong(right, Some((self.no_address, part)))
+        };
+        part.parse().map_err(wrong)
+    }
+
+    fn prefix_bits(&self, part: &str) -> Result<u8, BoundaryError> {
+        // `parse` takes a plus sign, too.
+        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+        let warning = if is_number {
+            (self.no_length, part)
+        } else {
+            (self.no_netmask, self.text.split('/').next().unwrap_or_default())
+        };
+        let right = format!("give a mask of 1 to {} bits, as in {}", self.bits.end(), self.example);
+        let wrong = || Self::wrong(right, Some(warning));
+        part.parse().ok().filter(|bits| is_number && self.bits.contains(bits)).ok_or_else(wrong)
+    }
+
+    fn check_mask(&self, ones_first: bool, is_zero: bool) -> Result<(), BoundaryError> {
+        if is_zero {
+            let right = "give a longer mask: everything is inside of this one, so nothing crosses its border";
+            return Err(Self::wrong(right, None));
+        }
+        if !ones_first {
+            let right = format!("give a mask with its ones first, as in {}", self.example);
+            return Err(Self::wrong(right, None));
+        }
+        Ok(())
+    }
 }

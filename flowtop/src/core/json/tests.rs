@@ -4,7 +4,9 @@ use flowtop_common::{Flow, Loss};
 use serde_json::Value;
 
 use super::*;
-use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, flow as moved, key, ledger_of, sample};
+use crate::core::fixture::{
+    ACCEPTED, CONNECTED, OLDER, flow as moved, key, ledger_inside, ledger_of, sample,
+};
 
 const HEADING: Heading<'static> =
     Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry" };
@@ -83,6 +85,24 @@ fn what_is_not_known_is_null() {
         assert_eq!(flows[0].get(name), Some(&Value::Null), "{name}");
     }
     assert_eq!(flows[0]["remote_addr"], "2001:db8::1");
+}
+
+#[test]
+fn an_inside_that_is_not_here_is_seen_through_the_socket_that_is() {
+    let here = key(9, "192.0.2.1:80", "10.0.0.1:40000", 1);
+    let flow = Flow { pid: 17, comm: comm("nginx"), opened_ns: 500_000_000, ..moved(ACCEPTED, 5000, 300) };
+    let flows = flows(&ledger_inside("10.0.0.0/8", &sample(2, &[(here, flow)])));
+    let row = &flows[0];
+    assert_eq!((&row["local_addr"], &row["remote_port"]), (&"10.0.0.1".into(), &80.into()));
+    assert_eq!((&row["tx_bytes"], &row["rx_rate_2s"]), (&300.into(), &2500.0.into()));
+    assert_eq!((&row["initiator"], &row["age_s"]), (&true.into(), &1.5.into()));
+    for name in ["netns", "pid", "comm", "state", "segs_in", "idle_s"] {
+        assert_eq!(row.get(name), Some(&Value::Null), "{name}");
+    }
+    let peer = serde_json::json!({
+        "netns": 9, "pid": 17, "comm": "nginx", "state": "ESTABLISHED", "tx_bytes": 5000, "rx_bytes": 300
+    });
+    assert_eq!(row["peer"], peer);
 }
 
 #[test]

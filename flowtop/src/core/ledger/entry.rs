@@ -5,6 +5,7 @@ use std::ops::{Add, AddAssign};
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::pairs::Link;
+use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple};
 use crate::core::scope::{Scope, Subject, Verdict};
 use crate::core::window::{Bytes, Traffic};
@@ -47,6 +48,8 @@ pub struct Entry {
     pub(super) judged: bool,
     pub(super) traffic: Traffic,
     pub(super) link: Link,
+    /// Where the flow stands to the border of the ledger.
+    pub(super) side: Side,
     /// Number of the newest sample that had the flow.
     pub(super) seen: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
@@ -55,7 +58,7 @@ pub struct Entry {
 
 impl Entry {
     /// The entry of a flow that was not known, as it stood where its counting starts; its first update follows.
-    pub(super) fn open(flow: &Flow, baseline: bool) -> Self {
+    pub(super) fn open(flow: &Flow, baseline: bool, side: Side) -> Self {
         let at_opening = Bytes { tx: flow.base_tx_bytes, rx: flow.base_rx_bytes };
         let base = if baseline { counters(flow) } else { at_opening };
         // How many packets an older socket had moved before its entry was opened, nobody knows.
@@ -70,6 +73,7 @@ impl Entry {
             judged: false,
             traffic: Traffic::default(),
             link: Link::Alone,
+            side,
             seen: 0,
             closed_ns: None,
         }
@@ -93,21 +97,28 @@ impl Entry {
         self.link.peer()
     }
 
-    /// Whether this is the accepting end of a connection whose other end is here too.
+    /// Whether this is the right end of a connection whose left end is here too.
     #[must_use]
     pub fn is_peer(&self) -> bool {
-        matches!(self.link, Link::Acceptor(_))
+        matches!(self.link, Link::Right(_))
     }
 
-    /// Whether the totals of the host contain this flow. An acceptor whose connection cannot have left the host does
-    /// not count even when its initiator is not visible: that one is among the untracked.
+    /// Whether this is the right end of a connection whose left end, which is inside, is not here.
+    #[must_use]
+    pub fn is_turned(&self) -> bool {
+        matches!((&self.link, self.side), (Link::Alone, Side::RemoteInside))
+    }
+
+    /// Whether the totals of the host contain this flow. The right end of a connection that cannot have left the host
+    /// does not count even when the left one is not visible: that one is among the untracked.
     pub(super) fn counts(&self, key: &FlowKey) -> bool {
         match self.link {
-            Link::Initiator(_) => true,
-            Link::Acceptor(_) => false,
+            Link::Left(_) => true,
+            Link::Right(_) => false,
             Link::Alone => {
                 let tuple = Tuple::of(key);
-                !tuple.stays_on_host() || Role::of(self.flow.flags).leads(Role::Unknown, &tuple)
+                let leads = || Role::of(self.flow.flags).leads(Role::Unknown, &tuple);
+                !tuple.stays_on_host() || self.side.is_left(leads())
             }
         }
     }
@@ -161,9 +172,15 @@ impl Entry {
         counted
     }
 
-    /// Everything since the start that counts.
+    /// Everything since the start that counts, as the left end sees it.
     pub(super) fn moved(&self) -> Moved {
-        Moved { bytes: self.bytes(), packets: self.packets }
+        let Self { packets, .. } = *self;
+        let bytes = self.bytes();
+        if self.is_turned() {
+            Moved { bytes: bytes.mirror(), packets: packets.mirror() }
+        } else {
+            Moved { bytes, packets }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use flowtop_common::FlowKey;
 
 use super::Entry;
+use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple};
 
 /// How a flow stands to its connection. Links are mutual, and once made they stay.
@@ -18,17 +19,17 @@ use crate::core::flow::{Role, Tuple};
 pub(super) enum Link {
     /// The other end is not on this host, or not visible.
     Alone,
-    /// The initiator of a connection whose acceptor is this flow.
-    Initiator(Box<FlowKey>),
-    /// The acceptor of a connection whose initiator is this flow.
-    Acceptor(Box<FlowKey>),
+    /// The left end of a connection; the other one is this flow.
+    Left(Box<FlowKey>),
+    /// The right end of a connection; the other one is this flow.
+    Right(Box<FlowKey>),
 }
 
 impl Link {
     pub(super) fn peer(&self) -> Option<&FlowKey> {
         match self {
             Self::Alone => None,
-            Self::Initiator(peer) | Self::Acceptor(peer) => Some(peer),
+            Self::Left(peer) | Self::Right(peer) => Some(peer),
         }
     }
 }
@@ -44,6 +45,7 @@ struct Candidate {
     mirrored: bool,
     newborn: bool,
     role: Role,
+    side: Side,
 }
 
 impl Candidate {
@@ -57,6 +59,7 @@ impl Candidate {
             mirrored,
             newborn,
             role: Role::of(entry.flow.flags),
+            side: entry.side,
         }
     }
 
@@ -82,9 +85,9 @@ pub(super) fn join(flows: &mut HashMap<FlowKey, Entry>, newborn: &[FlowKey], sam
     for group in candidates.chunk_by_mut(|a, b| a.connection == b.connection) {
         join_group(group, &mut pairs);
     }
-    for (initiator, acceptor) in pairs {
-        link(flows, &initiator, Link::Initiator(Box::new(acceptor)));
-        link(flows, &acceptor, Link::Acceptor(Box::new(initiator)));
+    for (left, right) in pairs {
+        link(flows, &left, Link::Left(Box::new(right)));
+        link(flows, &right, Link::Right(Box::new(left)));
     }
 }
 
@@ -132,7 +135,7 @@ fn join_in_order(flows: &[&Candidate], joined: &mut HashSet<FlowKey>, pairs: &mu
         }
         joined.extend([one.key, other.key]);
         let one_leads = one.role.leads(other.role, &Tuple::of(&one.key));
-        pairs.push(if one_leads { (one.key, other.key) } else { (other.key, one.key) });
+        pairs.push(if one.side.is_left(one_leads) { (one.key, other.key) } else { (other.key, one.key) });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Births, closes, pairs and expiry, case by case; `model` has them all at random.
 
+mod bordered;
 mod model;
 mod scoped;
 

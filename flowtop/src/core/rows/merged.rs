@@ -53,7 +53,7 @@ impl End {
 /// What tells rows apart: both ends as they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ends {
-    /// The left end: the initiator where both are on this host, otherwise the local one.
+    /// The left end.
     pub source: End,
     /// The right end.
     pub destination: End,
@@ -104,7 +104,7 @@ fn merge(ledger: &Ledger, grouping: Grouping) -> Sums {
     // At most one each: growing step by step would cost more than the merging.
     let mut sums = Sums::with_capacity(ledger.entries().size_hint().0);
     for row in connections(ledger) {
-        add(&mut sums, Ends::new(&row, grouping), row.rates, row.entry.bytes());
+        add(&mut sums, Ends::new(&row, grouping), row.rates, row.bytes);
     }
     if grouping == Grouping::default() {
         join_mirrored(&mut sums);

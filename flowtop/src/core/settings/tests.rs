@@ -180,7 +180,7 @@ fn a_bad_line_is_named_by_file_and_number() {
 fn another_module_can_judge_a_text() {
     let check = |name: &str, text: &str| {
         let warning = Some(format!("Could not parse net/mask: {text}"));
-        let wrong = Wrong { right: "give an address".to_owned(), warning };
+        let wrong = Wrong { right: "give an address".to_owned(), warning, pointer: None };
         if name == "net" && !text.contains('/') { Err(wrong) } else { Ok(()) }
     };
     let nets = [assigned("net", &["10/8", "abc"], Origin::Flag("--net".to_owned())), flag("filter", "abc")];

@@ -4,7 +4,7 @@ use flowtop_common::{Flow, FlowKey};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, flow, key, ledger_of, sample};
+use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, flow, key, ledger_inside, ledger_of, sample};
 use crate::core::view::LineDisplay;
 use crate::core::window::Window;
 
@@ -100,21 +100,22 @@ fn a_hidden_side_is_one_for_each_family() {
 
 /// Two hosts on this host, each of which has connected to the other.
 fn mutual() -> Ledger {
+    ledger_of(&[sample(2, &mutual_flows())])
+}
+
+fn mutual_flows() -> [(FlowKey, Flow); 4] {
     let (a, b) = ("10.0.0.1", "10.0.0.2");
     let ends = |from: &str, to: &str, netns: [u32; 2], id| {
         let (from, to) = (format!("{from}:40000"), format!("{to}:80"));
         [(key(netns[0], &from, &to, id), CONNECTED), (key(netns[1], &to, &from, id + 1), ACCEPTED)]
     };
     let [there, back] = [ends(a, b, [1, 2], 1), ends(b, a, [2, 1], 3)];
-    ledger_of(&[sample(
-        2,
-        &[
-            (there[0].0, flow(CONNECTED, 10, 1)),
-            (there[1].0, flow(ACCEPTED, 1, 10)),
-            (back[0].0, flow(CONNECTED, 500, 20)),
-            (back[1].0, flow(ACCEPTED, 20, 500)),
-        ],
-    )])
+    [
+        (there[0].0, flow(CONNECTED, 10, 1)),
+        (there[1].0, flow(ACCEPTED, 1, 10)),
+        (back[0].0, flow(CONNECTED, 500, 20)),
+        (back[1].0, flow(ACCEPTED, 20, 500)),
+    ]
 }
 
 #[test]
@@ -124,6 +125,17 @@ fn a_pair_of_hosts_is_one_row_whoever_connected() {
         grouped(&mutual(), grouping(PortDisplay::On)),
         ["10.0.0.2:40000 > 10.0.0.1:80: 500/20", "10.0.0.1:40000 > 10.0.0.2:80: 10/1"]
     );
+}
+
+#[test]
+fn hosts_inside_a_border_are_left_whoever_connected() {
+    let net = |net: &str| ledger_inside(net, &sample(2, &mutual_flows()));
+    assert_eq!(grouped(&net("10.0.0.2/32"), grouping(PortDisplay::Off)), ["10.0.0.2 > 10.0.0.1: 501/30"]);
+    assert_eq!(
+        grouped(&net("10.0.0.2/32"), grouping(PortDisplay::On)),
+        ["10.0.0.2:40000 > 10.0.0.1:80: 500/20", "10.0.0.2:80 > 10.0.0.1:40000: 1/10"]
+    );
+    assert!(grouped(&net("10.0.0.0/8"), grouping(PortDisplay::Off)).is_empty());
 }
 
 /// Three hosts; the numeric order of their addresses is not that of their texts.
@@ -210,7 +222,7 @@ proptest! {
         let mut ledger = ledger_of(&[sample(2, &flows)]);
         let rows = super::rows(&ledger, &view, text);
         let turned = grouping == Grouping::default();
-        let expected = connections(&ledger).fold(Bytes::default(), |sum, row| sum + row.entry.bytes());
+        let expected = connections(&ledger).fold(Bytes::default(), |sum, row| sum + row.bytes);
         let sum = rows.iter().fold(Bytes::default(), |sum, row| sum + row.bytes);
         let in_2s = rows.iter().fold(Bytes::default(), |sum, row| sum + row.rates.bytes(Window::S2));
         prop_assert_eq!(sum.sum(), expected.sum());

@@ -1,0 +1,43 @@
+//! Texts of settings that have a language of their own: filters, networks, fields, regular expressions.
+//!
+//! Not in here: the languages themselves, and names in a filter, which only a host knows (`filter_names`).
+
+use regex::Regex;
+
+use super::Wrong;
+use crate::core::column;
+use crate::core::filter::{self, Boundary, BoundaryError, FilterError};
+
+/// Judges one text of the setting `name`. Host names and services in a filter are taken as known.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(name: &str, text: &str) -> Result<(), Wrong> {
+    match name {
+        "filter" => filter::check(text).map_err(|error| in_filter(&error, text)),
+        "net" => Boundary::default().add_v4(text).map_err(Wrong::from),
+        "net6" => Boundary::default().add_v6(text).map_err(Wrong::from),
+        "fields" => column::parse(text).map(|_| ()).map_err(|_| {
+            let right = format!("give names out of {}", column::names().join(","));
+            Wrong { right, ..Wrong::default() }
+        }),
+        "screen-filter" => Regex::new(text).map(|_| ()).map_err(|_| Wrong {
+            right: "give a regular expression, as ^10[.]|:443".to_owned(),
+            pointer: None,
+            warning: Some("Invalid regexp".to_owned()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// iftop ends at a filter that is not right.
+#[must_use]
+pub fn in_filter(error: &FilterError, text: &str) -> Wrong {
+    Wrong { right: error.to_string(), pointer: Some(error.pointer(text)), warning: None }
+}
+
+impl From<BoundaryError> for Wrong {
+    fn from(error: BoundaryError) -> Self {
+        Self { right: error.to_string(), pointer: None, warning: error.warning }
+    }
+}

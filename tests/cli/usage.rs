@@ -1,0 +1,133 @@
+//! What cannot be done as it was typed, or without rights: one sentence, exit code 2 or 1.
+
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+
+use super::*;
+
+/// Runs flowtop without any capability, whoever runs the test.
+fn without_rights(args: &[&str]) -> Output {
+    // The bounding set is the thread's own, and what it starts inherits it.
+    let drop_and_run = || {
+        if rustix::process::geteuid().is_root() {
+            for capability in CapabilitySet::all() {
+                // Older kernels do not know the newest ones.
+                let _ = remove_capability_from_bounding_set(capability);
+            }
+        }
+        output(args)
+    };
+    std::thread::scope(|scope| scope.spawn(drop_and_run).join()).unwrap()
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let output = output(&["--version"]);
+    assert_eq!(all(&output), (Some(0), concat!("flowtop ", env!("CARGO_PKG_VERSION"), "\n"), ""));
+}
+
+/// Arguments and the first line on stderr.
+const WRONG: &[(&[&str], &str)] = &[
+    (&["--frobnicate"], "error: unexpected argument '--frobnicate' found"),
+    (&["frobnicate"], "error: unrecognized subcommand 'frobnicate'"),
+    (
+        &["-t", "-s", "soon"],
+        "flowtop: invalid value \"soon\" for --seconds: give a whole number of seconds, 0 for reports without end",
+    ),
+    (&["-t", "-L", "all"], "flowtop: invalid value \"all\" for --limit: give a number of rows, 0 for all"),
+    (
+        &["-t", "-o", "5s"],
+        "flowtop: invalid value \"5s\" for --sort: give one of 2s, 10s, 40s, source, destination",
+    ),
+    (
+        &["-m", "10X"],
+        "flowtop: invalid value \"10X\" for --max-bandwidth: give bits per second: digits and at most one of b, k, m, g, as 10M",
+    ),
+    (&["-t", "--format", "xml"], "flowtop: invalid value \"xml\" for --format: give one of text, json, csv"),
+    (
+        &["-t", "--hooks", "xdp"],
+        "flowtop: invalid value \"xdp\" for --hooks: give one of auto, fentry, kprobe, tracepoint",
+    ),
+    (
+        &["-t", "-F", "10.0.0.0"],
+        "flowtop: invalid value \"10.0.0.0\" for --net: give it a mask, as in 10.0.0.0/8",
+    ),
+    (
+        &["-G", "::1/129", "--print-config"],
+        "flowtop: invalid value \"::1/129\" for --net6: give a mask of 1 to 128 bits, as in 2001:db8::/32",
+    ),
+    (
+        &["-f", "port 80 or", "--print-config"],
+        "flowtop: --filter: column 11: an expression is missing at the end; write one like `port 443`",
+    ),
+    (
+        &["-f", "port no-such-service", "--print-config"],
+        "flowtop: --filter: column 6: `no-such-service` is no TCP service that this host knows; write the number of the port",
+    ),
+    (&["-t", "--interval", "0"], "flowtop: invalid value \"0\" for --interval: give 0.1 to 86400 seconds"),
+    (&["--max-flows", "0"], "error: invalid value '0' for '--max-flows <N>': give 1 to 16777216 connections"),
+    (
+        &["doctor", "--max-flows", "x"],
+        "error: invalid value 'x' for '--max-flows <N>': give 1 to 16777216 connections",
+    ),
+    (&["-t", "doctor"], "error: the subcommand 'doctor' cannot be used with '--text'"),
+];
+
+#[test]
+fn wrong_usage_is_one_clear_line_first_and_exit_code_2() {
+    for (args, first_line) in WRONG {
+        let output = output(args);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{args:?}");
+        assert_eq!(stderr(&output).lines().next(), Some(*first_line), "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_view_there_is_a_sentence() {
+    let sentence = "flowtop: there is no interactive view yet; use -t for reports, --help for all flags\n";
+    assert_eq!(all(&output(&[])), (Some(2), "", sentence));
+}
+
+#[test]
+fn without_rights_a_report_is_one_sentence() {
+    let sentence = "flowtop: missing CAP_BPF to load programs and maps; run as root or `setcap cap_bpf,cap_perfmon,cap_sys_admin+ep` on the flowtop binary\n";
+    assert_eq!(all(&without_rights(&["-t", "-s", "1"])), (Some(1), "", sentence));
+}
+
+#[test]
+fn without_rights_doctor_names_what_is_missing() {
+    let output = without_rights(&["doctor"]);
+    let sentence = "flowtop: no hooks work on this kernel; the lines above say why\n";
+    assert_eq!((output.status.code(), stderr(&output)), (Some(1), sentence));
+    let said = stdout(&output);
+    for line in [
+        "cap_bpf        missing (to load programs and maps)",
+        "cap_perfmon    missing (to attach programs to kernel functions and read kernel memory)",
+        "cap_sys_admin  missing (to look into other network namespaces at the start)",
+        "result         flowtop cannot count here",
+    ] {
+        assert!(said.lines().any(|other| other == line), "{line}\nis not in\n{said}");
+    }
+    assert!(said.contains("does not work: missing CAP_BPF"), "{said}");
+}
+
+#[test]
+fn without_rights_doctor_speaks_json_all_the_same() {
+    let output = without_rights(&["doctor", "--json"]);
+    let finding: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!((&finding["chosen"], finding["plans"].as_array().map(Vec::len)), (&Value::Null, Some(3)));
+    assert_eq!(finding["capabilities"][0]["effective"], false);
+}
+
+#[test]
+fn what_is_not_there_is_named_with_what_is() {
+    let fields = output(&["-t", "--fields", "pid,bytes"]);
+    assert_eq!((fields.status.code(), stdout(&fields)), (Some(2), ""));
+    assert!(
+        stderr(&fields)
+            .starts_with("flowtop: invalid value \"bytes\" for --fields: give names out of local_addr,")
+    );
+    let interface = output(&["-t", "-i", "no such"]);
+    assert_eq!((interface.status.code(), stdout(&interface)), (Some(1), ""));
+    assert!(stderr(&interface).starts_with("flowtop: there is no interface \"no such\"; take one of "));
+}
