@@ -1,9 +1,13 @@
 //! The wire between the kernel side and user space: what the maps hold, byte for byte.
 //!
 //! Everything here is `repr(C)` without hidden padding, and its size is asserted, because the kernel copies these
-//! values as bytes. Addresses are 16 bytes, IPv4 as `::ffff:a.b.c.d`. Nothing here computes anything: the numbers
-//! are made in `flowtop-ebpf` and read in `flowtop::core::wire`.
+//! values as bytes. Addresses are 16 bytes, IPv4 as `::ffff:a.b.c.d`. The numbers are made in `flowtop-ebpf` and read in
+//! `flowtop::core::wire`; the one thing that both sides compute is [`Admission::admits`].
 #![no_std]
+
+mod admission;
+
+pub use admission::{Admission, Net, PortRange, check, family, words};
 
 /// Identity of one flow: the 5-tuple (the protocol is always TCP), where it lives, and which socket carried it.
 ///

@@ -3,7 +3,7 @@
 
 use crate::{
     constants::constant,
-    find::{self, Place},
+    find::{self, Cached, Place},
     maps::{SocketState, add},
     owner,
     read::{Access, Socket},
@@ -25,15 +25,16 @@ pub enum Sent {
 /// The application has sent on the socket at this address.
 #[inline(always)]
 pub fn sent<A: Access>(sk: *const c_void, how: Sent) {
-    if let Some((sk, slot)) = A::cached(sk) {
-        match how {
-            Sent::Locked(_) => used_slot(&sk, slot),
-            Sent::Unlocked(_) => sent_unlocked_slot(&sk, slot),
-        }
-    } else if let Some(sk) = A::socket(sk) {
-        match how {
-            Sent::Locked(ret) => used(&sk, find::known_or_missed(&sk, ret)),
-            Sent::Unlocked(ret) => sent_unlocked(&sk, find::known_or_missed(&sk, ret), ret),
+    match (A::cached(sk), how) {
+        (Cached::Slot((sk, slot)), Sent::Locked(_)) => used_slot(&sk, slot),
+        (Cached::Slot((sk, slot)), Sent::Unlocked(_)) => sent_unlocked_slot(&sk, slot),
+        (Cached::Ignored, _) => {}
+        (Cached::Unknown, _) => {
+            let Some(sk) = A::socket(sk) else { return };
+            match how {
+                Sent::Locked(ret) => used(&sk, find::known_or_missed(&sk, ret)),
+                Sent::Unlocked(ret) => sent_unlocked(&sk, find::known_or_missed(&sk, ret), ret),
+            }
         }
     }
 }
@@ -41,10 +42,13 @@ pub fn sent<A: Access>(sk: *const c_void, how: Sent) {
 /// The application has, or may have, received from the socket at this address. Under the socket lock.
 #[inline(always)]
 pub fn received<A: Access>(sk: *const c_void) {
-    if let Some((sk, slot)) = A::cached(sk) {
-        used_slot(&sk, slot);
-    } else if let Some(sk) = A::socket(sk) {
-        used(&sk, find::known_or_missed(&sk, 0));
+    match A::cached(sk) {
+        Cached::Slot((sk, slot)) => used_slot(&sk, slot),
+        Cached::Ignored => {}
+        Cached::Unknown => {
+            let Some(sk) = A::socket(sk) else { return };
+            used(&sk, find::known_or_missed(&sk, 0));
+        }
     }
 }
 

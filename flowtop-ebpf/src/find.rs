@@ -3,7 +3,8 @@
 //!
 //! The cache is an array of slot numbers indexed by the low bits of the socket's cookie, a number that the kernel gives
 //! a socket once and to no other (`sock_gen_cookie`, counts up on each CPU). A slot holds the cookie of its socket, so
-//! a number that belongs to another socket, or to nobody any more, is noticed. A hit needs no helper call.
+//! a number that belongs to another socket, or to nobody any more, is noticed. A hit needs no helper call. A socket
+//! that is not of interest has its own cookie there, with [`IGNORED`], in place of a slot.
 
 use crate::{
     constants::constant,
@@ -22,8 +23,8 @@ pub enum Place<'a> {
     Slot(&'a mut Slot),
     /// Into the reserved entry: the flow table was full.
     Untracked(&'a mut SocketState),
-    /// It has no flow, or another event is opening it just now; the next event, or the end of the flow, brings what
-    /// this one would have.
+    /// It has no flow or is not of interest, or another event is opening it just now; then the next event, or the end
+    /// of the flow, brings what this one would have.
     Nowhere,
 }
 
@@ -33,8 +34,10 @@ pub enum Place<'a> {
 #[inline(always)]
 pub fn known_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Place<'a> {
     let Some(of) = state_or_missed(sk, ret) else { return Place::Nowhere };
-    if of.slot != slots::NONE as u32 {
-        remember(A::cookie(sk.sk), of.slot);
+    if of.flags & socket::IGNORED != 0 {
+        remember(A::cookie(sk.sk), None);
+    } else if of.slot != slots::NONE as u32 {
+        remember(A::cookie(sk.sk), Some(of.slot));
     }
     place(of)
 }
@@ -81,28 +84,51 @@ fn slot<'a>(number: u32) -> Option<&'a mut Slot> {
     Some(unsafe { &mut *slot })
 }
 
-/// The slot that the cache has for a socket.
+/// Bit of an element of the cache beside the socket's cookie: the socket is not of interest.
+const IGNORED: u64 = 1 << 63;
+
+/// What the cache knows of a socket.
+pub enum Cached<T> {
+    /// Its slot.
+    Slot(T),
+    /// It is not of interest.
+    Ignored,
+    /// Nothing.
+    Unknown,
+}
+
+/// Asks the cache.
 #[inline(always)]
-pub fn cached<'a>(sk: *const c_void) -> Option<&'a mut Slot> {
+pub fn cached<'a>(sk: *const c_void) -> Cached<&'a mut Slot> {
     if constant(Constant::CookieMask) == 0 {
-        return None;
+        return Cached::Unknown;
     }
     // SAFETY: the argument of a typed hook.
     let cookie: u64 = unsafe { Typed::load(sk, Field::Cookie) };
-    let number = *SLOT_OF_COOKIE.get(cookie as u32 & constant(Constant::CookieMask) as u32)?;
-    let slot = slot(number)?;
-    // A slot that nobody uses has cookie 0, and so has a socket without a cookie.
-    (cookie != 0 && slot.cookie == cookie).then_some(slot)
+    let Some(element) = SLOT_OF_COOKIE.get(index_of(cookie)) else { return Cached::Unknown };
+    if let Some(slot) = slot(*element as u32)
+        && slot.cookie == cookie
+        // A slot that nobody uses has cookie 0, and so has a socket without a cookie.
+        && cookie != 0
+    {
+        return Cached::Slot(slot);
+    }
+    if *element == IGNORED | cookie { Cached::Ignored } else { Cached::Unknown }
 }
 
-/// Puts a slot into the cache.
+/// Puts a slot into the cache, or that the socket has none because it is not of interest.
 #[inline(always)]
-pub fn remember(cookie: u64, number: u32) {
+pub fn remember(cookie: u64, slot: Option<u32>) {
     if constant(Constant::CookieMask) == 0 || cookie == 0 {
         return;
     }
-    if let Some(cached) = SLOT_OF_COOKIE.get_ptr_mut(cookie as u32 & constant(Constant::CookieMask) as u32) {
+    if let Some(element) = SLOT_OF_COOKIE.get_ptr_mut(index_of(cookie)) {
         // SAFETY: the lookup succeeded; one store.
-        unsafe { *cached = number }
+        unsafe { *element = slot.map_or(IGNORED | cookie, u64::from) }
     }
+}
+
+#[inline(always)]
+fn index_of(cookie: u64) -> u32 {
+    cookie as u32 & constant(Constant::CookieMask) as u32
 }

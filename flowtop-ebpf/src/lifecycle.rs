@@ -6,7 +6,7 @@
 use crate::{
     account::{refresh_received, refresh_wire, store_unlocked, update},
     find::{self, Place},
-    maps::{FLOWS, SLOTS, SocketState, lose, socket},
+    maps::{ADMISSION, FLOWS, SLOTS, SocketState, lose, socket},
     read::{Access, Socket},
     slots,
     totals::{self, state},
@@ -124,6 +124,10 @@ pub fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sen
         rx_bytes = received.bytes;
     }
     of.flags |= socket::HAS_FLOW;
+    if !is_admitted(&key) {
+        of.flags |= socket::IGNORED;
+        return find::remember(A::cookie(sk.sk), None);
+    }
     let slot = match claim(of, &key) {
         Claim::Slot(slot) => slot,
         Claim::Elsewhere => return,
@@ -132,7 +136,7 @@ pub fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sen
     slot.key = key;
     (slot.tx_origin, slot.rx_origin) = (of.tx_origin, of.rx_origin);
     slot.cookie = A::cookie(sk.sk);
-    find::remember(slot.cookie, of.slot);
+    find::remember(slot.cookie, Some(of.slot));
     slot.flow = Flow {
         tx_bytes,
         rx_bytes,
@@ -145,6 +149,13 @@ pub fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sen
     compiler_fence(Ordering::Release);
     // SAFETY: a field of the slot. Volatile, so that it is written last: user space looks at nothing else before.
     unsafe { ptr::write_volatile(&raw mut slot.flow.flags, of.flags & ENTRY_FLAGS | flags::OPEN) }
+}
+
+/// Whether the flow may be of interest. A function of its own, since it is long when unrolled.
+#[inline(never)]
+fn is_admitted(key: &FlowKey) -> bool {
+    let Some(admission) = ADMISSION.get(0) else { return true };
+    admission.admits(key)
 }
 
 /// What became of the attempt to get an entry.

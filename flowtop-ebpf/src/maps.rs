@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::{btf_map, map},
     maps::{Array, HashMap, PerCpuArray},
 };
-use flowtop_common::{Allocation, FlowKey, Loss, Slot, Untracked};
+use flowtop_common::{Admission, Allocation, FlowKey, Loss, Slot, Untracked};
 
 /// What is remembered of one socket between events.
 #[repr(C)]
@@ -33,6 +33,8 @@ pub mod socket {
     pub const UNTRACKED: u32 = 1 << 17;
     /// The other end counts in the totals of this host.
     pub const MIRRORED: u32 = 1 << 18;
+    /// The socket has a flow that is not of interest: it counts nowhere.
+    pub const IGNORED: u32 = 1 << 19;
 }
 
 /// `BPF_F_MMAPABLE`: user space reads and writes the array without system calls.
@@ -57,7 +59,11 @@ pub static FREE: Array<u64> = Array::with_max_entries(1 << 17, MMAPABLE);
 
 /// Cache: the slot of a socket by the low bits of its cookie (see `find`). A power of two, like [`FREE`].
 #[map]
-pub static SLOT_OF_COOKIE: Array<u32> = Array::with_max_entries(1, 0);
+pub static SLOT_OF_COOKIE: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Which flows get an entry; one element.
+#[map]
+pub static ADMISSION: Array<Admission> = Array::with_max_entries(1, MMAPABLE);
 
 /// What sockets carried that found [`FLOWS`] full.
 #[map]

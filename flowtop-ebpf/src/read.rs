@@ -3,7 +3,7 @@
 
 use crate::{
     constants::{constant, offset},
-    find,
+    find::{self, Cached},
     maps::{SOCKET_STORAGE, SOCKET_TABLE, SocketState},
 };
 use aya_ebpf::{
@@ -18,8 +18,8 @@ use flowtop_common::{Constant, Field, Slot, placeholder, store};
 
 /// A way to look at kernel memory.
 pub trait Access: Sized {
-    /// The slot that is known for the socket at no cost.
-    fn cached<'a>(sk: *const c_void) -> Option<(Socket<Self>, &'a mut Slot)>;
+    /// What is known of the socket at no cost.
+    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, &'a mut Slot)>;
 
     /// The socket at an address that a hook has got, if it is one of TCP.
     fn socket(sk: *const c_void) -> Option<Socket<Self>>;
@@ -51,9 +51,15 @@ pub struct Probed;
 
 impl Access for Typed {
     #[inline(always)]
-    fn cached<'a>(sk: *const c_void) -> Option<(Socket<Self>, &'a mut Slot)> {
-        let slot = find::cached(sk)?;
-        Some((Socket::known(sk)?, slot))
+    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, &'a mut Slot)> {
+        match find::cached(sk) {
+            Cached::Slot(slot) => match Socket::known(sk) {
+                Some(socket) => Cached::Slot((socket, slot)),
+                None => Cached::Unknown,
+            },
+            Cached::Ignored => Cached::Ignored,
+            Cached::Unknown => Cached::Unknown,
+        }
     }
 
     #[inline(always)]
@@ -98,8 +104,8 @@ impl Access for Typed {
 
 impl Access for Probed {
     #[inline(always)]
-    fn cached<'a>(_sk: *const c_void) -> Option<(Socket<Self>, &'a mut Slot)> {
-        None
+    fn cached<'a>(_sk: *const c_void) -> Cached<(Socket<Self>, &'a mut Slot)> {
+        Cached::Unknown
     }
 
     #[inline(always)]

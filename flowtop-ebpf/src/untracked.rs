@@ -7,8 +7,7 @@ use crate::{
     read::{Access, Socket},
     totals,
 };
-use core::ptr;
-use flowtop_common::{FlowKey, flags};
+use flowtop_common::{FlowKey, flags, words};
 
 /// The flow table was full. What the socket has carried so far is history.
 #[inline(always)]
@@ -87,12 +86,6 @@ fn mirrored(key: &FlowKey, role: u32) -> bool {
 fn favoured(local: (u16, [u64; 2]), remote: (u16, [u64; 2])) -> bool {
     let number = |(port, [high, low]): (u16, [u64; 2])| (port, u64::from_be(high), u64::from_be(low));
     number(local) >= number(remote)
-}
-
-#[inline(always)]
-fn words(address: &[u8; 16]) -> [u64; 2] {
-    // SAFETY: 16 bytes, aligned because the key is.
-    unsafe { ptr::read(ptr::from_ref(address).cast()) }
 }
 
 /// `127.0.0.0/8` or `::1`.

@@ -48,7 +48,8 @@ enum Wake {
 pub fn run(settings: &Settings, filter: Filter) -> Result<()> {
     let printer = Printer::new(settings)?;
     let boundary = boundary(settings)?;
-    let live = Live::start(settings.hooks.value.wanted(), settings.max_flows.value.0)?;
+    let admission = filter.pushdown().admission();
+    let live = Live::start_for(settings.hooks.value.wanted(), settings.max_flows.value.0, &admission)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

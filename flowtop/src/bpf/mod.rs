@@ -16,7 +16,7 @@ use crate::core::{
 };
 use anyhow::{Context as _, Result, bail};
 use aya::{Ebpf, programs::Iter};
-use flowtop_common::{FlowKey, store};
+use flowtop_common::{Admission, FlowKey, store};
 use load::Refused;
 use probe::Host;
 use read::Reader;
@@ -59,17 +59,28 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts counting with the first plan that loads, attaches and passes the self-check.
+    /// Starts counting every flow: see [`Live::start_for`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(wanted: Option<Hooks>, max_flows: u32) -> Result<Self> {
+        Self::start_for(wanted, max_flows, &Admission::default())
+    }
+
+    /// Starts counting with the first plan that loads, attaches and passes the self-check. Flows that do not meet the
+    /// condition get no entry, unless they are opened while this starts.
     ///
     /// # Errors
     /// Missing rights, a kernel without type information, or no plan that works.
-    pub fn start(wanted: Option<Hooks>, max_flows: u32) -> Result<Self> {
+    pub fn start_for(wanted: Option<Hooks>, max_flows: u32, admission: &Admission) -> Result<Self> {
         probe::require_rights()?;
         let host = probe::host()?;
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, max_flows)? {
                 Ok(Loaded { mut ebpf, reader, iterator, plan }) => {
+                    // Behind the self-check, whose flows nobody asked for.
+                    read::admit(&mut ebpf, admission)?;
                     let unseeded = iterator.and_then(|()| seed_sockets(&mut ebpf)).err();
                     sys::trim_memory();
                     return Ok(Self {

@@ -7,7 +7,7 @@ use aya::{
     Ebpf,
     maps::{Array, Map, MapData, PerCpuArray},
 };
-use flowtop_common::{Allocation, FlowKey, Loss, Slot, Untracked, flags};
+use flowtop_common::{Admission, Allocation, FlowKey, Loss, Slot, Untracked, flags};
 use std::{
     collections::HashMap,
     os::fd::{AsFd as _, BorrowedFd},
@@ -102,6 +102,15 @@ impl Reader {
     fn index(&self) -> BorrowedFd<'_> {
         self.flows.fd().as_fd()
     }
+}
+
+/// From now on only flows that meet this condition get an entry.
+///
+/// # Errors
+/// As for [`Reader::new`].
+pub fn admit(ebpf: &mut Ebpf, admission: &Admission) -> Result<()> {
+    mapped::<Admission>(ebpf, "ADMISSION")?.publish(admission);
+    Ok(())
 }
 
 /// The reserved entry from the words it consists of.

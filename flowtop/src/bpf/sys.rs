@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "raw system calls; see the SAFETY comment of each")]
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
-use flowtop_common::{Allocation, FlowKey, Slot};
+use flowtop_common::{Admission, Allocation, FlowKey, Slot};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::{
     io, mem,
@@ -22,6 +22,8 @@ unsafe impl Element for u64 {}
 unsafe impl Element for Slot {}
 // SAFETY: as above.
 unsafe impl Element for Allocation {}
+// SAFETY: as above.
+unsafe impl Element for Admission {}
 
 /// A BPF array in our own memory (`BPF_F_MMAPABLE`, Linux 5.5). The kernel side writes it at any time, so elements are
 /// copied in and out, never borrowed.
@@ -96,6 +98,16 @@ impl Mapped<Allocation> {
         fence(Ordering::Release);
         // SAFETY: a field within the mapping, which only we write.
         unsafe { (&raw mut (*self.pointer(0)).tail).write_volatile(tail) }
+    }
+}
+
+impl Mapped<Admission> {
+    /// Replaces the condition. Programs run meanwhile: as long as it is incomplete there is none.
+    pub fn publish(&mut self, admission: &Admission) {
+        self.set(0, Admission { checks: 0, ..*admission });
+        fence(Ordering::Release);
+        // SAFETY: a field within the mapping, which only we write.
+        unsafe { (&raw mut (*self.pointer(0)).checks).write_volatile(admission.checks) }
     }
 }
 

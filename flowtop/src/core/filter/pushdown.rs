@@ -6,10 +6,12 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use flowtop_common::{Admission, PortRange, check, family, words};
+
 use crate::core::flow::Tuple;
 
 use super::expr::{Expr, Test, Word};
-use super::net::Net;
+use super::net::{self, Net};
 
 /// A necessary condition for a flow to pass. All three parts have to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,11 @@ impl Families {
     const NONE: Self = Self { v4: false, v6: false };
     const V4: Self = Self { v4: true, v6: false };
     const V6: Self = Self { v4: false, v6: true };
+
+    fn bits(self) -> u32 {
+        let bit = |wanted: bool, bit: u32| if wanted { bit } else { 0 };
+        bit(self.v4, family::V4) | bit(self.v6, family::V6)
+    }
 }
 
 impl Pushdown {
@@ -56,6 +63,31 @@ impl Pushdown {
         family
             && self.ports.as_ref().is_none_or(|ports| ports.iter().any(port))
             && self.nets.as_ref().is_none_or(|nets| nets.iter().any(net))
+    }
+
+    /// The same for the kernel side. A list that is longer than there is room for restricts nothing there.
+    #[must_use]
+    pub fn admission(&self) -> Admission {
+        let mut admission = Admission::default();
+        if self.families != Families::BOTH {
+            admission.checks |= check::FAMILY;
+            admission.families = self.families.bits();
+        }
+        if let Some(ports) = self.ports.as_ref().filter(|ports| ports.len() <= Admission::LISTED) {
+            admission.checks |= check::PORT;
+            for (place, range) in admission.port.iter_mut().zip(ports) {
+                *place = PortRange { first: *range.start(), last: *range.end() };
+                admission.ports += 1;
+            }
+        }
+        if let Some(nets) = self.nets.as_ref().filter(|nets| nets.len() <= Admission::LISTED) {
+            admission.checks |= check::NET;
+            for (place, (addr, prefix_bits)) in admission.net.iter_mut().zip(nets) {
+                *place = wire_net(*addr, *prefix_bits);
+                admission.nets += 1;
+            }
+        }
+        admission
     }
 
     /// The condition of an expression.
@@ -119,9 +151,20 @@ impl Pushdown {
     }
 }
 
+/// A network with its addresses as on the wire, where IPv4 is mapped into IPv6.
+fn wire_net(addr: IpAddr, prefix_bits: u8) -> flowtop_common::Net {
+    let (addr, prefix_bits, family) = match addr {
+        IpAddr::V4(addr) => (addr.to_ipv6_mapped(), prefix_bits + 96, family::V4),
+        IpAddr::V6(addr) => (addr, prefix_bits, family::V6),
+    };
+    let mask = net::ones_v6(prefix_bits);
+    let words = |bits: u128| words(&bits.to_be_bytes());
+    flowtop_common::Net { address: words(addr.to_bits() & mask), mask: words(mask), family: family.into() }
+}
+
 fn is_in((addr, prefix_bits): (IpAddr, u8), asked: IpAddr) -> bool {
     let net = match addr {
-        IpAddr::V4(addr) => Net::masked_v4(addr, super::net::ones_v4(prefix_bits)),
+        IpAddr::V4(addr) => Net::masked_v4(addr, net::ones_v4(prefix_bits)),
         IpAddr::V6(addr) => Net::prefixed_v6(addr, prefix_bits),
     };
     net.is_some_and(|net| net.contains(asked))

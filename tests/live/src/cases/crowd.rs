@@ -18,6 +18,11 @@ pub const CASES: &[Case] = &[
         short_connections,
     ),
     Case::exact("more connections than the table holds", "excess that vanishes", full_table),
+    Case::exact(
+        "a filter that keeps a crowd out of the table",
+        "a filter asked too late: the table full of what nobody wants; or too early: what it wants is gone",
+        filtered_crowd,
+    ),
 ];
 
 fn short_connections(stage: &mut Stage<'_>) -> Result<()> {
@@ -73,6 +78,50 @@ fn full_table(stage: &mut Stage<'_>) -> Result<()> {
     let ends = outcomes(&pairs)?;
     bench.check_report("after the close", |report| judge_full_table(&ends, report))?;
     bench.quit()
+}
+
+/// Some are older than the start, some meet the filter at one port, and the table has room for these alone.
+fn filtered_crowd(stage: &mut Stage<'_>) -> Result<()> {
+    const CROWD: usize = 200;
+    let (crowd, wanted) = (Listener::bind(LOOPBACK)?, Listener::bind(LOOPBACK)?);
+    let connect = |listener: &Listener, count: usize| -> Result<Vec<Pair>> {
+        (0..count).map(|_| Pair::over(listener, None)).collect()
+    };
+    let mut others = connect(&crowd, CROWD)?;
+    let mut pairs = connect(&wanted, 3)?;
+    let filter = format!("tcp port {}", wanted.address.port());
+    let mut bench = stage.start(&["--max-flows", "32", "-f", &filter])?;
+    others.extend(connect(&crowd, CROWD)?);
+    pairs.extend(connect(&wanted, 3)?);
+    for (number, pair) in others.iter_mut().chain(&mut pairs).enumerate() {
+        pair.ask(1_000 + number, 2_003)?;
+        pair.ask(7, 11)?;
+    }
+    let expected = outcomes(&pairs)?;
+    bench.check_report("while open", |report| judge_filtered(&expected, report))?;
+    for pair in others.iter_mut().chain(&mut pairs) {
+        pair.close();
+    }
+    bench.check_report("after the close", |report| judge_filtered(&expected, report))?;
+    bench.quit()
+}
+
+fn judge_filtered(connections: &[Connection], report: &Report) -> Result<(), String> {
+    let shown = ends_of(report);
+    let expected: HashMap<Tuple, Bytes> = connections.iter().flat_map(both_ends).collect();
+    if shown != expected {
+        return Err(format!("expected {expected:?}, got {shown:?}"));
+    }
+    if (report.untracked.flows, report.untracked.bytes) != (0, Bytes::default()) {
+        return Err(format!("untracked: expected nothing, got {:?}", report.untracked));
+    }
+    // Nobody saw who connected the older ones, so what counts of them is the end that is shown on the left.
+    let rows = report.flows.iter().map(|row| row.bytes).fold(Bytes::default(), sum);
+    if report.totals == rows {
+        Ok(())
+    } else {
+        Err(format!("totals: expected {rows:?}, got {:?}", report.totals))
+    }
 }
 
 fn outcomes(pairs: &[Pair]) -> Result<Vec<Connection>> {

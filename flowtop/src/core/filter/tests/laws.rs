@@ -5,9 +5,16 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use flowtop_common::{Admission, Flow, FlowKey, flags};
+
 use super::expr::{Ends, Expr, Test, Word};
 use super::*;
+use crate::core::fixture;
 use crate::core::flow::Tuple;
+use crate::core::json::{self, Heading};
+use crate::core::ledger::Ledger;
+use crate::core::view::View;
+use crate::core::wire::Sample;
 
 /// Few values, so that filters and flows meet.
 fn addr() -> impl Strategy<Value = IpAddr> {
@@ -81,6 +88,10 @@ fn a_filter() -> impl Strategy<Value = Filter> {
 fn a_tuple() -> impl Strategy<Value = Tuple> {
     let end = || (addr(), port()).prop_map(std::net::SocketAddr::from);
     (end(), end()).prop_map(|(local, remote)| Tuple { local, remote })
+}
+
+fn key_of(tuple: &Tuple, id: u64) -> FlowKey {
+    fixture::key(1, &tuple.local.to_string(), &tuple.remote.to_string(), id)
 }
 
 fn a_subject() -> impl Strategy<Value = Subject<'static>> {
@@ -185,6 +196,38 @@ proptest! {
         if verdict.tx || verdict.rx {
             prop_assert!(filter.pushdown().admits(&subject.tuple), "{} {:?}", filter, filter.pushdown());
         }
+    }
+
+    #[test]
+    fn the_kernel_admits_what_the_pushdown_admits(filter in a_filter(), subject in a_subject()) {
+        let (tuple, pushdown) = (subject.tuple, filter.pushdown());
+        prop_assume!(tuple.local.is_ipv4() == tuple.remote.is_ipv4());
+        let admitted = pushdown.admission().admits(&key_of(&tuple, 1));
+        let fit = pushdown.ports.as_ref().is_none_or(|ports| ports.len() <= Admission::LISTED)
+            && pushdown.nets.as_ref().is_none_or(|nets| nets.len() <= Admission::LISTED);
+        prop_assert!(admitted || !pushdown.admits(&tuple), "{} {:?}", filter, pushdown.admission());
+        prop_assert!(!admitted || !fit || pushdown.admits(&tuple), "{} {:?}", filter, pushdown.admission());
+    }
+
+    #[test]
+    fn reports_do_not_depend_on_where_the_filter_is_asked(filter in a_filter(), tuples in vec(a_tuple(), 1..20)) {
+        let admission = filter.pushdown().admission();
+        let report = |flows: &[(FlowKey, Flow)]| {
+            let mut ledger = Ledger::new(1000, 0);
+            ledger.set_scope(Some(Box::new(filter.clone())));
+            ledger.apply(&Sample::default());
+            ledger.apply(&fixture::sample(1, flows));
+            let heading = Heading { time: "", host: "", hooks: "" };
+            json::report(&heading, &ledger, &View::default(), None)
+        };
+        let mirrored = tuples.iter().flat_map(|&tuple| [tuple, tuple.mirror()]);
+        let one_family = mirrored.filter(|tuple| tuple.local.is_ipv4() == tuple.remote.is_ipv4());
+        let all: Vec<_> = (1_u32..)
+            .zip(one_family)
+            .map(|(n, tuple)| (key_of(&tuple, n.into()), fixture::flow(flags::BORN, u64::from(n), 2 * u64::from(n))))
+            .collect();
+        let admitted: Vec<_> = all.iter().filter(|(key, _)| admission.admits(key)).copied().collect();
+        prop_assert_eq!(report(&all), report(&admitted), "{}", filter);
     }
 
     #[test]
