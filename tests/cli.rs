@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+mod command_lines;
 #[path = "cli/generated.rs"]
 mod generated;
 #[path = "cli/settings.rs"]
@@ -70,14 +71,14 @@ fn can_count(test: &str) -> bool {
 struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    stderr: BufReader<std::process::ChildStderr>,
+    stderr: BufReader<Box<dyn Read>>,
 }
 
 impl Running {
     fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut stderr = BufReader::new(Box::new(child.stderr.take().unwrap()) as Box<dyn Read>);
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
         assert!(line.starts_with("flowtop: counting with "), "{line}");
@@ -179,6 +180,18 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let mut said = String::new();
     stderr.read_to_string(&mut said).unwrap();
     assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn nobody_listening_on_stderr_is_no_failure() {
+    if !can_count("nobody_listening_on_stderr_is_no_failure") {
+        return;
+    }
+    let mut running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", NEVER]));
+    drop(std::mem::replace(&mut running.stderr, BufReader::new(Box::new(io::empty()))));
+    running.send(Signal::TERM);
+    assert!(running.report()["totals"].is_object());
+    assert_eq!(running.end().0, Some(0));
 }
 
 #[test]
