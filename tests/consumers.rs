@@ -1,6 +1,6 @@
 //! Programs that read iftop's text read flowtop's: the rules of each, as a function on a report.
 //!
-//! `jc` itself is asked where it is installed (`pip install jc`); the test says `skipped` where it is not.
+//! `jc` itself is asked where it is installed.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -14,6 +14,8 @@ use flowtop::core::view::{Grouping, PortDisplay, View};
 use flowtop::core::wire::Sample;
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 use serde_json::{Value, json};
+
+mod tools;
 
 /// A row as a consumer understands it: left host, what it sends, right host, what that sends. Each with the rates
 /// over 2 and 10 s and the bytes since the start that it reads; empty where it does not.
@@ -261,15 +263,13 @@ fn one_liners_find_the_labels() {
 
 /// What jc makes of a text, or `None` where there is no jc.
 fn jc(text: &str) -> Option<Value> {
-    let started =
-        Command::new("jc").args(["--iftop", "--quiet"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) => {
-            println!("skipped: jc did not start: {error}");
-            return None;
-        }
-    };
+    let jc = tools::find("jc", "jc_reads_a_run")?;
+    let mut child = Command::new(jc)
+        .args(["--iftop", "--quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "jc failed on\n{text}");

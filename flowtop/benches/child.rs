@@ -30,13 +30,15 @@ impl Flowtop {
         command.arg("-t").args(args).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot run flowtop")?;
         let mut stderr = BufReader::new(child.stderr.take().context("flowtop has no stderr")?);
-        let mut said = String::new();
-        stderr.read_line(&mut said)?;
-        let flowtop = Self { child, _stderr: stderr };
-        if !said.starts_with("flowtop: counting with ") {
-            bail!("flowtop did not start: {}", said.trim());
+        let (mut said, mut line) = (String::new(), String::new());
+        while !line.starts_with("flowtop: counting with ") {
+            said += &line;
+            line.clear();
+            if stderr.read_line(&mut line)? == 0 {
+                bail!("flowtop did not start: {}", said.trim());
+            }
         }
-        Ok(flowtop)
+        Ok(Self { child, _stderr: stderr })
     }
 
     /// A file of the process below `/proc`.

@@ -10,6 +10,7 @@ use std::{env, fs};
 use anyhow::{Context as _, Result};
 
 use crate::Usage;
+use crate::aside;
 use crate::cli::{SettingsFlags, Typed};
 use crate::core::filter::{Filter, FilterError};
 use crate::core::settings::check::{check, in_filter};
@@ -47,7 +48,7 @@ pub fn filter(settings: &Settings) -> Result<Filter> {
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("{warning}");
+        aside::say(&format!("{warning}\n"));
     }
 }
 
@@ -75,7 +76,7 @@ fn iftops_file(flags: &SettingsFlags, typed: &[Assignment]) -> Result<Vec<Assign
     let bytes = match present(read).with_context(|| unreadable(&path))? {
         Some(bytes) => bytes,
         None if flags.config.is_some() && flags.lenient => {
-            eprintln!("{}: No such file or directory", path.display());
+            aside::say(&format!("{}: No such file or directory\n", path.display()));
             return Ok(Vec::new());
         }
         None if flags.config.is_some() => {

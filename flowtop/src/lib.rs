@@ -2,6 +2,7 @@
 //!
 //! The module list is the table of contents; ARCHITECTURE.md says how a byte travels through it.
 
+pub mod aside;
 pub mod bpf;
 pub mod cli;
 mod config;

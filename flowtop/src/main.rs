@@ -1,6 +1,6 @@
 //! Parse, run, exit code.
 
-use flowtop::{Usage, cli::Typed};
+use flowtop::{Usage, aside, cli::Typed};
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
@@ -8,7 +8,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("flowtop: {error:#}");
+            aside::say(&format!("flowtop: {error:#}\n"));
             if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -1,7 +1,7 @@
 //! The `-t` loop: clock, signals, letters, stdout and stderr. What is printed is made in `core`.
 
 use crate::{
-    Usage,
+    Usage, aside,
     bpf::Live,
     core::{
         column::{self, Column},
@@ -173,9 +173,10 @@ impl Reporter {
             self.live.refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
         let passed_over =
             if passed_over.is_empty() { String::new() } else { format!(" ({})", passed_over.join("; ")) };
-        eprintln!("flowtop: counting with {} hooks{passed_over}", self.live.plan.hooks);
+        aside::say(&format!("flowtop: counting with {} hooks{passed_over}\n", self.live.plan.hooks));
         if let Some(reason) = &self.live.unseeded {
-            eprintln!("flowtop: connections older than now are counted from their first event on: {reason}");
+            let since = "connections older than now are counted from their first event on";
+            aside::say(&format!("flowtop: {since}: {reason}\n"));
         }
     }
 
@@ -186,7 +187,8 @@ impl Reporter {
     fn say_if_silent(&self) {
         let bytes = self.ledger.totals().bytes;
         if bytes.tx == 0 && bytes.rx == 0 {
-            eprintln!("flowtop: no TCP connection carried data in {:.1} s", self.ledger.elapsed_s());
+            let elapsed_s = self.ledger.elapsed_s();
+            aside::say(&format!("flowtop: no TCP connection carried data in {elapsed_s:.1} s\n"));
         }
     }
 }
@@ -256,7 +258,7 @@ impl Printer {
     fn introduce(&mut self) -> Result<()> {
         match self.format {
             Format::Text => {
-                eprint!("{}", self.interfaces.introduction());
+                aside::say(&self.interfaces.introduction());
                 self.say(&text::listening_on(&self.interfaces.names()))
             }
             Format::Csv if self.header => self.say(&csv::header(&self.csv_fields())),
@@ -290,7 +292,7 @@ impl Printer {
     /// Writes to stdout, at once.
     fn say(&mut self, text: &str) -> Result<()> {
         if std::mem::take(&mut self.progress_shown) {
-            eprint!("\r\x1b[K");
+            aside::say("\r\x1b[K");
         }
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write the report")
@@ -300,7 +302,7 @@ impl Printer {
     fn progress(&mut self, end: Option<Instant>) {
         let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
         let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
-        eprint!("\r\x1b[Kflowtop: {left_s:.0} s left");
+        aside::say(&format!("\r\x1b[Kflowtop: {left_s:.0} s left"));
         self.progress_shown = true;
     }
 }

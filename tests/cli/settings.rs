@@ -3,6 +3,7 @@
 //! Nothing counts here: `--print-config` ends flowtop when it has read everything.
 
 use super::*;
+use command_lines::lines;
 
 /// A home of its own for a test.
 struct Home(std::path::PathBuf);
@@ -163,24 +164,6 @@ fn doctor_reads_no_configuration() {
     assert!(serde_json::from_slice::<Value>(&output.stdout).is_ok(), "{}", stderr(&output));
 }
 
-/// Words of a line as a shell splits it: blanks, single and double quotes.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut quote, mut in_word) = (Vec::<String>::new(), None, false);
-    for c in line.chars() {
-        match (c, quote) {
-            (' ', None) => in_word = false,
-            ('\'' | '"', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            (c, _) if in_word => words.last_mut().unwrap().push(c),
-            (c, _) => {
-                words.push(c.to_string());
-                in_word = true;
-            }
-        }
-    }
-    words
-}
-
 /// The host name in those command lines.
 const HOST: &str = "database.internal";
 
@@ -209,30 +192,28 @@ fn the_command_lines_of_iftops_users_are_understood() {
     let curses = "line-display: one-line-both\nshow-bars: no\nshow-totals: yes\n";
     let files = [("iftop.conf", rc), (".iftoprc", rc), ("curses.iftoprc", curses)];
     let folder = Home::new("command-lines", &files).0;
-    let table = include_str!("../data/command-lines.tsv");
-    let rows: Vec<_> = table.lines().skip(1).map(|row| row.split('\t').collect::<Vec<_>>()).collect();
-    for row in &rows {
-        let [id, line, outcome] = row.as_slice() else { panic!("{row:?} has not three columns") };
-        let words = words(line);
-        let args: Vec<&str> = words[1..].iter().map(String::as_str).chain(["--print-config"]).collect();
-        assert_eq!(words[0], "flowtop", "{id}");
+    let lines = lines();
+    for line in &lines {
+        let args = line.args();
+        let args: Vec<&str> = args.iter().map(String::as_str).chain(["--print-config"]).collect();
         let mut command = flowtop(&args);
-        if line.contains(HOST) {
+        if line.text.contains(HOST) {
             let Some(knowing) = knowing_the_host(&folder, &command) else {
                 let mut stderr = io::stderr().lock();
-                writeln!(stderr, "skipped: {id}: {line}: no mount namespace for a list of hosts").unwrap();
+                writeln!(stderr, "skipped: {}: no mount namespace for a list of hosts", line.text).unwrap();
                 continue;
             };
             command = knowing;
         }
         let output = command.current_dir(&folder).output().unwrap();
         let said = stderr(&output);
-        let as_expected = match *outcome {
-            "runs" => (output.status.code(), said) == (Some(0), ""),
-            error => output.status.code() == Some(2) && said.contains(error),
+        let as_expected = match line.error {
+            None => (output.status.code(), said) == (Some(0), ""),
+            Some(error) => output.status.code() == Some(2) && said.contains(error),
         };
-        assert!(as_expected, "{id}: {line}: {outcome} was expected, not {:?} {said}", output.status.code());
+        assert!(as_expected, "{} {}: {:?} {said}", line.id, line.text, output.status.code());
     }
-    let ids = |row: &Vec<&str>| row[0].trim_end_matches(char::is_alphabetic).parse::<u32>().unwrap();
-    assert_eq!(rows.iter().map(ids).collect::<HashSet<_>>(), (1..=36).collect());
+    let numbers =
+        lines.iter().map(|line| line.id.trim_end_matches(char::is_alphabetic).parse::<u32>().unwrap());
+    assert_eq!(numbers.collect::<HashSet<_>>(), (1..=36).collect());
 }

@@ -29,6 +29,8 @@ enum Bench {
     Read,
     /// Load beside an iperf3 stream at full speed.
     Stream,
+    /// How far from N seconds a run of -s N ends.
+    Timing,
 }
 
 impl Bench {
@@ -37,6 +39,7 @@ impl Bench {
             Self::Events => "events",
             Self::Read => "read",
             Self::Stream => "stream",
+            Self::Timing => "timing",
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `cargo xtask setup`: what the other commands need from outside cargo, and how to get it on Debian.
 //!
-//! Packages go to the system through apt; bpf-linker goes to target/tools, never to the user's home.
+//! Packages go to the system through apt; bpf-linker and jc go to target/tools, never to the user's home.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{run, target};
+use crate::command::{root, run, target};
 use crate::toolchain::{LINKER_VERSION, debian_cargo, linker, major, rustc};
 
 /// Packages of Debian, each with a file by which it is known to be here. A name without `/` is looked for on `PATH`.
@@ -20,7 +20,13 @@ const PACKAGES: &[(&str, &str)] = &[
     ("xz-utils", "xz"),
     ("iproute2", "ip"),
     ("iperf3", "iperf3"),
+    ("iftop", "/usr/sbin/iftop"),
+    ("tcpdump", "tcpdump"),
+    ("python3-venv", "/usr/lib/python3.11/ensurepip"),
 ];
+
+/// From `PyPI`: Debian's jc is too old to read iftop.
+const JC: &str = "jc==1.26.1";
 
 /// Installs what is missing; with `only_check`, or where that cannot be done, the error names it.
 pub fn run_setup(only_check: bool) -> Result<()> {
@@ -48,10 +54,13 @@ fn missing() -> Vec<String> {
     if linker().is_none() {
         missing.push(format!("bpf-linker {LINKER_VERSION}"));
     }
+    if !has_jc() {
+        missing.push(JC.to_owned());
+    }
     missing
 }
 
-/// The linker alone needs no rights.
+/// The linker and jc alone need no rights.
 fn needs_apt() -> bool {
     !missing_packages().is_empty() || llvm().is_none_or(|llvm| !llvm.here)
 }
@@ -101,6 +110,9 @@ fn install() -> Result<()> {
     if linker().is_none() {
         install_linker(&llvm)?;
     }
+    if !has_jc() {
+        install_jc()?;
+    }
     match missing().as_slice() {
         [] => Ok(()),
         still => bail!("still missing after the installation: {}", still.join(", ")),
@@ -128,4 +140,17 @@ fn install_linker(llvm: &Llvm) -> Result<()> {
     install.args(["--features", &format!("llvm-{}", llvm.major), "--root"]).arg(target("tools")?);
     install.env("LLVM_PREFIX", &llvm.prefix).env("RUSTFLAGS", format!("-L native={}/lib", llvm.prefix));
     run(&mut install).with_context(|| format!("cannot build bpf-linker {LINKER_VERSION}"))
+}
+
+fn has_jc() -> bool {
+    root().join("target/tools/jc/bin/jc").exists()
+}
+
+/// In an environment of its own, of Debian's Python.
+fn install_jc() -> Result<()> {
+    let folder = target("tools/jc")?;
+    run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    run(pip.args(["install", "--quiet", "--disable-pip-version-check", JC]))
+        .with_context(|| format!("cannot install {JC}"))
 }

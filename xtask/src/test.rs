@@ -93,6 +93,8 @@ fn cargo_test() -> Result<End> {
     let mut tests = cargo();
     tests
         .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        // Setup has installed them, so a test that finds none fails.
+        .env("FLOWTOP_TEST_TOOLS_REQUIRED", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut tests = tests.spawn().context("cannot run cargo")?;

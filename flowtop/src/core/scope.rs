@@ -17,6 +17,8 @@ mod tests;
 pub struct Subject<'a> {
     /// The two ends.
     pub tuple: Tuple,
+    /// Whether the remote end is on this host too.
+    pub both_here: bool,
     /// Process of the local end, where one has been seen.
     pub pid: Option<u32>,
     /// Name of that process.
@@ -92,7 +94,7 @@ impl Scope for AllOf {
     }
 }
 
-/// Connections whose local address is one of these (`-i`).
+/// Connections with an end on this host whose address is one of these (`-i`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
     /// The addresses of the chosen interfaces.
@@ -103,8 +105,9 @@ pub struct Addresses {
 
 impl Scope for Addresses {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
-        let local = subject.tuple.local.ip();
-        Verdict::both((self.loopback && local.is_loopback()) || self.exact.contains(&local))
+        let Tuple { local, remote } = subject.tuple;
+        let is_one = |ip: IpAddr| (self.loopback && ip.is_loopback()) || self.exact.contains(&ip);
+        Verdict::both(is_one(local.ip()) || (subject.both_here && is_one(remote.ip())))
     }
 }
 

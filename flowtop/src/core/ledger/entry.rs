@@ -155,6 +155,7 @@ impl Entry {
         let comm = comm_text(&self.flow.comm);
         self.verdict = scope.verdict(&Subject {
             tuple: Tuple::of(key),
+            both_here: self.peer().is_some(),
             pid: (self.flow.pid != 0).then_some(self.flow.pid),
             comm: comm.as_deref(),
             state: self.flow.state,

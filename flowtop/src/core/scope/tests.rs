@@ -2,9 +2,13 @@
 
 use super::*;
 
-fn verdict(scope: &dyn Scope, local: &str, remote: &str) -> Verdict {
+fn subject(local: &str, remote: &str) -> Subject<'static> {
     let tuple = Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
-    scope.verdict(&Subject { tuple, pid: None, comm: None, state: 1, netns: 1 })
+    Subject { tuple, both_here: false, pid: None, comm: None, state: 1, netns: 1 }
+}
+
+fn verdict(scope: &dyn Scope, local: &str, remote: &str) -> Verdict {
+    scope.verdict(&subject(local, remote))
 }
 
 #[test]
@@ -23,6 +27,8 @@ fn an_interface_is_its_addresses() {
         let remote = if local.starts_with('[') { "[2001:db8::9]:443" } else { "192.0.2.9:443" };
         assert_eq!(verdict(&eth0, local, remote), Verdict::both(counts), "{local}");
         assert_eq!(verdict(&eth0, remote, local), Verdict::NONE, "{remote}");
+        let other_here = Subject { both_here: true, ..subject(remote, local) };
+        assert_eq!(eth0.verdict(&other_here), Verdict::both(counts), "{local}");
     }
 }
 

@@ -96,8 +96,9 @@ fn key_of(tuple: &Tuple, id: u64) -> FlowKey {
 
 fn a_subject() -> impl Strategy<Value = Subject<'static>> {
     let comm = option::of(select(vec!["a", "b c", "aü", "abc"]));
-    (a_tuple(), option::of(0..4_u32), comm, 1..=12_u32, 0..3_u32)
-        .prop_map(|(tuple, pid, comm, state, netns)| Subject { tuple, pid, comm, state, netns })
+    (a_tuple(), option::of(0..4_u32), comm, 1..=12_u32, 0..3_u32).prop_map(
+        |(tuple, pid, comm, state, netns)| Subject { tuple, both_here: false, pid, comm, state, netns },
+    )
 }
 
 /// Pieces that expressions are made of, and some that they are not.

@@ -10,6 +10,7 @@ const RECEIVED: Verdict = Verdict { tx: false, rx: true };
 fn nginx() -> Subject<'static> {
     Subject {
         tuple: tuple("10.1.2.3:443", "192.0.2.9:50000"),
+        both_here: false,
         pid: Some(42),
         comm: Some("nginx"),
         state: 1,

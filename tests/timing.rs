@@ -1,0 +1,81 @@
+//! `-s N` ends on time, with and without traffic.
+//!
+//! Measured on the monotonic clock, from the line on stderr that says that flowtop counts to the end of the process. The
+//! start before that line, in which the kernel checks the programs, is not in it. This is the one test whose bar is a
+//! time, because the time is what is promised.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How far from N seconds a run may end.
+const BAR: Duration = Duration::from_millis(200);
+
+const SECONDS: [u64; 4] = [1, 2, 3, 5];
+
+/// How long a run takes once it counts.
+fn time(seconds: u64) -> Duration {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+    command
+        .args(["-t", "-s", &seconds.to_string()])
+        .env("HOME", "/nonexistent")
+        .env_remove("XDG_CONFIG_HOME");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("flowtop: counting with ") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "flowtop ended");
+    }
+    let counting = Instant::now();
+    assert!(child.wait().unwrap().success());
+    counting.elapsed()
+}
+
+/// One after the other: a program that is being loaded holds up one that ends.
+fn run_all() -> Vec<(u64, Duration)> {
+    SECONDS.into_iter().map(|seconds| (seconds, time(seconds))).collect()
+}
+
+/// Bytes there and back, until told to stop.
+fn carry(stop: &AtomicBool) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    let mut buffer = [0; 1_000];
+    while !stop.load(Ordering::Relaxed) {
+        client.write_all(&buffer).unwrap();
+        server.read_exact(&mut buffer).unwrap();
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn assert_on_time(what: &str, ends: &[(u64, Duration)]) {
+    for (seconds, took) in ends {
+        let off = took.abs_diff(Duration::from_secs(*seconds));
+        assert!(off <= BAR, "{what}: -s {seconds} took {took:?}: {ends:?}");
+    }
+}
+
+#[test]
+fn s_seconds_are_s_seconds() {
+    let doctor = Command::new(env!("CARGO_BIN_EXE_flowtop")).arg("doctor").output().unwrap();
+    if !doctor.status.success() {
+        let why = String::from_utf8_lossy(&doctor.stderr).into_owned();
+        writeln!(std::io::stderr().lock(), "skipped: s_seconds_are_s_seconds: {why}").unwrap();
+        return;
+    }
+    assert_on_time("idle", &run_all());
+    let stop = AtomicBool::new(false);
+    let busy = thread::scope(|scope| {
+        scope.spawn(|| carry(&stop));
+        let ends = run_all();
+        stop.store(true, Ordering::Relaxed);
+        ends
+    });
+    assert_on_time("busy", &busy);
+}

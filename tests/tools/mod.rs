@@ -1,0 +1,37 @@
+//! Programs of others that tests compare flowtop with. `cargo xtask setup` installs them.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Set by `cargo xtask test`, under which no program may be missing.
+const REQUIRED: &str = "FLOWTOP_TEST_TOOLS_REQUIRED";
+
+/// A program, or `None` where it is not installed, with a word about the test that is left out for it.
+///
+/// # Panics
+/// If it is missing and has to be here.
+pub fn find(name: &str, test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // A user's PATH leaves out where Debian puts iftop.
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), own_folder(name)]);
+    let found = folders.map(|folder| folder.join(name)).find(|program| runs(program));
+    if found.is_none() {
+        let word = format!("{name} is not here; `cargo xtask setup` installs it");
+        assert!(std::env::var_os(REQUIRED).is_none(), "{test}: {word}");
+        // Not by `eprintln`, which cargo hides.
+        writeln!(io::stderr().lock(), "skipped: {test}: {word}").unwrap();
+    }
+    found
+}
+
+/// Where setup puts what is not a package of the system.
+fn own_folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools").join(name).join("bin")
+}
+
+/// A file with the right name may still be a stand-in for a program that is not there.
+fn runs(program: &Path) -> bool {
+    let help = Command::new(program).arg("-h").stdin(Stdio::null()).output();
+    help.is_ok_and(|help| help.status.success())
+}
