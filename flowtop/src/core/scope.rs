@@ -7,7 +7,10 @@ use std::fmt::Debug;
 use std::net::IpAddr;
 
 use super::flow::Tuple;
+use super::owner::{Identity, Seen};
 use super::window::Bytes;
+
+pub mod attributed;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +28,35 @@ pub struct Subject<'a> {
     pub state: u32,
     /// Inode number of the network namespace.
     pub netns: u32,
+    /// The process as the kernel saw it.
+    pub owner: Seen,
+    /// When it was using the socket, in nanoseconds of the monotonic clock.
+    pub used_ns: u64,
+    /// Whether both ends are known to be on this host.
+    pub same_host: bool,
+    /// What files say of the process, where somebody has asked them.
+    pub identity: Option<&'a Identity>,
+    /// The label of the remote address, where somebody has asked for it.
+    pub label: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// A connection of which only the ends are known.
+    #[must_use]
+    pub fn of(tuple: Tuple) -> Self {
+        Self {
+            tuple,
+            pid: None,
+            comm: None,
+            state: 0,
+            netns: 0,
+            owner: Seen::default(),
+            used_ns: 0,
+            same_host: false,
+            identity: None,
+            label: None,
+        }
+    }
 }
 
 /// Which directions count.
@@ -72,6 +104,11 @@ pub trait Scope: Debug {
     /// Which directions of this connection count.
     fn verdict(&self, subject: &Subject<'_>) -> Verdict;
 
+    /// Whether the verdict has to wait, because more will be known of the process in a moment.
+    fn waits(&self, _subject: &Subject<'_>) -> bool {
+        false
+    }
+
     /// Which directions of the untracked connections count, which nobody can look at one by one.
     fn untracked(&self) -> Verdict {
         Verdict::NONE
@@ -85,6 +122,10 @@ pub struct AllOf(pub Vec<Box<dyn Scope>>);
 impl Scope for AllOf {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
         self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.verdict(subject)))
+    }
+
+    fn waits(&self, subject: &Subject<'_>) -> bool {
+        self.0.iter().any(|scope| scope.waits(subject))
     }
 
     fn untracked(&self) -> Verdict {
@@ -105,6 +146,21 @@ impl Scope for Addresses {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
         let local = subject.tuple.local.ip();
         Verdict::both((self.loopback && local.is_loopback()) || self.exact.contains(&local))
+    }
+}
+
+/// Connections of one family (`-4`, `-6`); with both, all.
+#[derive(Clone, Copy, Debug)]
+pub struct Families {
+    /// Whether IPv4 counts.
+    pub v4: bool,
+    /// Whether IPv6 counts.
+    pub v6: bool,
+}
+
+impl Scope for Families {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        Verdict::both(if subject.tuple.local.is_ipv4() { self.v4 } else { self.v6 })
     }
 }
 

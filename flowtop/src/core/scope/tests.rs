@@ -4,7 +4,7 @@ use super::*;
 
 fn verdict(scope: &dyn Scope, local: &str, remote: &str) -> Verdict {
     let tuple = Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
-    scope.verdict(&Subject { tuple, pid: None, comm: None, state: 1, netns: 1 })
+    scope.verdict(&Subject { state: 1, netns: 1, ..Subject::of(tuple) })
 }
 
 #[test]

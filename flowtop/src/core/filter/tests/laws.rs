@@ -43,6 +43,7 @@ fn test() -> impl Strategy<Value = Test> {
         (ends(), port(), port()).prop_map(|(ends, a, b)| Test::Port(ends, a.min(b)..=a.max(b))),
         prop_oneof![0..4_u32, any::<u32>()].prop_map(Test::Pid),
         "[a-c*?\\\\\" ü()]{1,8}".prop_map(|text| Test::Comm(glob::Glob::parse(&text))),
+        "[a-c*? -]{1,8}".prop_map(|text| Test::Named(words::Named::Label, glob::Glob::parse(&text))),
         (1..=12_u32).prop_map(Test::State),
         (0..3_u32).prop_map(Test::Netns),
         select(vec!["udp", "arp", "icmp6", "proto 17", "multicast"]).prop_map(|w| Test::Never(w.to_owned())),
@@ -85,8 +86,16 @@ fn a_tuple() -> impl Strategy<Value = Tuple> {
 
 fn a_subject() -> impl Strategy<Value = Subject<'static>> {
     let comm = option::of(select(vec!["a", "b c", "aü", "abc"]));
-    (a_tuple(), option::of(0..4_u32), comm, 1..=12_u32, 0..3_u32)
-        .prop_map(|(tuple, pid, comm, state, netns)| Subject { tuple, pid, comm, state, netns })
+    (a_tuple(), option::of(0..4_u32), comm, 1..=12_u32, 0..3_u32).prop_map(
+        |(tuple, pid, comm, state, netns)| Subject {
+            pid,
+            comm,
+            state,
+            netns,
+            label: comm,
+            ..Subject::of(tuple)
+        },
+    )
 }
 
 /// Pieces that expressions are made of, and some that they are not.
