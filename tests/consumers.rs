@@ -5,6 +5,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use flowtop::core::column::Who;
 use flowtop::core::interface::{Chosen, Interface};
 use flowtop::core::ledger::Ledger;
 use flowtop::core::names::NoNames;
@@ -64,7 +65,7 @@ fn ledger() -> Ledger {
 }
 
 fn report(view: &View) -> String {
-    Reports::default().report(&ledger(), view, &NoNames)
+    Reports::default().report(&ledger(), view, &NoNames, Who::nobody())
 }
 
 fn with_ports(unit: Unit) -> View {

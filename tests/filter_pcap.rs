@@ -228,7 +228,7 @@ fn passed_by_flowtop(packets: &[(SocketAddr, SocketAddr)], text: &str) -> Result
     let filter = Filter::parse(text, &NoNames).map_err(|error| error.to_string())?;
     let sent = |&(local, remote): &(SocketAddr, SocketAddr)| {
         let tuple = Tuple { local, remote };
-        filter.verdict(&Subject { tuple, both_here: false, pid: None, comm: None, state: 1, netns: 1 }).tx
+        filter.verdict(&Subject { state: 1, netns: 1, ..Subject::of(tuple) }).tx
     };
     Ok((0..packets.len()).filter(|&at| sent(&packets[at])).collect())
 }

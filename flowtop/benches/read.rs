@@ -10,7 +10,7 @@ use clap::Parser;
 use flowtop::{
     bpf::Live,
     cli::TableArgs,
-    core::{json, ledger::Ledger, names::NoNames, text, view::View, wire::Sample},
+    core::{column, json, ledger::Ledger, names::NoNames, text, view::View, wire::Sample},
 };
 use loopback::Pair;
 use outcome::{Outcome, OutcomeArgs, Row, median};
@@ -95,7 +95,8 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         sample.flows.len()
     );
     let top = View { limit: Some(TEXT_ROWS), ..View::default() };
-    let heading = json::Heading { time: "", host: "", hooks: live.plan.hooks.name() };
+    let heading =
+        json::Heading { time: "", host: "", hooks: live.plan.hooks.name(), who: column::Who::nobody() };
     for _ in 0..args.samples {
         loopback::exchange(pairs, CONNECTIONS)?;
         let mut read = Ok(());
@@ -103,7 +104,9 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         read?;
         times.ledger.push(milliseconds(|| ledger.apply(&sample)));
         live.remove(ledger.removable())?;
-        times.text.push(milliseconds(|| text::Reports::default().report(&ledger, &top, &NoNames)));
+        times.text.push(milliseconds(|| {
+            text::Reports::default().report(&ledger, &top, &NoNames, column::Who::nobody())
+        }));
         times.json.push(milliseconds(|| json::report(&heading, &ledger, &View::default(), None)));
     }
     Ok(vec![

@@ -47,7 +47,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -f -F -G -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --limit --no-bars --max-bandwidth --text --seconds --interval --format --fields --no-header --hooks --max-flows --config --lenient --print-config --help --version doctor man completions help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --limit --by --show-owner --pid --cgroup --mntns --labels --host-root --no-bars --max-bandwidth --text --seconds --interval --format --fields --no-header --hooks --max-flows --config --lenient --print-config --help --version doctor man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -114,6 +114,30 @@ _flowtop() {
                     return 0
                     ;;
                 -L)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mntns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

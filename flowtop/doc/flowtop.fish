@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= b/no-bars m/max-bandwidth= t/text s/seconds= interval= format= fields= no-header hooks= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= t/text s/seconds= interval= format= fields= no-header hooks= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -41,6 +41,12 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -s o -l sort -d 'Sort by' 
 source\t'Left host, as it is shown'
 destination\t'Right host, as it is shown'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s L -l limit -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l by -d 'Sum up by what connections have in common, as pod or pod,peer' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l pid -d 'Only connections of process PID' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l cgroup -d 'Only connections of the processes in a cgroup' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l mntns -d 'Only connections of the processes in a mount namespace, by its inode number' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l labels -d 'Labels for networks: a file with lines like 10.0.0.0/8 vpc' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l host-root -d 'Where the file system of the host is [default: /]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s m -l max-bandwidth -d 'Full scale of the bars in bit/s, as 10M; M = 1024 K [default: auto]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l interval -d 'Time between reports without end' -r
@@ -54,12 +60,15 @@ kprobe\t'kprobes'
 tracepoint\t'Tracepoints'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Connections counted one by one' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s c -l config -d 'Read FILE instead of ~/.iftoprc' -r -F
+complete -c flowtop -n "__fish_flowtop_needs_command" -s 4 -l ipv4 -d 'Only IPv4'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s l -l link-local -d 'IPv6 link-local connections as well'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s p -l promiscuous -d 'Accepted for iftop\'s sake'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s n -l numeric -d 'Hosts by address, not by name'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s N -l numeric-ports -d 'Ports by number, not by service'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l names -d 'Names of hosts and services in text mode too'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s B -l bytes -d 'Rates in bytes, as -u bytes'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l show-owner -d 'Owners to the right of the rows of a text report'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l no-bars -d 'No bars'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l text -d 'Reports on stdout, without a screen'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l no-header -d 'CSV without its line of names'

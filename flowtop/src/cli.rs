@@ -16,8 +16,11 @@ use crate::core::settings::value::Value;
 use crate::core::settings::{Assignment, KEYS, Origin, key};
 use crate::core::view::{PortDisplay, Sort};
 
+mod owners;
 #[cfg(test)]
 mod tests;
+
+pub use owners::OwnerFlags;
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
 #[derive(Debug, Parser)]
@@ -81,6 +84,8 @@ pub struct ReportFlags {
     #[command(flatten)]
     pub display: DisplayFlags,
     #[command(flatten)]
+    pub owners: OwnerFlags,
+    #[command(flatten)]
     pub screen: ScreenFlags,
     #[command(flatten)]
     pub form: FormFlags,
@@ -93,6 +98,7 @@ pub struct ReportFlags {
 /// Which connections count.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which traffic")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TrafficFlags {
     /// Only sockets with an address of interface IF; any is all
     ///
@@ -101,7 +107,8 @@ pub struct TrafficFlags {
     pub interface: Vec<String>,
     /// Only what the filter expression lets pass, as 'port 80 or 443'
     ///
-    /// In the language of pcap-filter(7), asked for each direction on its own; pid, comm, state and netns are words too.
+    /// In the language of pcap-filter(7), asked for each direction on its own; pid, comm, state, netns, user, unit, pod, ns,
+    /// container and label are words too.
     #[arg(short, long, value_name = "EXPR")]
     pub filter: Option<String>,
     /// Only IPv4 traffic across the border of NET, as 10.0.0.0/8
@@ -115,6 +122,12 @@ pub struct TrafficFlags {
     /// As -F, with a prefix length of 1 to 128.
     #[arg(short = 'G', long, value_name = "NET")]
     pub net6: Vec<String>,
+    /// Only IPv4
+    #[arg(short = '4', long)]
+    pub ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
     /// IPv6 link-local connections as well
     #[arg(short, long)]
     pub link_local: bool,
@@ -199,7 +212,7 @@ pub struct FormFlags {
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub fields: Vec<String>,
     /// CSV without its line of names
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_header: bool,
 }
 

@@ -13,7 +13,9 @@ pub mod filter_names;
 mod interfaces;
 mod letters;
 mod names;
+pub mod owners;
 pub mod report;
+mod who;
 
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};

@@ -4,15 +4,14 @@ use crate::{
     Usage, aside,
     bpf::Live,
     core::{
-        column::{self, Column},
+        column::{self, Column, Who},
         csv,
-        filter::{Boundary, Filter},
+        filter::Filter,
         interface::Chosen,
         json,
         ledger::Ledger,
         names::{Names, NoNames},
-        number::Unit,
-        scope::{AllOf, NoLinkLocal, Scope},
+        rows::grouped,
         settings::{Settings, choice::Format},
         text,
         view::View,
@@ -21,6 +20,7 @@ use crate::{
     interfaces,
     letters::Letters,
     names::Resolver,
+    who::{self, Knowledge},
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -47,14 +47,15 @@ enum Wake {
 /// Starts counting and reports until told to stop.
 pub fn run(settings: &Settings, filter: Filter) -> Result<()> {
     let printer = Printer::new(settings)?;
-    let boundary = boundary(settings)?;
+    let known = Knowledge::new(settings, &filter)?;
     let admission = filter.pushdown().admission();
+    let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
     let live = Live::start_for(settings.hooks.value.wanted(), settings.max_flows.value.0, &admission)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(live, settings, printer, filter, boundary).run());
+    let result = runtime.block_on(Reporter::new(live, settings, printer, known, ledger).run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
@@ -66,27 +67,22 @@ struct Reporter {
     sample: Sample,
     view: View,
     printer: Printer,
+    known: Knowledge,
     /// Length of a run that ends with its only report.
     once: Option<Duration>,
     interval: Duration,
 }
 
 impl Reporter {
-    fn new(live: Live, settings: &Settings, printer: Printer, filter: Filter, boundary: Boundary) -> Self {
-        let view = settings.view();
+    fn new(live: Live, settings: &Settings, printer: Printer, known: Knowledge, ledger: Ledger) -> Self {
         let length_s = settings.seconds.value.0;
-        let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s));
-        ledger = ledger.seen_from(boundary.clone());
-        if view.unit == Unit::Packets {
-            ledger = ledger.in_packets();
-        }
-        ledger.set_scope(scope(settings, &printer.interfaces, filter, boundary));
         Self {
             live,
             ledger,
             sample: Sample::default(),
-            view,
+            view: settings.view(),
             printer,
+            known,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
         }
@@ -154,6 +150,7 @@ impl Reporter {
     fn report(&mut self) -> Result<()> {
         self.live.sample_exactly(&mut self.sample)?;
         self.book()?;
+        self.known.settle(&mut self.ledger);
         self.print()
     }
 
@@ -164,6 +161,7 @@ impl Reporter {
 
     fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
+        self.known.ask(&self.ledger);
         self.live.remove(self.ledger.removable())
     }
 
@@ -181,7 +179,7 @@ impl Reporter {
     }
 
     fn print(&mut self) -> Result<()> {
-        self.printer.report(&self.ledger, &self.view, self.live.plan.hooks.name())
+        self.printer.report(&self.ledger, &self.view, self.live.plan.hooks.name(), self.known.who())
     }
 
     fn say_if_silent(&self) {
@@ -193,40 +191,41 @@ impl Reporter {
     }
 }
 
-/// The border that `-F` and `-G` draw.
-fn boundary(settings: &Settings) -> Result<Boundary> {
-    let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
-    Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
+/// The fields of a machine format.
+enum Fields {
+    /// Of connections; `None` for all.
+    Flows(Option<Vec<&'static Column>>),
+    /// Of the rows of `--by`.
+    Groups(Vec<&'static str>),
 }
 
-/// What of all traffic counts.
-fn scope(
-    settings: &Settings,
-    interfaces: &Chosen,
-    filter: Filter,
-    boundary: Boundary,
-) -> Option<Box<dyn Scope>> {
-    let mut scopes = Vec::<Box<dyn Scope>>::new();
-    if boundary != Boundary::default() {
-        scopes.push(Box::new(boundary));
+impl Fields {
+    fn of(settings: &Settings) -> Result<Self, String> {
+        let (names, by) = (settings.fields.value.join(","), settings.by.value);
+        match (by.is_some(), names.is_empty()) {
+            (true, true) => Ok(Self::Groups(grouped::fields(&by))),
+            (true, false) => grouped::parse_fields(&by, &names).map(Self::Groups),
+            (false, true) => Ok(Self::Flows(None)),
+            (false, false) => {
+                column::parse(&names).map(Some).map(Self::Flows).map_err(|unknown| unknown.to_string())
+            }
+        }
     }
-    if filter != Filter::default() {
-        scopes.push(Box::new(filter));
+
+    fn names(&self) -> Vec<&'static str> {
+        match self {
+            Self::Flows(None) => column::names(),
+            Self::Flows(Some(columns)) => columns.iter().map(|column| column.name).collect(),
+            Self::Groups(names) => names.clone(),
+        }
     }
-    if !settings.link_local.value {
-        scopes.push(Box::new(NoLinkLocal));
-    }
-    if let Some(addresses) = interfaces.scope() {
-        scopes.push(Box::new(addresses));
-    }
-    (!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>)
 }
 
 /// Writes reports in their format, each flushed, and what is said around them.
 struct Printer {
     format: Format,
     reports: text::Reports,
-    fields: Option<Vec<&'static Column>>,
+    fields: Fields,
     header: bool,
     host: String,
     interfaces: Chosen,
@@ -238,14 +237,11 @@ struct Printer {
 
 impl Printer {
     fn new(settings: &Settings) -> Result<Self> {
-        let fields = &settings.fields.value;
-        let fields = (!fields.is_empty()).then(|| column::parse(&fields.join(","))).transpose();
-        let fields = fields.map_err(|unknown| Usage(unknown.to_string()))?;
         let all = interfaces::read().context("cannot list the network interfaces")?;
         Ok(Self {
             format: settings.format.value,
             reports: text::Reports::default(),
-            fields,
+            fields: Fields::of(settings).map_err(Usage)?,
             header: !settings.no_header.value,
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             interfaces: Chosen::new(&all, &settings.interface.value)?,
@@ -261,32 +257,37 @@ impl Printer {
                 aside::say(&self.interfaces.introduction());
                 self.say(&text::listening_on(&self.interfaces.names()))
             }
-            Format::Csv if self.header => self.say(&csv::header(&self.csv_fields())),
+            Format::Csv if self.header => self.say(&csv::header(&self.fields.names())),
             Format::Csv | Format::Json => Ok(()),
         }
     }
 
-    fn csv_fields(&self) -> Vec<&'static Column> {
-        self.fields.clone().unwrap_or_else(|| column::ALL.iter().collect())
-    }
-
-    fn report(&mut self, ledger: &Ledger, view: &View, hooks: &str) -> Result<()> {
+    fn report(&mut self, ledger: &Ledger, view: &View, hooks: &str, who: Who<'_>) -> Result<()> {
         let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
-        let heading = json::Heading { time: &time, host: &self.host, hooks };
-        let report = match self.format {
-            Format::Text => self.text(ledger, view)?,
-            Format::Json => json::report(&heading, ledger, view, self.fields.as_deref()) + "\n",
-            Format::Csv => csv::report(&heading, ledger, view, &self.csv_fields()),
+        let heading = json::Heading { time: &time, host: &self.host, hooks, who };
+        let report = match (self.format, &self.fields) {
+            (Format::Text, _) => self.text(ledger, view, who)?,
+            (Format::Json, Fields::Flows(fields)) => {
+                json::report(&heading, ledger, view, fields.as_deref()) + "\n"
+            }
+            (Format::Json, Fields::Groups(fields)) => {
+                json::grouped_report(&heading, ledger, view, Some(fields)) + "\n"
+            }
+            (Format::Csv, Fields::Flows(Some(fields))) => csv::report(&heading, ledger, view, fields),
+            (Format::Csv, Fields::Flows(None)) => {
+                csv::report(&heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>())
+            }
+            (Format::Csv, Fields::Groups(fields)) => csv::grouped_report(&heading, ledger, view, fields),
         };
         self.say(&report)
     }
 
-    fn text(&mut self, ledger: &Ledger, view: &View) -> Result<String> {
+    fn text(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) -> Result<String> {
         if self.resolver.is_none() && (view.host_names || view.service_names) {
             self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
         }
         let names = self.resolver.as_ref().map_or(&NoNames as &dyn Names, |resolver| resolver);
-        Ok(self.reports.report(ledger, view, names))
+        Ok(self.reports.report(ledger, view, names, who))
     }
 
     /// Writes to stdout, at once.

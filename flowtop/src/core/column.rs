@@ -1,16 +1,20 @@
 //! Every field of a connection in the machine formats, once: its name, its type, where it comes from, what it says.
 //! JSON, CSV, `--fields` and the table in README.md are made from it.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
 use flowtop_common::{Flow, FlowKey, flags};
 use serde::Serialize;
 
 use super::flow::Role;
+use super::label::Labels;
 use super::ledger::Entry;
+use super::owner::{Identity, NoOwners, Owners, why};
 use super::rows::Row;
 use super::window::{Rates, Window};
-use super::wire::{comm_text, state_name};
+use super::wire::state_name;
 
 #[cfg(test)]
 mod tests;
@@ -71,22 +75,78 @@ pub struct Column {
     value: fn(&Source<'_>) -> Value,
 }
 
-/// What a field is taken from.
-struct Source<'a> {
+/// What is known beside the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// Where identities come from.
+    pub owners: &'a dyn Owners,
+    /// Labels of remote addresses.
+    pub labels: &'a Labels,
+    /// How often something about owners could not be read, or not be shown as it is.
+    pub trouble: [(&'static str, u64); 3],
+}
+
+/// Labels of nobody's.
+static NO_LABELS: LazyLock<Labels> = LazyLock::new(Labels::default);
+
+impl Who<'static> {
+    /// Nobody is asked for, and addresses have the labels that they have by themselves.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            owners: &NoOwners,
+            labels: &NO_LABELS,
+            trouble: [("unreadable", 0), ("replaced", 0), ("cut", 0)],
+        }
+    }
+}
+
+/// What the fields of one row are taken from.
+pub struct Source<'a> {
     row: &'a Row<'a>,
     /// The left end's, unless the row is turned.
     flow: &'a Flow,
     at_ns: u64,
+    who: Who<'a>,
+    identities: [OnceCell<Option<Arc<Identity>>>; 2],
+}
+
+impl<'a> Source<'a> {
+    /// A row at `at_ns` of the monotonic clock.
+    #[must_use]
+    pub fn new(row: &'a Row<'a>, at_ns: u64, who: Who<'a>) -> Self {
+        Self { row, flow: row.entry.flow(), at_ns, who, identities: Default::default() }
+    }
+
+    /// Whether the row has another end on this host.
+    #[must_use]
+    pub fn has_peer(&self) -> bool {
+        self.row.right().is_some()
+    }
+
+    /// What files say of the owner. Asked for once in a row.
+    fn identity(&self) -> Option<&Identity> {
+        self.identity_of(0, self.row.entry)
+    }
+
+    fn peer_identity(&self) -> Option<&Identity> {
+        self.row.right().and_then(|(_, entry)| self.identity_of(1, entry))
+    }
+
+    fn identity_of(&self, end: usize, entry: &Entry) -> Option<&Identity> {
+        let ask = || self.who.owners.identity(&entry.owner(), entry.used_ns());
+        self.identities[end].get_or_init(ask).as_deref()
+    }
 }
 
 impl Column {
-    /// The value for a row at `at_ns` of the monotonic clock.
+    /// The value for a row.
     #[must_use]
-    pub fn value(&self, row: &Row<'_>, at_ns: u64) -> Value {
-        if self.of_left && row.turned {
+    pub fn value(&self, source: &Source<'_>) -> Value {
+        if self.of_left && source.row.turned {
             return Value::Null;
         }
-        (self.value)(&Source { row, flow: row.entry.flow(), at_ns })
+        (self.value)(source)
     }
 
     /// The name within the object of the other end, for its fields.
@@ -105,8 +165,8 @@ pub const ALL: &[Column] = &[
         u32::from(s.row.tuple.remote.port()).into()
     }),
     column("netns", "integer", "Inode number of the network namespace", |s| s.row.key.netns.into()),
-    column("pid", "integer?", "Process that last used the socket", |s| known(s.flow.pid.into())),
-    column("comm", "text?", "Name of that process", |s| comm(s.flow)),
+    column("pid", "integer?", "Process that uses the socket, of several the busiest", |s| pid(s.row.entry)),
+    column("comm", "text?", "Name of that process", |s| comm(s.row.entry, s.identity())),
     column("state", "text", "TCP state, as `ESTABLISHED` or `CLOSE_WAIT`", |s| {
         Value::Word(state_name(s.flow.state))
     }),
@@ -132,19 +192,49 @@ pub const ALL: &[Column] = &[
     column("sent_bytes", "integer", "Bytes put on the wire, repeats included, likewise", |s| {
         Value::Integer(s.flow.sent_bytes)
     }),
-    column("cgroup_id", "integer?", "Cgroup v2 id of the process", |s| known(s.flow.cgroup_id)),
+    column("cgroup_id", "integer?", "Cgroup v2 id of the process", |s| known(s.row.entry.owner().cgroup_id)),
     shared("age_s", "number?", "Seconds since the connection was opened", age_s),
     column("idle_s", "number?", "Seconds since the last segment", idle_s),
+    column("owner", "text", "`process` or `kernel`; or `unused`, `closed`, `unattributed`: see below", |s| {
+        Value::Word(why(s.row.entry))
+    }),
+    column("users", "integer", "Processes that use the socket or have it open, as far as known", |s| {
+        s.row.entry.users().count().into()
+    }),
+    column("command", "text?", "Command line of the process", |s| {
+        named(s.identity(), |i| i.command.as_deref())
+    }),
+    column("user", "text?", "Its effective user", |s| named(s.identity(), |i| i.user.as_deref())),
+    column("unit", "text?", "Its systemd unit", |s| named(s.identity(), |i| i.unit.as_deref())),
+    column("container_id", "text?", "First 12 digits of the id of its container", |s| {
+        named(s.identity(), Identity::short_container_id)
+    }),
+    column("container", "text?", "Name of that container", |s| {
+        named(s.identity(), |i| i.container.as_deref())
+    }),
+    column("pod", "text?", "Name of its pod, or the UID while it has no name here", |s| {
+        named(s.identity(), |i| i.pod.as_deref())
+    }),
+    column("namespace", "text?", "Namespace of that pod", |s| {
+        named(s.identity(), |i| i.namespace.as_deref())
+    }),
+    shared("label", "text", "Label of the remote address", label),
     shared("peer_netns", "integer?", "Of the other end, if it is on this host: the same as above", |s| {
         peer(s, |key, _| key.netns.into())
     }),
-    shared("peer_pid", "integer?", "Likewise", |s| peer(s, |_, entry| known(entry.flow().pid.into()))),
-    shared("peer_comm", "text?", "Likewise", |s| peer(s, |_, entry| comm(entry.flow()))),
+    shared("peer_pid", "integer?", "Likewise", |s| peer(s, |_, entry| pid(entry))),
+    shared("peer_comm", "text?", "Likewise", |s| {
+        s.row.right().map_or(Value::Null, |(_, entry)| comm(entry, s.peer_identity()))
+    }),
     shared("peer_state", "text?", "Likewise", |s| {
         peer(s, |_, entry| Value::Word(state_name(entry.flow().state)))
     }),
     shared("peer_tx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().tx))),
     shared("peer_rx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().rx))),
+    shared("peer_unit", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.unit.as_deref())),
+    shared("peer_container", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.container.as_deref())),
+    shared("peer_pod", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.pod.as_deref())),
+    shared("peer_namespace", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.namespace.as_deref())),
 ];
 
 /// A field of the left end's socket.
@@ -180,6 +270,14 @@ pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|column| column.name).collect()
 }
 
+/// Whether a field of this name is about the process behind a flow, beyond what the kernel has seen of it.
+#[must_use]
+pub fn asks_owner(name: &str) -> bool {
+    const ASKING: [&str; 8] =
+        ["comm", "command", "user", "unit", "container_id", "container", "pod", "namespace"];
+    ASKING.contains(&name.strip_prefix("peer_").unwrap_or(name))
+}
+
 /// The fields of `--fields a,b,c`, in that order.
 ///
 /// # Errors
@@ -213,8 +311,25 @@ fn eighths(srtt_us_x8: u32) -> Value {
     if srtt_us_x8 == 0 { Value::Null } else { (srtt_us_x8 / 8).into() }
 }
 
-fn comm(flow: &Flow) -> Value {
-    comm_text(&flow.comm).map_or(Value::Null, Value::Text)
+fn pid(entry: &Entry) -> Value {
+    let owner = entry.owner();
+    if owner.is_user_process() { owner.pid.into() } else { Value::Null }
+}
+
+/// The name that the process has now; of one that is gone the name that the kernel saw.
+fn comm(entry: &Entry, identity: Option<&Identity>) -> Value {
+    let now = identity.and_then(|identity| identity.comm.clone());
+    now.or_else(|| entry.owner().comm_text()).map_or(Value::Null, Value::Text)
+}
+
+fn named(identity: Option<&Identity>, text: fn(&Identity) -> Option<&str>) -> Value {
+    identity.and_then(text).map_or(Value::Null, |text| Value::Text(text.to_owned()))
+}
+
+fn label(source: &Source<'_>) -> Value {
+    let row = source.row;
+    let same_host = row.right().is_some() || row.entry.is_on_host(row.key);
+    Value::Text(source.who.labels.of(row.tuple.remote.ip(), same_host).to_owned())
 }
 
 fn initiator(source: &Source<'_>) -> Value {

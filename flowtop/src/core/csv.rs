@@ -3,10 +3,10 @@
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
-use super::column::Column;
+use super::column::{Column, Source};
 use super::json::Heading;
 use super::ledger::Ledger;
-use super::rows::rows;
+use super::rows::{grouped, rows};
 use super::view::View;
 
 #[cfg(test)]
@@ -17,9 +17,8 @@ const REPORT_FIELDS: [&str; 2] = ["time", "elapsed_s"];
 
 /// The names of the fields as one line, its end included.
 #[must_use]
-pub fn header(fields: &[&'static Column]) -> String {
-    let names = REPORT_FIELDS.into_iter().chain(fields.iter().map(|field| field.name));
-    text(|out| out.write_record(names))
+pub fn header(fields: &[&'static str]) -> String {
+    text(|out| out.write_record(REPORT_FIELDS.iter().chain(fields)))
 }
 
 /// One report; empty if there is no connection to list.
@@ -29,7 +28,25 @@ pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'s
     let at_ns = ledger.at_ns();
     text(|out| {
         rows(ledger, view).iter().try_for_each(|row| {
-            let values = fields.iter().map(|field| field.value(row, at_ns).text());
+            let source = Source::new(row, at_ns, heading.who);
+            let values = fields.iter().map(|field| field.value(&source).text());
+            out.write_record(front.iter().cloned().chain(values))
+        })
+    })
+}
+
+/// One report of a view with a group: one line for each of its rows.
+#[must_use]
+pub fn grouped_report(
+    heading: &Heading<'_>,
+    ledger: &Ledger,
+    view: &View,
+    fields: &[&'static str],
+) -> String {
+    let front = [heading.time.to_owned(), ledger.elapsed_s().to_string()];
+    text(|out| {
+        grouped::rows(ledger, view, heading.who).iter().try_for_each(|row| {
+            let values = grouped::picked(row, Some(fields)).into_iter().map(|(_, value)| value.text());
             out.write_record(front.iter().cloned().chain(values))
         })
     })

@@ -9,7 +9,8 @@
 //! - What never matches a TCP socket (`udp`, `arp`, `multicast`) is an error too, unless an odd number of `not`
 //!   stands before it: `not udp` is what people write, and it is always true.
 //! - `net` takes no network names, and a service is a TCP service.
-//! - `pid`, `comm`, `state` and `netns` are words; a host of that name is written `\pid`.
+//! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `container` and `label` are words; a host of that
+//!   name is written `\pid`.
 //!
 //! Not in here: how names are looked up (`Names` is passed in), and what a kernel does with a [`Pushdown`].
 
@@ -40,7 +41,8 @@ pub use pushdown::{Families, Pushdown};
 use super::scope::Scope;
 pub use super::scope::{Subject, Verdict};
 
-use expr::Expr;
+use expr::{Expr, Test};
+use words::Named;
 
 /// A filter expression whose names have been resolved. Its text (`Display`) is the canonical form of the
 /// expression: parsing it gives an equal filter.
@@ -96,6 +98,16 @@ impl Filter {
     pub fn verdict(&self, subject: &Subject<'_>) -> Verdict {
         let Some(root) = &self.root else { return Verdict { tx: true, rx: true } };
         Verdict { tx: eval::sent(root, subject), rx: eval::received(root, subject) }
+    }
+
+    /// Whether it asks for what files say of a process. A name in them is newer than the one that the kernel has seen.
+    #[must_use]
+    pub fn asks_owner(&self) -> bool {
+        let of_files = |test: &Test| match test {
+            Test::Named(named, _) => *named != Named::Label,
+            test => matches!(test, Test::Comm(_)),
+        };
+        self.root.as_ref().is_some_and(|root| root.has(of_files))
     }
 
     /// What can be asked of a flow's addresses and ports alone: see [`Pushdown`].

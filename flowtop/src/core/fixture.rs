@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use flowtop_common::{Flow, FlowKey, flags};
 
+use super::column::Who;
 use super::filter::Boundary;
+use super::json::Heading;
 use super::ledger::Ledger;
 use super::wire::Sample;
 
@@ -69,4 +71,8 @@ pub(super) fn ledger_of(samples: &[Sample]) -> Ledger {
         ledger.apply(sample);
     }
     ledger
+}
+
+pub(super) fn heading() -> Heading<'static> {
+    Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry", who: Who::nobody() }
 }

@@ -6,8 +6,9 @@
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::column::{ALL, Column};
+use super::column::{ALL, Column, Source, Who};
 use super::ledger::{Ledger, Losses};
+use super::rows::grouped::{self, GroupedRow};
 use super::rows::{Row, rows};
 use super::view::View;
 use super::window::{Rates, Window};
@@ -24,18 +25,44 @@ pub struct Heading<'a> {
     pub host: &'a str,
     /// The hook plan: `fentry`, `kprobe` or `tracepoint`.
     pub hooks: &'a str,
+    /// Who is behind the flows.
+    pub who: Who<'a>,
 }
 
 /// One report as one line, without the newline. Flows have the given fields, or all of them with those of the other
 /// end in an object of their own.
 #[must_use]
-#[expect(clippy::missing_panics_doc, reason = "names are text and rates are finite, so it is always JSON")]
 pub fn report(
     heading: &Heading<'_>,
     ledger: &Ledger,
     view: &View,
     fields: Option<&[&'static Column]>,
 ) -> String {
+    let flows = Flows { rows: rows(ledger, view), at_ns: ledger.at_ns(), who: heading.who, fields };
+    line(heading, ledger, Lists { by: None, groups: None, flows: Some(flows) })
+}
+
+/// One report of a view with a group, in the same way; groups stand where flows stood.
+#[must_use]
+pub fn grouped_report(
+    heading: &Heading<'_>,
+    ledger: &Ledger,
+    view: &View,
+    fields: Option<&[&'static str]>,
+) -> String {
+    let groups = Groups { rows: grouped::rows(ledger, view, heading.who), fields };
+    let by = view.by.keys().map(|key| key.to_string()).collect();
+    line(heading, ledger, Lists { by: Some(by), groups: Some(groups), flows: None })
+}
+
+/// What is listed.
+struct Lists<'a> {
+    by: Option<Vec<String>>,
+    groups: Option<Groups<'a>>,
+    flows: Option<Flows<'a>>,
+}
+
+fn line(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>) -> String {
     let untracked = ledger.untracked();
     let report = Report {
         time: heading.time,
@@ -43,15 +70,18 @@ pub fn report(
         elapsed_s: ledger.elapsed_s(),
         hooks: heading.hooks,
         totals: totals(ledger),
-        flows: Flows { rows: rows(ledger, view), at_ns: ledger.at_ns(), fields },
+        by: lists.by,
+        groups: lists.groups,
+        flows: lists.flows,
         untracked: Untracked {
             flows: untracked.flows,
             tx_bytes: untracked.tx_bytes,
             rx_bytes: untracked.rx_bytes,
         },
         losses: ledger.losses(),
+        attribution: heading.who.trouble,
     };
-    serde_json::to_string(&report).expect("a report is JSON")
+    serde_json::to_string(&report).expect("names are text and rates are finite, so it is JSON")
 }
 
 #[derive(Serialize)]
@@ -61,57 +91,87 @@ struct Report<'a> {
     elapsed_s: f64,
     hooks: &'a str,
     totals: TotalsObject,
-    flows: Flows<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Groups<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flows: Option<Flows<'a>>,
     untracked: Untracked,
     #[serde(serialize_with = "losses")]
     losses: Losses,
+    #[serde(serialize_with = "counts")]
+    attribution: [(&'static str, u64); 3],
+}
+
+/// The rows of `--by`.
+struct Groups<'a> {
+    rows: Vec<GroupedRow>,
+    fields: Option<&'a [&'static str]>,
+}
+
+impl Serialize for Groups<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.iter().map(|row| GroupObject { row, fields: self.fields }))
+    }
+}
+
+struct GroupObject<'a> {
+    row: &'a GroupedRow,
+    fields: Option<&'a [&'static str]>,
+}
+
+impl Serialize for GroupObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(grouped::picked(self.row, self.fields))
+    }
 }
 
 /// The rows, each made into an object when its turn to be written has come.
 struct Flows<'a> {
     rows: Vec<Row<'a>>,
     at_ns: u64,
+    who: Who<'a>,
     fields: Option<&'a [&'static Column]>,
 }
 
 impl Serialize for Flows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { rows, at_ns, fields } = self;
-        serializer.collect_seq(rows.iter().map(|row| FlowObject { row, at_ns: *at_ns, fields: *fields }))
+        let Self { rows, at_ns, who, fields } = self;
+        let object = |row| FlowObject { source: Source::new(row, *at_ns, *who), fields: *fields };
+        serializer.collect_seq(rows.iter().map(object))
     }
 }
 
 struct FlowObject<'a> {
-    row: &'a Row<'a>,
-    at_ns: u64,
+    source: Source<'a>,
     fields: Option<&'a [&'static Column]>,
 }
 
 impl Serialize for FlowObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { row, at_ns, fields } = *self;
+        let Self { source, fields } = self;
         if let Some(fields) = fields {
-            return serializer.collect_map(fields.iter().map(|field| (field.name, field.value(row, at_ns))));
+            return serializer.collect_map(fields.iter().map(|field| (field.name, field.value(source))));
         }
         let mut object = serializer.serialize_map(None)?;
         for field in ALL.iter().filter(|field| field.in_peer().is_none()) {
-            object.serialize_entry(field.name, &field.value(row, at_ns))?;
+            object.serialize_entry(field.name, &field.value(source))?;
         }
-        object.serialize_entry("peer", &row.right().map(|_| PeerObject { row, at_ns }))?;
+        object.serialize_entry("peer", &source.has_peer().then_some(PeerObject { source }))?;
         object.end()
     }
 }
 
 /// The other end, where it is on this host.
 struct PeerObject<'a> {
-    row: &'a Row<'a>,
-    at_ns: u64,
+    source: &'a Source<'a>,
 }
 
 impl Serialize for PeerObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let fields = ALL.iter().filter_map(|field| Some((field.in_peer()?, field)));
-        serializer.collect_map(fields.map(|(name, field)| (name, field.value(self.row, self.at_ns))))
+        serializer.collect_map(fields.map(|(name, field)| (name, field.value(self.source))))
     }
 }
 
@@ -162,4 +222,8 @@ fn rates(rates: &Rates) -> RateFields {
 /// Every kind of loss by its name, whether it has happened or not.
 fn losses<S: Serializer>(losses: &Losses, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(losses.named())
+}
+
+fn counts<S: Serializer>(counts: &[(&'static str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter().copied())
 }

@@ -10,6 +10,8 @@
 //! Not in here: which rows are shown and in which order (`core::rows`), and the clock.
 
 mod entry;
+mod losses;
+mod owners;
 mod pairs;
 #[cfg(test)]
 mod tests;
@@ -20,11 +22,13 @@ use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 
 use super::filter::Boundary;
 use super::flow::Tuple;
+use super::owner::Seen;
 use super::scope::{Scope, Verdict};
 use super::window::{Bytes, Peak, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
 use entry::Moved;
+pub use losses::Losses;
 
 /// A flow may be missing from this many samples before it is taken for closed without having been seen to end.
 const ABSENT_SAMPLES: u64 = 2;
@@ -43,23 +47,6 @@ pub struct Totals {
     pub peak: Peak,
 }
 
-/// What could not be counted or shown as it should have been.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Losses {
-    /// In the kernel since the baseline, indexed by [`Loss`].
-    pub kernel: [u64; Loss::COUNT],
-    /// Closed flows that were dropped from the rows early to bound the memory. Their bytes stay in the totals.
-    pub ledger: u64,
-}
-
-impl Losses {
-    /// Every kind of loss by its name, whether it has happened or not.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let kernel = Loss::ALL.iter().map(|&(loss, name)| (name, self.kernel[loss as usize]));
-        kernel.chain([("ledger", self.ledger)])
-    }
-}
-
 /// The state of the world as far as samples tell it.
 #[derive(Debug)]
 pub struct Ledger {
@@ -76,6 +63,8 @@ pub struct Ledger {
     at_ns: u64,
     flows: HashMap<FlowKey, Entry>,
     removable: Vec<FlowKey>,
+    /// Processes that the newest sample shows as owners for the first time, and when they used the socket.
+    new_owners: Vec<(Seen, u64)>,
     untracked: Untracked,
     untracked_base: Untracked,
     /// Losses before the baseline are of events that do not count anyway.
@@ -106,6 +95,7 @@ impl Ledger {
             at_ns: 0,
             flows: HashMap::new(),
             removable: Vec::new(),
+            new_owners: Vec::new(),
             untracked: Untracked::default(),
             untracked_base: Untracked::default(),
             losses_base: [0; Loss::COUNT],
@@ -137,7 +127,7 @@ impl Ledger {
     pub fn set_scope(&mut self, scope: Option<Box<dyn Scope>>) {
         self.scope = scope;
         for entry in self.flows.values_mut() {
-            (entry.judged, entry.verdict) = (false, Verdict::ALL);
+            (entry.judged, entry.held, entry.verdict) = (false, false, Verdict::ALL);
         }
     }
 
@@ -259,6 +249,7 @@ impl Ledger {
     fn take_flows(&mut self, flows: &[(FlowKey, Flow)]) -> Vec<FlowKey> {
         let mut newborn = Vec::new();
         self.removable.clear();
+        self.new_owners.clear();
         for (key, flow) in flows {
             let (sample, at_ns, baseline) = (self.sample, self.at_ns, self.sample == 1);
             let entry = self.flows.entry(*key).or_insert_with(|| {
@@ -268,7 +259,11 @@ impl Ledger {
             if entry.has_ended() && flow.flags & flags::ENDED != 0 {
                 self.removable.push(*key);
             }
+            let before = entry.users.current();
             entry.update(flow, sample, at_ns);
+            if entry.users.current() != before {
+                self.new_owners.push((entry.users.current(), entry.used_ns()));
+            }
         }
         newborn
     }
@@ -279,11 +274,11 @@ impl Ledger {
         let mut peers = Vec::new();
         for (key, entry) in self.flows.iter_mut().filter(|(_, entry)| !entry.judged && !entry.is_peer()) {
             entry.judge(key, &**scope);
-            peers.extend(entry.peer().map(|peer| (*peer, entry.verdict.mirror())));
+            peers.extend(entry.peer().map(|peer| (*peer, entry.verdict.mirror(), entry.held)));
         }
-        for (peer, verdict) in peers {
+        for (peer, verdict, held) in peers {
             if let Some(entry) = self.flows.get_mut(&peer) {
-                entry.verdict = verdict;
+                (entry.verdict, entry.held) = (verdict, held);
             }
         }
     }

@@ -8,13 +8,16 @@ pub mod filter;
 #[cfg(test)]
 mod fixture;
 pub mod flow;
+pub mod group;
 pub mod iftoprc;
 pub mod interface;
 pub mod json;
+pub mod label;
 pub mod ledger;
 pub mod link;
 pub mod names;
 pub mod number;
+pub mod owner;
 pub mod plan;
 pub mod recycle;
 pub mod rows;

@@ -12,6 +12,7 @@ use super::ledger::{Entry, Ledger};
 use super::view::{LineDisplay, Sort, View};
 use super::window::{Bytes, Rates, Window};
 
+pub mod grouped;
 pub mod merged;
 #[cfg(test)]
 mod tests;

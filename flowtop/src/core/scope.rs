@@ -7,7 +7,10 @@ use std::fmt::Debug;
 use std::net::IpAddr;
 
 use super::flow::Tuple;
+use super::owner::{Identity, Seen};
 use super::window::Bytes;
+
+pub mod attributed;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +20,7 @@ mod tests;
 pub struct Subject<'a> {
     /// The two ends.
     pub tuple: Tuple,
-    /// Whether the remote end is on this host too.
+    /// Whether both ends are known to be on this host.
     pub both_here: bool,
     /// Process of the local end, where one has been seen.
     pub pid: Option<u32>,
@@ -27,6 +30,33 @@ pub struct Subject<'a> {
     pub state: u32,
     /// Inode number of the network namespace.
     pub netns: u32,
+    /// The process as the kernel saw it.
+    pub owner: Seen,
+    /// When it was using the socket, in nanoseconds of the monotonic clock.
+    pub used_ns: u64,
+    /// What files say of the process, where somebody has asked them.
+    pub identity: Option<&'a Identity>,
+    /// The label of the remote address, where somebody has asked for it.
+    pub label: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// A connection of which only the ends are known.
+    #[must_use]
+    pub fn of(tuple: Tuple) -> Self {
+        Self {
+            tuple,
+            both_here: false,
+            pid: None,
+            comm: None,
+            state: 0,
+            netns: 0,
+            owner: Seen::default(),
+            used_ns: 0,
+            identity: None,
+            label: None,
+        }
+    }
 }
 
 /// Which directions count.
@@ -74,6 +104,11 @@ pub trait Scope: Debug {
     /// Which directions of this connection count.
     fn verdict(&self, subject: &Subject<'_>) -> Verdict;
 
+    /// Whether the verdict has to wait, because more will be known of the process in a moment.
+    fn waits(&self, _subject: &Subject<'_>) -> bool {
+        false
+    }
+
     /// Which directions of the untracked connections count, which nobody can look at one by one.
     fn untracked(&self) -> Verdict {
         Verdict::NONE
@@ -87,6 +122,10 @@ pub struct AllOf(pub Vec<Box<dyn Scope>>);
 impl Scope for AllOf {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
         self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.verdict(subject)))
+    }
+
+    fn waits(&self, subject: &Subject<'_>) -> bool {
+        self.0.iter().any(|scope| scope.waits(subject))
     }
 
     fn untracked(&self) -> Verdict {
@@ -108,6 +147,21 @@ impl Scope for Addresses {
         let Tuple { local, remote } = subject.tuple;
         let is_one = |ip: IpAddr| (self.loopback && ip.is_loopback()) || self.exact.contains(&ip);
         Verdict::both(is_one(local.ip()) || (subject.both_here && is_one(remote.ip())))
+    }
+}
+
+/// Connections of one family (`-4`, `-6`); with both, all.
+#[derive(Clone, Copy, Debug)]
+pub struct Families {
+    /// Whether IPv4 counts.
+    pub v4: bool,
+    /// Whether IPv6 counts.
+    pub v6: bool,
+}
+
+impl Scope for Families {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        Verdict::both(if subject.tuple.local.is_ipv4() { self.v4 } else { self.v6 })
     }
 }
 

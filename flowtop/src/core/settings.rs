@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod choice;
+pub mod directive;
 pub mod quantity;
 pub mod value;
 
@@ -13,9 +14,11 @@ mod tests;
 
 use std::fmt;
 
+use super::group::Group;
 use super::number::Unit;
 use super::view::{Grouping, LineDisplay, PortDisplay, Sort, View};
 use choice::{Format, HooksChoice};
+pub use directive::Directive;
 use quantity::{BitsPerSecond, FlowCount, Interval, Limit, Seconds};
 use value::Value;
 
@@ -57,41 +60,6 @@ pub struct Set<T> {
     pub value: T,
     /// Who said so.
     pub origin: Origin,
-}
-
-/// A directive of `.iftoprc` and what its value means for the setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Directive {
-    /// The value is the setting's.
-    Same(&'static str),
-    /// `yes` or `true` switches the setting on, all else off.
-    On(&'static str),
-    /// `yes` or `true` switches the setting off, all else on.
-    Off(&'static str),
-    /// `yes` or `true` stands for the unit bytes, all else for bits.
-    Bytes(&'static str),
-}
-
-impl Directive {
-    /// As it is written in the file.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Same(name) | Self::On(name) | Self::Off(name) | Self::Bytes(name) => name,
-        }
-    }
-
-    /// The setting's value that iftop's text stands for.
-    #[must_use]
-    pub fn translate(self, text: &str) -> String {
-        let yes = matches!(text, "yes" | "true");
-        match self {
-            Self::Same(_) => text.to_owned(),
-            Self::On(_) => yes.to_string(),
-            Self::Off(_) => (!yes).to_string(),
-            Self::Bytes(_) => if yes { "bytes" } else { "bits" }.to_owned(),
-        }
-    }
 }
 
 /// A row of the table of settings.
@@ -151,6 +119,16 @@ settings! {
     net "net": Vec<String> = Vec::new(), [Same("net-filter")];
     /// IPv6 networks that are inside.
     net6 "net6": Vec<String> = Vec::new(), [Same("net-filter6")];
+    /// Processes whose connections count; none for all.
+    pid "pid": Vec<u64> = Vec::new(), [];
+    /// Cgroups whose connections count; none for all.
+    cgroup "cgroup": Vec<String> = Vec::new(), [];
+    /// Mount namespaces whose connections count, by inode number; none for all.
+    mntns "mntns": Vec<u64> = Vec::new(), [];
+    /// Only IPv4.
+    ipv4 "ipv4": bool = false, [];
+    /// Only IPv6.
+    ipv6 "ipv6": bool = false, [];
     /// Count connections with IPv6 link-local addresses too.
     link_local "link-local": bool = false, [On("link-local")];
     /// Nothing is captured, so there is nothing that this could switch on.
@@ -167,6 +145,14 @@ settings! {
     hide_source "hide-source": bool = false, [On("hide-source")];
     /// All hosts on the right are one.
     hide_destination "hide-destination": bool = false, [On("hide-destination")];
+    /// What connections are summed up by.
+    by "by": Group = Group::default(), [];
+    /// Owners beside the rows of a text report.
+    show_owner "show-owner": bool = false, [];
+    /// File with labels for networks; empty for none.
+    labels "labels": String = String::new(), [];
+    /// Where the file system of the host is.
+    host_root "host-root": String = String::from("/"), [];
     /// Unit of the rates.
     unit "unit": Unit = Unit::Bits, [Bytes("use-bytes"), Same("bandwidth-unit")];
     /// What the rows are sorted by.
@@ -358,7 +344,9 @@ impl Settings {
                 ports: self.ports.value,
                 hide_source: self.hide_source.value,
                 hide_destination: self.hide_destination.value,
+                owners: self.show_owner.value,
             },
+            by: self.by.value,
             unit: self.unit.value,
             line_display: self.line_display.value,
             host_names: self.host_names(),

@@ -4,10 +4,13 @@
 
 use std::iter::repeat_n;
 
+use super::column::Who;
 use super::ledger::{Ledger, Losses, Totals};
-use super::names::Names;
+use super::names::{Names, printable};
 use super::number::{Unit, number};
-use super::rows::merged::{End, Frozen, Host, MergedRow, rows};
+use super::owner::Identity;
+use super::rows::grouped::{self, GroupedRow};
+use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows};
 use super::view::View;
 use super::window::{Bytes, Rates, Window};
 
@@ -23,6 +26,9 @@ const HOST_CHARS: usize = 40;
 /// What is kept of a host's name.
 const NAME_CHARS: usize = HOST_CHARS - 1;
 
+/// Over the owners, which stand to the right of iftop's columns.
+const OWNER_TITLE: &str = "  owner";
+
 /// The first line of a run: where the traffic comes from. No names are all interfaces.
 #[must_use]
 pub fn listening_on(interfaces: &[String]) -> String {
@@ -34,13 +40,23 @@ pub fn listening_on(interfaces: &[String]) -> String {
 #[derive(Debug, Default)]
 pub struct Reports {
     frozen: Option<Frozen>,
+    frozen_groups: Option<grouped::Frozen>,
 }
 
 impl Reports {
     /// One block: from the header to the rule at its end and the empty line after that.
-    pub fn report(&mut self, ledger: &Ledger, view: &View, names: &dyn Names) -> String {
-        let writer = Writer { view, names };
-        let rows = self.rows(ledger, &writer);
+    pub fn report(&mut self, ledger: &Ledger, view: &View, names: &dyn Names, who: Who<'_>) -> String {
+        let writer = Writer { view, names, who };
+        let mut rows = String::new();
+        if view.by.is_some() {
+            for (index, row) in self.groups(ledger, &writer).iter().enumerate() {
+                writer.write_group(&mut rows, index + 1, row);
+            }
+        } else {
+            for (index, row) in self.rows(ledger, &writer).iter().enumerate() {
+                writer.write_row(&mut rows, index + 1, row);
+            }
+        }
         writer.block(ledger, &rows)
     }
 
@@ -53,24 +69,35 @@ impl Reports {
         self.frozen = writer.view.order_frozen.then(|| Frozen::new(writer.view, &rows));
         rows
     }
+
+    fn groups(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> Vec<GroupedRow> {
+        let Writer { view, who, .. } = writer;
+        self.frozen_groups = self.frozen_groups.take().filter(|_| view.order_frozen);
+        if let Some(rows) = self.frozen_groups.as_ref().and_then(|frozen| frozen.rows(ledger, view, *who)) {
+            return rows;
+        }
+        let rows = grouped::rows(ledger, view, *who);
+        self.frozen_groups = view.order_frozen.then(|| grouped::Frozen::new(view, &rows));
+        rows
+    }
 }
 
 /// What a block is written with.
 struct Writer<'a> {
     view: &'a View,
     names: &'a dyn Names,
+    who: Who<'a>,
 }
 
 impl Writer<'_> {
-    fn block(&self, ledger: &Ledger, rows: &[MergedRow]) -> String {
+    fn block(&self, ledger: &Ledger, rows: &str) -> String {
         let divider = "-".repeat(LINE_CHARS);
         let mut block = String::new();
         let out = &mut block;
-        line(out, &header());
+        let shows_owners = self.view.grouping.owners && !self.view.by.is_some();
+        line(out, &(header() + if shows_owners { OWNER_TITLE } else { "" }));
         line(out, &divider);
-        for (index, row) in rows.iter().enumerate() {
-            self.write_row(out, index + 1, row);
-        }
+        out.push_str(rows);
         line(out, &divider);
         let totals = ledger.totals();
         self.write_totals(out, &totals);
@@ -78,9 +105,54 @@ impl Writer<'_> {
         self.write_sums(out, &totals);
         write_untracked(out, ledger);
         write_losses(out, &ledger.losses());
+        if self.view.grouping.owners || self.view.by.asks_owner() {
+            self.write_trouble(out);
+        }
         line(out, &"=".repeat(LINE_CHARS));
         line(out, "");
         block
+    }
+
+    /// What connections have in common with what they send and, below, how many they are with what they receive.
+    fn write_group(&self, out: &mut String, index: usize, row: &GroupedRow) {
+        let direction = |per_s: fn(&Rates, Window) -> f64, bytes: u64| {
+            let rates = self.rates(Window::ALL.map(|window| per_s(&row.rates, window)));
+            rates + &cells(&[amount(bytes)])
+        };
+        let words: Vec<_> = row.text().split(' ').map(printable).collect();
+        let plural = if row.connections == 1 { "" } else { "s" };
+        let count = format!("{} connection{plural}", row.connections);
+        let sent = direction(Rates::tx_per_s, row.bytes.tx);
+        let received = direction(Rates::rx_per_s, row.bytes.rx);
+        line(out, &format!("{index:>4} {} =>{sent}", fit(&words.join(" "), "")));
+        line(out, &format!("     {} <={received}", fit(&count, "")));
+    }
+
+    /// What files about owners could not be read, or not be shown as they are.
+    fn write_trouble(&self, out: &mut String) {
+        for (name, count) in self.who.trouble.iter().filter(|(_, count)| *count > 0) {
+            write_sum(
+                out,
+                &format!("Owners ({name}):"),
+                &cells(&[String::new(), String::new(), count.to_string()]),
+            );
+        }
+    }
+
+    /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why nobody is known.
+    fn owner(&self, end: End) -> String {
+        let Some(EndOwner { seen, users, why }) = end.owner else { return String::new() };
+        if !seen.is_user_process() {
+            return format!("  {why}");
+        }
+        let identity = self.who.owners.identity(&seen, u64::MAX);
+        let known = |text: fn(&Identity) -> Option<String>| identity.as_deref().and_then(text);
+        let comm = known(|identity| identity.comm.clone()).or_else(|| seen.comm_text());
+        let process = format!("{}/{}", seen.pid, comm.unwrap_or_default());
+        let parts = [Some(process), known(|identity| identity.user.clone()), known(Identity::place)];
+        let texts: Vec<_> = parts.iter().flatten().map(|text| printable(text)).collect();
+        let more = if users > 1 { format!(" (+{})", users - 1) } else { String::new() };
+        format!("  {}{more}", texts.join(" "))
     }
 
     /// The left host with what it sends and, below, the right one with what it sends.
@@ -91,8 +163,9 @@ impl Writer<'_> {
         };
         let sent = direction(Rates::tx_per_s, row.bytes.tx);
         let received = direction(Rates::rx_per_s, row.bytes.rx);
-        line(out, &format!("{index:>4} {} =>{sent}", self.end(row.ends.source)));
-        line(out, &format!("     {} <={received}", self.end(row.ends.destination)));
+        let (left, right) = (row.ends.source, row.ends.destination);
+        line(out, &format!("{index:>4} {} =>{sent}{}", self.end(left), self.owner(left)));
+        line(out, &format!("     {} <={received}{}", self.end(right), self.owner(right)));
     }
 
     /// Three cells of rates.

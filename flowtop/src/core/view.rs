@@ -2,6 +2,7 @@
 //!
 //! Not in here: the rows themselves (`core::rows`) and how they look (`core::text`).
 
+use super::group::Group;
 use super::number::Unit;
 use super::window::Window;
 
@@ -105,6 +106,8 @@ pub struct Grouping {
     pub hide_source: bool,
     /// Whether all right hosts are one, shown as ` * `.
     pub hide_destination: bool,
+    /// Whether the owners of both ends are shown.
+    pub owners: bool,
 }
 
 /// Everything that decides what is shown. The defaults are iftop's, but for names, which are off.
@@ -117,6 +120,8 @@ pub struct View {
     pub limit: Option<usize>,
     /// What makes connections one row.
     pub grouping: Grouping,
+    /// What they are summed up by instead, if by anything.
+    pub by: Group,
     /// Unit of the rates in a text report.
     pub unit: Unit,
     /// Lines of a row.

@@ -66,7 +66,8 @@ pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
 }
 
 /// Control characters, and the invisible ones that change the direction or the width of what follows.
-fn breaks_a_screen(c: char) -> bool {
+#[must_use]
+pub fn breaks_a_screen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

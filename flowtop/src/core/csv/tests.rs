@@ -5,10 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::column::{self, ALL};
-use crate::core::fixture::{ACCEPTED, CONNECTED, flow as moved, key, ledger_of, sample};
-
-const HEADING: Heading<'static> =
-    Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry" };
+use crate::core::fixture::{ACCEPTED, CONNECTED, flow as moved, heading, key, ledger_of, sample};
 
 fn named(comm: &[u8], flow: Flow) -> Flow {
     let mut padded = [0; 16];
@@ -18,6 +15,10 @@ fn named(comm: &[u8], flow: Flow) -> Flow {
 
 fn all() -> Vec<&'static Column> {
     ALL.iter().collect()
+}
+
+fn names(fields: &[&'static Column]) -> Vec<&'static str> {
+    fields.iter().map(|field| field.name).collect()
 }
 
 /// A connection with both ends here and one to elsewhere.
@@ -40,23 +41,34 @@ fn a_line_is_a_connection() {
 2026-03-01T12:00:02.5+01:00,2,10.0.0.1,40000,\"a,\"\"b\",7,true,150.5,8,
 2026-03-01T12:00:02.5+01:00,2,2001:db8::1,40001,,,true,0,,
 ";
-    assert_eq!(report(&HEADING, &two(b"a,\"b"), &View::default(), &fields), expected);
+    assert_eq!(report(&heading(), &two(b"a,\"b"), &View::default(), &fields), expected);
     assert_eq!(
-        header(&fields),
+        header(&names(&fields)),
         "time,elapsed_s,local_addr,local_port,comm,pid,initiator,rx_rate_2s,peer_netns,srtt_us\n"
     );
 }
 
 #[test]
+fn a_line_may_be_a_group() {
+    let view = View { by: crate::core::group::Group::parse("remote-port").unwrap(), ..View::default() };
+    let expected = "\
+2026-03-01T12:00:02.5+01:00,2,80,1,5000,301
+2026-03-01T12:00:02.5+01:00,2,443,1,1,0
+";
+    let fields = ["remote_port", "connections", "tx_bytes", "rx_bytes"];
+    assert_eq!(grouped_report(&heading(), &two(b"x"), &view, &fields), expected);
+}
+
+#[test]
 fn a_report_without_connections_has_no_line() {
-    assert_eq!(report(&HEADING, &ledger_of(&[]), &View::default(), &all()), "");
+    assert_eq!(report(&heading(), &ledger_of(&[]), &View::default(), &all()), "");
 }
 
 proptest! {
     #[test]
     fn what_is_written_can_be_read(comm in prop::collection::vec(1_u8.., 0..=16)) {
         let ledger = two(&comm);
-        let written = header(&all()) + &report(&HEADING, &ledger, &View::default(), &all());
+        let written = header(&names(&all())) + &report(&heading(), &ledger, &View::default(), &all());
         let mut reader = csv::Reader::from_reader(written.as_bytes());
         let names: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
         prop_assert_eq!(&names[2..], &column::names()[..]);
@@ -64,9 +76,10 @@ proptest! {
         let rows = rows(&ledger, &View::default());
         prop_assert_eq!(records.len(), rows.len());
         for (record, row) in records.iter().zip(&rows) {
-            prop_assert_eq!(&record[0], HEADING.time);
+            prop_assert_eq!(&record[0], heading().time);
+            let source = Source::new(row, ledger.at_ns(), crate::core::column::Who::nobody());
             for (text, field) in record.iter().skip(2).zip(ALL) {
-                prop_assert_eq!(text, field.value(row, ledger.at_ns()).text());
+                prop_assert_eq!(text, field.value(&source).text());
             }
         }
     }

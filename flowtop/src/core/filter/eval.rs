@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 use super::Subject;
 use super::expr::{Ends, Expr, Test, Word};
+use super::glob::Glob;
+use super::words::Named;
+use crate::core::owner::Identity;
 
 /// What travels in one direction of a flow, as a packet would show it.
 struct Direction<'a> {
@@ -48,10 +51,34 @@ impl Test {
             Self::Inbound => !direction.outbound,
             Self::Outbound => direction.outbound,
             Self::Pid(pid) => flow.pid == Some(*pid),
-            Self::Comm(glob) => flow.comm.is_some_and(|comm| glob.matches(comm)),
+            Self::Comm(glob) => {
+                let now = flow.identity.and_then(|identity| identity.comm.as_deref());
+                now.or(flow.comm).is_some_and(|comm| glob.matches(comm))
+            }
+            Self::Named(named, glob) => named.matches(glob, flow),
             Self::State(state) => flow.state == *state,
             Self::Netns(netns) => flow.netns == *netns,
             Self::Never(_) => false,
+        }
+    }
+}
+
+impl Named {
+    /// A container is matched by its name and by its id, long or short.
+    fn matches(self, glob: &Glob, flow: &Subject<'_>) -> bool {
+        let matches = |text: &str| glob.matches(text);
+        let of = |text: fn(&Identity) -> Option<&str>| flow.identity.and_then(text).is_some_and(matches);
+        match self {
+            Self::User => of(|identity| identity.user.as_deref()),
+            Self::Unit => of(|identity| identity.unit.as_deref()),
+            Self::Pod => of(|identity| identity.pod.as_deref()),
+            Self::Namespace => of(|identity| identity.namespace.as_deref()),
+            Self::Container => {
+                of(|identity| identity.container.as_deref())
+                    || of(|identity| identity.container_id.as_deref())
+                    || of(Identity::short_container_id)
+            }
+            Self::Label => flow.label.is_some_and(matches),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::glob::Glob;
 use super::net::Net;
+use super::words::Named;
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) enum Test {
     Pid(u32),
     /// The name of the process matches.
     Comm(Glob),
+    /// What files say of the process, or the label of the remote address, matches.
+    Named(Named, Glob),
     /// The TCP state is this one.
     State(u32),
     /// The network namespace has this inode number.
@@ -76,6 +79,15 @@ impl Expr {
         let mut parts = self.into_parts(word);
         parts.extend(other.into_parts(word));
         Self::Joined(word, parts)
+    }
+
+    /// Whether one of the questions is of this kind.
+    pub(super) fn has(&self, wanted: fn(&Test) -> bool) -> bool {
+        match self {
+            Self::Not(inner) => inner.has(wanted),
+            Self::Joined(_, parts) => parts.iter().any(|part| part.has(wanted)),
+            Self::Test(test) => wanted(test),
+        }
     }
 
     fn into_parts(self, word: Word) -> Vec<Self> {

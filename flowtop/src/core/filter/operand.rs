@@ -49,6 +49,7 @@ impl<'a> Parser<'a> {
             Kind::Proto => return protocol(head.protocol, token, negated),
             Kind::Pid => number(token, head.kind).map(Test::Pid),
             Kind::Comm => comm(token).map(Test::Comm),
+            Kind::Named(named) => pattern(token, head.kind).map(|glob| Test::Named(named, glob)),
             Kind::State => tcp_state(token).map(Test::State),
             Kind::Netns => self.netns(token).map(Test::Netns),
         };
@@ -136,15 +137,22 @@ fn protocol(family: Protocol, token: &Token<'_>, negated: bool) -> Result<Expr, 
     }
 }
 
-/// The name of a process. Unquoted, it is whatever the text looks like: a process may be called `80`.
-fn comm(token: &Token<'_>) -> Result<Glob, FilterError> {
+/// A pattern. Unquoted, it is whatever the text looks like: a process may be called `80`.
+fn pattern(token: &Token<'_>, kind: Kind) -> Result<Glob, FilterError> {
     let glob = match &token.lexeme {
         Lexeme::Quoted(text) => Glob::parse(text),
         _ => Glob::parse(token.text),
     };
     if glob.is_empty() {
-        return Err(FilterError::at(token, "the name of a process is empty; write `*` for any"));
+        let message = format!("the name is empty; write one like `{}`, or `*` for any", kind.example());
+        return Err(FilterError::at(token, message));
     }
+    Ok(glob)
+}
+
+/// The name of a process.
+fn comm(token: &Token<'_>) -> Result<Glob, FilterError> {
+    let glob = pattern(token, Kind::Comm)?;
     if glob.shortest_chars() > COMM_BYTES {
         let message = format!(
             "`{}` never matches, because the kernel keeps {COMM_BYTES} bytes of a name; cut it there",

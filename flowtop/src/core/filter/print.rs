@@ -63,6 +63,7 @@ impl fmt::Display for Test {
             Self::Outbound => f.write_str("outbound"),
             Self::Pid(pid) => write!(f, "pid {pid}"),
             Self::Comm(glob) => write!(f, "comm {glob}"),
+            Self::Named(named, glob) => write!(f, "{} {glob}", named.word()),
             Self::State(number) => write!(f, "state {}", state::name(*number)),
             Self::Netns(netns) => write!(f, "netns {netns}"),
             Self::Never(written) => f.write_str(written),

@@ -28,6 +28,42 @@ pub(super) enum Kind {
     Comm,
     State,
     Netns,
+    /// What files say of the process, or the label of the remote address.
+    Named(Named),
+}
+
+/// A text that a pattern is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    User,
+    Unit,
+    Pod,
+    Namespace,
+    Container,
+    Label,
+}
+
+/// The words that ask for a text, each with a value that would be right.
+const NAMED: [(&str, Named, &str); 6] = [
+    ("user", Named::User, "user www-data"),
+    ("unit", Named::Unit, "unit nginx.service"),
+    ("pod", Named::Pod, "pod 'web-*'"),
+    ("ns", Named::Namespace, "ns kube-system"),
+    ("container", Named::Container, "container nginx"),
+    ("label", Named::Label, "label private"),
+];
+
+impl Named {
+    /// The word and an example.
+    fn words(self) -> (&'static str, &'static str) {
+        let found = NAMED.iter().find(|(_, named, _)| *named == self);
+        found.map_or(("", ""), |(word, _, example)| (*word, *example))
+    }
+
+    /// The word of the language.
+    pub(super) fn word(self) -> &'static str {
+        self.words().0
+    }
 }
 
 /// The word in front of `host`, `port` and the like, or alone.
@@ -130,7 +166,10 @@ fn simple(word: &str) -> Option<Keyword> {
         "comm" => Keyword::Kind(Kind::Comm),
         "state" => Keyword::Kind(Kind::State),
         "netns" => Keyword::Kind(Kind::Netns),
-        _ => return None,
+        _ => {
+            let (_, named, _) = NAMED.iter().find(|(known, ..)| *known == word)?;
+            Keyword::Kind(Kind::Named(*named))
+        }
     })
 }
 
@@ -157,6 +196,7 @@ impl Kind {
             Self::Comm => "comm nginx",
             Self::State => "state established",
             Self::Netns => "netns self",
+            Self::Named(named) => named.words().1,
         }
     }
 }
@@ -176,7 +216,7 @@ impl Protocol {
             Kind::Host | Kind::Net => !matches!(self, Self::Tcp | Self::Ported(_) | Self::Other(_)),
             Kind::Port | Kind::PortRange => matches!(self, Self::Any | Self::Tcp | Self::Ported(_)),
             Kind::Proto => matches!(self, Self::Any | Self::Ip | Self::Ip6),
-            Kind::Pid | Kind::Comm | Kind::State | Kind::Netns => self == Self::Any,
+            Kind::Pid | Kind::Comm | Kind::State | Kind::Netns | Kind::Named(_) => self == Self::Any,
         }
     }
 }

@@ -5,11 +5,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::core::fixture::{
-    ACCEPTED, CONNECTED, OLDER, flow as moved, key, ledger_inside, ledger_of, sample,
+    ACCEPTED, CONNECTED, OLDER, flow as moved, heading, key, ledger_inside, ledger_of, sample,
 };
-
-const HEADING: Heading<'static> =
-    Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry" };
 
 fn comm(name: &str) -> [u8; 16] {
     let mut comm = [0; 16];
@@ -56,24 +53,47 @@ fn a_report_is_the_contract() {
         r#""rx_rate_2s":150.0,"rx_rate_10s":150.0,"rx_rate_40s":150.0,"#,
         r#""initiator":true,"srtt_us":100,"retrans_bytes":100,"retrans_segs":1,"segs_in":4,"segs_out":6,"#,
         r#""sent_bytes":5100,"cgroup_id":77,"age_s":1.5,"idle_s":0.25,"#,
-        r#""peer":{"netns":8,"pid":17,"comm":"nginx","state":"CLOSE_WAIT","tx_bytes":300,"rx_bytes":4000}}],"#,
+        r#""owner":"process","users":1,"command":null,"user":null,"unit":null,"container_id":null,"#,
+        r#""container":null,"pod":null,"namespace":null,"label":"same-host","#,
+        r#""peer":{"netns":8,"pid":17,"comm":"nginx","state":"CLOSE_WAIT","tx_bytes":300,"rx_bytes":4000,"#,
+        r#""unit":null,"container":null,"pod":null,"namespace":null}}],"#,
         r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0},"#,
-        r#""losses":{"socket_state":0,"slot":0,"unseeded":0,"call":0,"ledger":0}}"#,
+        r#""losses":{"socket_state":0,"slot":0,"unseeded":0,"call":0,"ledger":0},"#,
+        r#""attribution":{"unreadable":0,"replaced":0,"cut":0}}"#,
     );
-    assert_eq!(report(&HEADING, &joined(), &View::default(), None), expected);
+    assert_eq!(report(&heading(), &joined(), &View::default(), None), expected);
 }
 
 #[test]
 fn picked_fields_are_flat_and_in_the_order_asked_for() {
     let fields = crate::core::column::parse("peer_comm,tx_bytes,comm,peer_pid").unwrap();
-    let report = report(&HEADING, &joined(), &View::default(), Some(&fields));
+    let report = report(&heading(), &joined(), &View::default(), Some(&fields));
     let expected = r#""flows":[{"peer_comm":"nginx","tx_bytes":5000,"comm":"curl","peer_pid":17}],"#;
     assert!(report.contains(expected), "{report}");
 }
 
+#[test]
+fn groups_stand_where_flows_stood() {
+    let view = View { by: crate::core::group::Group::parse("peer,remote-port").unwrap(), ..View::default() };
+    let report: Value = serde_json::from_str(&grouped_report(&heading(), &joined(), &view, None)).unwrap();
+    assert_eq!(report["by"], serde_json::json!(["peer", "remote-port"]));
+    assert_eq!(report.get("flows"), None);
+    assert_eq!(
+        report["groups"],
+        serde_json::json!([{
+            "remote_addr": "10.0.0.2", "remote_port": 80, "connections": 1, "tx_bytes": 5000, "rx_bytes": 300,
+            "tx_rate_2s": 2500.0, "tx_rate_10s": 2500.0, "tx_rate_40s": 2500.0,
+            "rx_rate_2s": 150.0, "rx_rate_10s": 150.0, "rx_rate_40s": 150.0,
+            "sent_bytes": 5100, "retrans_bytes": 100, "retrans_segs": 1,
+        }])
+    );
+    let picked = grouped_report(&heading(), &joined(), &view, Some(&["tx_bytes", "remote_port"]));
+    assert!(picked.contains(r#""groups":[{"tx_bytes":5000,"remote_port":80}],"#), "{picked}");
+}
+
 /// The flows of a report.
 fn flows(ledger: &Ledger) -> Value {
-    let report: Value = serde_json::from_str(&report(&HEADING, ledger, &View::default(), None)).unwrap();
+    let report: Value = serde_json::from_str(&report(&heading(), ledger, &View::default(), None)).unwrap();
     report["flows"].clone()
 }
 
@@ -96,11 +116,13 @@ fn an_inside_that_is_not_here_is_seen_through_the_socket_that_is() {
     assert_eq!((&row["local_addr"], &row["remote_port"]), (&"10.0.0.1".into(), &80.into()));
     assert_eq!((&row["tx_bytes"], &row["rx_rate_2s"]), (&300.into(), &2500.0.into()));
     assert_eq!((&row["initiator"], &row["age_s"]), (&true.into(), &1.5.into()));
-    for name in ["netns", "pid", "comm", "state", "segs_in", "idle_s"] {
+    assert_eq!(row["label"], "same-host");
+    for name in ["netns", "pid", "comm", "state", "segs_in", "idle_s", "owner", "users", "pod"] {
         assert_eq!(row.get(name), Some(&Value::Null), "{name}");
     }
     let peer = serde_json::json!({
-        "netns": 9, "pid": 17, "comm": "nginx", "state": "ESTABLISHED", "tx_bytes": 5000, "rx_bytes": 300
+        "netns": 9, "pid": 17, "comm": "nginx", "state": "ESTABLISHED", "tx_bytes": 5000, "rx_bytes": 300,
+        "unit": null, "container": null, "pod": null, "namespace": null
     });
     assert_eq!(row["peer"], peer);
 }
@@ -108,9 +130,9 @@ fn an_inside_that_is_not_here_is_seen_through_the_socket_that_is() {
 #[test]
 fn text_from_outside_stays_on_the_line() {
     let key = key(1, "192.0.2.1:40000", "192.0.2.2:80", 1);
-    let named = Flow { comm: comm("a\n\"b"), ..moved(CONNECTED, 1, 0) };
+    let named = Flow { pid: 7, comm: comm("a\n\"b"), ..moved(CONNECTED, 1, 0) };
     let ledger = ledger_of(&[sample(2, &[(key, named)])]);
-    assert!(!report(&HEADING, &ledger, &View::default(), None).contains('\n'));
+    assert!(!report(&heading(), &ledger, &View::default(), None).contains('\n'));
     assert_eq!(flows(&ledger)[0]["comm"], "a\u{fffd}\"b");
 }
 
@@ -120,7 +142,7 @@ fn losses_and_the_untracked_are_named() {
     lossy.set_loss(Loss::Unseeded, [1, 1]);
     lossy.untracked = flowtop_common::Untracked { flows: 3, tx_bytes: 5, rx_bytes: 6, ..Default::default() };
     let report: Value =
-        serde_json::from_str(&report(&HEADING, &ledger_of(&[lossy]), &View::default(), None)).unwrap();
+        serde_json::from_str(&report(&heading(), &ledger_of(&[lossy]), &View::default(), None)).unwrap();
     assert_eq!(report["losses"]["unseeded"], 2);
     assert_eq!(report["untracked"], serde_json::json!({"flows": 3, "tx_bytes": 5, "rx_bytes": 6}));
     assert_eq!(report["totals"]["tx_bytes"], 5);

@@ -7,9 +7,10 @@ use flowtop_common::{Flow, FlowKey, flags};
 use super::pairs::Link;
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple};
+use crate::core::owner::Seen;
+use crate::core::owner::users::Users;
 use crate::core::scope::{Scope, Subject, Verdict};
 use crate::core::window::{Bytes, Traffic};
-use crate::core::wire::comm_text;
 
 /// An amount of traffic, in bytes and in packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,11 +42,15 @@ pub struct Entry {
     base: Bytes,
     /// Packets since the start that count.
     packets: Bytes,
-    /// What the newest sample has added and nobody has judged yet.
+    /// What samples have added and nobody has judged yet.
     grown: Moved,
+    /// Who uses the socket.
+    pub(super) users: Users,
     pub(super) verdict: Verdict,
     /// Whether the verdict is on what is known of the flow now.
     pub(super) judged: bool,
+    /// Whether the scope has to learn more first: until then nothing is counted, and nothing is lost.
+    pub(super) held: bool,
     pub(super) traffic: Traffic,
     pub(super) link: Link,
     /// Where the flow stands to the border of the ledger.
@@ -69,8 +74,10 @@ impl Entry {
             base,
             packets: Bytes::default(),
             grown: Moved::default(),
+            users: Users::default(),
             verdict: Verdict::ALL,
             judged: false,
+            held: false,
             traffic: Traffic::default(),
             link: Link::Alone,
             side,
@@ -88,7 +95,25 @@ impl Entry {
     /// Bytes since the start of flowtop that count.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
-        counters(&self.flow).since(self.base)
+        counters(&self.flow).since(self.base).since(self.grown.bytes)
+    }
+
+    /// The process that the flow is shown with: of several the busiest.
+    #[must_use]
+    pub fn owner(&self) -> Seen {
+        self.users.busiest()
+    }
+
+    /// Every process that uses the socket.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// When the socket was in use for sure: the last segment, or its opening, in nanoseconds of the monotonic clock.
+    #[must_use]
+    pub fn used_ns(&self) -> u64 {
+        self.flow.opened_ns.max(self.flow.last_us.saturating_mul(1000))
     }
 
     /// The other end of the connection, if it is on this host too.
@@ -134,11 +159,14 @@ impl Entry {
         let now = counters(flow).max(counters(old));
         let sent = wrapped(old.segs_out, flow.segs_out);
         let received = wrapped(old.segs_in, flow.segs_in);
-        self.grown = Moved {
+        let grown = Moved {
             bytes: now.since(counters(old)),
             packets: Bytes { tx: sent.into(), rx: received.into() },
         };
-        self.judged &= (old.pid, old.comm, old.state) == (flow.pid, flow.comm, flow.state);
+        self.grown += grown;
+        let user = self.users.current();
+        self.users.used_by(Seen::of(flow), grown.bytes.sum());
+        self.judged &= (user, old.state) == (self.users.current(), flow.state);
         self.flow = Flow {
             tx_bytes: now.tx,
             rx_bytes: now.rx,
@@ -152,20 +180,34 @@ impl Entry {
 
     /// Asks the scope about the flow as it is now.
     pub(super) fn judge(&mut self, key: &FlowKey, scope: &dyn Scope) {
-        let comm = comm_text(&self.flow.comm);
-        self.verdict = scope.verdict(&Subject {
-            tuple: Tuple::of(key),
-            both_here: self.peer().is_some(),
-            pid: (self.flow.pid != 0).then_some(self.flow.pid),
+        // Not the busiest: what has just been moved is the last one's.
+        let owner = self.users.current();
+        let comm = owner.comm_text();
+        let subject = Subject {
+            pid: owner.is_user_process().then_some(owner.pid),
             comm: comm.as_deref(),
             state: self.flow.state,
             netns: key.netns,
-        });
-        self.judged = true;
+            owner,
+            used_ns: self.used_ns(),
+            both_here: self.is_on_host(key),
+            ..Subject::of(Tuple::of(key))
+        };
+        self.verdict = scope.verdict(&subject);
+        self.held = scope.waits(&subject);
+        self.judged = !self.held;
+    }
+
+    /// Whether both ends are known to be on this host.
+    pub(in crate::core) fn is_on_host(&self, key: &FlowKey) -> bool {
+        self.peer().is_some() || Tuple::of(key).stays_on_host()
     }
 
     /// Takes what the newest sample has added into the flow's own count, as far as it counts, and returns that.
     pub(super) fn count(&mut self) -> Moved {
+        if self.held {
+            return Moved::default();
+        }
         let grown = std::mem::take(&mut self.grown);
         let counted = Moved { bytes: self.verdict.of(grown.bytes), packets: self.verdict.of(grown.packets) };
         self.base += grown.bytes.since(counted.bytes);

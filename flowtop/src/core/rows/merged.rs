@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Rank, Row, arrange, connections};
-use crate::core::ledger::Ledger;
+use crate::core::ledger::{Entry, Ledger};
+use crate::core::owner::{Seen, why};
 use crate::core::view::{Grouping, PortDisplay, Sort, View};
 use crate::core::window::{Bytes, Rates};
 
@@ -30,6 +31,23 @@ impl Host {
     }
 }
 
+/// Whose an end is, as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndOwner {
+    /// The process, of several the busiest.
+    pub seen: Seen,
+    /// How many processes use the socket.
+    pub users: u32,
+    /// Who it is, or why nobody is known.
+    pub why: &'static str,
+}
+
+impl EndOwner {
+    fn of(entry: &Entry) -> Self {
+        Self { seen: entry.owner(), users: entry.users().count(), why: why(entry) }
+    }
+}
+
 /// One end of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct End {
@@ -37,16 +55,18 @@ pub struct End {
     pub host: Host,
     /// The port, if it is shown.
     pub port: Option<u16>,
+    /// The owner, if it is shown and the end is on this host.
+    pub owner: Option<EndOwner>,
 }
 
 impl End {
-    fn new(end: SocketAddr, is_hidden: bool, has_port: bool) -> Self {
+    fn new(end: SocketAddr, is_hidden: bool, has_port: bool, entry: Option<&Entry>) -> Self {
         let host = match (is_hidden, end.ip()) {
             (true, IpAddr::V4(_)) => Host::HiddenV4,
             (true, IpAddr::V6(_)) => Host::HiddenV6,
             (false, address) => Host::Shown(address),
         };
-        Self { host, port: has_port.then(|| end.port()) }
+        Self { host, port: has_port.then(|| end.port()), owner: entry.map(EndOwner::of) }
     }
 }
 
@@ -62,9 +82,11 @@ pub struct Ends {
 impl Ends {
     fn new(row: &Row<'_>, grouping: Grouping) -> Self {
         let (ports, tuple) = (grouping.ports, &row.tuple);
+        let here = Some(row.entry).filter(|_| grouping.owners && !row.turned);
+        let there = row.right().map(|(_, entry)| entry).filter(|_| grouping.owners);
         Self {
-            source: End::new(tuple.local, grouping.hide_source, ports.source()),
-            destination: End::new(tuple.remote, grouping.hide_destination, ports.destination()),
+            source: End::new(tuple.local, grouping.hide_source, ports.source(), here),
+            destination: End::new(tuple.remote, grouping.hide_destination, ports.destination(), there),
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 
 fn subject(local: &str, remote: &str) -> Subject<'static> {
     let tuple = Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
-    Subject { tuple, both_here: false, pid: None, comm: None, state: 1, netns: 1 }
+    Subject { state: 1, netns: 1, ..Subject::of(tuple) }
 }
 
 fn verdict(scope: &dyn Scope, local: &str, remote: &str) -> Verdict {

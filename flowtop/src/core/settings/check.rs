@@ -7,6 +7,7 @@ use regex::Regex;
 use super::Wrong;
 use crate::core::column;
 use crate::core::filter::{self, Boundary, BoundaryError, FilterError};
+use crate::core::rows::grouped;
 
 /// Judges one text of the setting `name`. Host names and services in a filter are taken as known.
 ///
@@ -17,6 +18,7 @@ pub fn check(name: &str, text: &str) -> Result<(), Wrong> {
         "filter" => filter::check(text).map_err(|error| in_filter(&error, text)),
         "net" => Boundary::default().add_v4(text).map_err(Wrong::from),
         "net6" => Boundary::default().add_v6(text).map_err(Wrong::from),
+        "fields" if grouped::has_field(text.trim()) => Ok(()),
         "fields" => column::parse(text).map(|_| ()).map_err(|_| {
             let right = format!("give names out of {}", column::names().join(","));
             Wrong { right, ..Wrong::default() }

@@ -2,6 +2,8 @@
 //!
 //! Not in here: which settings there are (`core::settings`), words to choose from (`choice`), numbers (`quantity`).
 
+use crate::core::group::Group;
+
 /// What a setting can hold.
 pub trait Value: Sized {
     /// The value that a text stands for.
@@ -70,6 +72,37 @@ impl Value for Vec<String> {
 
     fn read(texts: &[&str]) -> Result<Self, String> {
         Ok(texts.iter().map(|&text| text.to_owned()).collect())
+    }
+}
+
+/// Numbers of processes and of namespaces.
+impl Value for Vec<u64> {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::read(&[text])
+    }
+
+    fn show(&self) -> String {
+        let texts: Vec<_> = self.iter().map(u64::to_string).collect();
+        format!("[{}]", texts.join(", "))
+    }
+
+    fn read(texts: &[&str]) -> Result<Self, String> {
+        let number = |text: &&str| text.parse().ok().filter(|_| !text.starts_with('+'));
+        texts.iter().map(number).collect::<Option<_>>().ok_or_else(|| "give numbers".to_owned())
+    }
+}
+
+impl Value for Group {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+
+    fn read(texts: &[&str]) -> Result<Self, String> {
+        Self::parse(&texts.join(","))
     }
 }
 

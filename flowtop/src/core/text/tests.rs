@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use flowtop_common::{Flow, Loss, Untracked};
 
 use super::*;
+use crate::core::column::Who;
 use crate::core::fixture::{CONNECTED, flow, key, ledger_of, sample};
 use crate::core::names::NoNames;
 use crate::core::view::{Grouping, PortDisplay};
 
 fn report(ledger: &Ledger, view: &View) -> String {
-    Reports::default().report(ledger, view, &NoNames)
+    Reports::default().report(ledger, view, &NoNames, Who::nobody())
 }
 
 fn view(ports: PortDisplay) -> View {
@@ -123,8 +124,7 @@ fn a_hidden_side_is_a_star() {
    2 [ * ]                                    =>       500b       500b       500b       125B
      [2001:db8::1]:443                        <=         0b         0b         0b         0B
 ";
-    let grouping =
-        Grouping { ports: PortDisplay::DestinationOnly, hide_source: true, hide_destination: false };
+    let grouping = Grouping { ports: PortDisplay::DestinationOnly, hide_source: true, ..Grouping::default() };
     let text = rows_of(&busy(), &View { grouping, ..View::default() });
     // Brackets come with a port only.
     assert_eq!(text, expected.replace("[ * ]", " *   "));
@@ -177,7 +177,7 @@ impl Names for SomeNames {
 }
 
 fn hosts_with(view: View) -> Vec<String> {
-    let text = Reports::default().report(&busy(), &view, &SomeNames);
+    let text = Reports::default().report(&busy(), &view, &SomeNames, Who::nobody());
     let rows = text.lines().skip(2).take_while(|line| !line.starts_with('-'));
     rows.map(|line| line[5..45].trim_end().to_owned()).collect()
 }
@@ -208,7 +208,7 @@ fn frozen_rows_stay_until_unfrozen() {
     let mut reports = Reports::default();
     let mut first = |ledger: &Ledger, view: &View| {
         reports
-            .report(ledger, view, &NoNames)
+            .report(ledger, view, &NoNames, Who::nobody())
             .lines()
             .nth(3)
             .unwrap()

@@ -22,7 +22,7 @@ fn a_flow_crosses_the_border_or_does_not_count() {
     for (local, remote, side) in table {
         let tuple = tuple(local, remote);
         assert_eq!(home.side(&tuple), side, "{local} {remote}");
-        let subject = Subject { tuple, both_here: false, pid: None, comm: None, state: 1, netns: 1 };
+        let subject = Subject { state: 1, netns: 1, ..Subject::of(tuple) };
         assert_eq!(home.verdict(&subject), Verdict::both(side != Side::NotAcross), "{local} {remote}");
     }
     let v6 = boundary(&[], &["2001:db8::/64"]);

@@ -11,7 +11,7 @@ use super::expr::{Ends, Expr, Test, Word};
 use super::*;
 use crate::core::fixture;
 use crate::core::flow::Tuple;
-use crate::core::json::{self, Heading};
+use crate::core::json;
 use crate::core::ledger::Ledger;
 use crate::core::view::View;
 use crate::core::wire::Sample;
@@ -50,6 +50,7 @@ fn test() -> impl Strategy<Value = Test> {
         (ends(), port(), port()).prop_map(|(ends, a, b)| Test::Port(ends, a.min(b)..=a.max(b))),
         prop_oneof![0..4_u32, any::<u32>()].prop_map(Test::Pid),
         "[a-c*?\\\\\" ü()]{1,8}".prop_map(|text| Test::Comm(glob::Glob::parse(&text))),
+        "[a-c*? -]{1,8}".prop_map(|text| Test::Named(words::Named::Label, glob::Glob::parse(&text))),
         (1..=12_u32).prop_map(Test::State),
         (0..3_u32).prop_map(Test::Netns),
         select(vec!["udp", "arp", "icmp6", "proto 17", "multicast"]).prop_map(|w| Test::Never(w.to_owned())),
@@ -97,7 +98,14 @@ fn key_of(tuple: &Tuple, id: u64) -> FlowKey {
 fn a_subject() -> impl Strategy<Value = Subject<'static>> {
     let comm = option::of(select(vec!["a", "b c", "aü", "abc"]));
     (a_tuple(), option::of(0..4_u32), comm, 1..=12_u32, 0..3_u32).prop_map(
-        |(tuple, pid, comm, state, netns)| Subject { tuple, both_here: false, pid, comm, state, netns },
+        |(tuple, pid, comm, state, netns)| Subject {
+            pid,
+            comm,
+            state,
+            netns,
+            label: comm,
+            ..Subject::of(tuple)
+        },
     )
 }
 
@@ -218,8 +226,7 @@ proptest! {
             ledger.set_scope(Some(Box::new(filter.clone())));
             ledger.apply(&Sample::default());
             ledger.apply(&fixture::sample(1, flows));
-            let heading = Heading { time: "", host: "", hooks: "" };
-            json::report(&heading, &ledger, &View::default(), None)
+            json::report(&fixture::heading(), &ledger, &View::default(), None)
         };
         let mirrored = tuples.iter().flat_map(|&tuple| [tuple, tuple.mirror()]);
         let one_family = mirrored.filter(|tuple| tuple.local.is_ipv4() == tuple.remote.is_ipv4());

@@ -9,12 +9,11 @@ const RECEIVED: Verdict = Verdict { tx: false, rx: true };
 
 fn nginx() -> Subject<'static> {
     Subject {
-        tuple: tuple("10.1.2.3:443", "192.0.2.9:50000"),
-        both_here: false,
         pid: Some(42),
         comm: Some("nginx"),
         state: 1,
         netns: 4_026_531_840,
+        ..Subject::of(tuple("10.1.2.3:443", "192.0.2.9:50000"))
     }
 }
 
@@ -134,5 +133,54 @@ fn pushdown_is_as_narrow_as_it_can_say() {
     ];
     for (text, pushdown) in table {
         assert_eq!(filter(text).pushdown(), pushdown, "{text}");
+    }
+}
+
+#[test]
+fn what_files_say_is_matched_by_patterns() {
+    let text = |text: &str| Some(text.to_owned());
+    let identity = crate::core::owner::Identity {
+        comm: text("nginx: master"),
+        user: text("www-data"),
+        unit: text("nginx.service"),
+        container_id: Some("0123456789ab".repeat(6)[..64].to_owned()),
+        container: text("proxy"),
+        pod: text("web-7d4b-x2z"),
+        namespace: text("shop"),
+        ..Default::default()
+    };
+    let known = Subject { identity: Some(&identity), label: Some("vpc"), ..nginx() };
+    for expression in [
+        "user www-data",
+        "unit 'nginx.*'",
+        "pod web-*",
+        "pod web-7d4b-x2z and ns shop",
+        "container proxy",
+        "container 0123456789ab",
+        "container 0123*",
+        "label vpc",
+        "label v?c or pod x",
+        "comm \"nginx: m*\"",
+        "not pod api-*",
+    ] {
+        assert_eq!(parse(expression).unwrap().verdict(&known), BOTH, "{expression}");
+    }
+    for expression in ["user www", "ns kube-*", "container web", "label private", "unit nginx"] {
+        assert_eq!(parse(expression).unwrap().verdict(&known), NEITHER, "{expression}");
+        assert_eq!(parse(expression).unwrap().verdict(&nginx()), NEITHER, "{expression}");
+    }
+    assert_eq!(parse("comm nginx").unwrap().verdict(&nginx()), BOTH);
+}
+
+#[test]
+fn a_filter_knows_whether_it_asks_for_owners() {
+    for (expression, asks) in [
+        ("port 80", false),
+        ("pid 1", false),
+        ("label x", false),
+        ("comm x", true),
+        ("not (tcp or pod x)", true),
+    ] {
+        assert_eq!(parse(expression).unwrap().asks_owner(), asks, "{expression}");
     }
 }

@@ -87,7 +87,12 @@ fn what_is_shown_tells_rows_apart() {
 
 #[test]
 fn a_hidden_side_is_one_for_each_family() {
-    let hide = |hide_source, hide_destination, ports| Grouping { ports, hide_source, hide_destination };
+    let hide = |hide_source, hide_destination, ports| Grouping {
+        ports,
+        hide_source,
+        hide_destination,
+        owners: false,
+    };
     assert_eq!(
         grouped(&visits(), hide(true, true, PortDisplay::Off)),
         [" *  >  * : 200/9", " *  >  * : 1/1"]
@@ -217,7 +222,7 @@ proptest! {
     fn the_sum_of_the_rows_is_that_of_the_connections(
         flows in flows(), hide_source: bool, hide_destination: bool, ports in 0..4_usize, middle: usize,
     ) {
-        let grouping = Grouping { ports: GROUPINGS[ports], hide_source, hide_destination };
+        let grouping = Grouping { ports: GROUPINGS[ports], hide_source, hide_destination, owners: false };
         let view = View { grouping, ..View::default() };
         let mut ledger = ledger_of(&[sample(2, &flows)]);
         let rows = super::rows(&ledger, &view, text);

@@ -1,0 +1,45 @@
+//! Flags about who is behind the traffic.
+
+use clap::Args;
+
+/// Who is behind the connections, and what they are summed up by.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Who")]
+pub struct OwnerFlags {
+    /// Sum up by what connections have in common, as pod or pod,peer
+    ///
+    /// flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, net/24 or label; up
+    /// to four of them. What is local is the left end: the one that connected, where both are on this host.
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// Owners to the right of the rows of a text report
+    ///
+    /// What is shown tells rows apart: two processes between the same hosts are two rows.
+    #[arg(long)]
+    pub show_owner: bool,
+    /// Only connections of process PID
+    ///
+    /// Several with commas between, or repeated.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub pid: Vec<String>,
+    /// Only connections of the processes in a cgroup
+    ///
+    /// And in those below it, as /system.slice/nginx.service. May be repeated.
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
+    pub cgroup: Vec<String>,
+    /// Only connections of the processes in a mount namespace, by its inode number
+    #[arg(long, value_name = "INODE", value_delimiter = ',', hide_short_help = true)]
+    pub mntns: Vec<String>,
+    /// Labels for networks: a file with lines like 10.0.0.0/8 vpc
+    ///
+    /// The longest prefix wins. Addresses without a line are loopback, same-host, link-local, private or public. A label
+    /// is a field, a word of filters and a key of --by.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<String>,
+    /// Where the file system of the host is [default: /]
+    ///
+    /// For flowtop in a container.
+    /// Names of processes, users, units, containers and pods are read below it.
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    pub host_root: Option<String>,
+}

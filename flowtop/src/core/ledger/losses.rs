@@ -1,0 +1,20 @@
+//! What could not be counted or shown as it should have been.
+
+use flowtop_common::Loss;
+
+/// What could not be counted or shown as it should have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// In the kernel since the baseline, indexed by [`Loss`].
+    pub kernel: [u64; Loss::COUNT],
+    /// Closed flows that were dropped from the rows early to bound the memory. Their bytes stay in the totals.
+    pub ledger: u64,
+}
+
+impl Losses {
+    /// Every kind of loss by its name, whether it has happened or not.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let kernel = Loss::ALL.iter().map(|&(loss, name)| (name, self.kernel[loss as usize]));
+        kernel.chain([("ledger", self.ledger)])
+    }
+}

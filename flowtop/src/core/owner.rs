@@ -1,0 +1,164 @@
+//! Who a flow belongs to: what the kernel has seen of a process, and what files of the host say about it.
+//!
+//! Not in here: which process of several is a flow's (`users`), and reading files (`crate::owners`).
+
+pub mod cgroup;
+pub mod clean;
+pub mod known;
+pub mod kubernetes;
+pub mod process;
+pub mod users;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use flowtop_common::Flow;
+
+use super::ledger::Entry;
+use super::wire::comm_text;
+
+/// Stands for the kernel itself where the number of a process stands; no process has it.
+pub const KERNEL: u32 = u32::MAX;
+
+/// A process as the kernel saw it when it used a socket. It may be gone since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seen {
+    /// Process (thread group), 0 while none has been seen.
+    pub pid: u32,
+    /// Name of the process, NUL-padded.
+    pub comm: [u8; 16],
+    /// Cgroup v2 id, 0 where it is not known.
+    pub cgroup_id: u64,
+}
+
+impl Seen {
+    /// The process that the kernel's entry of a flow names.
+    #[must_use]
+    pub fn of(flow: &Flow) -> Self {
+        Self { pid: flow.pid, comm: flow.comm, cgroup_id: flow.cgroup_id }
+    }
+
+    /// Whether anybody has been seen.
+    #[must_use]
+    pub const fn is_process(&self) -> bool {
+        self.pid != 0
+    }
+
+    /// Whether it is the kernel itself.
+    #[must_use]
+    pub const fn is_kernel(&self) -> bool {
+        self.pid == KERNEL
+    }
+
+    /// Whether it is a process that has files in `/proc`.
+    #[must_use]
+    pub const fn is_user_process(&self) -> bool {
+        self.is_process() && !self.is_kernel()
+    }
+
+    /// The name that the kernel saw, safe to print.
+    #[must_use]
+    pub fn comm_text(&self) -> Option<String> {
+        comm_text(&self.comm)
+    }
+}
+
+/// What is known of a process and of where it runs. Every text is safe to print and short.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the process as it is now: a process that has called `exec` has another one.
+    pub comm: Option<String>,
+    /// Command line, arguments with blanks between.
+    pub command: Option<String>,
+    /// Name of the user, or the number if it has none.
+    pub user: Option<String>,
+    /// systemd's unit.
+    pub unit: Option<String>,
+    /// Id of the container, 64 hex digits.
+    pub container_id: Option<String>,
+    /// Name of the container.
+    pub container: Option<String>,
+    /// Name of the pod, or its UID while it has no name here.
+    pub pod: Option<String>,
+    /// Namespace of the pod.
+    pub namespace: Option<String>,
+    /// Path of the cgroup from the root of its hierarchy.
+    pub cgroup: Option<String>,
+    /// Inode number of the mount namespace.
+    pub mntns: Option<u64>,
+}
+
+/// Digits of a container's id that are shown, as docker shows them.
+pub const SHORT_ID_CHARS: usize = 12;
+
+impl Identity {
+    /// The first digits of the container's id.
+    #[must_use]
+    pub fn short_container_id(&self) -> Option<&str> {
+        self.container_id.as_deref().map(|id| id.get(..SHORT_ID_CHARS).unwrap_or(id))
+    }
+
+    /// Where the process runs, in one word: `namespace/pod/container`, the container, or the unit.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        if let Some(pod) = &self.pod {
+            let parts = [self.namespace.as_deref(), Some(pod), self.container.as_deref()];
+            return Some(parts.into_iter().flatten().collect::<Vec<_>>().join("/"));
+        }
+        let container = self.container.as_deref().or_else(|| self.short_container_id());
+        container.or(self.unit.as_deref()).map(str::to_owned)
+    }
+}
+
+/// Where identities come from. Must answer at once.
+pub trait Owners: Debug {
+    /// What is known of a process that was using a socket at `used_ns` of the monotonic clock; `None` until files have
+    /// been read.
+    fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>>;
+}
+
+/// Nobody is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct NoOwners;
+
+impl Owners for NoOwners {
+    fn identity(&self, _: &Seen, _: u64) -> Option<Arc<Identity>> {
+        None
+    }
+}
+
+/// Who owns a flow, or why nobody is known:
+///
+/// - `process`, `kernel`: one of them;
+/// - `closed`: its process had left it before it was seen;
+/// - `unattributed`: it moves bytes, but nobody was seen to: kernel TLS and socket maps work without the process;
+/// - `unused`: nobody has used it since flowtop started; it waits to be accepted, or its holder is not known.
+#[must_use]
+pub fn why(entry: &Entry) -> &'static str {
+    const CLOSED_BY_ITS_PROCESS: [u32; 6] = [4, 5, 6, 7, 9, 11];
+    let owner = entry.owner();
+    match () {
+        () if owner.is_kernel() => "kernel",
+        () if owner.is_process() => "process",
+        () if CLOSED_BY_ITS_PROCESS.contains(&entry.flow().state) => "closed",
+        () if entry.bytes().sum() > 0 => "unattributed",
+        () => "unused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_the_narrowest_that_has_a_name() {
+        let unit = Identity { unit: Some("nginx.service".to_owned()), ..Identity::default() };
+        let container = Identity { container_id: Some("ab".repeat(32)), ..unit.clone() };
+        let named = Identity { container: Some("web".to_owned()), ..container.clone() };
+        let pod =
+            Identity { pod: Some("web-0".to_owned()), namespace: Some("shop".to_owned()), ..named.clone() };
+        let places = [&Identity::default(), &unit, &container, &named, &pod].map(Identity::place);
+        let expected = ["", "nginx.service", "abababababab", "web", "shop/web-0/web"];
+        assert_eq!(places.map(Option::unwrap_or_default), expected);
+    }
+}

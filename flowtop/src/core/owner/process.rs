@@ -1,0 +1,140 @@
+//! What the files of `/proc` say: a process's user, its start, its command line; the sockets of a namespace.
+//!
+//! Not in here: reading them (`crate::owners`).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::core::flow::Tuple;
+
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// The effective user of a process, from the text of `/proc/PID/status`.
+#[must_use]
+pub fn uid(status: &str) -> Option<u32> {
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    ids.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// When a process started, in nanoseconds of the clock since boot, from `/proc/PID/stat`, with the kernel's ticks per
+/// second. The name in the file may hold blanks and parentheses.
+#[must_use]
+pub fn start_ns(stat: &[u8], ticks_per_s: u64) -> Option<u64> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let fields = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
+    let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    Some(ticks.saturating_mul(NS_PER_S / ticks_per_s.max(1)))
+}
+
+/// A command line with blanks between the arguments, where there is one: kernel threads and zombies have none.
+#[must_use]
+pub fn command(cmdline: &[u8]) -> Option<Vec<u8>> {
+    let end = cmdline.iter().rposition(|byte| *byte != 0)? + 1;
+    Some(cmdline[..end].iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect())
+}
+
+/// The name of a user in the text of `/etc/passwd`.
+#[must_use]
+pub fn user_name(passwd: &str, uid: u32) -> Option<&str> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
+        (number.parse() == Ok(uid) && !name.is_empty()).then_some(name)
+    })
+}
+
+/// The inode number in the target of a link in `/proc/PID/fd`, if it is a socket.
+#[must_use]
+pub fn socket_inode(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// A socket of `/proc/net/tcp` or `tcp6`: its ends and its inode number, if it has one.
+#[must_use]
+pub fn socket(line: &str) -> Option<(Tuple, u64)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [_, local, remote, _, _, _, _, _, _, inode, ..] = fields[..] else { return None };
+    let inode = inode.parse().ok().filter(|inode| *inode != 0)?;
+    Some((Tuple { local: end(local)?, remote: end(remote)? }, inode))
+}
+
+/// `ADDRESS:PORT` in hexadecimal; each word of the address is in the byte order of this host.
+fn end(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let word = |at: usize| Some(u32::from_str_radix(address.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    let address = match address.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+        32 => {
+            let words = [word(0)?, word(8)?, word(16)?, word(24)?];
+            let bytes: [u8; 16] = words.as_flattened().try_into().ok()?;
+            Ipv6Addr::from(bytes).to_canonical()
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(address, u16::from_str_radix(port, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_effective_user_is_the_second_of_the_line() {
+        assert_eq!(uid("Name:\tx\nUid:\t1000\t33\t1000\t1000\n"), Some(33));
+        assert_eq!(uid("Name:\tUid: 5\n"), None);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_does_not_hide_the_start() {
+        let stat = b"7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 250 1 1 ";
+        assert_eq!(start_ns(stat, 100), Some(2_500_000_000));
+        assert_eq!(start_ns(b"7 (a) S 1", 100), None);
+    }
+
+    #[test]
+    fn arguments_are_joined_by_blanks() {
+        assert_eq!(command(b"nginx\0-g\0daemon off;\0").as_deref(), Some(&b"nginx -g daemon off;"[..]));
+        assert_eq!(command(b"\0\0"), None);
+    }
+
+    #[test]
+    fn users_are_found_by_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nwww-data:x:33:33::/:/bin/false\n";
+        assert_eq!(user_name(passwd, 33), Some("www-data"));
+        assert_eq!(user_name(passwd, 1), None);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_socket_of_proc_has_its_ends_and_inode() {
+        let line = "   1: 0100007F:1F90 0200007F:9C40 01 00000000:00000000 00:00000000 00000000  33        0 4711 1 0";
+        let tuple = |local: &str, remote: &str| Tuple {
+            local: local.parse().unwrap(),
+            remote: remote.parse().unwrap(),
+        };
+        assert_eq!(socket(line), Some((tuple("127.0.0.1:8080", "127.0.0.2:40000"), 4711)));
+        let v6 = "0: 0000000000000000FFFF00000100007F:0050 B80D0120000000000000000001000000:01BB 01 0:0 0:0 0 0 0 9 1";
+        assert_eq!(socket(v6), Some((tuple("127.0.0.1:80", "[2001:db8::1]:443"), 9)));
+        assert_eq!(
+            socket(
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode"
+            ),
+            None
+        );
+        assert_eq!(socket_inode("socket:[4711]"), Some(4711));
+        assert_eq!(socket_inode("pipe:[4711]"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_readers(text in "\\PC*", bytes: Vec<u8>) {
+            let _ = (uid(&text), user_name(&text, 0), socket(&text), socket_inode(&text));
+            let _ = (start_ns(&bytes, 100), command(&bytes));
+        }
+
+        #[test]
+        fn no_line_of_its_form_breaks_the_reader_of_sockets(line in "[0-9A-F: ]{0,120}") {
+            let _ = socket(&line);
+        }
+    }
+}

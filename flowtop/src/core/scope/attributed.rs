@@ -1,0 +1,176 @@
+//! Scopes that ask who a connection belongs to: a filter with such words in it, and the options of tcptop.
+
+use std::sync::Arc;
+
+use super::{Scope, Subject, Verdict};
+use crate::core::filter::Filter;
+use crate::core::label::Labels;
+use crate::core::owner::{Owners, cgroup};
+
+/// A filter that knows owners and labels.
+#[derive(Debug)]
+pub struct Attributed {
+    /// The filter.
+    pub filter: Filter,
+    /// Where identities come from.
+    pub owners: Arc<dyn Owners>,
+    /// Labels of remote addresses.
+    pub labels: Arc<Labels>,
+}
+
+impl Scope for Attributed {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        let identity =
+            self.filter.asks_owner().then(|| self.owners.identity(&subject.owner, subject.used_ns));
+        let identity = identity.flatten();
+        let label = self.labels.of(subject.tuple.remote.ip(), subject.both_here);
+        self.filter.verdict(&Subject { identity: identity.as_deref(), label: Some(label), ..*subject })
+    }
+
+    fn waits(&self, subject: &Subject<'_>) -> bool {
+        self.filter.asks_owner() && self.owners.identity(&subject.owner, subject.used_ns).is_none()
+    }
+}
+
+/// Connections of some processes: `--pid`, `--cgroup` and `--mntns`. What is empty asks nothing.
+#[derive(Debug)]
+pub struct Processes {
+    /// Process numbers.
+    pub pids: Vec<u32>,
+    /// Paths of cgroups, each with all below it.
+    pub cgroups: Vec<String>,
+    /// Inode numbers of mount namespaces.
+    pub mntns: Vec<u64>,
+    /// Where identities come from.
+    pub owners: Arc<dyn Owners>,
+}
+
+impl Processes {
+    fn asks_files(&self) -> bool {
+        !(self.cgroups.is_empty() && self.mntns.is_empty())
+    }
+
+    fn passes(&self, subject: &Subject<'_>) -> bool {
+        let is_one = |pid| self.pids.contains(&pid);
+        if !self.pids.is_empty() && !subject.pid.is_some_and(is_one) {
+            return false;
+        }
+        if !self.asks_files() {
+            return true;
+        }
+        let Some(identity) = self.owners.identity(&subject.owner, subject.used_ns) else { return false };
+        let within = |path: &str| self.cgroups.iter().any(|subtree| cgroup::is_within(path, subtree));
+        (self.cgroups.is_empty() || identity.cgroup.as_deref().is_some_and(within))
+            && (self.mntns.is_empty() || identity.mntns.is_some_and(|inode| self.mntns.contains(&inode)))
+    }
+}
+
+impl Scope for Processes {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        Verdict::both(self.passes(subject))
+    }
+
+    fn waits(&self, subject: &Subject<'_>) -> bool {
+        self.asks_files() && self.owners.identity(&subject.owner, subject.used_ns).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{CONNECTED, flow, key, sample};
+    use crate::core::ledger::Ledger;
+    use crate::core::owner::{Identity, Seen};
+    use crate::core::window::Bytes;
+    use flowtop_common::Flow;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Answers from the given question on.
+    #[derive(Debug)]
+    struct Late {
+        questions: AtomicU32,
+        silent: u32,
+    }
+
+    impl Owners for Late {
+        fn identity(&self, seen: &Seen, _: u64) -> Option<Arc<Identity>> {
+            let asked = self.questions.fetch_add(1, Ordering::Relaxed) + 1;
+            let pod = (seen.pid == 7).then(|| "web-0".to_owned());
+            let cgroup = Some(format!("/pods/{}", seen.pid));
+            let known = Identity { pod, cgroup, mntns: Some(seen.pid.into()), ..Identity::default() };
+            (asked > self.silent).then(|| Arc::new(known))
+        }
+    }
+
+    fn late(silent: u32) -> Arc<Late> {
+        Arc::new(Late { questions: AtomicU32::new(0), silent })
+    }
+
+    struct Words;
+
+    impl crate::core::filter::Names for Words {
+        fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, String> {
+            Err("nobody is asked".to_owned())
+        }
+
+        fn service(&self, _: &str) -> Option<u16> {
+            None
+        }
+
+        fn own_netns(&self) -> u32 {
+            1
+        }
+    }
+
+    fn attributed(expression: &str, owners: Arc<Late>) -> Box<dyn Scope> {
+        let filter = Filter::parse(expression, &Words).unwrap();
+        let labels = Arc::new(Labels::parse("192.0.2.0/24 lab").unwrap());
+        Box::new(Attributed { filter, owners, labels })
+    }
+
+    /// Bytes that count after a sample with 100 of process 7 and 1000 of process 8, and one more of each.
+    fn counted(scope: Box<dyn Scope>) -> [u64; 2] {
+        let of = |pid, tx| Flow { pid, ..flow(CONNECTED, tx, 0) };
+        let keys = [1, 2].map(|id| key(1, "10.0.0.1:40000", "192.0.2.1:80", id));
+        let mut ledger = Ledger::new(10, 0);
+        ledger.set_scope(Some(scope));
+        ledger.apply(&sample(0, &[]));
+        for (at_s, more) in [(1, 0), (2, 1)] {
+            let flows = [(keys[0], of(7, 100 + more)), (keys[1], of(8, 1000 + more))];
+            ledger.apply(&sample(at_s, &flows));
+        }
+        assert_eq!(
+            ledger.totals().bytes,
+            ledger.entries().fold(Bytes::default(), |sum, (_, e)| sum + e.bytes())
+        );
+        keys.map(|key| ledger.get(&key).unwrap().bytes().sum())
+    }
+
+    #[test]
+    fn a_filter_may_ask_for_the_pod_and_loses_nothing_while_it_waits() {
+        assert_eq!(counted(attributed("pod web-*", late(0))), [101, 0]);
+        // Both flows ask twice in vain.
+        assert_eq!(counted(attributed("pod web-*", late(4))), [101, 0]);
+        assert_eq!(counted(attributed("not pod web-*", late(4))), [0, 1001]);
+        assert_eq!(counted(attributed("label lab", late(u32::MAX))), [101, 1001]);
+        assert_eq!(counted(attributed("label private", late(0))), [0, 0]);
+    }
+
+    #[test]
+    fn what_nobody_answers_for_is_not_counted_yet() {
+        assert_eq!(counted(attributed("pod web-*", late(u32::MAX))), [0, 0]);
+    }
+
+    #[test]
+    fn processes_are_chosen_by_number_cgroup_and_namespace() {
+        let of = |pids: &[u32], cgroups: &[&str], mntns: &[u64]| {
+            let cgroups = cgroups.iter().map(|&path| path.to_owned()).collect();
+            let scope = Processes { pids: pids.to_vec(), cgroups, mntns: mntns.to_vec(), owners: late(0) };
+            counted(Box::new(scope))
+        };
+        assert_eq!(of(&[8], &[], &[]), [0, 1001]);
+        assert_eq!(of(&[], &["/pods/7"], &[]), [101, 0]);
+        assert_eq!(of(&[], &["/pods"], &[8]), [0, 1001]);
+        assert_eq!(of(&[7], &["/pods/8"], &[]), [0, 0]);
+    }
+}

@@ -1,0 +1,105 @@
+//! The tree of cgroup v2: the path of a cgroup by its id, also of one that is gone.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::files::Trouble;
+
+/// Where the tree is, below the root: alone, or beside those of version 1.
+const TREES: [&str; 2] = ["sys/fs/cgroup/unified", "sys/fs/cgroup"];
+/// Cgroups remembered.
+const MAX_CGROUPS: usize = 65_536;
+/// Levels that are looked at; the kernel allows more by default, and nobody uses them.
+const MAX_DEPTH: usize = 64;
+/// Shortest time between two walks, and the share of time that walks may take.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_FOR_EACH_WALK: u32 = 500;
+
+/// Paths by id: the id of a cgroup is the inode number of its directory.
+#[derive(Debug)]
+pub struct Cgroups {
+    tree: PathBuf,
+    paths: HashMap<u64, String>,
+    next_walk: Instant,
+}
+
+impl Cgroups {
+    /// Looks below `root`.
+    pub fn new(root: &Path) -> Self {
+        let found = TREES.iter().map(|tree| root.join(tree)).find(|tree| tree.is_dir());
+        let tree = found.unwrap_or_else(|| root.join(TREES[1]));
+        Self { tree, paths: HashMap::new(), next_walk: Instant::now() }
+    }
+
+    /// The path from the root of the tree. One that is not known is looked for, but not at once again.
+    pub fn path(&mut self, id: u64, trouble: &Trouble) -> Option<&str> {
+        if id == 0 {
+            return None;
+        }
+        if !self.paths.contains_key(&id) && Instant::now() >= self.next_walk {
+            self.walk(trouble);
+        }
+        self.paths.get(&id).map(String::as_str)
+    }
+
+    fn walk(&mut self, trouble: &Trouble) {
+        let start = Instant::now();
+        if self.paths.len() >= MAX_CGROUPS {
+            self.paths.clear();
+        }
+        let mut folders = vec![(self.tree.clone(), String::new(), 0)];
+        while let Some((folder, path, depth)) = folders.pop() {
+            if self.paths.len() >= MAX_CGROUPS || depth > MAX_DEPTH {
+                trouble.cut();
+                break;
+            }
+            let Some(entry) = trouble.value(fs::symlink_metadata(&folder)) else { continue };
+            let shown = if path.is_empty() { "/" } else { &path };
+            self.paths.insert(entry.ino(), shown.to_owned());
+            for name in below(&folder, trouble) {
+                folders.push((folder.join(&name), format!("{path}/{name}"), depth + 1));
+            }
+        }
+        self.next_walk = start + PAUSE.max(start.elapsed() * PAUSE_FOR_EACH_WALK);
+    }
+}
+
+/// The directories in a directory, but no links to any.
+fn below(folder: &Path, trouble: &Trouble) -> Vec<String> {
+    let entries = trouble.value(fs::read_dir(folder)).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cgroup_is_found_by_its_inode_and_remembered_when_it_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        let pod = root.path().join("sys/fs/cgroup/kubepods/pod1");
+        fs::create_dir_all(&pod).unwrap();
+        std::os::unix::fs::symlink(root.path().join("sys"), pod.join("loop")).unwrap();
+        let (id, trouble) = (fs::metadata(&pod).unwrap().ino(), Trouble::default());
+        let mut cgroups = Cgroups::new(root.path());
+        assert_eq!(cgroups.path(id, &trouble), Some("/kubepods/pod1"));
+        fs::remove_dir_all(&pod).unwrap();
+        assert_eq!(cgroups.path(id, &trouble), Some("/kubepods/pod1"));
+        assert_eq!(cgroups.path(0, &trouble), None);
+    }
+
+    #[test]
+    fn an_unknown_cgroup_is_not_looked_for_all_the_time() {
+        let root = tempfile::tempdir().unwrap();
+        let trouble = Trouble::default();
+        let mut cgroups = Cgroups::new(root.path());
+        assert_eq!(cgroups.path(u64::MAX, &trouble), None);
+        let next_walk = cgroups.next_walk;
+        assert_eq!(cgroups.path(u64::MAX, &trouble), None);
+        assert_eq!(cgroups.next_walk, next_walk);
+    }
+}

@@ -1,0 +1,127 @@
+//! A process and the cgroup it was seen in → its identity, from the files below one root.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Uid, User};
+
+use super::cgroups::Cgroups;
+use super::files::Trouble;
+use super::names::Sources;
+use super::process::{self, Process};
+use crate::core::owner::process::user_name;
+use crate::core::owner::{Identity, Seen, cgroup};
+
+#[cfg(test)]
+mod tests;
+
+/// Most of `/etc/passwd` that is read.
+const MAX_PASSWD_BYTES: usize = 4 << 20;
+/// Characters of a unit, a user or the path of a cgroup that are kept.
+const NAME_CHARS: usize = 256;
+const PATH_CHARS: usize = 1024;
+/// Users remembered.
+const MAX_USERS: usize = 4096;
+/// Inode number of the first PID namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
+const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// What was read.
+pub struct Answer {
+    /// Who it is.
+    pub identity: Identity,
+    /// Whether reading again would tell no more.
+    pub last: bool,
+}
+
+/// Reads below one root, and remembers what many processes share.
+pub struct Reader<'a> {
+    root: PathBuf,
+    /// Where processes are, unless the numbers in there are not the kernel's.
+    proc: Option<PathBuf>,
+    cgroups: Cgroups,
+    sources: Sources,
+    users: HashMap<u32, String>,
+    trouble: &'a Trouble,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads below `root`: the file system of the host, wherever it is mounted.
+    pub fn new(root: &Path, trouble: &'a Trouble) -> Self {
+        Self {
+            root: root.to_owned(),
+            proc: processes(root),
+            cgroups: Cgroups::new(root),
+            sources: Sources::new(root),
+            users: HashMap::new(),
+            trouble,
+        }
+    }
+
+    /// Who that process is, or was.
+    pub fn read(&mut self, seen: &Seen, used_ns: u64) -> Answer {
+        let proc = self.proc.as_deref();
+        let process = proc.and_then(|proc| process::read(proc, seen.pid, used_ns, self.trouble));
+        let by_id = self.cgroups.path(seen.cgroup_id, self.trouble).map(str::to_owned);
+        let of_process = process.as_ref().and_then(|process| process.cgroup.clone());
+        // The root says nothing: with cgroup v1 beside it every process may be there.
+        let path = of_process.filter(|path| path != "/" || by_id.is_none()).or(by_id);
+        let last = process.is_none() && (path.is_some() || seen.cgroup_id == 0);
+        Answer { identity: self.identity(process, path), last }
+    }
+
+    fn identity(&mut self, process: Option<Process>, path: Option<String>) -> Identity {
+        let place = path.as_deref().map(cgroup::parse).unwrap_or_default();
+        let folder = process.as_ref().map(|process| process.folder.as_path());
+        let names = self.sources.names(&place, folder, self.trouble);
+        let uid = process.as_ref().and_then(|process| process.uid);
+        let clean = |text: String| self.trouble.clean(text.as_bytes(), NAME_CHARS);
+        Identity {
+            unit: place.unit.map(clean),
+            container_id: place.container_id,
+            container: names.container,
+            pod: names.pod,
+            namespace: names.namespace,
+            cgroup: path.map(|path| self.trouble.clean(path.as_bytes(), PATH_CHARS)),
+            user: uid.map(|uid| self.user(uid)),
+            mntns: process.as_ref().and_then(|process| process.mntns),
+            comm: process.as_ref().and_then(|process| process.comm.clone()),
+            command: process.and_then(|process| process.command),
+        }
+    }
+
+    /// The name of a user: that of the host's file, or what this system makes of the number.
+    fn user(&mut self, uid: u32) -> String {
+        if let Some(name) = self.users.get(&uid) {
+            return name.clone();
+        }
+        let passwd =
+            self.trouble.read_text(&self.root.join("etc/passwd"), MAX_PASSWD_BYTES).unwrap_or_default();
+        let system = || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
+        let name = user_name(&passwd, uid).map(str::to_owned);
+        let name = name.or_else(|| system().filter(|_| self.root == Path::new("/")));
+        let name =
+            name.map_or_else(|| uid.to_string(), |name| self.trouble.clean(name.as_bytes(), NAME_CHARS));
+        if self.users.len() >= MAX_USERS {
+            self.users.clear();
+        }
+        self.users.insert(uid, name.clone());
+        name
+    }
+}
+
+/// Where the host's processes are: below the root if it has them, or where this system shows its own, unless it is
+/// in a PID namespace with numbers of its own.
+fn processes(root: &Path) -> Option<PathBuf> {
+    let below = root.join("proc");
+    let own_numbers = || {
+        let namespace = fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino());
+        namespace.is_ok_and(|inode| inode == FIRST_PID_NAMESPACE)
+    };
+    let has_any = fs::read_dir(&below).is_ok_and(|mut entries| entries.next().is_some());
+    if root != Path::new("/") && has_any {
+        return Some(below);
+    }
+    own_numbers().then(|| PathBuf::from("/proc"))
+}

@@ -1,0 +1,186 @@
+//! What the settings ask about owners and labels, and which traffic counts because of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::Usage;
+use crate::core::column::{self, Who};
+use crate::core::filter::{Boundary, Filter};
+use crate::core::interface::Chosen;
+use crate::core::label::Labels;
+use crate::core::ledger::Ledger;
+use crate::core::number::Unit;
+use crate::core::owner::{NoOwners, Owners};
+use crate::core::scope::attributed::{Attributed, Processes};
+use crate::core::scope::{AllOf, Families, NoLinkLocal, Scope};
+use crate::core::settings::{Settings, choice::Format};
+use crate::owners::Attribution;
+
+/// How long a report waits for files that are being read. They are local and small.
+const SETTLES_WITHIN: Duration = Duration::from_millis(100);
+
+/// Who is behind the flows, as far as anybody has asked.
+#[derive(Debug)]
+pub struct Knowledge {
+    /// Reads files, if anything needs them.
+    attribution: Option<Arc<Attribution>>,
+    labels: Arc<Labels>,
+}
+
+impl Knowledge {
+    /// Reads the labels, and starts to read about processes if the settings ask for what is in those files.
+    pub fn new(settings: &Settings, filter: &Filter) -> Result<Self> {
+        let root = Path::new(&settings.host_root.value);
+        if !root.is_dir() {
+            let text = "--host-root: there is no directory";
+            anyhow::bail!("{text} {}; give the one where the file system of the host is", root.display());
+        }
+        let attribution = asks_owner(settings, filter).then(|| Attribution::start(root)).transpose();
+        Ok(Self {
+            attribution: attribution
+                .context("cannot start the thread that reads about processes")?
+                .map(Arc::new),
+            labels: Arc::new(labels(&settings.labels.value)?),
+        })
+    }
+
+    /// As the reports need it.
+    #[must_use]
+    pub fn who(&self) -> Who<'_> {
+        let owners: &dyn Owners = match &self.attribution {
+            Some(attribution) => &**attribution,
+            None => &NoOwners,
+        };
+        let trouble =
+            self.attribution.as_ref().map_or(Who::nobody().trouble, |known| known.trouble().named());
+        Who { owners, labels: &self.labels, trouble }
+    }
+
+    /// Asks for the processes that are new in the ledger. Returns at once.
+    pub fn ask(&self, ledger: &Ledger) {
+        if let Some(attribution) = &self.attribution {
+            for (seen, used_ns) in ledger.new_owners() {
+                attribution.identity(seen, used_ns);
+            }
+        }
+    }
+
+    /// Waits a moment for what has been asked for, so that a report has the names of what is new in it.
+    pub fn settle(&self, ledger: &mut Ledger) {
+        if let Some(attribution) = &self.attribution {
+            attribution.settle(SETTLES_WITHIN);
+            ledger.settle();
+        }
+    }
+
+    fn owners(&self) -> Arc<dyn Owners> {
+        match &self.attribution {
+            Some(attribution) => Arc::<Attribution>::clone(attribution),
+            None => Arc::new(NoOwners),
+        }
+    }
+}
+
+/// Whether anything that is shown or counted depends on files about processes.
+fn asks_owner(settings: &Settings, filter: &Filter) -> bool {
+    let fields = &settings.fields.value;
+    let lists_owners = match settings.format.value {
+        _ if settings.by.value.is_some() => false,
+        Format::Text => settings.show_owner.value,
+        Format::Json | Format::Csv => {
+            fields.is_empty() || fields.iter().any(|name| column::asks_owner(name.trim()))
+        }
+    };
+    let chooses = !(settings.cgroup.value.is_empty() && settings.mntns.value.is_empty());
+    lists_owners || chooses || settings.by.value.asks_owner() || filter.asks_owner()
+}
+
+fn labels(file: &str) -> Result<Labels> {
+    if file.is_empty() {
+        return Ok(Labels::default());
+    }
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read the labels in {file}"))?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Labels::parse(&text).map_err(|error| Usage(format!("--labels: {file}: {error}")))?)
+}
+
+/// A ledger that counts and looks as the settings say.
+pub fn ledger(settings: &Settings, interfaces: &Chosen, filter: Filter, known: &Knowledge) -> Result<Ledger> {
+    let boundary = boundary(settings)?;
+    let length_s = settings.seconds.value.0;
+    let ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s));
+    let mut ledger = ledger.seen_from(boundary.clone());
+    if settings.unit.value == Unit::Packets {
+        ledger = ledger.in_packets();
+    }
+    ledger.set_scope(scope(settings, interfaces, filter, boundary, known)?);
+    Ok(ledger)
+}
+
+/// The border that `-F` and `-G` draw.
+fn boundary(settings: &Settings) -> Result<Boundary> {
+    let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
+    Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
+}
+
+/// What of all traffic counts.
+fn scope(
+    settings: &Settings,
+    interfaces: &Chosen,
+    filter: Filter,
+    boundary: Boundary,
+    known: &Knowledge,
+) -> Result<Option<Box<dyn Scope>>> {
+    let mut scopes = Vec::<Box<dyn Scope>>::new();
+    if boundary != Boundary::default() {
+        scopes.push(Box::new(boundary));
+    }
+    if filter != Filter::default() {
+        let (owners, labels) = (known.owners(), Arc::clone(&known.labels));
+        scopes.push(Box::new(Attributed { filter, owners, labels }));
+    }
+    if settings.ipv4.value != settings.ipv6.value {
+        scopes.push(Box::new(Families { v4: settings.ipv4.value, v6: settings.ipv6.value }));
+    }
+    if !settings.link_local.value {
+        scopes.push(Box::new(NoLinkLocal));
+    }
+    scopes.extend(processes(settings, known)?.map(|scope| Box::new(scope) as Box<dyn Scope>));
+    if let Some(addresses) = interfaces.scope() {
+        scopes.push(Box::new(addresses));
+    }
+    Ok((!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>))
+}
+
+fn processes(settings: &Settings, known: &Knowledge) -> Result<Option<Processes>> {
+    let pid =
+        |pid: &u64| u32::try_from(*pid).map_err(|_| Usage(format!("--pid: {pid} is no process number")));
+    let pids = settings.pid.value.iter().map(pid).collect::<Result<Vec<_>, _>>()?;
+    let cgroups: Vec<_> = settings.cgroup.value.iter().map(|path| cgroup(path)).collect();
+    let mntns = settings.mntns.value.clone();
+    let asks = !(pids.is_empty() && cgroups.is_empty() && mntns.is_empty());
+    Ok(asks.then(|| Processes { pids, cgroups, mntns, owners: known.owners() }))
+}
+
+/// The path from the root of the tree, also of one that was written as a directory.
+fn cgroup(path: &str) -> String {
+    let mounted = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+    let below = mounted.iter().find_map(|tree| path.strip_prefix(tree)).unwrap_or(path);
+    format!("/{}", below.trim_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cgroup_may_be_written_as_a_directory() {
+        for path in ["/a/b", "a/b/", "/sys/fs/cgroup/a/b", "/sys/fs/cgroup/unified/a/b"] {
+            assert_eq!(cgroup(path), "/a/b");
+        }
+        assert_eq!(cgroup("/"), "/");
+    }
+}
