@@ -2,7 +2,6 @@
 
 use crate::{
     Usage, aside,
-    bpf::Live,
     core::{
         column::{self, Column},
         csv,
@@ -21,6 +20,7 @@ use crate::{
     interfaces,
     letters::Letters,
     names::Resolver,
+    source::Source,
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -45,23 +45,22 @@ enum Wake {
 }
 
 /// Starts counting and reports until told to stop.
-pub fn run(settings: &Settings, filter: Filter) -> Result<()> {
+pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     let printer = Printer::new(settings)?;
     let boundary = boundary(settings)?;
-    let admission = filter.pushdown().admission();
-    let live = Live::start_for(settings.hooks.value.wanted(), settings.max_flows.value.0, &admission)?;
+    let source = Source::start(settings, &filter.pushdown().admission(), demo)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(live, settings, printer, filter, boundary).run());
+    let result = runtime.block_on(Reporter::new(source, settings, printer, filter, boundary).run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
 }
 
 struct Reporter {
-    live: Live,
+    source: Source,
     ledger: Ledger,
     sample: Sample,
     view: View,
@@ -72,17 +71,19 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(live: Live, settings: &Settings, printer: Printer, filter: Filter, boundary: Boundary) -> Self {
+    fn new(
+        source: Source,
+        settings: &Settings,
+        printer: Printer,
+        filter: Filter,
+        boundary: Boundary,
+    ) -> Self {
         let view = settings.view();
         let length_s = settings.seconds.value.0;
-        let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s));
-        ledger = ledger.seen_from(boundary.clone());
-        if view.unit == Unit::Packets {
-            ledger = ledger.in_packets();
-        }
+        let mut ledger = ledger(settings, &boundary, u64::from(length_s));
         ledger.set_scope(scope(settings, &printer.interfaces, filter, boundary));
         Self {
-            live,
+            source,
             ledger,
             sample: Sample::default(),
             view,
@@ -152,36 +153,39 @@ impl Reporter {
     }
 
     fn report(&mut self) -> Result<()> {
-        self.live.sample_exactly(&mut self.sample)?;
+        self.source.sample_exactly(&mut self.sample)?;
         self.book()?;
         self.print()
     }
 
     fn take_sample(&mut self) -> Result<()> {
-        self.live.sample(&mut self.sample)?;
+        self.source.sample(&mut self.sample)?;
         self.book()
     }
 
     fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
-        self.live.remove(self.ledger.removable())
+        self.source.remove(self.ledger.removable())
     }
 
     /// One line on stderr once everything from now on is counted.
     fn announce(&self) {
+        let Source::Live(live) = &self.source else {
+            return aside::say("flowtop: making up the traffic of a demo\n");
+        };
         let passed_over: Vec<_> =
-            self.live.refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
+            live.refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
         let passed_over =
             if passed_over.is_empty() { String::new() } else { format!(" ({})", passed_over.join("; ")) };
-        aside::say(&format!("flowtop: counting with {} hooks{passed_over}\n", self.live.plan.hooks));
-        if let Some(reason) = &self.live.unseeded {
+        aside::say(&format!("flowtop: counting with {} hooks{passed_over}\n", live.plan.hooks));
+        if let Some(reason) = &live.unseeded {
             let since = "connections older than now are counted from their first event on";
             aside::say(&format!("flowtop: {since}: {reason}\n"));
         }
     }
 
     fn print(&mut self) -> Result<()> {
-        self.printer.report(&self.ledger, &self.view, self.live.plan.hooks.name())
+        self.printer.report(&self.ledger, &self.view, self.source.hooks())
     }
 
     fn say_if_silent(&self) {
@@ -193,14 +197,23 @@ impl Reporter {
     }
 }
 
+/// An empty ledger; a closed connection keeps its row for `retain_closed_s` seconds at least.
+#[must_use]
+pub fn ledger(settings: &Settings, boundary: &Boundary, retain_closed_s: u64) -> Ledger {
+    let ledger = Ledger::new(settings.max_flows.value.0 as usize, retain_closed_s);
+    let ledger = ledger.seen_from(boundary.clone());
+    if settings.unit.value == Unit::Packets { ledger.in_packets() } else { ledger }
+}
+
 /// The border that `-F` and `-G` draw.
-fn boundary(settings: &Settings) -> Result<Boundary> {
+pub fn boundary(settings: &Settings) -> Result<Boundary> {
     let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
     Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
 }
 
 /// What of all traffic counts.
-fn scope(
+#[must_use]
+pub fn scope(
     settings: &Settings,
     interfaces: &Chosen,
     filter: Filter,

@@ -10,9 +10,11 @@
 //! Not in here: which rows are shown and in which order (`core::rows`), and the clock.
 
 mod entry;
+mod outside;
 mod pairs;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::HashMap;
 
@@ -21,44 +23,18 @@ use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 use super::filter::Boundary;
 use super::flow::Tuple;
 use super::scope::{Scope, Verdict};
-use super::window::{Bytes, Peak, Peaks, Rates, Timeline, Traffic, Window};
+use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
 use entry::Moved;
+use outside::Outside;
+pub use totals::{Losses, Totals};
 
 /// A flow may be missing from this many samples before it is taken for closed without having been seen to end.
 const ABSENT_SAMPLES: u64 = 2;
 /// Entries kept for each flow that the kernel's table can hold; the rest of them are closed rows.
 const ENTRIES_PER_FLOW: usize = 4;
 const NS_PER_S: u64 = 1_000_000_000;
-
-/// All traffic of the host since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Totals {
-    /// Bytes since the start.
-    pub bytes: Bytes,
-    /// Bytes of the last 2, 10, 40 s.
-    pub rates: Rates,
-    /// The largest rates over 2 s within the last 40 s.
-    pub peak: Peak,
-}
-
-/// What could not be counted or shown as it should have been.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Losses {
-    /// In the kernel since the baseline, indexed by [`Loss`].
-    pub kernel: [u64; Loss::COUNT],
-    /// Closed flows that were dropped from the rows early to bound the memory. Their bytes stay in the totals.
-    pub ledger: u64,
-}
-
-impl Losses {
-    /// Every kind of loss by its name, whether it has happened or not.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let kernel = Loss::ALL.iter().map(|&(loss, name)| (name, self.kernel[loss as usize]));
-        kernel.chain([("ledger", self.ledger)])
-    }
-}
 
 /// The state of the world as far as samples tell it.
 #[derive(Debug)]
@@ -82,6 +58,7 @@ pub struct Ledger {
     losses_base: [u64; Loss::COUNT],
     losses: Losses,
     untracked_once: Bytes,
+    outside: Outside,
     /// What counts and is of no flow in `flows`: of those that are gone, and of the untracked.
     apart: Moved,
     total: Moved,
@@ -111,6 +88,7 @@ impl Ledger {
             losses_base: [0; Loss::COUNT],
             losses: Losses::default(),
             untracked_once: Bytes::default(),
+            outside: Outside::default(),
             apart: Moved::default(),
             total: Moved::default(),
             timeline: Timeline::default(),
@@ -151,6 +129,7 @@ impl Ledger {
         pairs::join(&mut self.flows, &newborn, self.sample);
         self.judge();
         self.count();
+        self.outside.close_slot(&self.timeline, self.in_packets);
         self.expire();
         self.evict();
         self.take_totals();
@@ -169,10 +148,16 @@ impl Ledger {
         self.at_ns
     }
 
+    /// Nanoseconds from the baseline to the newest sample.
+    #[must_use]
+    pub fn elapsed_ns(&self) -> u64 {
+        self.at_ns.saturating_sub(self.baseline_ns)
+    }
+
     /// Seconds from the baseline to the newest sample.
     #[must_use]
     pub fn elapsed_s(&self) -> f64 {
-        self.at_ns.saturating_sub(self.baseline_ns) as f64 / NS_PER_S as f64
+        self.elapsed_ns() as f64 / NS_PER_S as f64
     }
 
     /// All traffic of the host since the start.
@@ -183,6 +168,12 @@ impl Ledger {
             rates: self.traffic.rates(&self.timeline),
             peak: self.peaks.largest(&self.timeline),
         }
+    }
+
+    /// What the scope kept out of the totals since the start.
+    #[must_use]
+    pub fn outside(&self) -> (Bytes, Rates) {
+        (self.outside.bytes(), self.outside.rates(&self.timeline))
     }
 
     /// The sockets that found the kernel's table full, with their bytes since the start.
@@ -219,6 +210,11 @@ impl Ledger {
     #[must_use]
     pub fn rates(&self, entry: &Entry) -> Rates {
         entry.traffic.rates(&self.timeline)
+    }
+
+    /// The slots of the last 40 s of one flow, the newest last: how long each took, in nanoseconds, and its bytes.
+    pub fn slots<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = (u64, Bytes)> + 'a {
+        entry.traffic.slots(&self.timeline)
     }
 
     /// Moves the time on; a clock that goes back stands still.
@@ -290,9 +286,13 @@ impl Ledger {
 
     /// Counts what this sample has added, and closes the flows that vanished from the kernel's table without a sign.
     fn count(&mut self) {
-        for entry in self.flows.values_mut() {
-            let counted = in_windows(entry.count(), self.in_packets);
-            entry.traffic.add(&self.timeline, counted);
+        for (key, entry) in &mut self.flows {
+            let counts = entry.counts(key);
+            let (counted, outside) = entry.count();
+            entry.traffic.add(&self.timeline, in_windows(counted, self.in_packets));
+            if counts {
+                self.outside.add(entry.seen_from_left(outside));
+            }
             entry.traffic.forget_old(&self.timeline);
             if entry.closed_ns.is_none() && self.sample - entry.seen > ABSENT_SAMPLES {
                 entry.closed_ns = Some(self.at_ns);

@@ -12,7 +12,9 @@ use super::ledger::{Entry, Ledger};
 use super::view::{LineDisplay, Sort, View};
 use super::window::{Bytes, Rates, Window};
 
+pub mod groups;
 pub mod merged;
+pub mod table;
 #[cfg(test)]
 mod tests;
 

@@ -164,24 +164,27 @@ impl Entry {
         self.judged = true;
     }
 
-    /// Takes what the newest sample has added into the flow's own count, as far as it counts, and returns that.
-    pub(super) fn count(&mut self) -> Moved {
+    /// Takes what the newest sample has added into the flow's own count, as far as it counts. Returns that, and what
+    /// does not count.
+    pub(super) fn count(&mut self) -> (Moved, Moved) {
         let grown = std::mem::take(&mut self.grown);
         let counted = Moved { bytes: self.verdict.of(grown.bytes), packets: self.verdict.of(grown.packets) };
-        self.base += grown.bytes.since(counted.bytes);
+        let outside =
+            Moved { bytes: grown.bytes.since(counted.bytes), packets: grown.packets.since(counted.packets) };
+        self.base += outside.bytes;
         self.packets += counted.packets;
-        counted
+        (counted, outside)
+    }
+
+    /// What this end has moved, as the left end sees it.
+    pub(super) fn seen_from_left(&self, moved: Moved) -> Moved {
+        let Moved { bytes, packets } = moved;
+        if self.is_turned() { Moved { bytes: bytes.mirror(), packets: packets.mirror() } } else { moved }
     }
 
     /// Everything since the start that counts, as the left end sees it.
     pub(super) fn moved(&self) -> Moved {
-        let Self { packets, .. } = *self;
-        let bytes = self.bytes();
-        if self.is_turned() {
-            Moved { bytes: bytes.mirror(), packets: packets.mirror() }
-        } else {
-            Moved { bytes, packets }
-        }
+        self.seen_from_left(Moved { bytes: self.bytes(), packets: self.packets })
     }
 }
 

@@ -60,7 +60,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    fn new(row: &Row<'_>, grouping: Grouping) -> Self {
+    pub(super) fn new(row: &Row<'_>, grouping: Grouping) -> Self {
         let (ports, tuple) = (grouping.ports, &row.tuple);
         Self {
             source: End::new(tuple.local, grouping.hide_source, ports.source()),
@@ -68,7 +68,7 @@ impl Ends {
         }
     }
 
-    fn mirror(self) -> Self {
+    pub(super) fn mirror(self) -> Self {
         Self { source: self.destination, destination: self.source }
     }
 }
