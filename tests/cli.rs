@@ -22,6 +22,8 @@ mod settings;
 mod streams;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/view.rs"]
+mod view;
 
 /// Long enough that no report comes by itself.
 const NEVER: &str = "86400";

@@ -47,7 +47,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --limit --by --show-owner --pid --cgroup --mntns --labels --host-root --no-bars --max-bandwidth --text --seconds --interval --format --fields --no-header --hooks --max-flows --config --lenient --print-config --help --version doctor man completions help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --limit --by --show-owner --pid --cgroup --mntns --labels --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --hooks --max-flows --config --lenient --print-config --help --version doctor man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -147,6 +147,10 @@ _flowtop() {
                     ;;
                 -m)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --theme)
+                    COMPREPLY=($(compgen -W "auto dark light ansi mono" -- "${cur}"))
                     return 0
                     ;;
                 --seconds)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= t/text s/seconds= interval= format= fields= no-header hooks= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header hooks= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -48,6 +48,11 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l mntns -d 'Only connecti
 complete -c flowtop -n "__fish_flowtop_needs_command" -l labels -d 'Labels for networks: a file with lines like 10.0.0.0/8 vpc' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l host-root -d 'Where the file system of the host is [default: /]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s m -l max-bandwidth -d 'Full scale of the bars in bit/s, as 10M; M = 1024 K [default: auto]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l theme -d 'Colours' -r -f -a "auto\t'What NO_COLOR, COLORTERM, TERM and COLORFGBG say of the terminal'
+dark\t'256 colours on a dark background'
+light\t'256 colours on a light background'
+ansi\t'The 16 colours of the terminal'
+mono\t'No colours'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l interval -d 'Time between reports without end' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l format -d 'Form of the reports' -r -f -a "text\t'The layout of iftop\'s text mode'
@@ -70,6 +75,8 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l names -d 'Names of host
 complete -c flowtop -n "__fish_flowtop_needs_command" -s B -l bytes -d 'Rates in bytes, as -u bytes'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l show-owner -d 'Owners to the right of the rows of a text report'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l no-bars -d 'No bars'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l ascii -d 'ASCII alone, without lines and blocks'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Made-up traffic, for a first look without any rights'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l text -d 'Reports on stdout, without a screen'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l no-header -d 'CSV without its line of names'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'

@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::core::number::Unit;
-use crate::core::settings::choice::{Choice, Format, HooksChoice};
+use crate::core::settings::choice::{Choice, Format, HooksChoice, Theme};
 use crate::core::settings::quantity::FlowCount;
 use crate::core::settings::value::Value;
 use crate::core::settings::{Assignment, KEYS, Origin, key};
@@ -134,7 +134,7 @@ pub struct TrafficFlags {
     /// Accepted for iftop's sake
     ///
     /// Nothing is captured, so there is nothing to switch on.
-    #[arg(short, long)]
+    #[arg(short, long, hide_short_help = true)]
     pub promiscuous: bool,
 }
 
@@ -183,6 +183,17 @@ pub struct ScreenFlags {
     /// Full scale of the bars in bit/s, as 10M; M = 1024 K [default: auto]
     #[arg(short, long, value_name = "RATE")]
     pub max_bandwidth: Option<String>,
+    /// Colours
+    #[arg(long, value_name = "COLOURS", default_value = "auto", value_parser = Words::of::<Theme>(), hide_short_help = true)]
+    pub theme: String,
+    /// ASCII alone, without lines and blocks
+    ///
+    /// The default where the locale is not one of UTF-8.
+    #[arg(long, hide_short_help = true)]
+    pub ascii: bool,
+    /// Made-up traffic, for a first look without any rights
+    #[arg(long)]
+    pub demo: bool,
 }
 
 /// When and in which form.

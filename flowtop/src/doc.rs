@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::Cli;
+use crate::core::ui::keys::{Section, TABLE};
 
 /// What the flags do not tell.
 const SECTIONS: &str = include_str!("../doc/sections.roff");
@@ -33,7 +34,23 @@ pub fn man(out: &mut dyn io::Write) -> Result<()> {
         out,
         ".SH SYNOPSIS\n\\fBflowtop\\fR [\\fIoptions\\fR]\n.br\n\\fBflowtop doctor\\fR [\\fIoptions\\fR]"
     )?;
-    write!(out, "{generated}{SECTIONS}")?;
+    let (commands, rest) = SECTIONS.split_once(".SH LETTERS").unwrap_or((SECTIONS, ""));
+    write!(out, "{generated}{commands}")?;
+    write_keys(out)?;
+    write!(out, ".SH LETTERS{rest}")?;
+    Ok(())
+}
+
+/// The keys of the view, by what they are about.
+fn write_keys(out: &mut dyn io::Write) -> io::Result<()> {
+    let escaped = |text: &str| text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    writeln!(out, ".SH KEYS\nOf the interactive view.")?;
+    for section in Section::ALL {
+        writeln!(out, ".SS {}", section.title())?;
+        for binding in TABLE.iter().filter(|binding| binding.section == section) {
+            writeln!(out, ".TP 10\n\\fB{}\\fR\n{}", escaped(binding.name), escaped(binding.help))?;
+        }
+    }
     Ok(())
 }
 

@@ -15,6 +15,9 @@ mod letters;
 mod names;
 pub mod owners;
 pub mod report;
+pub mod source;
+mod tui;
+pub mod ui;
 mod who;
 
 use anyhow::{Context as _, Result, bail};
@@ -47,10 +50,8 @@ fn report(typed: &Typed) -> Result<()> {
     if typed.cli.report.settings.print_config {
         return io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings");
     }
-    if !settings.text.value {
-        bail!(Usage("there is no interactive view yet; use -t for reports, --help for all flags".to_owned()));
-    }
-    report::run(&settings, filter)
+    let demo = typed.cli.report.screen.demo;
+    if settings.text.value { report::run(&settings, filter, demo) } else { tui::run(&settings, filter, demo) }
 }
 
 fn examine(args: &DoctorArgs) -> Result<()> {

@@ -2,7 +2,6 @@
 
 use crate::{
     Usage, aside,
-    bpf::Live,
     core::{
         column::{self, Column, Who},
         csv,
@@ -20,6 +19,7 @@ use crate::{
     interfaces,
     letters::Letters,
     names::Resolver,
+    source::Source,
     who::{self, Knowledge},
 };
 use anyhow::{Context as _, Result};
@@ -45,24 +45,24 @@ enum Wake {
 }
 
 /// Starts counting and reports until told to stop.
-pub fn run(settings: &Settings, filter: Filter) -> Result<()> {
+pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     let printer = Printer::new(settings)?;
     let known = Knowledge::new(settings, &filter)?;
     let admission = filter.pushdown().admission();
     let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
-    let live = Live::start_for(settings.hooks.value.wanted(), settings.max_flows.value.0, &admission)?;
+    let source = Source::start(settings, &admission, demo)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(live, settings, printer, known, ledger).run());
+    let result = runtime.block_on(Reporter::new(source, settings, printer, known, ledger).run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
 }
 
 struct Reporter {
-    live: Live,
+    source: Source,
     ledger: Ledger,
     sample: Sample,
     view: View,
@@ -74,10 +74,10 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(live: Live, settings: &Settings, printer: Printer, known: Knowledge, ledger: Ledger) -> Self {
+    fn new(source: Source, settings: &Settings, printer: Printer, known: Knowledge, ledger: Ledger) -> Self {
         let length_s = settings.seconds.value.0;
         Self {
-            live,
+            source,
             ledger,
             sample: Sample::default(),
             view: settings.view(),
@@ -148,38 +148,41 @@ impl Reporter {
     }
 
     fn report(&mut self) -> Result<()> {
-        self.live.sample_exactly(&mut self.sample)?;
+        self.source.sample_exactly(&mut self.sample)?;
         self.book()?;
         self.known.settle(&mut self.ledger);
         self.print()
     }
 
     fn take_sample(&mut self) -> Result<()> {
-        self.live.sample(&mut self.sample)?;
+        self.source.sample(&mut self.sample)?;
         self.book()
     }
 
     fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
         self.known.ask(&self.ledger);
-        self.live.remove(self.ledger.removable())
+        self.source.remove(self.ledger.removable())
     }
 
     /// One line on stderr once everything from now on is counted.
     fn announce(&self) {
+        let Source::Live(live) = &self.source else {
+            return aside::say("flowtop: making up the traffic of a demo\n");
+        };
         let passed_over: Vec<_> =
-            self.live.refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
+            live.refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
         let passed_over =
             if passed_over.is_empty() { String::new() } else { format!(" ({})", passed_over.join("; ")) };
-        aside::say(&format!("flowtop: counting with {} hooks{passed_over}\n", self.live.plan.hooks));
-        if let Some(reason) = &self.live.unseeded {
+        aside::say(&format!("flowtop: counting with {} hooks{passed_over}\n", live.plan.hooks));
+        if let Some(reason) = &live.unseeded {
             let since = "connections older than now are counted from their first event on";
             aside::say(&format!("flowtop: {since}: {reason}\n"));
         }
     }
 
     fn print(&mut self) -> Result<()> {
-        self.printer.report(&self.ledger, &self.view, self.live.plan.hooks.name(), self.known.who())
+        self.printer.report(&self.ledger, &self.view, self.source.hooks(), self.known.who())
     }
 
     fn say_if_silent(&self) {

@@ -33,12 +33,26 @@ pub struct Knowledge {
 impl Knowledge {
     /// Reads the labels, and starts to read about processes if the settings ask for what is in those files.
     pub fn new(settings: &Settings, filter: &Filter) -> Result<Self> {
+        Self::start(settings, asks_owner(settings, filter))
+    }
+
+    /// The same where somebody may ask for it later.
+    pub fn of_everyone(settings: &Settings) -> Result<Self> {
+        Self::start(settings, true)
+    }
+
+    /// Nothing about the processes of this host.
+    pub fn nothing() -> Self {
+        Self { attribution: None, labels: Arc::default() }
+    }
+
+    fn start(settings: &Settings, asks_owner: bool) -> Result<Self> {
         let root = Path::new(&settings.host_root.value);
         if !root.is_dir() {
             let text = "--host-root: there is no directory";
             anyhow::bail!("{text} {}; give the one where the file system of the host is", root.display());
         }
-        let attribution = asks_owner(settings, filter).then(|| Attribution::start(root)).transpose();
+        let attribution = asks_owner.then(|| Attribution::start(root)).transpose();
         Ok(Self {
             attribution: attribution
                 .context("cannot start the thread that reads about processes")?
@@ -109,14 +123,13 @@ fn labels(file: &str) -> Result<Labels> {
 
 /// A ledger that counts and looks as the settings say.
 pub fn ledger(settings: &Settings, interfaces: &Chosen, filter: Filter, known: &Knowledge) -> Result<Ledger> {
-    let boundary = boundary(settings)?;
     let length_s = settings.seconds.value.0;
     let ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s));
-    let mut ledger = ledger.seen_from(boundary.clone());
+    let mut ledger = ledger.seen_from(boundary(settings)?);
     if settings.unit.value == Unit::Packets {
         ledger = ledger.in_packets();
     }
-    ledger.set_scope(scope(settings, interfaces, filter, boundary, known)?);
+    ledger.set_scope(scope(settings, interfaces, filter, known)?);
     Ok(ledger)
 }
 
@@ -127,13 +140,13 @@ fn boundary(settings: &Settings) -> Result<Boundary> {
 }
 
 /// What of all traffic counts.
-fn scope(
+pub fn scope(
     settings: &Settings,
     interfaces: &Chosen,
     filter: Filter,
-    boundary: Boundary,
     known: &Knowledge,
 ) -> Result<Option<Box<dyn Scope>>> {
+    let boundary = boundary(settings)?;
     let mut scopes = Vec::<Box<dyn Scope>>::new();
     if boundary != Boundary::default() {
         scopes.push(Box::new(boundary));

@@ -5,7 +5,7 @@ use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use super::*;
 
 /// Runs flowtop without any capability, whoever runs the test.
-fn without_rights(args: &[&str]) -> Output {
+pub fn without_rights(args: &[&str]) -> Output {
     // The bounding set is the thread's own, and what it starts inherits it.
     let drop_and_run = || {
         if rustix::process::geteuid().is_root() {
@@ -79,12 +79,6 @@ fn wrong_usage_is_one_clear_line_first_and_exit_code_2() {
         assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{args:?}");
         assert_eq!(stderr(&output).lines().next(), Some(*first_line), "{args:?}");
     }
-}
-
-#[test]
-fn without_a_view_there_is_a_sentence() {
-    let sentence = "flowtop: there is no interactive view yet; use -t for reports, --help for all flags\n";
-    assert_eq!(all(&output(&[])), (Some(2), "", sentence));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::core::settings::{Reading, Settings};
 
 /// Flags that say where settings come from, or are another way to write one.
-const NO_SETTINGS: [&str; 4] = ["config", "lenient", "print_config", "bytes"];
+const NO_SETTINGS: [&str; 5] = ["config", "lenient", "print_config", "bytes", "demo"];
 
 /// Settings of iftop's file that iftop has no flag for; each has a key of the screen.
 const NO_FLAGS: [&str; 6] =
@@ -56,7 +56,7 @@ fn help_tells_the_defaults_of_the_settings() {
         assert_eq!(default(arg.get_long().unwrap()).as_deref(), Some(value), "{}", arg.get_id());
         told += 1;
     }
-    assert_eq!(told, 8);
+    assert_eq!(told, 9);
 }
 
 #[test]

@@ -11,10 +11,12 @@
 
 mod entry;
 mod losses;
+mod outside;
 mod owners;
 mod pairs;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::HashMap;
 
@@ -24,28 +26,19 @@ use super::filter::Boundary;
 use super::flow::Tuple;
 use super::owner::Seen;
 use super::scope::{Scope, Verdict};
-use super::window::{Bytes, Peak, Peaks, Rates, Timeline, Traffic, Window};
+use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
 use entry::Moved;
 pub use losses::Losses;
+use outside::Outside;
+pub use totals::Totals;
 
 /// A flow may be missing from this many samples before it is taken for closed without having been seen to end.
 const ABSENT_SAMPLES: u64 = 2;
 /// Entries kept for each flow that the kernel's table can hold; the rest of them are closed rows.
 const ENTRIES_PER_FLOW: usize = 4;
 const NS_PER_S: u64 = 1_000_000_000;
-
-/// All traffic of the host since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Totals {
-    /// Bytes since the start.
-    pub bytes: Bytes,
-    /// Bytes of the last 2, 10, 40 s.
-    pub rates: Rates,
-    /// The largest rates over 2 s within the last 40 s.
-    pub peak: Peak,
-}
 
 /// The state of the world as far as samples tell it.
 #[derive(Debug)]
@@ -71,6 +64,7 @@ pub struct Ledger {
     losses_base: [u64; Loss::COUNT],
     losses: Losses,
     untracked_once: Bytes,
+    outside: Outside,
     /// What counts and is of no flow in `flows`: of those that are gone, and of the untracked.
     apart: Moved,
     total: Moved,
@@ -101,6 +95,7 @@ impl Ledger {
             losses_base: [0; Loss::COUNT],
             losses: Losses::default(),
             untracked_once: Bytes::default(),
+            outside: Outside::default(),
             apart: Moved::default(),
             total: Moved::default(),
             timeline: Timeline::default(),
@@ -141,6 +136,7 @@ impl Ledger {
         pairs::join(&mut self.flows, &newborn, self.sample);
         self.judge();
         self.count();
+        self.outside.close_slot(&self.timeline, self.in_packets);
         self.expire();
         self.evict();
         self.take_totals();
@@ -159,10 +155,16 @@ impl Ledger {
         self.at_ns
     }
 
+    /// Nanoseconds from the baseline to the newest sample.
+    #[must_use]
+    pub fn elapsed_ns(&self) -> u64 {
+        self.at_ns.saturating_sub(self.baseline_ns)
+    }
+
     /// Seconds from the baseline to the newest sample.
     #[must_use]
     pub fn elapsed_s(&self) -> f64 {
-        self.at_ns.saturating_sub(self.baseline_ns) as f64 / NS_PER_S as f64
+        self.elapsed_ns() as f64 / NS_PER_S as f64
     }
 
     /// All traffic of the host since the start.
@@ -173,6 +175,12 @@ impl Ledger {
             rates: self.traffic.rates(&self.timeline),
             peak: self.peaks.largest(&self.timeline),
         }
+    }
+
+    /// What the scope kept out of the totals since the start.
+    #[must_use]
+    pub fn outside(&self) -> (Bytes, Rates) {
+        (self.outside.bytes(), self.outside.rates(&self.timeline))
     }
 
     /// The sockets that found the kernel's table full, with their bytes since the start.
@@ -209,6 +217,11 @@ impl Ledger {
     #[must_use]
     pub fn rates(&self, entry: &Entry) -> Rates {
         entry.traffic.rates(&self.timeline)
+    }
+
+    /// The slots of the last 40 s of one flow, the newest last: how long each took, in nanoseconds, and its bytes.
+    pub fn slots<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = (u64, Bytes)> + 'a {
+        entry.traffic.slots(&self.timeline)
     }
 
     /// Moves the time on; a clock that goes back stands still.
@@ -285,9 +298,13 @@ impl Ledger {
 
     /// Counts what this sample has added, and closes the flows that vanished from the kernel's table without a sign.
     fn count(&mut self) {
-        for entry in self.flows.values_mut() {
-            let counted = in_windows(entry.count(), self.in_packets);
-            entry.traffic.add(&self.timeline, counted);
+        for (key, entry) in &mut self.flows {
+            let counts = entry.counts(key);
+            let (counted, outside) = entry.count();
+            entry.traffic.add(&self.timeline, counted.in_windows(self.in_packets));
+            if counts {
+                self.outside.add(entry.seen_from_left(outside));
+            }
             entry.traffic.forget_old(&self.timeline);
             if entry.closed_ns.is_none() && self.sample - entry.seen > ABSENT_SAMPLES {
                 entry.closed_ns = Some(self.at_ns);
@@ -362,7 +379,7 @@ impl Ledger {
             bytes: total.bytes.since(self.total.bytes),
             packets: total.packets.since(self.total.packets),
         };
-        self.traffic.add(&self.timeline, in_windows(grown, self.in_packets));
+        self.traffic.add(&self.timeline, grown.in_windows(self.in_packets));
         self.peaks.note(&self.timeline, &self.traffic.rates(&self.timeline));
         self.traffic.forget_old(&self.timeline);
         self.total = total;
@@ -379,9 +396,4 @@ impl Ledger {
         self.apart.bytes += verdict.of(once.since(self.untracked_once));
         self.untracked_once = once;
     }
-}
-
-/// What the windows take.
-fn in_windows(moved: Moved, in_packets: bool) -> Bytes {
-    if in_packets { moved.packets } else { moved.bytes }
 }

@@ -4,6 +4,7 @@ pub mod btf;
 pub mod column;
 pub mod config_toml;
 pub mod csv;
+pub mod demo;
 pub mod filter;
 #[cfg(test)]
 mod fixture;
@@ -24,6 +25,7 @@ pub mod rows;
 pub mod scope;
 pub mod settings;
 pub mod text;
+pub mod ui;
 pub mod view;
 pub mod window;
 pub mod wire;

@@ -34,6 +34,21 @@ pub fn number(amount: f64, unit: Unit) -> String {
     text
 }
 
+/// A rate of a scale (bits, or packets) in steps of 1000, as iftop labels its logarithmic scale. With bytes as the unit
+/// the bits are made bytes first.
+#[must_use]
+pub fn thousands(rate: f64, unit: Unit) -> String {
+    let (divisor, names) = match unit {
+        Unit::Bits => (1.0, ["b", "Kb", "Mb", "Gb"]),
+        Unit::Bytes => (8.0, ["B", "KB", "MB", "GB"]),
+        Unit::Packets => (1.0, ["p", "Kp", "Mp", "GB"]),
+    };
+    let value = in_32_bits(rate / divisor);
+    let (places, index) = scale(value, 1000.0);
+    let scaled = value / f32::powi(1000.0, i32::from(index));
+    format!("{scaled:.places$}{}", names[usize::from(index)])
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "iftop's own precision decides where its units change")]
 fn in_32_bits(amount: f64) -> f32 {
     amount as f32

@@ -13,7 +13,9 @@ use super::view::{LineDisplay, Sort, View};
 use super::window::{Bytes, Rates, Window};
 
 pub mod grouped;
+pub mod groups;
 pub mod merged;
+pub mod table;
 #[cfg(test)]
 mod tests;
 

@@ -17,7 +17,7 @@ use std::fmt;
 use super::group::Group;
 use super::number::Unit;
 use super::view::{Grouping, LineDisplay, PortDisplay, Sort, View};
-use choice::{Format, HooksChoice};
+use choice::{Format, HooksChoice, Theme};
 pub use directive::Directive;
 use quantity::{BitsPerSecond, FlowCount, Interval, Limit, Seconds};
 use value::Value;
@@ -171,6 +171,10 @@ settings! {
     max_bandwidth "max-bandwidth": Option<BitsPerSecond> = None, [Same("max-bandwidth")];
     /// Regular expression for the rows of a screen; empty shows all.
     screen_filter "screen-filter": String = String::new(), [Same("screen-filter")];
+    /// Colours of a screen.
+    theme "theme": Theme = Theme::Auto, [];
+    /// A screen of ASCII alone.
+    ascii "ascii": bool = false, [];
     /// Reports instead of a screen.
     text "text": bool = false, [On("no-curses")];
     /// Length of a run with one report; 0 for reports without end.

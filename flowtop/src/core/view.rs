@@ -35,6 +35,16 @@ impl Sort {
             Self::Last40s | Self::Source | Self::Destination => Window::S40,
         }
     }
+
+    const fn text_message(self) -> &'static str {
+        match self {
+            Self::Last2s => "Sorting by column 1.\n\n",
+            Self::Last10s => "Sorting by column 2.\n\n",
+            Self::Last40s => "Sorting by column 3.\n\n",
+            Self::Source => "Sorting by column source.\n\n",
+            Self::Destination => "Sorting by column destination.\n\n",
+        }
+    }
 }
 
 /// Which ports are shown. What is not shown does not tell rows apart.
@@ -97,6 +107,25 @@ pub enum LineDisplay {
     OneLineReceived,
 }
 
+impl LineDisplay {
+    /// Lines of a row.
+    #[must_use]
+    pub const fn lines(self) -> u16 {
+        if matches!(self, Self::TwoLine) { 2 } else { 1 }
+    }
+
+    /// The one that iftop's `t` goes on to.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self {
+            Self::TwoLine => Self::OneLineBoth,
+            Self::OneLineBoth => Self::OneLineReceived,
+            Self::OneLineReceived => Self::OneLineSent,
+            Self::OneLineSent => Self::TwoLine,
+        }
+    }
+}
+
 /// What makes connections one row: everything about them that is not shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grouping {
@@ -147,60 +176,93 @@ pub struct Pressed {
     pub quit: bool,
 }
 
+/// A change of the view that the text mode and the screen have in common. Each has words of its own for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Names of hosts on or off.
+    HostNames,
+    /// Names of services on or off.
+    ServiceNames,
+    /// Left hosts hidden or shown.
+    HideSource,
+    /// Right hosts hidden or shown.
+    HideDestination,
+    /// The left host's port shown or not.
+    SourcePort,
+    /// The right host's port shown or not.
+    DestinationPort,
+    /// Both ports, or none where one is shown.
+    Ports,
+    /// Order frozen or not.
+    Order,
+    /// Paused or not.
+    Pause,
+    /// Another order.
+    Sort(Sort),
+}
+
 impl View {
+    /// Makes a change.
+    pub fn change(&mut self, change: Change) {
+        let (ports, grouping) = (self.grouping.ports, &mut self.grouping);
+        match change {
+            Change::HostNames => self.host_names = !self.host_names,
+            Change::ServiceNames => self.service_names = !self.service_names,
+            Change::HideSource => grouping.hide_source = !grouping.hide_source,
+            Change::HideDestination => grouping.hide_destination = !grouping.hide_destination,
+            Change::SourcePort => grouping.ports = PortDisplay::of(!ports.source(), ports.destination()),
+            Change::DestinationPort => grouping.ports = PortDisplay::of(ports.source(), !ports.destination()),
+            Change::Ports if ports == PortDisplay::Off => grouping.ports = PortDisplay::On,
+            Change::Ports => grouping.ports = PortDisplay::Off,
+            Change::Order => self.order_frozen = !self.order_frozen,
+            Change::Pause => self.paused = !self.paused,
+            Change::Sort(sort) => self.sort = sort,
+        }
+    }
+
     /// Does what iftop's text mode does at a letter. Other letters do nothing.
     pub fn press(&mut self, letter: u8) -> Pressed {
-        let grouping = &mut self.grouping;
-        let message = match letter {
-            b'n' => toggle(&mut self.host_names, ["DNS resolution is ON.\n\n", "DNS resolution is OFF.\n\n"]),
-            b'N' => {
-                toggle(&mut self.service_names, ["Port resolution is ON.\n\n", "Port resolution is OFF.\n\n"])
-            }
-            b's' => toggle(&mut grouping.hide_source, ["Hide source host\n\n", "Show source host\n\n"]),
-            b'd' => {
-                let texts = ["Hide destination host\n\n", "Show destination host\n\n"];
-                toggle(&mut grouping.hide_destination, texts)
-            }
-            b'S' | b'D' | b'p' => self.press_ports(letter),
-            b'o' => toggle(&mut self.order_frozen, ["Order frozen.\n\n", "Order unfrozen.\n\n"]),
-            b'P' => {
-                // No blank line: nothing follows until it goes on.
-                toggle(&mut self.paused, ["Pausing... press 'P' again to continue.\n", "Continuing.\n\n"])
-            }
-            b'1' | b'2' | b'3' | b'<' | b'>' => self.press_sort(letter),
+        let change = match letter {
+            b'n' => Change::HostNames,
+            b'N' => Change::ServiceNames,
+            b's' => Change::HideSource,
+            b'd' => Change::HideDestination,
+            b'S' => Change::SourcePort,
+            b'D' => Change::DestinationPort,
+            b'p' => Change::Ports,
+            b'o' => Change::Order,
+            b'P' => Change::Pause,
+            b'1' => Change::Sort(Sort::Last2s),
+            b'2' => Change::Sort(Sort::Last10s),
+            b'3' => Change::Sort(Sort::Last40s),
+            b'<' => Change::Sort(Sort::Source),
+            b'>' => Change::Sort(Sort::Destination),
             b'u' => return Pressed { reprint: !self.paused, ..Pressed::default() },
             b'q' => return Pressed { quit: true, ..Pressed::default() },
             _ => return Pressed::default(),
         };
-        Pressed { message: Some(message), reprint: !self.paused, quit: false }
+        self.change(change);
+        Pressed { message: Some(self.text_message(change)), reprint: !self.paused, quit: false }
     }
 
-    fn press_ports(&mut self, letter: u8) -> &'static str {
-        let ports = self.grouping.ports;
-        self.grouping.ports = match letter {
-            b'S' => PortDisplay::of(!ports.source(), ports.destination()),
-            b'D' => PortDisplay::of(ports.source(), !ports.destination()),
-            _ if ports == PortDisplay::Off => PortDisplay::On,
-            _ => PortDisplay::Off,
-        };
-        self.grouping.ports.message()
+    /// What iftop's text mode says after a change.
+    const fn text_message(&self, change: Change) -> &'static str {
+        match change {
+            Change::HostNames if self.host_names => "DNS resolution is ON.\n\n",
+            Change::HostNames => "DNS resolution is OFF.\n\n",
+            Change::ServiceNames if self.service_names => "Port resolution is ON.\n\n",
+            Change::ServiceNames => "Port resolution is OFF.\n\n",
+            Change::HideSource if self.grouping.hide_source => "Hide source host\n\n",
+            Change::HideSource => "Show source host\n\n",
+            Change::HideDestination if self.grouping.hide_destination => "Hide destination host\n\n",
+            Change::HideDestination => "Show destination host\n\n",
+            Change::SourcePort | Change::DestinationPort | Change::Ports => self.grouping.ports.message(),
+            Change::Order if self.order_frozen => "Order frozen.\n\n",
+            Change::Order => "Order unfrozen.\n\n",
+            // No blank line: nothing follows until it goes on.
+            Change::Pause if self.paused => "Pausing... press 'P' again to continue.\n",
+            Change::Pause => "Continuing.\n\n",
+            Change::Sort(sort) => sort.text_message(),
+        }
     }
-
-    fn press_sort(&mut self, letter: u8) -> &'static str {
-        let (sort, message) = match letter {
-            b'1' => (Sort::Last2s, "Sorting by column 1.\n\n"),
-            b'2' => (Sort::Last10s, "Sorting by column 2.\n\n"),
-            b'3' => (Sort::Last40s, "Sorting by column 3.\n\n"),
-            b'<' => (Sort::Source, "Sorting by column source.\n\n"),
-            _ => (Sort::Destination, "Sorting by column destination.\n\n"),
-        };
-        self.sort = sort;
-        message
-    }
-}
-
-/// Turns a switch and takes the text for where it stands then: on, off.
-fn toggle(switch: &mut bool, texts: [&'static str; 2]) -> &'static str {
-    *switch = !*switch;
-    texts[usize::from(!*switch)]
 }

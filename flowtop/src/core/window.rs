@@ -193,6 +193,16 @@ impl Traffic {
         self.0.is_none()
     }
 
+    /// The slots of the longest window, the newest last: how long each took, in nanoseconds, and its bytes.
+    pub fn slots(&self, timeline: &Timeline) -> impl Iterator<Item = (u64, Bytes)> {
+        let slots = timeline.opened - timeline.spans[Window::S40 as usize].slots..timeline.opened;
+        slots.map(|slot| {
+            let filled = self.0.as_ref().filter(|ring| slot <= ring.newest);
+            let bytes = filled.map_or(Bytes::default(), |ring| ring.bytes[index(slot)]);
+            (timeline.slot_ns[index(slot)], bytes)
+        })
+    }
+
     /// The bytes of each window, and the time that they took.
     #[must_use]
     pub fn rates(&self, timeline: &Timeline) -> Rates {
@@ -234,6 +244,16 @@ impl Rates {
     #[must_use]
     pub fn mirror(self) -> Self {
         Self { bytes: self.bytes.map(Bytes::mirror), ..self }
+    }
+
+    /// What is here and not in `part`, over the same time.
+    #[must_use]
+    pub fn since(&self, part: &Self) -> Self {
+        let mut rest = *self;
+        for (bytes, part) in rest.bytes.iter_mut().zip(part.bytes) {
+            *bytes = bytes.since(part);
+        }
+        rest
     }
 
     /// Bytes sent per second.
@@ -287,7 +307,9 @@ pub struct Peak {
 }
 
 impl Peak {
-    fn max(self, other: Self) -> Self {
+    /// The larger of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
         Self {
             tx_per_s: self.tx_per_s.max(other.tx_per_s),
             rx_per_s: self.rx_per_s.max(other.rx_per_s),

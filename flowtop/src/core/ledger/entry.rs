@@ -20,6 +20,13 @@ pub(super) struct Moved {
     pub(super) packets: Bytes,
 }
 
+impl Moved {
+    /// What the windows take.
+    pub(super) fn in_windows(self, in_packets: bool) -> Bytes {
+        if in_packets { self.packets } else { self.bytes }
+    }
+}
+
 impl Add for Moved {
     type Output = Self;
 
@@ -203,27 +210,30 @@ impl Entry {
         self.peer().is_some() || Tuple::of(key).stays_on_host()
     }
 
-    /// Takes what the newest sample has added into the flow's own count, as far as it counts, and returns that.
-    pub(super) fn count(&mut self) -> Moved {
+    /// Takes what the newest sample has added into the flow's own count, as far as it counts. Returns that, and what
+    /// does not count.
+    pub(super) fn count(&mut self) -> (Moved, Moved) {
         if self.held {
-            return Moved::default();
+            return (Moved::default(), Moved::default());
         }
         let grown = std::mem::take(&mut self.grown);
         let counted = Moved { bytes: self.verdict.of(grown.bytes), packets: self.verdict.of(grown.packets) };
-        self.base += grown.bytes.since(counted.bytes);
+        let outside =
+            Moved { bytes: grown.bytes.since(counted.bytes), packets: grown.packets.since(counted.packets) };
+        self.base += outside.bytes;
         self.packets += counted.packets;
-        counted
+        (counted, outside)
+    }
+
+    /// What this end has moved, as the left end sees it.
+    pub(super) fn seen_from_left(&self, moved: Moved) -> Moved {
+        let Moved { bytes, packets } = moved;
+        if self.is_turned() { Moved { bytes: bytes.mirror(), packets: packets.mirror() } } else { moved }
     }
 
     /// Everything since the start that counts, as the left end sees it.
     pub(super) fn moved(&self) -> Moved {
-        let Self { packets, .. } = *self;
-        let bytes = self.bytes();
-        if self.is_turned() {
-            Moved { bytes: bytes.mirror(), packets: packets.mirror() }
-        } else {
-            Moved { bytes, packets }
-        }
+        self.seen_from_left(Moved { bytes: self.bytes(), packets: self.packets })
     }
 }
 

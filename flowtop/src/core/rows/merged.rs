@@ -80,7 +80,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    fn new(row: &Row<'_>, grouping: Grouping) -> Self {
+    pub(super) fn new(row: &Row<'_>, grouping: Grouping) -> Self {
         let (ports, tuple) = (grouping.ports, &row.tuple);
         let here = Some(row.entry).filter(|_| grouping.owners && !row.turned);
         let there = row.right().map(|(_, entry)| entry).filter(|_| grouping.owners);
@@ -90,7 +90,7 @@ impl Ends {
         }
     }
 
-    fn mirror(self) -> Self {
+    pub(super) fn mirror(self) -> Self {
         Self { source: self.destination, destination: self.source }
     }
 }

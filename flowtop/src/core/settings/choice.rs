@@ -83,6 +83,31 @@ impl Choice for Format {
     ];
 }
 
+/// Colours of a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// What the environment says of the terminal.
+    Auto,
+    /// Of 256 colours, for a dark background.
+    Dark,
+    /// Of 256 colours, for a light background.
+    Light,
+    /// Of the terminal's own 16 colours.
+    Ansi,
+    /// Without colours.
+    Mono,
+}
+
+impl Choice for Theme {
+    const WORDS: &'static [(&'static str, Self, &'static str)] = &[
+        (AUTO, Self::Auto, "What NO_COLOR, COLORTERM, TERM and COLORFGBG say of the terminal"),
+        ("dark", Self::Dark, "256 colours on a dark background"),
+        ("light", Self::Light, "256 colours on a light background"),
+        ("ansi", Self::Ansi, "The 16 colours of the terminal"),
+        ("mono", Self::Mono, "No colours"),
+    ];
+}
+
 /// Which kernel hooks to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HooksChoice {

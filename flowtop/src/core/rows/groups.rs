@@ -1,0 +1,258 @@
+//! Rows of a screen: connections that belong together are one row, which is their sum. What belongs together is chosen
+//! with [`By`]; a connection is in exactly one row, so the rows add up.
+//!
+//! Not in here: the order of the rows (`rows::table`).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::merged::{End, Ends, Host};
+use super::{Row, connections};
+use crate::core::ledger::Ledger;
+use crate::core::view::Grouping;
+use crate::core::window::{Bytes, Rates};
+
+#[cfg(test)]
+mod tests;
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// The connections that look the same, as iftop has them.
+    #[default]
+    Flow,
+    /// A remote host.
+    RemoteHost,
+    /// A local port.
+    LocalPort,
+    /// A process.
+    Process,
+}
+
+impl By {
+    /// Everything that a row can be, in the order of Tab.
+    pub const ALL: [Self; 4] = [Self::Flow, Self::RemoteHost, Self::LocalPort, Self::Process];
+
+    /// What rows are called, in the plural.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flow => "flows",
+            Self::RemoteHost => "remote hosts",
+            Self::LocalPort => "local ports",
+            Self::Process => "processes",
+        }
+    }
+
+    /// The one so many steps further, round and round.
+    #[must_use]
+    pub fn step(self, forward: bool) -> Self {
+        let n = Self::ALL.len();
+        Self::ALL[(self as usize + if forward { 1 } else { n - 1 }) % n]
+    }
+
+    /// The row of a connection.
+    pub(super) fn key(self, row: &Row<'_>, grouping: Grouping) -> Key {
+        match self {
+            Self::Flow => Key::Flow(Ends::new(row, grouping)),
+            Self::RemoteHost => Key::RemoteHost(row.tuple.remote.ip()),
+            Self::LocalPort => Key::LocalPort(row.tuple.local.port()),
+            Self::Process => Key::Process(Process::of(row)),
+        }
+    }
+}
+
+/// What tells rows apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// Both ends as they are shown.
+    Flow(Ends),
+    /// The remote host.
+    RemoteHost(IpAddr),
+    /// The local port.
+    LocalPort(u16),
+    /// The process of the left end.
+    Process(Process),
+}
+
+impl Key {
+    /// The left end as a row shows it, if it is one.
+    #[must_use]
+    pub fn source(&self) -> Option<End> {
+        if let Self::Flow(ends) = self { Some(ends.source) } else { None }
+    }
+
+    /// The right end as a row shows it, if it is one.
+    #[must_use]
+    pub fn destination(&self) -> Option<End> {
+        match self {
+            Self::Flow(ends) => Some(ends.destination),
+            Self::RemoteHost(address) => Some(End { host: Host::Shown(*address), port: None, owner: None }),
+            Self::LocalPort(_) | Self::Process(_) => None,
+        }
+    }
+}
+
+/// A process as the kernel saw it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Process {
+    /// Its id, 0 where none has been seen.
+    pub pid: u32,
+    /// Its name, NUL-padded.
+    pub comm: [u8; 16],
+}
+
+impl Process {
+    fn of(row: &Row<'_>) -> Self {
+        let flow = row.entry.flow();
+        Self { pid: flow.pid, comm: flow.comm }
+    }
+}
+
+/// Whose the connections of a row are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody has been seen.
+    #[default]
+    Unknown,
+    /// This process.
+    One(Process),
+    /// Several processes.
+    Several,
+}
+
+impl Owner {
+    fn of(row: &Row<'_>) -> Self {
+        let process = Process::of(row);
+        if process.pid == 0 { Self::Unknown } else { Self::One(process) }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, known) | (known, Self::Unknown) => known,
+            (Self::One(a), Self::One(b)) if a.pid == b.pid => self,
+            _ => Self::Several,
+        }
+    }
+}
+
+/// The sum of some connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Their rates.
+    pub rates: Rates,
+    /// Their bytes since the start.
+    pub bytes: Bytes,
+    /// How many they are.
+    pub connections: u32,
+    /// Whose they are.
+    pub owner: Owner,
+}
+
+impl Sum {
+    fn of(row: &Row<'_>) -> Self {
+        Self { rates: row.rates, bytes: row.bytes, connections: 1, owner: Owner::of(row) }
+    }
+
+    /// Adds another sum of the same moment.
+    pub fn add(&mut self, other: Self) {
+        self.rates += other.rates;
+        self.bytes += other.bytes;
+        self.owner = if self.connections == 0 { other.owner } else { self.owner.and(other.owner) };
+        self.connections += other.connections;
+    }
+
+    /// The same as the other end sees it.
+    #[must_use]
+    pub fn mirror(self) -> Self {
+        Self { rates: self.rates.mirror(), bytes: self.bytes.mirror(), ..self }
+    }
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What it is.
+    pub key: Key,
+    /// What it holds.
+    pub sum: Sum,
+}
+
+/// What makes rows of connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grouped {
+    /// What a row is.
+    pub by: By,
+    /// What of the two ends is shown, where a row is of flows.
+    pub grouping: Grouping,
+}
+
+impl Grouped {
+    /// Whether two rows that mirror each other are one.
+    fn joins_mirrored(self) -> bool {
+        self.by == By::Flow && self.grouping == Grouping::default()
+    }
+
+    /// The rows of the connections that `keep` lets pass, in no order.
+    #[must_use]
+    pub fn sums(self, ledger: &Ledger, keep: &dyn Fn(&Row<'_>) -> bool) -> Sums {
+        let mut sums = Sums(HashMap::default());
+        for row in connections(ledger).filter(|row| keep(row)) {
+            sums.0.entry(self.by.key(&row, self.grouping)).or_default().add(Sum::of(&row));
+        }
+        if self.joins_mirrored() {
+            sums.join_mirrored();
+        }
+        sums
+    }
+
+    /// The connections of one row, in no order. Where mirrored rows are one, those of the mirror are turned.
+    pub fn members(self, ledger: &Ledger, key: Key) -> impl Iterator<Item = (Row<'_>, bool)> {
+        let mirrored = mirror(key).filter(|_| self.joins_mirrored());
+        connections(ledger).filter_map(move |row| {
+            let its = self.by.key(&row, self.grouping);
+            let turned = its != key && Some(its) == mirrored;
+            (its == key || turned).then_some((row, turned))
+        })
+    }
+}
+
+/// The same two hosts the other way round.
+fn mirror(key: Key) -> Option<Key> {
+    if let Key::Flow(ends) = key { Some(Key::Flow(ends.mirror())) } else { None }
+}
+
+/// Rows by what they are.
+#[derive(Clone, Debug, Default)]
+pub struct Sums(HashMap<Key, Sum, RandomState>);
+
+impl Sums {
+    /// The rows, in no order.
+    pub fn into_groups(self) -> impl Iterator<Item = Group> {
+        self.0.into_iter().map(|(key, sum)| Group { key, sum })
+    }
+
+    /// A row that may stand the other way round by now; an empty one if it is gone.
+    #[must_use]
+    pub fn get(&self, key: Key, grouped: Grouped) -> Sum {
+        let turned = || {
+            let mirrored = mirror(key).filter(|_| grouped.joins_mirrored())?;
+            self.0.get(&mirrored).map(|sum| sum.mirror())
+        };
+        self.0.get(&key).copied().or_else(turned).unwrap_or_default()
+    }
+
+    /// Two hosts are one row also when both are here and each has connected to the other: the lower one is left then.
+    fn join_mirrored(&mut self) {
+        let is_twice =
+            |key: &&Key| mirror(**key).is_some_and(|other| **key > other && self.0.contains_key(&other));
+        let twice: Vec<Key> = self.0.keys().filter(is_twice).copied().collect();
+        for key in twice {
+            if let (Some(sum), Some(other)) = (self.0.remove(&key), mirror(key)) {
+                self.0.entry(other).or_default().add(sum.mirror());
+            }
+        }
+    }
+}

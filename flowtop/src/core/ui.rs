@@ -1,0 +1,275 @@
+//! The screen as a value: one state, one update (`ui::update`), and drawing as a function of the state (`crate::ui`).
+//!
+//! No clock, no terminal: keys, samples and sizes come in as events, and what has to happen outside comes back as
+//! effects.
+
+mod act;
+pub mod detail;
+pub mod history;
+pub mod input;
+pub mod keys;
+pub mod label;
+pub mod layout;
+pub mod prompt;
+mod rows;
+pub mod save;
+pub mod scale;
+#[cfg(test)]
+mod tests;
+pub mod update;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::ledger::{Ledger, Totals};
+use super::names::Names;
+use super::rows::groups::{Grouped, Key, Sum};
+use super::rows::table::Table;
+use super::settings::Settings;
+use super::view::View;
+use super::window::{Bytes, Peak, Rates, Window};
+use detail::Detail;
+use history::History;
+use label::Labels;
+use layout::{Layout, Parts};
+use prompt::Prompt;
+use scale::Scale;
+
+pub use super::rows::groups::By;
+
+/// Times between two frames that can be chosen.
+pub const REFRESH_MS: [u64; 5] = [500, 1000, 2000, 5000, 10_000];
+
+/// What stands still from the start on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Name of this host.
+    pub host: String,
+    /// The hook plan, or what stands in for it.
+    pub hooks: String,
+    /// Names of the interfaces; none for all.
+    pub interfaces: Vec<String>,
+}
+
+/// How rows look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// Whether there are bars.
+    pub bars: bool,
+    /// The average that they show.
+    pub window: Window,
+    /// Their scale.
+    pub scale: Scale,
+    /// Whether there is a cumulative column.
+    pub totals: bool,
+    /// Whether everything must be ASCII.
+    pub ascii: bool,
+}
+
+/// Which rows are left out. Totals are those of the rest.
+#[derive(Clone, Debug, Default)]
+pub struct Filters {
+    /// The filter of connections in force, as it was typed.
+    pub net: String,
+    /// A pattern for the cells of rows.
+    pub screen: Option<Regex>,
+    /// A text to be found in a connection, in lower case.
+    pub search: String,
+    /// A rate in bits (packets) per second over 10 s.
+    pub threshold: f64,
+}
+
+impl Filters {
+    /// Whether rows of the ledger may be left out.
+    #[must_use]
+    pub fn hide_rows(&self) -> bool {
+        self.screen.is_some() || !self.search.is_empty() || self.threshold > 0.0
+    }
+}
+
+/// A line that the program says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Message {
+    text: String,
+    since_ns: u64,
+}
+
+/// How long a message stays at least, in nanoseconds.
+const MESSAGE_NS: u64 = 2_000_000_000;
+
+/// The order of the moment when it was frozen.
+#[derive(Clone, Debug)]
+struct Frozen {
+    grouped: Grouped,
+    order: Vec<Key>,
+    /// The largest rates since then.
+    peak: Peak,
+}
+
+/// What the footer says: of what is shown, and of the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Footer {
+    /// Of what is shown.
+    pub shown: Totals,
+    /// Bytes of what is hidden, since the start.
+    pub hidden_bytes: Bytes,
+    /// Rates of what is hidden.
+    pub hidden_rates: Rates,
+    /// Connections that are shown.
+    pub connections: u32,
+    /// Connections that there are.
+    pub all_connections: u32,
+}
+
+/// Everything that a screen is drawn from.
+#[derive(Debug)]
+pub struct State {
+    /// What has been counted.
+    pub ledger: Ledger,
+    /// What stands still.
+    pub about: About,
+    /// Time of day of the newest frame.
+    pub time: String,
+    /// Columns and lines of the screen.
+    pub size: (u16, u16),
+    /// What text mode knows as well.
+    pub view: View,
+    /// What a row is.
+    pub by: By,
+    /// How rows look.
+    pub look: Look,
+    /// Which are left out.
+    pub filters: Filters,
+    /// Rows that stay at the top.
+    pub pinned: BTreeSet<Key>,
+    /// The rows, sorted as far as they are on the screen.
+    pub table: Table,
+    /// The lines below the rows.
+    pub footer: Footer,
+    /// The first row on the screen.
+    pub offset: usize,
+    /// The selected row.
+    pub selected: Option<Key>,
+    /// The pane about it, if it is open.
+    pub detail: Option<Detail>,
+    /// First line of the help, if it is open.
+    pub help: Option<u16>,
+    /// The line that is being typed.
+    pub prompt: Option<Prompt>,
+    /// Time between two frames.
+    pub refresh: Duration,
+    message: Option<Message>,
+    now_ns: u64,
+    frozen: Option<Frozen>,
+    /// Peaks of what is shown, while something is hidden: when, and the rates over 2 s.
+    recent: Vec<(u64, Peak)>,
+    history: History,
+}
+
+impl State {
+    /// An empty screen, as the settings want it.
+    #[must_use]
+    pub fn new(settings: &Settings, about: About, ledger: Ledger, refresh: Duration) -> Self {
+        let view = View { limit: None, ..settings.view() };
+        let fixed = settings.max_bandwidth.value.map(|rate| rate.0);
+        let listening = about.interfaces.join(",");
+        let listening = if listening.is_empty() { "any" } else { &listening };
+        let message = format!("Listening on {listening}").chars().take(LISTENING_CHARS).collect();
+        Self {
+            ledger,
+            about,
+            time: String::new(),
+            size: (0, 0),
+            view,
+            by: By::default(),
+            look: Look {
+                bars: !settings.no_bars.value,
+                window: Window::S10,
+                scale: Scale::new(fixed, settings.log_scale.value),
+                totals: settings.show_totals.value,
+                ascii: settings.ascii.value,
+            },
+            filters: Filters {
+                net: settings.filter.value.clone(),
+                screen: rows::pattern(&settings.screen_filter.value).unwrap_or_default(),
+                ..Filters::default()
+            },
+            pinned: BTreeSet::new(),
+            table: Table::default(),
+            footer: Footer::default(),
+            offset: 0,
+            selected: None,
+            detail: None,
+            help: None,
+            prompt: None,
+            refresh,
+            message: Some(Message { text: message, since_ns: 0 }),
+            now_ns: 0,
+            frozen: None,
+            recent: Vec::new(),
+            history: History::default(),
+        }
+    }
+
+    /// What rows are made of now; that of the freezing while the order is frozen.
+    #[must_use]
+    pub fn grouped(&self) -> Grouped {
+        let now = Grouped { by: self.by, grouping: self.view.grouping };
+        self.frozen.as_ref().map_or(now, |frozen| frozen.grouped)
+    }
+
+    /// How things are called.
+    #[must_use]
+    pub fn labels<'a>(&'a self, names: &'a dyn Names) -> Labels<'a> {
+        Labels { view: &self.view, names, ascii: self.look.ascii }
+    }
+
+    /// Where everything stands; `None` on a screen that is too small.
+    #[must_use]
+    pub fn layout(&self) -> Option<Layout> {
+        Layout::new(&Parts {
+            size: self.size,
+            bars: self.look.bars,
+            totals: self.look.totals,
+            hidden: self.has_hidden(),
+            detail: self.detail.is_some(),
+            window: self.look.window,
+        })
+    }
+
+    /// Whether the line about what is hidden is there.
+    #[must_use]
+    pub fn has_hidden(&self) -> bool {
+        self.filters.hide_rows() || self.footer.hidden_bytes.sum() > 0
+    }
+
+    /// What the program says now.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        let fresh = self.message.as_ref().map(|message| message.text.as_str());
+        let paused = self.view.paused.then_some("Display paused");
+        fresh.or(paused).or_else(|| self.view.order_frozen.then_some("Order frozen"))
+    }
+
+    /// Rows on the screen.
+    pub fn visible(&self) -> impl Iterator<Item = &super::rows::groups::Group> {
+        self.table.rows(self.offset, self.page_or_none())
+    }
+
+    fn say(&mut self, text: impl Into<String>) {
+        self.message = Some(Message { text: text.into(), since_ns: self.now_ns });
+    }
+}
+
+/// iftop cuts its greeting.
+const LISTENING_CHARS: usize = 32;
+
+/// Sum of rows.
+fn total<'a>(sums: impl Iterator<Item = &'a Sum>) -> Sum {
+    sums.fold(Sum::default(), |mut total, sum| {
+        total.add(*sum);
+        total
+    })
+}

@@ -1,0 +1,230 @@
+//! What rows are called: hosts and ports with their names, processes; and texts cut to a width in columns.
+//!
+//! A text is cut in its middle, because both ends of an address tell hosts apart, and a port is never cut off.
+
+use std::net::SocketAddr;
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::core::names::Names;
+use crate::core::rows::groups::{Key, Owner, Process};
+use crate::core::rows::merged::{End, Host};
+use crate::core::view::View;
+use crate::core::wire::comm_text;
+
+/// How a screen calls things.
+#[derive(Clone, Copy)]
+pub struct Labels<'a> {
+    /// Whether hosts and ports go by name.
+    pub view: &'a View,
+    /// The names.
+    pub names: &'a dyn Names,
+    /// Whether all of it must be ASCII.
+    pub ascii: bool,
+}
+
+/// A text in two parts: what may be cut, and what must stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// May lose its middle.
+    pub head: String,
+    /// Stays as long as there is room.
+    pub tail: String,
+}
+
+impl Label {
+    fn whole(head: String) -> Self {
+        Self { head, tail: String::new() }
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}{}", self.head, self.tail)
+    }
+
+    /// The text in at most `width` columns.
+    #[must_use]
+    pub fn fit(&self, width: usize, ascii: bool) -> String {
+        let tail = cut_middle(&self.tail, width, ascii);
+        let head = cut_middle(&self.head, width - tail.width(), ascii);
+        head + &tail
+    }
+}
+
+impl Labels<'_> {
+    /// A host without its port.
+    #[must_use]
+    pub fn host(&self, host: Host) -> String {
+        let Host::Shown(address) = host else { return " * ".to_owned() };
+        let name = self.view.host_names.then(|| self.names.host(address)).flatten();
+        name.unwrap_or_else(|| address.to_string())
+    }
+
+    /// A port with the colon in front.
+    #[must_use]
+    pub fn port(&self, port: u16) -> String {
+        let name = self.view.service_names.then(|| self.names.service(port)).flatten();
+        name.map_or_else(|| format!(":{port}"), |name| format!(":{name}"))
+    }
+
+    /// A host with its port, if that is shown.
+    #[must_use]
+    pub fn end(&self, end: End) -> Label {
+        let host = self.host(end.host);
+        let Some(port) = end.port else { return Label::whole(host) };
+        let is_address = matches!(end.host, Host::Shown(address) if host == address.to_string());
+        if end.host.is_ipv6() && (is_address || host == " * ") {
+            return Label { head: format!("[{host}"), tail: format!("]{}", self.port(port)) };
+        }
+        Label { head: host, tail: self.port(port) }
+    }
+
+    /// A socket's end with its port.
+    #[must_use]
+    pub fn socket(&self, end: SocketAddr) -> Label {
+        self.end(End { host: Host::Shown(end.ip()), port: Some(end.port()), owner: None })
+    }
+
+    /// The left cell of a row.
+    #[must_use]
+    pub fn source(&self, key: &Key) -> Label {
+        match key {
+            Key::Flow(ends) => self.end(ends.source),
+            Key::RemoteHost(_) => Label::whole(" * ".to_owned()),
+            Key::LocalPort(port) => {
+                let port_text = self.port(*port);
+                Label { head: " * ".to_owned(), tail: port_text }
+            }
+            Key::Process(process) => self.process(*process),
+        }
+    }
+
+    /// The right cell of a row that holds so many connections.
+    #[must_use]
+    pub fn destination(&self, key: &Key, connections: u32) -> Label {
+        key.destination().map_or_else(|| Label::whole(count(connections, "connection")), |end| self.end(end))
+    }
+
+    /// A process by name and number.
+    #[must_use]
+    pub fn process(&self, process: Process) -> Label {
+        if process.pid == 0 {
+            return Label::whole("unknown".to_owned());
+        }
+        let name = comm_text(&process.comm).unwrap_or_default();
+        let name = if self.ascii { to_ascii(&name) } else { name };
+        Label { head: name, tail: format!("[{}]", process.pid) }
+    }
+
+    /// Whose the connections of a row are.
+    #[must_use]
+    pub fn owner(&self, owner: Owner) -> Label {
+        match owner {
+            Owner::Unknown => Label::default(),
+            Owner::One(process) => self.process(process),
+            Owner::Several => Label::whole("several".to_owned()),
+        }
+    }
+}
+
+/// `1 connection`, `2 connections`.
+#[must_use]
+pub fn count(n: u32, what: &str) -> String {
+    format!("{} {what}{}", grouped(u64::from(n)), if n == 1 { "" } else { "s" })
+}
+
+/// A number with commas between its thousands.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn to_ascii(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+}
+
+/// A text in at most `width` columns; where it is wider, its middle is left out.
+#[must_use]
+pub fn cut_middle(text: &str, width: usize, ascii: bool) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let gap = if ascii { "~" } else { "…" };
+    let room = width.saturating_sub(1);
+    let head = cut_end(text, room.div_ceil(2));
+    let tail = cut_start(text, room - head.width());
+    if width == 0 { String::new() } else { format!("{head}{gap}{tail}") }
+}
+
+/// The beginning of a text, in at most `width` columns.
+#[must_use]
+pub fn cut_end(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or_default();
+        if used > width {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// The end of a text, in at most `width` columns.
+fn cut_start(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or_default();
+        if used > width {
+            return &text[at + c.len_utf8()..];
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_middle_goes_and_the_port_stays() {
+        let label =
+            Label { head: "[2001:db8:85a3:8d3:1319:8a2e:370:7348".to_owned(), tail: "]:443".to_owned() };
+        assert_eq!(label.fit(60, false), "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:443");
+        assert_eq!(label.fit(24, false), "[2001:db8…:370:7348]:443");
+        assert_eq!(label.fit(24, true), "[2001:db8~:370:7348]:443");
+        assert_eq!(label.fit(5, false), "]:443");
+        assert_eq!(label.fit(0, false), "");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(cut_middle("数据库服务器", 12, false), "数据库服务器");
+        assert_eq!(cut_middle("数据库服务器", 8, false), "数据…器");
+        assert_eq!(cut_end("数据库", 3), "数");
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        let texts = [0, 7, 999, 1_000, 65_536, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "7", "999", "1,000", "65,536", "1,234,567"]);
+        assert_eq!([count(1, "flow"), count(1200, "flow")], ["1 flow", "1,200 flows"]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_wider_than_asked(head: String, tail: String, width in 0..80_usize, ascii: bool) {
+            let label = Label { head, tail };
+            prop_assert!(label.fit(width, ascii).width() <= width);
+        }
+    }
+}

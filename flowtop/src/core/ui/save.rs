@@ -1,0 +1,103 @@
+//! What is on the screen as JSON. As text it is the screen itself.
+
+use serde::Serialize;
+
+use super::{Labels, State};
+use crate::core::ledger::Totals;
+use crate::core::names::Names;
+use crate::core::rows::groups::{Group, Owner};
+use crate::core::window::{Bytes, Rates, Window};
+
+#[derive(Serialize)]
+struct Screen<'a> {
+    time: &'a str,
+    host: &'a str,
+    hooks: &'a str,
+    elapsed_s: f64,
+    rows_are: &'static str,
+    filter: &'a str,
+    pattern: Option<&'a str>,
+    search: &'a str,
+    connections: u32,
+    all_connections: u32,
+    shown: Amounts,
+    hidden: Amounts,
+    rows: Vec<RowObject>,
+}
+
+#[derive(Serialize)]
+struct Amounts {
+    tx_bytes: u64,
+    rx_bytes: u64,
+    tx_rate_2s: f64,
+    tx_rate_10s: f64,
+    tx_rate_40s: f64,
+    rx_rate_2s: f64,
+    rx_rate_10s: f64,
+    rx_rate_40s: f64,
+}
+
+#[derive(Serialize)]
+struct RowObject {
+    source: String,
+    destination: String,
+    connections: u32,
+    pid: Option<u32>,
+    comm: Option<String>,
+    #[serde(flatten)]
+    amounts: Amounts,
+}
+
+/// The rows on the screen, the footer and what they depend on, as one object. Bytes count from the start, rates are
+/// bytes (with `-u packets` packets) per second.
+#[must_use]
+#[expect(clippy::missing_panics_doc, reason = "names are text and rates are finite, so it is always JSON")]
+pub fn json(state: &State, names: &dyn Names) -> String {
+    let labels = state.labels(names);
+    let footer = &state.footer;
+    let Totals { bytes, rates, .. } = footer.shown;
+    let screen = Screen {
+        time: &state.time,
+        host: &state.about.host,
+        hooks: &state.about.hooks,
+        elapsed_s: state.ledger.elapsed_s(),
+        rows_are: state.by.name(),
+        filter: &state.filters.net,
+        pattern: state.filters.screen.as_ref().map(regex::Regex::as_str),
+        search: &state.filters.search,
+        connections: footer.connections,
+        all_connections: footer.all_connections,
+        shown: amounts(bytes, &rates),
+        hidden: amounts(footer.hidden_bytes, &footer.hidden_rates),
+        rows: state.visible().map(|group| row(group, &labels)).collect(),
+    };
+    serde_json::to_string_pretty(&screen).expect("a screen is JSON") + "\n"
+}
+
+fn row(group: &Group, labels: &Labels<'_>) -> RowObject {
+    let sum = &group.sum;
+    let process = if let Owner::One(process) = sum.owner { Some(process) } else { None };
+    RowObject {
+        source: labels.source(&group.key).text(),
+        destination: labels.destination(&group.key, sum.connections).text(),
+        connections: sum.connections,
+        pid: process.map(|process| process.pid),
+        comm: process.and_then(|process| crate::core::wire::comm_text(&process.comm)),
+        amounts: amounts(sum.bytes, &sum.rates),
+    }
+}
+
+fn amounts(bytes: Bytes, rates: &Rates) -> Amounts {
+    let [tx_rate_2s, tx_rate_10s, tx_rate_40s] = Window::ALL.map(|window| rates.tx_per_s(window));
+    let [rx_rate_2s, rx_rate_10s, rx_rate_40s] = Window::ALL.map(|window| rates.rx_per_s(window));
+    Amounts {
+        tx_bytes: bytes.tx,
+        rx_bytes: bytes.rx,
+        tx_rate_2s,
+        tx_rate_10s,
+        tx_rate_40s,
+        rx_rate_2s,
+        rx_rate_10s,
+        rx_rate_40s,
+    }
+}

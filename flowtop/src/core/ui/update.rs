@@ -1,0 +1,226 @@
+//! The only place where a state changes: an event in, and out comes whether to draw and what to do outside.
+//!
+//! Not in here: what each key does (`ui::act`), and what rows there are then (`ui::rows`).
+
+use std::path::PathBuf;
+
+use super::input::{Input, Key};
+use super::keys::{FILTER_INSTALLED, INVALID_REGEXP};
+use super::prompt::{Ask, Edited};
+use super::{MESSAGE_NS, State};
+use crate::core::names::Names;
+use crate::core::scope::Scope;
+use crate::core::settings::quantity::BitsPerSecond;
+use crate::core::settings::value::Value as _;
+use crate::core::ui::rows::pattern;
+use crate::core::wire::Sample;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The kernel's tables were read.
+    Sample(&'a Sample),
+    /// It is time for a frame, at this time of day.
+    Frame(String),
+    /// Somebody did something.
+    Input(Input),
+    /// The screen has another size, in columns and lines.
+    Resize(u16, u16),
+    /// The answer to [`Effect::Filter`]: the text, and what counts from now on or why it cannot be used.
+    Filter(String, Result<Option<Box<dyn Scope>>, String>),
+    /// The answer to [`Effect::Save`]: the name of the file, or why there is none.
+    Saved(Result<String, String>),
+    /// The answer to [`Effect::Suspend`] where nobody could continue the program.
+    NoShell,
+}
+
+/// Something to be done outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// End the program.
+    Quit,
+    /// Give the terminal back and stop.
+    Suspend,
+    /// Draw every cell, whatever is thought to be there.
+    Redraw,
+    /// Make a filter of a text.
+    Filter(String),
+    /// Write what is on the screen to a new file: JSON if its name ends so, else text.
+    Save(PathBuf),
+    /// Another time between frames.
+    Refresh,
+}
+
+/// What follows an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reaction {
+    /// Whether anything looks different.
+    pub draw: bool,
+    /// To be done outside.
+    pub effect: Option<Effect>,
+}
+
+impl Reaction {
+    pub(super) const NOTHING: Self = Self { draw: false, effect: None };
+    pub(super) const DRAW: Self = Self { draw: true, effect: None };
+
+    pub(super) const fn effect(effect: Effect) -> Self {
+        Self { draw: true, effect: Some(effect) }
+    }
+}
+
+impl State {
+    /// Takes an event in. Names are asked for at once and never waited for.
+    pub fn update(&mut self, event: Event<'_>, names: &dyn Names) -> Reaction {
+        match event {
+            Event::Sample(sample) => {
+                self.ledger.apply(sample);
+                self.history.take(&self.ledger);
+                self.now_ns = self.ledger.at_ns();
+                Reaction::NOTHING
+            }
+            Event::Frame(time) => self.frame(time, names),
+            Event::Input(Input::Key(key)) => self.press(key, names),
+            Event::Input(Input::Click { column, line }) => self.click(column, line, names),
+            Event::Input(Input::Wheel { down }) => self.wheel(down),
+            Event::Resize(width, height) => {
+                self.size = (width, height);
+                self.settle();
+                Reaction::effect(Effect::Redraw)
+            }
+            Event::Filter(text, result) => self.install(text, result, names),
+            Event::Saved(result) => self.saved(result),
+            Event::NoShell => {
+                self.say("No shell to come back from");
+                Reaction::DRAW
+            }
+        }
+    }
+
+    fn frame(&mut self, time: String, names: &dyn Names) -> Reaction {
+        self.time = time;
+        self.message.take_if(|message| self.now_ns.saturating_sub(message.since_ns) > MESSAGE_NS);
+        if self.view.paused {
+            self.grow_footer();
+        } else {
+            self.refresh_rows(names);
+            self.refresh_detail(names);
+        }
+        Reaction::DRAW
+    }
+
+    /// Makes the open pane anew.
+    pub(super) fn refresh_detail(&mut self, names: &dyn Names) {
+        if let Some(key) = self.detail.as_ref().map(|detail| detail.key) {
+            self.detail = Some(self.detail_of(key, self.grouped(), &self.labels(names)));
+        }
+    }
+
+    fn press(&mut self, key: Key, names: &dyn Names) -> Reaction {
+        match key {
+            Key::Ctrl('c' | 'z' | 'l') => self.press_binding(key, names),
+            _ if self.prompt.is_some() => self.type_key(key, names),
+            _ => self.press_binding(key, names),
+        }
+    }
+
+    fn type_key(&mut self, key: Key, names: &dyn Names) -> Reaction {
+        let Some(prompt) = &mut self.prompt else { return Reaction::NOTHING };
+        let (ask, edited) = (prompt.ask, prompt.press(key));
+        let (text, before) = (prompt.text(), prompt.before.clone());
+        match edited {
+            Edited::Nothing => {}
+            Edited::Changed => {
+                prompt.error = None;
+                if ask == Ask::Search {
+                    self.search(&text, names);
+                }
+            }
+            Edited::Accepted => return self.accept(ask, text, names),
+            Edited::Cancelled => {
+                self.prompt = None;
+                if ask == Ask::Search {
+                    self.search(&before, names);
+                }
+            }
+        }
+        Reaction::DRAW
+    }
+
+    fn accept(&mut self, ask: Ask, text: String, names: &dyn Names) -> Reaction {
+        match ask {
+            Ask::Filter => return Reaction::effect(Effect::Filter(text)),
+            Ask::SaveTo if text.trim().is_empty() => self.prompt = None,
+            Ask::SaveTo => return Reaction::effect(Effect::Save(PathBuf::from(text))),
+            Ask::Search => self.prompt = None,
+            Ask::ScreenFilter => match pattern(&text) {
+                Ok(screen) => {
+                    self.filters.screen = screen;
+                    self.close_prompt(names);
+                }
+                Err(error) => self.complain(format!("{INVALID_REGEXP}: {error}")),
+            },
+            Ask::Threshold => match BitsPerSecond::parse(text.trim()) {
+                _ if text.trim().is_empty() => self.set_threshold(0, names),
+                Ok(rate) => self.set_threshold(rate.0, names),
+                Err(right) => self.complain(right),
+            },
+        }
+        Reaction::DRAW
+    }
+
+    fn set_threshold(&mut self, rate: u64, names: &dyn Names) {
+        self.filters.threshold = rate as f64;
+        self.close_prompt(names);
+        self.say(if rate == 0 { "No row is hidden for its rate" } else { "Rows below the rate are hidden" });
+    }
+
+    fn close_prompt(&mut self, names: &dyn Names) {
+        self.prompt = None;
+        self.recent.clear();
+        self.refresh_rows(names);
+    }
+
+    /// Says in the prompt why its text cannot be used.
+    fn complain(&mut self, error: String) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.error = Some(error);
+        }
+    }
+
+    fn search(&mut self, text: &str, names: &dyn Names) {
+        self.filters.search = text.to_lowercase();
+        self.recent.clear();
+        self.offset = 0;
+        self.refresh_rows(names);
+    }
+
+    fn install(
+        &mut self,
+        text: String,
+        result: Result<Option<Box<dyn Scope>>, String>,
+        names: &dyn Names,
+    ) -> Reaction {
+        match result {
+            Ok(scope) => {
+                self.ledger.set_scope(scope);
+                self.filters.net = text;
+                self.close_prompt(names);
+                self.say(FILTER_INSTALLED);
+            }
+            Err(error) => self.complain(error),
+        }
+        Reaction::DRAW
+    }
+
+    fn saved(&mut self, result: Result<String, String>) -> Reaction {
+        match result {
+            Ok(file) => {
+                self.prompt = None;
+                self.say(format!("Saved to {file}"));
+            }
+            Err(error) => self.complain(error),
+        }
+        Reaction::DRAW
+    }
+}

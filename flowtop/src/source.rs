@@ -1,0 +1,71 @@
+//! Where samples come from: the kernel, or nowhere.
+
+use anyhow::Result;
+use flowtop_common::{Admission, FlowKey};
+
+use crate::bpf::{Live, now_ns};
+use crate::core::demo::{self, Demo};
+use crate::core::settings::Settings;
+use crate::core::wire::Sample;
+
+/// A source of samples.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub enum Source {
+    /// The kernel.
+    Live(Live),
+    /// Made-up traffic.
+    Demo(Demo),
+}
+
+impl Source {
+    /// Starts counting what is admitted, or making up.
+    ///
+    /// # Errors
+    /// What keeps the kernel from counting.
+    pub fn start(settings: &Settings, admission: &Admission, demo: bool) -> Result<Self> {
+        if demo {
+            return Ok(Self::Demo(Demo::new(now_ns())));
+        }
+        let (hooks, max_flows) = (settings.hooks.value.wanted(), settings.max_flows.value.0);
+        Live::start_for(hooks, max_flows, admission).map(Self::Live)
+    }
+
+    /// The name of the hook plan.
+    #[must_use]
+    pub fn hooks(&self) -> &'static str {
+        match self {
+            Self::Live(live) => live.plan.hooks.name(),
+            Self::Demo(_) => demo::HOOKS,
+        }
+    }
+
+    /// Reads everything that has been counted; see [`Live::sample`].
+    pub fn sample(&mut self, sample: &mut Sample) -> Result<()> {
+        match self {
+            Self::Live(live) => live.sample(sample),
+            Self::Demo(demo) => {
+                demo.sample(now_ns(), sample);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads for a report or a frame; see [`Live::sample_exactly`].
+    pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
+        match self {
+            Self::Live(live) => live.sample_exactly(sample),
+            Self::Demo(_) => self.sample(sample),
+        }
+    }
+
+    /// Removes flows that have ended and been read since.
+    pub fn remove(&mut self, keys: &[FlowKey]) -> Result<()> {
+        match self {
+            Self::Live(live) => live.remove(keys),
+            Self::Demo(demo) => {
+                demo.remove(keys);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The view on a terminal: clock, signals, keys, files. What happens then is decided in `core::ui`, and how it looks in
+//! `ui`.
+
+mod screen;
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use flowtop_common::Admission;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use rustix::process::{Signal, getpgrp, getppid, getsid, kill_process_group};
+use tokio::io::{AsyncReadExt as _, Stdin};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+
+use crate::Usage;
+use crate::core::demo::DemoNames;
+use crate::core::filter::Filter;
+use crate::core::interface::Chosen;
+use crate::core::names::Names;
+use crate::core::settings::{Origin, Settings};
+use crate::core::ui::input::{Decoder, Input};
+use crate::core::ui::update::{Effect, Event, Reaction};
+use crate::core::ui::{About, REFRESH_MS, State, save};
+use crate::core::wire::Sample;
+use crate::filter_names::HostNames;
+use crate::names::Resolver;
+use crate::source::Source;
+use crate::ui::theme::{Theme, is_utf8};
+use crate::who::{self, Knowledge};
+use crate::{interfaces, ui};
+use screen::Screen;
+
+/// Longest time between two reads of the kernel's table.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Time between two frames unless somebody says otherwise.
+const REFRESH: Duration = Duration::from_secs(1);
+/// The bytes of one key come together; what comes later than this is another key.
+const KEY_GAP: Duration = Duration::from_millis(30);
+
+/// Opens the view and keeps it until somebody quits.
+pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        let what = "the view needs a terminal on its input and output; use -t for reports";
+        return Err(Usage(what.to_owned()).into());
+    }
+    let refresh = refresh(settings)?;
+    let all = interfaces::read().context("cannot list the network interfaces")?;
+    let interfaces = Chosen::new(&all, &settings.interface.value)?;
+    let known = if demo { Knowledge::nothing() } else { Knowledge::of_everyone(settings)? };
+    // Everything is admitted: what the filter hides is told, and another filter may come.
+    let mut source = Source::start(settings, &Admission::default(), demo)?;
+    let ledger = who::ledger(settings, &interfaces, filter, &known)?;
+    let mut settings = settings.clone();
+    settings.ascii.value |= !is_utf8(&variable);
+    let about = About {
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        hooks: source.hooks().to_owned(),
+        interfaces: interfaces.names(),
+    };
+    let names: Box<dyn Names> = if demo {
+        Box::new(DemoNames)
+    } else {
+        Box::new(Resolver::start().context("cannot start the thread that asks for names")?)
+    };
+    let mut state = State::new(&settings, about, ledger, refresh);
+    state.size = Screen::size();
+    let mut sample = Sample::default();
+    source.sample(&mut sample)?;
+    let theme = Theme::new(settings.theme.value, &variable);
+    let app = App { source, state, sample, names, theme, settings, interfaces, known, answer: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the event loop")?;
+    let result = runtime.block_on(app.run());
+    // A read of stdin is pending on its own thread; nothing waits for it.
+    runtime.shutdown_background();
+    match result {
+        Err(error) if error.is::<Gone>() => Ok(()),
+        result => result,
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The time between frames that the settings want.
+fn refresh(settings: &Settings) -> Result<Duration> {
+    let interval = settings.interval.value.0;
+    if settings.interval.origin == Origin::Default {
+        return Ok(REFRESH);
+    }
+    let [least, most] = [REFRESH_MS[0], REFRESH_MS[REFRESH_MS.len() - 1]].map(Duration::from_millis);
+    if (least..=most).contains(&interval) {
+        return Ok(interval);
+    }
+    let (least, most) = (least.as_secs_f64(), most.as_secs_f64());
+    Err(Usage(format!(
+        "--interval: a screen is refreshed every {least} to {most} seconds; reports with -t take any"
+    ))
+    .into())
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Sample,
+    Frame,
+    /// So many bytes of stdin; none at its end.
+    Bytes(usize),
+    /// No more bytes have come.
+    Silence,
+    Resize,
+    Continued,
+    Stop,
+    Answer(Result<Filter, String>),
+    Quit,
+}
+
+struct App {
+    source: Source,
+    state: State,
+    sample: Sample,
+    names: Box<dyn Names>,
+    theme: Theme,
+    settings: Settings,
+    interfaces: Chosen,
+    known: Knowledge,
+    /// A filter whose names are being looked up.
+    answer: Option<(String, JoinHandle<Result<Filter, String>>)>,
+}
+
+/// The signals that a terminal's owner sends.
+struct Watched {
+    interrupt: Signals,
+    terminate: Signals,
+    hangup: Signals,
+    resized: Signals,
+    continued: Signals,
+    stop: Signals,
+}
+
+impl Watched {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            resized: signal(SignalKind::window_change())?,
+            continued: signal(SignalKind::from_raw(libc::SIGCONT))?,
+            stop: signal(SignalKind::from_raw(libc::SIGTSTP))?,
+        })
+    }
+
+    async fn next(&mut self) -> Wake {
+        tokio::select! {
+            _ = self.interrupt.recv() => Wake::Quit,
+            _ = self.terminate.recv() => Wake::Quit,
+            _ = self.hangup.recv() => Wake::Quit,
+            _ = self.resized.recv() => Wake::Resize,
+            _ = self.continued.recv() => Wake::Continued,
+            _ = self.stop.recv() => Wake::Stop,
+        }
+    }
+}
+
+impl App {
+    async fn run(mut self) -> Result<()> {
+        let mut signals = Watched::new().context("cannot watch for signals")?;
+        let mut screen = Screen::open().context("cannot take the terminal")?;
+        self.book()?;
+        self.frame(&mut screen)?;
+        let (mut stdin, mut bytes, mut keys) = (tokio::io::stdin(), [0; 1024], Decoder::default());
+        let mut sampling = every(SAMPLE_EVERY);
+        let mut framing = every(self.state.refresh);
+        loop {
+            let refresh = self.state.refresh;
+            let wake = tokio::select! {
+                wake = signals.next() => wake,
+                read = read(&mut stdin, &mut bytes) => Wake::Bytes(read),
+                () = sleep(KEY_GAP), if keys.is_waiting() => Wake::Silence,
+                answer = answered(&mut self.answer), if self.answer.is_some() => Wake::Answer(answer),
+                _ = framing.tick() => Wake::Frame,
+                _ = sampling.tick(), if refresh > SAMPLE_EVERY => Wake::Sample,
+            };
+            let inputs = match wake {
+                Wake::Bytes(0) | Wake::Quit => return Ok(()),
+                Wake::Bytes(n) => keys.feed(&bytes[..n]),
+                Wake::Silence => keys.flush().into_iter().collect(),
+                other => {
+                    self.act(other, &mut screen)?;
+                    Vec::new()
+                }
+            };
+            if self.take(inputs, &mut screen)? {
+                return Ok(());
+            }
+            if self.state.refresh != refresh {
+                framing = every(self.state.refresh);
+            }
+        }
+    }
+
+    fn act(&mut self, wake: Wake, screen: &mut Screen) -> Result<()> {
+        match wake {
+            Wake::Sample => {
+                self.source.sample(&mut self.sample)?;
+                self.book()
+            }
+            Wake::Frame => {
+                self.source.sample_exactly(&mut self.sample)?;
+                self.book()?;
+                self.frame(screen)
+            }
+            Wake::Resize => self.resize(screen),
+            Wake::Continued => {
+                screen.enter().context("cannot take the terminal")?;
+                self.resize(screen)
+            }
+            Wake::Stop => self.suspend(screen),
+            Wake::Answer(answer) => self.install(answer, screen),
+            Wake::Bytes(_) | Wake::Silence | Wake::Quit => Ok(()),
+        }
+    }
+
+    /// Takes inputs and draws once; true ends the run.
+    fn take(&mut self, inputs: Vec<Input>, screen: &mut Screen) -> Result<bool> {
+        let mut draw = false;
+        for input in inputs {
+            let reaction = self.state.update(Event::Input(input), &*self.names);
+            draw |= reaction.draw;
+            match reaction.effect {
+                Some(Effect::Quit) => return Ok(true),
+                Some(effect) => self.carry_out(effect, screen)?,
+                None => {}
+            }
+        }
+        if draw {
+            self.draw(screen)?;
+        }
+        Ok(false)
+    }
+
+    fn carry_out(&mut self, effect: Effect, screen: &mut Screen) -> Result<()> {
+        match effect {
+            Effect::Suspend => self.suspend(screen)?,
+            Effect::Redraw => screen.forget(),
+            Effect::Filter(text) => self.ask(text),
+            Effect::Save(path) => {
+                let saved = self.save(&path);
+                self.state.update(Event::Saved(saved), &*self.names);
+            }
+            // The loop sees the new time itself.
+            Effect::Refresh | Effect::Quit => {}
+        }
+        Ok(())
+    }
+
+    /// Books the newest sample.
+    fn book(&mut self) -> Result<()> {
+        self.state.update(Event::Sample(&self.sample), &*self.names);
+        self.known.ask(&self.state.ledger);
+        self.source.remove(self.state.ledger.removable())
+    }
+
+    fn frame(&mut self, screen: &mut Screen) -> Result<()> {
+        let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
+        let reaction = self.state.update(Event::Frame(time), &*self.names);
+        self.react(&reaction, screen)
+    }
+
+    fn resize(&mut self, screen: &mut Screen) -> Result<()> {
+        let (width, height) = Screen::size();
+        let reaction = self.state.update(Event::Resize(width, height), &*self.names);
+        screen.forget();
+        self.react(&reaction, screen)
+    }
+
+    fn react(&mut self, reaction: &Reaction, screen: &mut Screen) -> Result<()> {
+        if reaction.draw { self.draw(screen) } else { Ok(()) }
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> Result<()> {
+        let Self { state, names, theme, .. } = self;
+        let drawn = screen.draw(state.size, |buffer| ui::draw(state, &**names, theme, buffer));
+        drawn.map_err(|error| Gone(error).into())
+    }
+
+    /// Gives the terminal back and stops, as the terminal itself would have stopped the whole group. The signal that
+    /// goes on takes the terminal again.
+    fn suspend(&mut self, screen: &mut Screen) -> Result<()> {
+        if !has_shell() {
+            let reaction = self.state.update(Event::NoShell, &*self.names);
+            return self.react(&reaction, screen);
+        }
+        Screen::leave();
+        kill_process_group(getpgrp(), Signal::STOP).context("cannot stop")
+    }
+
+    /// Has the names of a filter looked up, which may take its time.
+    fn ask(&mut self, text: String) {
+        let wanted = text.clone();
+        let parse = move || Filter::parse(&wanted, &HostNames::read()).map_err(|error| error.to_string());
+        self.answer = Some((text, tokio::task::spawn_blocking(parse)));
+    }
+
+    fn install(&mut self, answer: Result<Filter, String>, screen: &mut Screen) -> Result<()> {
+        let Some((text, _)) = self.answer.take() else { return Ok(()) };
+        let scope = answer.and_then(|filter| {
+            let scope = who::scope(&self.settings, &self.interfaces, filter, &self.known);
+            scope.map_err(|error| error.to_string())
+        });
+        let reaction = self.state.update(Event::Filter(text, scope), &*self.names);
+        self.react(&reaction, screen)
+    }
+
+    /// Writes what is on the screen to a new file.
+    fn save(&self, path: &Path) -> Result<String, String> {
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let text = if is_json { save::json(&self.state, &*self.names) } else { self.text() };
+        let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+        match written {
+            Ok(()) => Ok(path.display().to_string()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                Err(format!("{} exists; take another name", path.display()))
+            }
+            Err(error) => Err(format!("cannot write {}: {error}", path.display())),
+        }
+    }
+
+    /// The screen without the prompt, as text.
+    fn text(&self) -> String {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, self.state.size.0, self.state.size.1));
+        ui::draw_rows(&self.state, &*self.names, &self.theme, &mut buffer);
+        ui::text(&buffer)
+    }
+}
+
+/// The terminal cannot be written to any more. That ends the run and is no failure: nobody is there to be told.
+#[derive(Debug, thiserror::Error)]
+#[error("the terminal has gone")]
+struct Gone(#[source] io::Error);
+
+/// Bytes read; none at the end, and from a terminal that has gone.
+async fn read(stdin: &mut Stdin, bytes: &mut [u8]) -> usize {
+    stdin.read(bytes).await.unwrap_or(0)
+}
+
+async fn answered(
+    answer: &mut Option<(String, JoinHandle<Result<Filter, String>>)>,
+) -> Result<Filter, String> {
+    match answer {
+        Some((_, task)) => task.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether somebody in this session could continue us.
+fn has_shell() -> bool {
+    let session = getsid(None).ok();
+    getppid().is_some_and(|parent| getsid(Some(parent)).ok() == session)
+}
+
+/// Ticks from now on; ticks that came too late are left out.
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}

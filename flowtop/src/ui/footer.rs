@@ -1,0 +1,82 @@
+//! The totals of what is shown, and what is hidden.
+
+use ratatui::style::Style;
+
+use super::Canvas;
+use super::rows::Direction;
+use crate::core::number::{Unit, number};
+use crate::core::ui::layout::CELL;
+
+/// Width from which on everything stands where iftop has it.
+const WIDE: u16 = 80;
+/// Width from which on there is room for the peak.
+const MEDIUM: u16 = 60;
+
+/// First columns of `cum:` and `peak:`; their values end 14 columns further.
+fn places(width: u16) -> (u16, Option<u16>) {
+    match width {
+        WIDE.. => (16, Some(32)),
+        MEDIUM.. => (7, Some(21)),
+        _ => (7, None),
+    }
+}
+
+impl Canvas<'_> {
+    pub(super) fn footer(&mut self) {
+        self.rule(self.layout.footer_rule, &[]);
+        let shown = self.state.footer.shown;
+        let peak = &shown.peak;
+        let lines = [
+            ("TX:", Direction::Sent, peak.tx_per_s),
+            ("RX:", Direction::Received, peak.rx_per_s),
+            ("TOTAL:", Direction::Both, peak.sum_per_s),
+        ];
+        for (line, (name, direction, peak)) in self.layout.totals.clone().zip(lines) {
+            self.amount(line, name, direction.bytes(shown.bytes));
+            self.peak(line, peak);
+            self.rates(line, "rates:");
+            self.footer_rates(line, |window| direction.per_s(&shown.rates, window));
+            if !matches!(direction, Direction::Both) {
+                self.row_bar(line, &shown.rates, direction);
+            }
+        }
+        self.hidden();
+    }
+
+    fn hidden(&mut self) {
+        let Some(line) = self.layout.hidden.filter(|_| self.state.has_hidden()) else { return };
+        let footer = self.state.footer;
+        let name = if self.width() >= WIDE { "hidden by filter" } else { "hidden" };
+        self.amount(line, name, footer.hidden_bytes.sum());
+        self.rates(line, "rates:");
+        self.footer_rates(line, |window| footer.hidden_rates.sum_per_s(window));
+    }
+
+    fn amount(&mut self, line: u16, name: &str, bytes: u64) {
+        let (cum, _) = places(self.width());
+        self.put(0, line, name, self.theme.accent);
+        if self.width() >= WIDE {
+            self.put(cum, line, if name.len() < usize::from(cum) { "cum:" } else { ":" }, self.theme.dim);
+        }
+        self.put_right(cum + 13, line, &number(bytes as f64, Unit::Bytes), Style::new());
+    }
+
+    fn peak(&mut self, line: u16, per_s: f64) {
+        let (_, Some(peak)) = places(self.width()) else { return };
+        self.put(peak, line, "peak:", self.theme.dim);
+        self.put_right(peak + 14, line, &number(per_s, self.state.view.unit), Style::new());
+    }
+
+    fn rates(&mut self, line: u16, name: &str) {
+        let first = self.layout.columns.rates.first().map_or(0, |(_, column)| *column);
+        if self.width() >= WIDE {
+            self.put(first.saturating_sub(CELL), line, name, self.theme.dim);
+        }
+    }
+
+    fn footer_rates(&mut self, line: u16, per_s: impl Fn(crate::core::window::Window) -> f64) {
+        for (window, column) in self.layout.columns.rates.clone() {
+            self.put_right(column + CELL, line, &number(per_s(window), self.state.view.unit), Style::new());
+        }
+    }
+}
