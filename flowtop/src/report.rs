@@ -160,6 +160,7 @@ impl Reporter {
 
     fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
+        self.live.find_holders(&mut self.ledger);
         self.known.ask(&self.ledger);
         self.live.remove(self.ledger.removable())
     }

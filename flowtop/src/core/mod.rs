@@ -6,7 +6,7 @@ pub mod config_toml;
 pub mod csv;
 pub mod filter;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod flow;
 pub mod group;
 pub mod iftoprc;
