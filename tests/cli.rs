@@ -19,6 +19,8 @@ mod generated;
 mod settings;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/who.rs"]
+mod who;
 
 /// Long enough that no report comes by itself.
 const NEVER: &str = "86400";

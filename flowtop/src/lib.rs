@@ -18,6 +18,7 @@ mod who;
 
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};
+use report::Top;
 use std::io::{self, Write as _};
 
 /// What was typed cannot be done as it stands: exit code 2.
@@ -36,11 +37,12 @@ pub fn run(typed: &Typed) -> Result<()> {
         Some(Command::Completions { shell }) => {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
         }
-        None => report(typed),
+        Some(Command::Top(args)) => report(typed, Some(Top::of(args))),
+        None => report(typed, None),
     }
 }
 
-fn report(typed: &Typed) -> Result<()> {
+fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     let settings = config::settings(typed)?;
     let filter = config::filter(&settings)?;
     if typed.cli.report.settings.print_config {
@@ -49,7 +51,7 @@ fn report(typed: &Typed) -> Result<()> {
     if !settings.text.value {
         bail!(Usage("there is no interactive view yet; use -t for reports, --help for all flags".to_owned()));
     }
-    report::run(&settings, filter)
+    report::run(&settings, filter, top)
 }
 
 fn examine(args: &DoctorArgs) -> Result<()> {

@@ -24,6 +24,7 @@ pub mod rows;
 pub mod scope;
 pub mod settings;
 pub mod text;
+pub mod top;
 pub mod view;
 pub mod window;
 pub mod wire;
