@@ -24,6 +24,8 @@ mod streams;
 mod usage;
 #[path = "cli/view.rs"]
 mod view;
+#[path = "cli/who.rs"]
+mod who;
 
 /// Long enough that no report comes by itself.
 const NEVER: &str = "86400";

@@ -18,6 +18,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("acked_tp", "BtfTracePoint"),
     ("destroy", "BtfTracePoint"),
     ("empty", "BtfTracePoint"),
+    ("holders", "Iter"),
+    ("kernel_sockets", "Iter"),
     ("received_fentry", "FEntry"),
     ("received_kprobe", "KProbe"),
     ("received_tp", "BtfTracePoint"),

@@ -99,6 +99,23 @@ pub struct Slot {
     pub key: FlowKey,
 }
 
+/// Stands for the kernel itself where the number of a process stands. No process has it.
+pub const KERNEL_PID: u32 = u32::MAX;
+
+/// A process that has the socket of a flow open: what the iterators write, one after the other.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// The flow.
+    pub key: FlowKey,
+    /// Process (thread group), or [`KERNEL_PID`].
+    pub pid: u32,
+    /// Zero.
+    pub pad: u32,
+    /// Name of the process, NUL-padded.
+    pub comm: [u8; 16],
+}
+
 /// Which slots are free: never used ones from `next` on, and those that user space has given back, in the ring `FREE`
 /// between `head` and `tail`.
 #[repr(C)]
@@ -233,6 +250,12 @@ indexed! {
     TaskLeader = ("task_struct", "group_leader"),
     /// Name of a task.
     TaskComm = ("task_struct", "comm"),
+    /// Number of a process, the same for all of its threads.
+    TaskTgid = ("task_struct", "tgid"),
+    /// What of a socket the protocol knows.
+    SocketSk = ("socket", "sk"),
+    /// Whether the kernel has made the socket for itself. One bit; its mask is [`Constant::KernSockMask`].
+    KernSock = ("sock", "sk_kern_sock"),
 }
 
 /// Numbers that stand in the object for what user space knows of the running kernel. It puts the real ones in before
@@ -263,6 +286,8 @@ indexed! {
     CookieMask = "mask of the cache by cookie",
     /// BTF type number of `struct tcp_sock`.
     TcpSock = "type of a TCP socket",
+    /// The bit of [`Field::KernSock`].
+    KernSockMask = "bit of sockets that are the kernel's own",
 }
 
 /// Values of [`Constant::Store`]: where the state of a socket is kept.
@@ -289,3 +314,4 @@ const _: () = assert!(size_of::<Slot>() == 192);
 const _: () = assert!(core::mem::offset_of!(Slot, flow) + core::mem::offset_of!(Flow, segs_in) <= 64);
 const _: () = assert!(size_of::<Allocation>() == 24);
 const _: () = assert!(size_of::<Untracked>() == 40);
+const _: () = assert!(size_of::<Holder>() == 80);

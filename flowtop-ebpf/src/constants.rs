@@ -32,7 +32,7 @@ macro_rules! numbers {
 #[inline(always)]
 pub fn constant(constant: Constant) -> u64 {
     numbers!(Constant, placeholder::CONSTANTS, constant, [
-        Store Task SendLocked SlotCount FreeMask CookieMask TcpSock
+        Store Task SendLocked SlotCount FreeMask CookieMask TcpSock KernSockMask
     ])
 }
 
@@ -42,6 +42,6 @@ pub fn offset(field: Field) -> usize {
     numbers!(Field, placeholder::FIELDS, field, [
         Family State LocalPort RemotePort LocalV4 RemoteV4 LocalV6 RemoteV6 Net SockFlags LockOwned Cookie
         NetInum WriteSeq SndUna BytesAcked BytesReceived RcvNxt CopiedSeq BytesSent BytesRetrans TotalRetrans SegsIn
-        SegsOut SrttUs TcpMstamp TaskFlags TaskLeader TaskComm
+        SegsOut SrttUs TcpMstamp TaskFlags TaskLeader TaskComm TaskTgid SocketSk KernSock
     ]) as usize
 }

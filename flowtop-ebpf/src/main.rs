@@ -15,6 +15,7 @@ mod find;
 mod lifecycle;
 mod maps;
 mod owner;
+mod owners;
 mod read;
 mod slots;
 mod totals;
@@ -153,6 +154,24 @@ extern "C" fn visit(ctx: *const TcpIterContext) -> i32 {
     if let Some(sk) = Socket::<Typed>::typed(sk) {
         lifecycle::visited(&sk);
     }
+    0
+}
+
+/// One open file of one process: who has which socket open. Needs `bpf_sock_from_file`, Linux 5.11.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+extern "C" fn holders(ctx: *const owners::TaskFileContext) -> i32 {
+    // SAFETY: the kernel passes a valid context.
+    owners::open_file(unsafe { &*ctx });
+    0
+}
+
+/// One socket of a walk over all of a namespace: is it the kernel's own?
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+extern "C" fn kernel_sockets(ctx: *const owners::TcpContext) -> i32 {
+    // SAFETY: the kernel passes a valid context.
+    owners::socket_of_namespace(unsafe { &*ctx });
     0
 }
 

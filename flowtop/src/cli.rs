@@ -20,7 +20,7 @@ mod owners;
 #[cfg(test)]
 mod tests;
 
-pub use owners::OwnerFlags;
+pub use owners::{OwnerFlags, TopArgs};
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ pub struct Cli {
 /// Commands beside the report.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Report as tcptop does: what each connection has moved, by process, every second
+    Top(TopArgs),
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
     /// Print the man page
@@ -129,7 +131,7 @@ pub struct TrafficFlags {
     #[arg(short = '6', long)]
     pub ipv6: bool,
     /// IPv6 link-local connections as well
-    #[arg(short, long)]
+    #[arg(short, long, hide_short_help = true)]
     pub link_local: bool,
     /// Accepted for iftop's sake
     ///
@@ -275,8 +277,29 @@ impl Typed {
     }
 
     fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self { cli: Cli::from_arg_matches(matches)?, assignments: assignments(matches) })
+        let mut cli = Cli::from_arg_matches(matches)?;
+        let mut assignments = assignments(matches.subcommand_matches("top").unwrap_or(matches));
+        if let Some(Command::Top(top)) = &mut cli.command {
+            // They are the same flags in another place.
+            std::mem::swap(&mut cli.report, &mut top.report);
+            assignments.extend(of_top(top, &assignments));
+        }
+        Ok(Self { cli, assignments })
     }
+}
+
+/// What `flowtop top` sets: it only prints reports, one a second if nobody says otherwise.
+fn of_top(top: &TopArgs, typed: &[Assignment]) -> Vec<Assignment> {
+    let set = |name: &str, text: &str, origin: &str| {
+        let origin = Origin::Flag(origin.to_owned());
+        Some(Assignment { key: key(name)?, texts: vec![text.to_owned()], origin })
+    };
+    let has_interval = typed.iter().any(|assignment| assignment.key.name == "interval");
+    let interval = top.interval.as_deref().or((!has_interval).then_some("1"));
+    let interval = interval.and_then(|text| set("interval", text, "INTERVAL"));
+    // Names of processes as they are now come with owners.
+    let forced = ["text", "show-owner"].map(|name| set(name, "true", "top"));
+    forced.into_iter().chain([interval]).flatten().collect()
 }
 
 /// Settings that somebody typed.

@@ -22,6 +22,7 @@ mod who;
 
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};
+use report::Top;
 use std::io::{self, Write as _};
 
 /// What was typed cannot be done as it stands: exit code 2.
@@ -40,18 +41,23 @@ pub fn run(typed: &Typed) -> Result<()> {
         Some(Command::Completions { shell }) => {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
         }
-        None => report(typed),
+        Some(Command::Top(args)) => report(typed, Some(Top::of(args))),
+        None => report(typed, None),
     }
 }
 
-fn report(typed: &Typed) -> Result<()> {
+fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     let settings = config::settings(typed)?;
     let filter = config::filter(&settings)?;
     if typed.cli.report.settings.print_config {
         return io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings");
     }
     let demo = typed.cli.report.screen.demo;
-    if settings.text.value { report::run(&settings, filter, demo) } else { tui::run(&settings, filter, demo) }
+    if settings.text.value || top.is_some() {
+        report::run(&settings, filter, demo, top)
+    } else {
+        tui::run(&settings, filter, demo)
+    }
 }
 
 fn examine(args: &DoctorArgs) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use crate::{
     Usage, aside,
+    cli::TopArgs,
     core::{
         column::{self, Column, Who},
         csv,
@@ -12,7 +13,7 @@ use crate::{
         names::{Names, NoNames},
         rows::grouped,
         settings::{Settings, choice::Format},
-        text,
+        text, top,
         view::View,
         wire::Sample,
     },
@@ -35,6 +36,33 @@ use tokio::{
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
+/// tcptop's way to report.
+#[derive(Debug)]
+pub struct Top {
+    reports: top::Reports,
+    /// Reports until the end; `None` for no end.
+    count: Option<u32>,
+    has_summary: bool,
+    clears: bool,
+}
+
+impl Top {
+    /// As it was typed.
+    #[must_use]
+    pub fn of(args: &TopArgs) -> Self {
+        let clears = !args.noclear && io::stdout().is_terminal();
+        Self { reports: top::Reports::default(), count: args.count, has_summary: !args.nosummary, clears }
+    }
+
+    fn report(&mut self, ledger: &Ledger, limit: Option<usize>, who: Who<'_>) -> String {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let summary = || format!("{} loadavg: {}", jiff::Zoned::now().strftime("%H:%M:%S"), load.trim_end());
+        let summary = self.has_summary.then(summary);
+        let report = self.reports.report(ledger, limit, who, summary.as_deref());
+        if self.clears { format!("\x1b[H\x1b[2J{report}") } else { report }
+    }
+}
+
 /// Why the loop woke up.
 #[derive(Clone, Copy)]
 enum Wake {
@@ -45,8 +73,9 @@ enum Wake {
 }
 
 /// Starts counting and reports until told to stop.
-pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
-    let printer = Printer::new(settings)?;
+pub fn run(settings: &Settings, filter: Filter, demo: bool, top: Option<Top>) -> Result<()> {
+    let reports_left = top.as_ref().and_then(|top| top.count);
+    let printer = Printer::new(settings, top)?;
     let known = Knowledge::new(settings, &filter)?;
     let admission = filter.pushdown().admission();
     let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
@@ -55,7 +84,8 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let result = runtime.block_on(Reporter::new(source, settings, printer, known, ledger).run());
+    let reporter = Reporter::new(source, settings, printer, known, ledger).only(reports_left);
+    let result = runtime.block_on(reporter.run());
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
@@ -68,6 +98,8 @@ struct Reporter {
     view: View,
     printer: Printer,
     known: Knowledge,
+    /// Reports until the end of a run that has a number of them.
+    reports_left: Option<u32>,
     /// Length of a run that ends with its only report.
     once: Option<Duration>,
     interval: Duration,
@@ -83,9 +115,15 @@ impl Reporter {
             view: settings.view(),
             printer,
             known,
+            reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
         }
+    }
+
+    /// Ends after so many reports, if there is a number.
+    fn only(self, reports_left: Option<u32>) -> Self {
+        Self { reports_left, ..self }
     }
 
     async fn run(mut self) -> Result<()> {
@@ -121,7 +159,11 @@ impl Reporter {
         match wake {
             Wake::Sample => self.take_sample()?,
             Wake::Report if self.view.paused => self.take_sample()?,
-            Wake::Report => self.report()?,
+            Wake::Report => {
+                self.report()?;
+                self.reports_left = self.reports_left.map(|left| left.saturating_sub(1));
+                return Ok(self.reports_left == Some(0));
+            }
             Wake::Letter(letter) => return self.press(letter),
             Wake::Last => {
                 self.report()?;
@@ -161,6 +203,7 @@ impl Reporter {
 
     fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
+        self.source.find_holders(&mut self.ledger);
         self.known.ask(&self.ledger);
         self.source.remove(self.ledger.removable())
     }
@@ -228,6 +271,9 @@ impl Fields {
 struct Printer {
     format: Format,
     reports: text::Reports,
+    /// Instead of iftop's.
+    top: Option<Top>,
+    limit: Option<usize>,
     fields: Fields,
     header: bool,
     host: String,
@@ -239,11 +285,13 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(settings: &Settings) -> Result<Self> {
+    fn new(settings: &Settings, top: Option<Top>) -> Result<Self> {
         let all = interfaces::read().context("cannot list the network interfaces")?;
         Ok(Self {
             format: settings.format.value,
             reports: text::Reports::default(),
+            top,
+            limit: settings.limit.value.map_or(Some(top::ROWS), |_| settings.rows()),
             fields: Fields::of(settings).map_err(Usage)?,
             header: !settings.no_header.value,
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -256,6 +304,7 @@ impl Printer {
     /// What stands before the first report.
     fn introduce(&mut self) -> Result<()> {
         match self.format {
+            Format::Text if self.top.is_some() => Ok(()),
             Format::Text => {
                 aside::say(&self.interfaces.introduction());
                 self.say(&text::listening_on(&self.interfaces.names()))
@@ -286,6 +335,9 @@ impl Printer {
     }
 
     fn text(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) -> Result<String> {
+        if let Some(top) = self.top.as_mut().filter(|_| !view.by.is_some()) {
+            return Ok(top.report(ledger, self.limit, who));
+        }
         if self.resolver.is_none() && (view.host_names || view.service_names) {
             self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
         }

@@ -5,6 +5,7 @@ use flowtop_common::{Admission, FlowKey};
 
 use crate::bpf::{Live, now_ns};
 use crate::core::demo::{self, Demo};
+use crate::core::ledger::Ledger;
 use crate::core::settings::Settings;
 use crate::core::wire::Sample;
 
@@ -55,6 +56,13 @@ impl Source {
         match self {
             Self::Live(live) => live.sample_exactly(sample),
             Self::Demo(_) => self.sample(sample),
+        }
+    }
+
+    /// Finds out who has the sockets open that nobody uses; see [`Live::find_holders`].
+    pub fn find_holders(&mut self, ledger: &mut Ledger) {
+        if let Self::Live(live) = self {
+            live.find_holders(ledger);
         }
     }
 

@@ -263,6 +263,7 @@ impl App {
     /// Books the newest sample.
     fn book(&mut self) -> Result<()> {
         self.state.update(Event::Sample(&self.sample), &*self.names);
+        self.source.find_holders(&mut self.state.ledger);
         self.known.ask(&self.state.ledger);
         self.source.remove(self.state.ledger.removable())
     }

@@ -56,6 +56,17 @@ const WRONG: &[(&[&str], &str)] = &[
         "flowtop: invalid value \"::1/129\" for --net6: give a mask of 1 to 128 bits, as in 2001:db8::/32",
     ),
     (
+        &["-t", "--by", "pods"],
+        "flowtop: invalid value \"pods\" for --by: give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, label, net/24",
+    ),
+    (&["-t", "--pid", "self"], "flowtop: invalid value \"self\" for --pid: give numbers"),
+    (&["top", "0"], "flowtop: invalid value \"0\" for INTERVAL: give 0.1 to 86400 seconds"),
+    (&["top", "1", "0"], "error: invalid value '0' for '[COUNT]': 0 is not in 1..=4294967295"),
+    (
+        &["-t", "--by", "netns", "--format", "csv", "--fields", "pid"],
+        "flowtop: unknown field \"pid\"; the fields of --by netns are netns,connections,tx_bytes,rx_bytes,tx_rate_2s,tx_rate_10s,tx_rate_40s,rx_rate_2s,rx_rate_10s,rx_rate_40s,sent_bytes,retrans_bytes,retrans_segs",
+    ),
+    (
         &["-f", "port 80 or", "--print-config"],
         "flowtop: --filter: column 11: an expression is missing at the end; write one like `port 443`",
     ),

@@ -77,7 +77,7 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
     let mut object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
-    let link = Link { offsets: &host.offsets, constants: constants(plan, max_flows), cast: plan.cast };
+    let link = Link { offsets: &host.offsets, constants: constants(plan, host, max_flows), cast: plan.cast };
     link.apply(&mut object).map_err(|error| Refused::Everywhere(error.to_string()))?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&host.btf))
@@ -98,7 +98,7 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
 }
 
 /// What the programs are told, in the order of [`Constant`].
-fn constants(plan: &Plan, max_flows: u32) -> [u32; Constant::COUNT] {
+fn constants(plan: &Plan, host: &Host, max_flows: u32) -> [u32; Constant::COUNT] {
     let tcp_sock_id = match plan.cast {
         Cast::Helper => 0,
         Cast::Kfunc { tcp_sock_id, .. } => tcp_sock_id,
@@ -112,6 +112,7 @@ fn constants(plan: &Plan, max_flows: u32) -> [u32; Constant::COUNT] {
         (Constant::FreeMask, ring_size(max_flows) - 1),
         (Constant::CookieMask, cookies(plan, max_flows) - 1),
         (Constant::TcpSock, tcp_sock_id),
+        (Constant::KernSockMask, host.kern_sock_mask),
     ] {
         constants[constant as usize] = value;
     }
@@ -138,17 +139,41 @@ pub enum Refused {
     Everywhere(String),
 }
 
-/// The program that walks over sockets.
-pub const ITERATOR: &str = "visit";
+/// A program that walks over something.
+#[derive(Clone, Copy, Debug)]
+pub struct Iterator {
+    /// Name in the object.
+    pub name: &'static str,
+    /// What it walks over, as the kernel calls it.
+    pub target: &'static str,
+}
 
-/// Loads the iterator over the sockets of a network namespace.
-///
-/// # Errors
-/// As for [`load`].
-pub fn load_iterator(ebpf: &mut Ebpf, host: &Host) -> Result<(), String> {
-    let program = ebpf.program_mut(ITERATOR).ok_or("the BPF object has no iterator")?;
-    let iter: &mut Iter = program.try_into().map_err(|error: ProgramError| reason(&error))?;
-    iter.load("tcp", &host.btf).map_err(|error| reason(&error))
+impl Iterator {
+    /// Opens the entries of older sockets of a network namespace.
+    pub const VISIT: Self = Self { name: "visit", target: "tcp" };
+    /// Writes who has which socket open (Linux 5.11).
+    pub const HOLDERS: Self = Self { name: "holders", target: "task_file" };
+    /// Writes which sockets of a network namespace are the kernel's own.
+    pub const KERNEL_SOCKETS: Self = Self { name: "kernel_sockets", target: "tcp" };
+
+    /// Loads the program.
+    ///
+    /// # Errors
+    /// As for [`load`].
+    pub fn load(self, ebpf: &mut Ebpf, host: &Host) -> Result<(), String> {
+        let iter = self.of(ebpf)?;
+        iter.load(self.target, &host.btf).map_err(|error| reason(&error))
+    }
+
+    /// The program in the object.
+    ///
+    /// # Errors
+    /// If the object does not have it, which the contract test rules out.
+    pub fn of(self, ebpf: &mut Ebpf) -> Result<&mut Iter, String> {
+        let program =
+            ebpf.program_mut(self.name).ok_or_else(|| format!("the BPF object has no {}", self.name))?;
+        program.try_into().map_err(|error: ProgramError| reason(&error))
+    }
 }
 
 fn start(ebpf: &mut Ebpf, program: &Program, btf: &aya::Btf) -> Result<(), ProgramError> {

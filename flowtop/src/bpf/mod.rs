@@ -1,5 +1,6 @@
 //! The live source of samples: probe the host, try the plans, check that one counts, read.
 
+mod holders;
 #[cfg(feature = "kernel-log")]
 pub mod kernel_log;
 pub mod load;
@@ -10,17 +11,19 @@ pub mod selfcheck;
 pub mod sys;
 
 use crate::core::{
+    ledger::Ledger,
     link::Cast,
     plan::{self, Hooks, Plan},
     wire::Sample,
 };
 use anyhow::{Context as _, Result, bail};
-use aya::{Ebpf, programs::Iter};
+use aya::Ebpf;
 use flowtop_common::{Admission, FlowKey, store};
-use load::Refused;
+use holders::Holders;
+use load::{Iterator, Refused};
 use probe::Host;
 use read::Reader;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// A plan that did not work here, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub struct Live {
     #[cfg(feature = "kernel-log")]
     messages: kernel_log::Messages,
     reader: Reader,
+    holders: Holders,
     /// The plan in force.
     pub plan: Plan,
     /// Plans tried before it.
@@ -78,7 +82,7 @@ impl Live {
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, max_flows)? {
-                Ok(Loaded { mut ebpf, reader, iterator, plan }) => {
+                Ok(Loaded { mut ebpf, reader, iterator, holders, plan }) => {
                     // Behind the self-check, whose flows nobody asked for.
                     read::admit(&mut ebpf, admission)?;
                     let unseeded = iterator.and_then(|()| seed_sockets(&mut ebpf)).err();
@@ -88,6 +92,7 @@ impl Live {
                         messages: kernel_log::Messages::open(&mut ebpf)?,
                         ebpf,
                         reader,
+                        holders,
                         plan,
                         refusals,
                         unseeded,
@@ -103,9 +108,7 @@ impl Live {
     /// all sockets are asked first.
     pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
         if self.plan.counts_on_ack && self.unseeded.is_none() {
-            let iter: &mut Iter =
-                self.ebpf.program_mut(load::ITERATOR).context("the iterator is gone")?.try_into()?;
-            seed::run(iter)?;
+            seed_sockets(&mut self.ebpf).map_err(anyhow::Error::msg)?;
         }
         self.sample(sample)
     }
@@ -116,6 +119,12 @@ impl Live {
         self.messages.flush();
         sample.at_ns = now_ns();
         self.reader.read(sample)
+    }
+
+    /// Finds out who has the sockets open that nobody has been seen to use, if there are any and it is time to look
+    /// again.
+    pub fn find_holders(&mut self, ledger: &mut Ledger) {
+        self.holders.find(&mut self.ebpf, ledger);
     }
 
     /// What each program has cost.
@@ -144,6 +153,7 @@ pub struct Loaded {
     pub plan: Plan,
     /// Why the iterator over sockets was not loaded, if so.
     iterator: Result<(), String>,
+    holders: Holders,
 }
 
 /// Loads, attaches and checks one plan. The outer error ends the search.
@@ -190,19 +200,18 @@ fn attempt_once(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loade
         Err(Refused::Everywhere(reason)) => bail!(reason),
     };
     // Before the reader, which closes maps that it has in memory: a program names its maps by their descriptors.
-    let iterator = load::load_iterator(&mut ebpf, host);
+    let iterator = Iterator::VISIT.load(&mut ebpf, host);
+    let holders = Holders::load(&mut ebpf, host);
     let mut reader = Reader::new(&mut ebpf)?;
     let counts = selfcheck::run(&mut reader, plan.counts_on_ack)?;
-    Ok(counts.map(|()| Loaded { ebpf, reader, plan: plan.clone(), iterator }).map_err(Failure::Silent))
+    Ok(counts
+        .map(|()| Loaded { ebpf, reader, plan: plan.clone(), iterator, holders })
+        .map_err(Failure::Silent))
 }
 
 fn seed_sockets(ebpf: &mut Ebpf) -> Result<(), String> {
-    iterator(ebpf).and_then(seed::run).map_err(|error| format!("{error:#}"))
-}
-
-fn iterator(ebpf: &mut Ebpf) -> Result<&mut Iter> {
-    let program = ebpf.program_mut(load::ITERATOR).context("the BPF object has no iterator")?;
-    Ok(program.try_into()?)
+    let iter = Iterator::VISIT.of(ebpf)?;
+    seed::run(iter, &mut io::sink()).map_err(|error| format!("{error:#}"))
 }
 
 fn no_plan(wanted: Option<Hooks>, refusals: &[Refusal]) -> String {

@@ -14,6 +14,8 @@ pub struct Host {
     pub facts: Facts,
     /// Offset in bytes of each [`Field`], in its order.
     pub offsets: Vec<u32>,
+    /// The bit of [`Field::KernSock`], 0 where there is none.
+    pub kern_sock_mask: u32,
     /// The kernel's types, as the loader wants them.
     pub btf: aya::Btf,
 }
@@ -30,13 +32,25 @@ pub fn host() -> Result<Host> {
         _ => anyhow::anyhow!("cannot read {BTF_PATH}: {error}"),
     })?;
     let types = Btf::parse(&bytes)?;
-    let fields: Vec<_> = Field::ALL.iter().map(|(_, path)| *path).collect();
+    let kern_sock = types.bit(KERN_SOCK.0, KERN_SOCK.1);
     Ok(Host {
         facts: facts(&types),
-        offsets: types.fields(&fields)?,
+        offsets: offsets(&types, kern_sock.map_or(0, |(offset, _)| offset))?,
+        kern_sock_mask: kern_sock.map_or(0, |(_, mask)| mask.into()),
         btf: aya::Btf::parse(&bytes, aya::Endianness::default())
             .context("cannot parse the kernel's type information")?,
     })
+}
+
+/// The one field that is a bit.
+const KERN_SOCK: (&str, &str) = Field::ALL[Field::KernSock as usize].1;
+
+fn offsets(types: &Btf<'_>, kern_sock: u32) -> Result<Vec<u32>> {
+    let offset = |&(field, (struct_name, path)): &(Field, (&str, &str))| match field {
+        Field::KernSock => Ok(kern_sock),
+        _ => types.field_offset(struct_name, path),
+    };
+    Ok(Field::ALL.iter().map(offset).collect::<Result<_, _>>()?)
 }
 
 fn facts(types: &Btf<'_>) -> Facts {

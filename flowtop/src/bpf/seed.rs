@@ -1,5 +1,6 @@
-//! Sockets that are older than flowtop: one walk of the kernel's socket iterator in every network namespace opens
-//! their entries, so that neither their history nor their first event is counted wrongly.
+//! Walks of the kernel's iterators, over the sockets of every network namespace or over all open files. One at the start
+//! opens the entries of sockets that are older than flowtop, so that neither their history nor their first event is
+//! counted wrongly.
 
 use anyhow::{Context as _, Result};
 use aya::programs::Iter;
@@ -7,41 +8,44 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io,
+    io::{self, Write},
     os::{fd::AsFd as _, linux::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
-/// Walks the sockets of all network namespaces. A namespace that cannot be entered is passed over: the sockets in it
+/// Walks the sockets of all network namespaces; `out` gets what the program writes. A namespace that cannot be entered is passed over: the sockets in it
 /// are counted from their first event on, and each of them as a loss of kind `unseeded`.
 ///
 /// # Errors
 /// When the iterator itself does not work.
-pub fn run(iter: &mut Iter) -> Result<()> {
-    walk(iter)?;
+pub fn run(iter: &mut Iter, out: &mut (impl Write + Send)) -> Result<()> {
+    walk(iter, out)?;
     let here = inode(Path::new("/proc/thread-self/ns/net"))?;
     for (netns, file) in namespaces() {
         if netns != here {
-            in_namespace(iter, &file)?;
+            in_namespace(iter, &file, out)?;
         }
     }
     Ok(())
 }
 
 /// Runs the walk on a thread of its own, which ends in the other namespace.
-fn in_namespace(iter: &mut Iter, file: &File) -> Result<()> {
+fn in_namespace(iter: &mut Iter, file: &File, out: &mut (impl Write + Send)) -> Result<()> {
     let entered = || move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network));
     let walked = std::thread::scope(|scope| {
-        scope.spawn(|| if entered().is_ok() { walk(iter) } else { Ok(()) }).join()
+        scope.spawn(|| if entered().is_ok() { walk(iter, out) } else { Ok(()) }).join()
     });
     walked.map_err(|_| anyhow::anyhow!("the walk over the sockets of a namespace ended unexpectedly"))?
 }
 
-/// The iterator covers the namespace of the thread that opens it. It writes nothing; reading drives it.
-fn walk(iter: &mut Iter) -> Result<()> {
-    let link = iter.attach().context("cannot attach the socket iterator")?;
-    let mut file = iter.take_link(link)?.into_file().context("cannot open the socket iterator")?;
-    io::copy(&mut file, &mut io::sink()).context("cannot walk the sockets")?;
+/// One walk. An iterator over sockets covers the namespace of the thread that opens it; reading drives it.
+///
+/// # Errors
+/// When the iterator does not work.
+pub fn walk(iter: &mut Iter, out: &mut impl Write) -> Result<()> {
+    let link = iter.attach().context("cannot attach the iterator")?;
+    let mut file = iter.take_link(link)?.into_file().context("cannot open the iterator")?;
+    io::copy(&mut file, out).context("cannot walk")?;
     Ok(())
 }
 

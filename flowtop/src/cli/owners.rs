@@ -1,6 +1,28 @@
-//! Flags about who is behind the traffic.
+//! Flags about who is behind the traffic, and tcptop's way to ask.
 
 use clap::Args;
+
+use super::ReportFlags;
+
+/// Flags of `flowtop top`: tcptop's, and all of the report's.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// Seconds between reports [default: 1]
+    #[arg(id = "top_interval", value_name = "INTERVAL")]
+    pub interval: Option<String>,
+    /// Reports, then end [default: without end]
+    #[arg(id = "top_count", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: Option<u32>,
+    /// Do not clear the screen before a report
+    #[arg(short = 'C', long)]
+    pub noclear: bool,
+    /// No line with time and load
+    #[arg(short = 'S', long)]
+    pub nosummary: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub report: Box<ReportFlags>,
+}
 
 /// Who is behind the connections, and what they are summed up by.
 #[derive(Debug, Args)]

@@ -138,9 +138,13 @@ impl<'a> Btf<'a> {
         Ok(bits / 8)
     }
 
-    /// [`Self::field_offset`] of many (struct, path), in their order. The first that is missing is the error.
-    pub fn fields(&self, fields: &[(&str, &str)]) -> Result<Vec<u32>, BtfError> {
-        fields.iter().map(|(struct_name, path)| self.field_offset(struct_name, path)).collect()
+    /// Where a bit field of one bit lies: the offset in bytes of the byte with it, and its mask there.
+    #[must_use]
+    pub fn bit(&self, struct_name: &str, name: &str) -> Option<(u32, u8)> {
+        let owner = self.find(&[kind::STRUCT], struct_name)?;
+        let bit_offset = self.member(owner, name).ok().flatten()?.bit_offset;
+        let bit = bit_offset % 8;
+        Some((bit_offset / 8, 1 << if self.types.big_endian { 7 - bit } else { bit }))
     }
 
     /// Whether the kernel describes a function of this name, so that it can be traced by type.

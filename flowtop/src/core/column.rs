@@ -202,22 +202,20 @@ pub const ALL: &[Column] = &[
         s.row.entry.users().count().into()
     }),
     column("command", "text?", "Command line of the process", |s| {
-        named(s.identity(), |i| i.command.as_deref())
+        text(s.identity(), |i| i.command.as_deref())
     }),
-    column("user", "text?", "Its effective user", |s| named(s.identity(), |i| i.user.as_deref())),
-    column("unit", "text?", "Its systemd unit", |s| named(s.identity(), |i| i.unit.as_deref())),
+    column("user", "text?", "Its effective user", |s| text(s.identity(), |i| i.user.as_deref())),
+    column("unit", "text?", "Its systemd unit", |s| text(s.identity(), |i| i.unit.as_deref())),
     column("container_id", "text?", "First 12 digits of the id of its container", |s| {
-        named(s.identity(), Identity::short_container_id)
+        text(s.identity(), Identity::short_container_id)
     }),
     column("container", "text?", "Name of that container", |s| {
-        named(s.identity(), |i| i.container.as_deref())
+        text(s.identity(), |i| i.container.as_deref())
     }),
     column("pod", "text?", "Name of its pod, or the UID while it has no name here", |s| {
-        named(s.identity(), |i| i.pod.as_deref())
+        text(s.identity(), |i| i.pod.as_deref())
     }),
-    column("namespace", "text?", "Namespace of that pod", |s| {
-        named(s.identity(), |i| i.namespace.as_deref())
-    }),
+    column("namespace", "text?", "Namespace of that pod", |s| text(s.identity(), |i| i.namespace.as_deref())),
     shared("label", "text", "Label of the remote address", label),
     shared("peer_netns", "integer?", "Of the other end, if it is on this host: the same as above", |s| {
         peer(s, |key, _| key.netns.into())
@@ -231,10 +229,10 @@ pub const ALL: &[Column] = &[
     }),
     shared("peer_tx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().tx))),
     shared("peer_rx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().rx))),
-    shared("peer_unit", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.unit.as_deref())),
-    shared("peer_container", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.container.as_deref())),
-    shared("peer_pod", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.pod.as_deref())),
-    shared("peer_namespace", "text?", "Likewise", |s| named(s.peer_identity(), |i| i.namespace.as_deref())),
+    shared("peer_unit", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.unit.as_deref())),
+    shared("peer_container", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.container.as_deref())),
+    shared("peer_pod", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.pod.as_deref())),
+    shared("peer_namespace", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.namespace.as_deref())),
 ];
 
 /// A field of the left end's socket.
@@ -262,6 +260,13 @@ const fn shared(
 #[error("unknown field {name:?}; the fields are {}", names().join(","))]
 pub struct UnknownField {
     name: String,
+}
+
+/// The value of a field by its name; unknown for a name that is none.
+#[must_use]
+pub fn named(source: &Source<'_>, name: &str) -> Value {
+    let found = ALL.iter().find(|column| column.name == name);
+    found.map_or(Value::Null, |column| column.value(source))
 }
 
 /// The names of all fields.
@@ -322,8 +327,8 @@ fn comm(entry: &Entry, identity: Option<&Identity>) -> Value {
     now.or_else(|| entry.owner().comm_text()).map_or(Value::Null, Value::Text)
 }
 
-fn named(identity: Option<&Identity>, text: fn(&Identity) -> Option<&str>) -> Value {
-    identity.and_then(text).map_or(Value::Null, |text| Value::Text(text.to_owned()))
+fn text(identity: Option<&Identity>, of: fn(&Identity) -> Option<&str>) -> Value {
+    identity.and_then(of).map_or(Value::Null, |text| Value::Text(text.to_owned()))
 }
 
 fn label(source: &Source<'_>) -> Value {

@@ -10,11 +10,11 @@ use super::json::Heading;
 use super::ledger::Ledger;
 use super::wire::Sample;
 
-pub(super) const S: u64 = 1_000_000_000;
+pub(crate) const S: u64 = 1_000_000_000;
 /// A born initiator, a born acceptor, and a socket that is older than flowtop.
-pub(super) const CONNECTED: u32 = flags::BORN | flags::ACTIVE;
-pub(super) const ACCEPTED: u32 = flags::BORN | flags::PASSIVE;
-pub(super) const OLDER: u32 = 0;
+pub(crate) const CONNECTED: u32 = flags::BORN | flags::ACTIVE;
+pub(crate) const ACCEPTED: u32 = flags::BORN | flags::PASSIVE;
+pub(crate) const OLDER: u32 = 0;
 
 /// The wire's form of an address.
 fn octets(addr: IpAddr) -> [u8; 16] {
@@ -25,7 +25,7 @@ fn octets(addr: IpAddr) -> [u8; 16] {
 }
 
 /// One end of a connection: `local` and `remote` as `addr:port`.
-pub(super) fn key(netns: u32, local: &str, remote: &str, id: u64) -> FlowKey {
+pub(crate) fn key(netns: u32, local: &str, remote: &str, id: u64) -> FlowKey {
     let (local, remote): (SocketAddr, SocketAddr) = (local.parse().unwrap(), remote.parse().unwrap());
     FlowKey {
         local_addr: octets(local.ip()),
@@ -40,21 +40,21 @@ pub(super) fn key(netns: u32, local: &str, remote: &str, id: u64) -> FlowKey {
 }
 
 /// An established flow that has moved so much.
-pub(super) fn flow(flow_flags: u32, tx_bytes: u64, rx_bytes: u64) -> Flow {
+pub(crate) fn flow(flow_flags: u32, tx_bytes: u64, rx_bytes: u64) -> Flow {
     Flow { tx_bytes, rx_bytes, flags: flow_flags, state: 1, ..Flow::default() }
 }
 
 /// The same flow after its end.
-pub(super) fn ended(flow: Flow) -> Flow {
+pub(crate) fn ended(flow: Flow) -> Flow {
     Flow { flags: flow.flags | flags::ENDED, state: 7, ..flow }
 }
 
-pub(super) fn sample(at_s: u64, flows: &[(FlowKey, Flow)]) -> Sample {
+pub(crate) fn sample(at_s: u64, flows: &[(FlowKey, Flow)]) -> Sample {
     Sample { at_ns: at_s * S, flows: flows.to_vec(), ..Sample::default() }
 }
 
 /// A ledger with the IPv4 network `net` on its left that has taken an empty baseline at 0 s and then this sample.
-pub(super) fn ledger_inside(net: &str, sample: &Sample) -> Ledger {
+pub(crate) fn ledger_inside(net: &str, sample: &Sample) -> Ledger {
     let boundary = Boundary::new(&[net.to_owned()], &[]).unwrap();
     let mut ledger = Ledger::new(1000, 0).seen_from(boundary.clone());
     ledger.set_scope(Some(Box::new(boundary)));
@@ -64,7 +64,7 @@ pub(super) fn ledger_inside(net: &str, sample: &Sample) -> Ledger {
 }
 
 /// A ledger that has taken an empty baseline at 0 s and then these samples.
-pub(super) fn ledger_of(samples: &[Sample]) -> Ledger {
+pub(crate) fn ledger_of(samples: &[Sample]) -> Ledger {
     let mut ledger = Ledger::new(1000, 0);
     ledger.apply(&Sample::default());
     for sample in samples {
@@ -73,6 +73,6 @@ pub(super) fn ledger_of(samples: &[Sample]) -> Ledger {
     ledger
 }
 
-pub(super) fn heading() -> Heading<'static> {
+pub(crate) fn heading() -> Heading<'static> {
     Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry", who: Who::nobody() }
 }

@@ -7,7 +7,7 @@ pub mod csv;
 pub mod demo;
 pub mod filter;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod flow;
 pub mod group;
 pub mod iftoprc;
@@ -25,6 +25,7 @@ pub mod rows;
 pub mod scope;
 pub mod settings;
 pub mod text;
+pub mod top;
 pub mod ui;
 pub mod view;
 pub mod window;

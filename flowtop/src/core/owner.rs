@@ -12,13 +12,10 @@ pub mod users;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use flowtop_common::Flow;
+use flowtop_common::{Flow, KERNEL_PID};
 
 use super::ledger::Entry;
 use super::wire::comm_text;
-
-/// Stands for the kernel itself where the number of a process stands; no process has it.
-pub const KERNEL: u32 = u32::MAX;
 
 /// A process as the kernel saw it when it used a socket. It may be gone since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +44,7 @@ impl Seen {
     /// Whether it is the kernel itself.
     #[must_use]
     pub const fn is_kernel(&self) -> bool {
-        self.pid == KERNEL
+        self.pid == KERNEL_PID
     }
 
     /// Whether it is a process that has files in `/proc`.
@@ -127,6 +124,13 @@ impl Owners for NoOwners {
     }
 }
 
+/// Whether a process may still have a socket of this TCP state open that nobody has been seen to use: `ESTABLISHED` or
+/// `CLOSE_WAIT`. In all others it has been closed or shut down.
+#[must_use]
+pub fn is_open(tcp_state: u32) -> bool {
+    matches!(tcp_state, 1 | 8)
+}
+
 /// Who owns a flow, or why nobody is known:
 ///
 /// - `process`, `kernel`: one of them;
@@ -135,12 +139,11 @@ impl Owners for NoOwners {
 /// - `unused`: nobody has used it since flowtop started; it waits to be accepted, or its holder is not known.
 #[must_use]
 pub fn why(entry: &Entry) -> &'static str {
-    const CLOSED_BY_ITS_PROCESS: [u32; 6] = [4, 5, 6, 7, 9, 11];
     let owner = entry.owner();
     match () {
         () if owner.is_kernel() => "kernel",
         () if owner.is_process() => "process",
-        () if CLOSED_BY_ITS_PROCESS.contains(&entry.flow().state) => "closed",
+        () if !is_open(entry.flow().state) => "closed",
         () if entry.bytes().sum() > 0 => "unattributed",
         () => "unused",
     }

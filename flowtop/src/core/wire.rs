@@ -2,7 +2,11 @@
 //!
 //! Not in here: how the maps are read (`bpf::read`) and what a sample means for the totals (`core::ledger`).
 
-use flowtop_common::{Flow, FlowKey, Loss, Untracked};
+use std::mem::offset_of;
+
+use flowtop_common::{Flow, FlowKey, Holder, Loss, Untracked};
+
+use super::owner::Seen;
 
 /// One read of the kernel's maps. Meant to be cleared and filled again, so that its memory is reused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +33,29 @@ impl Sample {
     pub fn set_loss(&mut self, loss: Loss, per_cpu: impl IntoIterator<Item = u64>) {
         self.losses[loss as usize] = per_cpu.into_iter().fold(0, u64::saturating_add);
     }
+}
+
+/// Length of what an iterator writes of one holder.
+pub const HOLDER_BYTES: usize = size_of::<Holder>();
+
+/// A holder as the kernel side writes it: the flow, and who has its socket open.
+#[must_use]
+pub fn holder(bytes: &[u8; HOLDER_BYTES]) -> (FlowKey, Seen) {
+    fn part<const N: usize>(bytes: &[u8; HOLDER_BYTES], at: usize) -> [u8; N] {
+        std::array::from_fn(|i| bytes[at + i])
+    }
+    let key = FlowKey {
+        local_addr: part(bytes, offset_of!(FlowKey, local_addr)),
+        remote_addr: part(bytes, offset_of!(FlowKey, remote_addr)),
+        local_port: u16::from_ne_bytes(part(bytes, offset_of!(FlowKey, local_port))),
+        remote_port: u16::from_ne_bytes(part(bytes, offset_of!(FlowKey, remote_port))),
+        family: u16::from_ne_bytes(part(bytes, offset_of!(FlowKey, family))),
+        netns: u32::from_ne_bytes(part(bytes, offset_of!(FlowKey, netns))),
+        id: u64::from_ne_bytes(part(bytes, offset_of!(FlowKey, id))),
+        ..FlowKey::default()
+    };
+    let pid = u32::from_ne_bytes(part(bytes, offset_of!(Holder, pid)));
+    (key, Seen { pid, comm: part(bytes, offset_of!(Holder, comm)), cgroup_id: 0 })
 }
 
 /// Names of the TCP states in the order of `include/net/tcp_states.h`, which starts at 1.
@@ -105,6 +132,21 @@ mod tests {
         sample.clear();
         assert_eq!(sample, Sample::default());
         assert!(sample.flows.capacity() >= 100);
+    }
+
+    #[test]
+    fn a_holder_is_read_field_by_field() {
+        assert_eq!(offset_of!(Holder, key), 0);
+        let mut bytes: [u8; HOLDER_BYTES] = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        bytes[56..60].copy_from_slice(&4242_u32.to_ne_bytes());
+        let (key, seen) = holder(&bytes);
+        assert_eq!((key.local_addr[15], key.remote_addr[0]), (15, 16));
+        assert_eq!(key.local_port, u16::from_ne_bytes([32, 33]));
+        assert_eq!(
+            (key.netns, key.id),
+            (u32::from_ne_bytes([40, 41, 42, 43]), u64::from_ne_bytes([48, 49, 50, 51, 52, 53, 54, 55]))
+        );
+        assert_eq!((seen.pid, seen.comm[0], seen.comm[15]), (4242, 64, 79));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! not for long ([`Attribution::settle`]).
 
 mod cgroups;
+pub mod descriptors;
 mod files;
 mod names;
 mod process;

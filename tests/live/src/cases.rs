@@ -12,6 +12,8 @@ mod crowd;
 mod identity;
 mod offload;
 mod older;
+mod owners;
+mod pods;
 mod receiving;
 mod reporting;
 mod sending;
@@ -72,6 +74,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         offload::CASES,
         uring::CASES,
         older::CASES,
+        owners::CASES,
+        pods::CASES,
         crowd::CASES,
         reporting::CASES,
     ]

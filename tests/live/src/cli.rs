@@ -34,6 +34,8 @@ pub struct Options {
     pub short_connections: usize,
     /// Bytes that a connection has carried before flowtop starts.
     pub history_bytes: u64,
+    /// Processes in the case of many.
+    pub processes: u32,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             short_connections: 50_000,
             // Beyond 2^32, so that a sequence number has wrapped.
             history_bytes: 4_400_000_003,
+            processes: 1_000,
         }
     }
 }
@@ -69,6 +72,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--dry-run" => dry_run = true,
             "--without-ftrace" => options.without_ftrace = true,
             "--short-connections" => options.short_connections = number(&flag, &value()?)?,
+            "--processes" => options.processes = number(&flag, &value()?)?,
             "--history-bytes" => options.history_bytes = number(&flag, &value()?)?,
             _ => return Err(format!("unknown argument {flag}; the flags are in src/cli.rs")),
         }

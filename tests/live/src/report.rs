@@ -45,6 +45,14 @@ pub struct Row {
     pub pid: Option<u32>,
     /// Its name.
     pub comm: Option<String>,
+    /// How many processes use the local end.
+    pub users: Option<u32>,
+    /// Namespace of its pod.
+    pub namespace: Option<String>,
+    /// Its pod.
+    pub pod: Option<String>,
+    /// Its container.
+    pub container: Option<String>,
     /// TCP state of the local end.
     pub state: String,
     /// Whether the local end called `connect`; none when that is unknown.
@@ -65,6 +73,8 @@ pub struct Peer {
     pub pid: Option<u32>,
     /// Its name.
     pub comm: Option<String>,
+    /// Its pod.
+    pub pod: Option<String>,
     /// Its TCP state.
     pub state: String,
     /// Its own bytes.

@@ -26,6 +26,8 @@ pub struct Setting {
     pub short_connections: usize,
     /// Bytes that a connection has carried before flowtop starts.
     pub history_bytes: u64,
+    /// Processes in the case of many.
+    pub processes: u32,
 }
 
 /// How strictly a case is judged.

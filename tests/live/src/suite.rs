@@ -85,6 +85,7 @@ fn setting(options: &Options, plan: &str, expected_hooks: Option<String>) -> Set
         expected_hooks,
         short_connections: options.short_connections,
         history_bytes: options.history_bytes,
+        processes: options.processes,
     }
 }
 

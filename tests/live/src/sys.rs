@@ -51,3 +51,42 @@ pub fn loopback_up() -> io::Result<()> {
     let status = unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Processes that do nothing. They end when this is dropped.
+pub struct Idlers(Vec<libc::pid_t>);
+
+impl Idlers {
+    /// Starts so many.
+    pub fn start(count: u32) -> io::Result<Self> {
+        let mut idlers = Self(Vec::new());
+        for _ in 0..count {
+            // SAFETY: the child only calls what may be called between fork and exec: it waits for a signal, and dies with
+            // its parent.
+            match unsafe { libc::fork() } {
+                -1 => return Err(io::Error::last_os_error()),
+                0 => loop {
+                    // SAFETY: no pointers.
+                    unsafe {
+                        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                        libc::pause();
+                    }
+                },
+                pid => idlers.0.push(pid),
+            }
+        }
+        Ok(idlers)
+    }
+}
+
+impl Drop for Idlers {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            // SAFETY: a child of ours that nobody else waits for, so the number is still its own.
+            unsafe { libc::kill(*pid, libc::SIGKILL) };
+        }
+        for pid in &self.0 {
+            // SAFETY: no status is asked for.
+            unsafe { libc::waitpid(*pid, std::ptr::null_mut(), 0) };
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use flowtop_common::FlowKey;
 
-use super::Ledger;
-use crate::core::owner::Seen;
+use super::{Entry, Ledger};
+use crate::core::owner::{Seen, is_open};
 
 impl Ledger {
     /// Processes that the newest sample shows as owners for the first time, each with the moment of its use in
@@ -21,14 +21,28 @@ impl Ledger {
         }
     }
 
-    /// Takes in who has which socket open. A flow that nobody has been seen to use is theirs.
-    pub fn take_holders(&mut self, holders: &[(FlowKey, Seen)]) {
-        for (key, seen) in holders {
-            let Some(entry) = self.flows.get_mut(key) else { continue };
-            let before = entry.users.current();
-            entry.users.held_by(*seen);
-            entry.judged &= entry.users.current() == before;
-            self.new_owners.push((*seen, self.at_ns));
+    /// Whether nobody is known who uses one of the sockets. Of one that its process has closed nobody will be.
+    #[must_use]
+    pub fn has_unowned(&self) -> bool {
+        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.flow.state);
+        self.flows.values().any(|entry| !entry.owner().is_process() && open(entry))
+    }
+
+    /// The flows of open sockets.
+    pub fn open_flows(&self) -> impl Iterator<Item = &FlowKey> {
+        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.flow.state);
+        self.flows.iter().filter(move |(_, entry)| open(entry)).map(|(key, _)| key)
+    }
+
+    /// Takes in that a process has a socket open. A flow that nobody has been seen to use is its own.
+    pub fn take_holder(&mut self, key: &FlowKey, seen: Seen) {
+        let Some(entry) = self.flows.get_mut(key) else { return };
+        let before = entry.users.current();
+        entry.users.held_by(seen);
+        entry.judged &= entry.users.current() == before;
+        // They come process by process.
+        if self.new_owners.last().is_none_or(|(last, _)| *last != seen) {
+            self.new_owners.push((seen, self.at_ns));
         }
     }
 }

@@ -23,13 +23,13 @@ pub const CASES: &[Case] = &[
     Case::exact("nothing was lost on the way", "losses that nobody looks at", losses),
 ];
 
-fn row_of<'a>(report: &'a Report, pair: &Pair) -> Result<&'a Row, String> {
+pub fn row_of<'a>(report: &'a Report, pair: &Pair) -> Result<&'a Row, String> {
     let (local, remote) = (pair.initiator.local, pair.acceptor.local);
     let row = report.flows.iter().find(|row| row.local() == local && row.remote() == remote);
     row.ok_or_else(|| format!("expected a row {local} => {remote}, got none"))
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, got: &T) -> Result<(), String> {
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, got: &T) -> Result<(), String> {
     if expected == got { Ok(()) } else { Err(format!("{what}: expected {expected:?}, got {got:?}")) }
 }
 
@@ -78,12 +78,13 @@ const CONTRACT: &[(&str, &str)] = &[
     ),
     (
         "/flows/0",
-        "local_addr local_port remote_addr remote_port netns pid comm state tx_bytes rx_bytes tx_rate_2s tx_rate_10s \
+        "owner users command user unit container_id container pod namespace label local_addr local_port remote_addr remote_port netns pid comm state tx_bytes rx_bytes tx_rate_2s tx_rate_10s \
          tx_rate_40s rx_rate_2s rx_rate_10s rx_rate_40s initiator srtt_us retrans_bytes retrans_segs segs_in \
          segs_out sent_bytes cgroup_id age_s idle_s peer",
     ),
     ("/untracked", "flows tx_bytes rx_bytes"),
     ("/losses", "socket_state slot unseeded call ledger"),
+    ("/attribution", "unreadable replaced cut"),
 ];
 
 fn contract(stage: &mut Stage<'_>) -> Result<()> {

@@ -1,0 +1,103 @@
+//! Who has which socket open, from the links in `/proc/PID/fd`: for kernels whose iterator cannot be used.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use flowtop_common::FlowKey;
+
+use crate::core::flow::Tuple;
+use crate::core::ledger::Ledger;
+use crate::core::owner::Seen;
+use crate::core::owner::process::{socket, socket_inode};
+
+/// A namespace's inode number, and the ends of a socket in it.
+type Place = (u32, Tuple);
+
+/// Asks for all open sockets of the ledger.
+pub fn find(ledger: &mut Ledger) {
+    let proc = Path::new("/proc");
+    let processes = processes(proc);
+    let flows: HashMap<Place, FlowKey> =
+        ledger.open_flows().map(|key| ((key.netns, Tuple::of(key)), *key)).collect();
+    let sockets = sockets(proc, &processes, &flows);
+    for pid in processes {
+        let folder = proc.join(pid.to_string());
+        let held: Vec<&FlowKey> = inodes(&folder).filter_map(|inode| sockets.get(&inode)).collect();
+        if !held.is_empty() {
+            let seen = Seen { pid, comm: comm(&folder), cgroup_id: 0 };
+            for key in held {
+                ledger.take_holder(key, seen);
+            }
+        }
+    }
+}
+
+fn processes(proc: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Flows by the inode number of their socket: the tables of every namespace that a process lives in.
+fn sockets(proc: &Path, processes: &[u32], flows: &HashMap<Place, FlowKey>) -> HashMap<u64, FlowKey> {
+    let (mut found, mut looked_at) = (HashMap::new(), Vec::new());
+    for pid in processes {
+        let folder = proc.join(pid.to_string());
+        let Ok(netns) = fs::metadata(folder.join("ns/net")).map(|namespace| namespace.ino()) else {
+            continue;
+        };
+        let Ok(netns) = u32::try_from(netns) else { continue };
+        if looked_at.contains(&netns) {
+            continue;
+        }
+        looked_at.push(netns);
+        for table in ["net/tcp", "net/tcp6"] {
+            let text = fs::read_to_string(folder.join(table)).unwrap_or_default();
+            let known = text.lines().filter_map(socket);
+            found.extend(known.filter_map(|(tuple, inode)| Some((inode, *flows.get(&(netns, tuple))?))));
+        }
+    }
+    found
+}
+
+/// The sockets among the open files of a process.
+fn inodes(folder: &Path) -> impl Iterator<Item = u64> {
+    let links = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
+    links.filter_map(|link| socket_inode(fs::read_link(link.path()).ok()?.to_str()?))
+}
+
+fn comm(folder: &Path) -> [u8; 16] {
+    let name = fs::read(folder.join("comm")).unwrap_or_default();
+    let name = name.strip_suffix(b"\n").unwrap_or(&name);
+    let mut comm = [0; 16];
+    let kept = name.len().min(comm.len() - 1);
+    comm[..kept].copy_from_slice(&name[..kept]);
+    comm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{OLDER, flow, key, sample};
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn this_process_holds_its_own_sockets() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let netns = u32::try_from(fs::metadata("/proc/self/ns/net").unwrap().ino()).unwrap();
+        let of = |end: &TcpStream, id| {
+            let (local, remote) = (end.local_addr().unwrap(), end.peer_addr().unwrap());
+            key(netns, &local.to_string(), &remote.to_string(), id)
+        };
+        let keys = [of(&client, 1), of(&server, 2), key(netns, "192.0.2.1:1", "192.0.2.2:2", 3)];
+        let mut ledger = Ledger::new(10, 0);
+        ledger.apply(&sample(0, &keys.map(|key| (key, flow(OLDER, 0, 0)))));
+        assert!(ledger.has_unowned());
+        find(&mut ledger);
+        let pids = keys.map(|key| ledger.get(&key).unwrap().owner().pid);
+        assert_eq!(pids, [std::process::id(), std::process::id(), 0]);
+    }
+}

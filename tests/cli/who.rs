@@ -1,0 +1,60 @@
+//! Owners, labels and groups as they are asked for; who is named is the live suite's business.
+
+use super::*;
+
+/// A file of labels, and what flowtop says of it.
+fn with_labels(text: &str) -> Output {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, text).unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = output(&["-t", "-s", "1", "--labels", path]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output).lines().next().unwrap_or_default().replace(path, "FILE");
+    Output { stderr: said.into_bytes(), ..output }
+}
+
+#[test]
+fn a_wrong_label_is_named_with_its_line() {
+    let output = with_labels("10.0.0.0/8 vpc\n10.0.0.1/8 slb\n");
+    assert_eq!(
+        stderr(&output),
+        "flowtop: --labels: FILE: line 2: 10.0.0.1/8 has bits behind its prefix; write 10.0.0.0/8"
+    );
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    for (args, said) in [
+        (
+            ["-t", "--labels", "/nonexistent/labels"],
+            "flowtop: cannot read the labels in /nonexistent/labels: ",
+        ),
+        (["-t", "--host-root", "/nonexistent"], "flowtop: --host-root: there is no directory /nonexistent; "),
+    ] {
+        let output = output(&args);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).starts_with(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn top_ends_after_as_many_reports_as_asked_for() {
+    if !can_count("top_ends_after_as_many_reports_as_asked_for") {
+        return;
+    }
+    let output = output(&["top", "-S", "0.1", "3"]);
+    assert_eq!(output.status.code(), Some(0));
+    let titles = stdout(&output).lines().filter(|line| line.starts_with("PID ")).count();
+    assert_eq!(titles, 3, "{}", stdout(&output));
+    assert!(!stdout(&output).contains('\u{1b}') && !stdout(&output).contains("loadavg"));
+}
+
+#[test]
+fn a_grouped_csv_has_the_fields_of_its_keys_first() {
+    if !can_count("a_grouped_csv_has_the_fields_of_its_keys_first") {
+        return;
+    }
+    let output = output(&["-t", "-s", "1", "--format", "csv", "--by", "pod,net/24"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).starts_with("time,elapsed_s,namespace,pod,remote_net,connections,tx_bytes,"));
+}
