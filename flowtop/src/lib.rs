@@ -15,7 +15,7 @@ mod letters;
 mod names;
 pub mod report;
 pub mod source;
-mod tui;
+pub mod tui;
 pub mod ui;
 
 use anyhow::{Context as _, Result, bail};
