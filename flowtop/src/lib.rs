@@ -16,7 +16,7 @@ mod names;
 pub mod owners;
 pub mod report;
 pub mod source;
-mod tui;
+pub mod tui;
 pub mod ui;
 mod who;
 

@@ -1,7 +1,7 @@
 //! The view on a terminal: clock, signals, keys, files. What happens then is decided in `core::ui`, and how it looks in
 //! `ui`.
 
-mod screen;
+pub mod screen;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};

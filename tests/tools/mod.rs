@@ -32,6 +32,9 @@ fn own_folder(name: &str) -> PathBuf {
 
 /// A file with the right name may still be a stand-in for a program that is not there.
 fn runs(program: &Path) -> bool {
-    let help = Command::new(program).arg("-h").stdin(Stdio::null()).output();
-    help.is_ok_and(|help| help.status.success())
+    // tmux has no -h, and iftop no -V.
+    ["-h", "-V"].into_iter().any(|flag| {
+        let said = Command::new(program).arg(flag).stdin(Stdio::null()).output();
+        said.is_ok_and(|said| said.status.success())
+    })
 }

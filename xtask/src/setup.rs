@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("iperf3", "iperf3"),
     ("iftop", "/usr/sbin/iftop"),
     ("tcpdump", "tcpdump"),
+    ("tmux", "tmux"),
     ("python3-venv", "/usr/lib/python3.11/ensurepip"),
 ];
 

@@ -68,6 +68,7 @@ impl Screen {
     }
 
     /// Columns and lines.
+    #[must_use]
     pub fn size() -> (u16, u16) {
         tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row))
     }

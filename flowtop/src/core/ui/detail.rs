@@ -208,8 +208,10 @@ fn rtt_range<'a>(flows: impl Iterator<Item = &'a Flow>) -> String {
     known.sort_by_key(|flow| flow.srtt_us_x8);
     match &known[..] {
         [] => "unknown".to_owned(),
-        [one] => rtt(one),
-        [least, .., most] => format!("{} to {} ms", rtt_ms(least), rtt_ms(most)),
+        [least, .., most] if rtt_ms(least) != rtt_ms(most) => {
+            format!("{} to {} ms", rtt_ms(least), rtt_ms(most))
+        }
+        [one, ..] => rtt(one),
     }
 }
 

@@ -113,9 +113,8 @@ fn step(bytes: &[u8]) -> Step {
             None => Step::More,
             Some(&last) => key(3, named(last).unwrap_or(Key::Other)),
         },
-        // Esc and then another key, or that key with Alt.
-        [0x1b, 0x1b, ..] => key(1, Key::Esc),
-        [0x1b, ..] => key(2, Key::Other),
+        // Esc and then another key, at once. With Alt it looks the same, and no key of flowtop has that.
+        [0x1b, ..] => key(1, Key::Esc),
         [first, ..] if *first < 0x20 || *first == 0x7f => key(1, control(*first)),
         _ => character(bytes),
     }

@@ -37,7 +37,6 @@ fn keys_are_what_terminals_send() {
         (b"\x1b[Z", Key::BackTab),
         (b"\x1b[15~", Key::Other),
         (b"\x1b[[A", Key::Other),
-        (b"\x1bx", Key::Other),
     ] {
         assert_eq!(decoded(bytes), [Input::Key(key)], "{bytes:?}");
     }
@@ -67,6 +66,11 @@ fn a_key_may_come_in_pieces() {
 #[test]
 fn esc_twice_is_twice_esc() {
     assert_eq!(decoded(b"\x1b\x1b"), [Input::Key(Key::Esc), Input::Key(Key::Esc)]);
+}
+
+#[test]
+fn esc_and_a_key_at_once_are_both() {
+    assert_eq!(decoded(b"\x1bq"), [Input::Key(Key::Esc), Input::Key(Key::Char('q'))]);
 }
 
 proptest! {

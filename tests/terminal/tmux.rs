@@ -1,0 +1,158 @@
+//! A terminal of a test's own: a server of tmux with one window and a shell in it.
+//!
+//! Waits until the screen shows what is wanted; nothing here sleeps for a time that somebody guessed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[path = "../tools/mod.rs"]
+mod tools;
+
+/// After this a screen that does not show what is wanted never will. Other tests may be using every processor.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at a screen.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The shell's prompt.
+const PROMPT: &str = "ready$";
+
+/// A terminal with a shell.
+pub struct Terminal {
+    tmux: PathBuf,
+    socket: String,
+    folder: PathBuf,
+    files: u32,
+}
+
+impl Terminal {
+    /// A terminal of this size; `None` where tmux is not installed.
+    pub fn open(test: &str, size: (u16, u16)) -> Option<Self> {
+        let tmux = tools::find("tmux", test)?;
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("terminal-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let socket = format!("flowtop-{test}-{}", std::process::id());
+        let terminal = Self { tmux, socket, folder, files: 0 };
+        let (width, height) = (size.0.to_string(), size.1.to_string());
+        let shell = ["new-session", "-d", "-x", &width, "-y", &height, "sh"];
+        let mut command = terminal.command(&shell);
+        // The server and all of its windows have the environment of the first command.
+        command.env("LC_ALL", "C.UTF-8").env("HOME", &terminal.folder).current_dir(&terminal.folder);
+        command.env_remove("NO_COLOR").env_remove("XDG_CONFIG_HOME").env_remove("ENV").env_remove("COLUMNS");
+        assert!(command.status().unwrap().success(), "tmux does not start");
+        // Not from the environment: root's shell has a prompt of its own.
+        terminal.wait(|screen| !screen.trim().is_empty());
+        terminal.run(&format!("PS1='{PROMPT}'; clear"));
+        terminal.wait(|screen| screen.trim() == PROMPT);
+        Some(terminal)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.tmux);
+        command.args(["-L", &self.socket, "-f", "/dev/null"]).args(args);
+        command
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Presses keys, by tmux's names.
+    pub fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    /// Types a text as it stands.
+    pub fn enter(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", text]);
+    }
+
+    /// Types a line for the shell.
+    pub fn run(&self, line: &str) {
+        self.enter(line);
+        self.press(&["Enter"]);
+    }
+
+    /// What the screen shows.
+    pub fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen is as wanted, and returns it.
+    pub fn wait(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.screen();
+            if wanted(&screen) {
+                return screen;
+            }
+            assert!(start.elapsed() < PATIENCE, "the screen stays\n{screen}");
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Waits until the screen shows a text.
+    pub fn wait_for(&self, text: &str) -> String {
+        self.wait(|screen| screen.contains(text))
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&self, width: u16, height: u16) {
+        self.tmux(&["resize-window", "-x", &width.to_string(), "-y", &height.to_string()]);
+    }
+
+    /// One of tmux's own words about the window.
+    pub fn flag(&self, name: &str) -> String {
+        self.tmux(&["display-message", "-p", &format!("#{{{name}}}")])
+    }
+
+    /// The process that the shell runs.
+    pub fn child(&self) -> i32 {
+        let shell = self.flag("pane_pid");
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        children.split_whitespace().next().expect("the shell runs something").parse().unwrap()
+    }
+
+    /// All modes of the terminal, as the shell's `stty` sees them.
+    pub fn modes(&mut self) -> String {
+        let text = self.output("stty -a");
+        assert!(text.contains("icanon"), "{text}");
+        text
+    }
+
+    /// What a command of the shell prints.
+    pub fn output(&mut self, command: &str) -> String {
+        self.files += 1;
+        let (part, file) = (format!("part{}", self.files), format!("file{}", self.files));
+        self.run(&format!("{command} > {part} 2>&1; mv {part} {file}"));
+        let (start, file) = (Instant::now(), self.folder.join(file));
+        loop {
+            if let Ok(text) = fs::read_to_string(&file) {
+                return text;
+            }
+            assert!(start.elapsed() < PATIENCE, "the shell does not answer\n{}", self.screen());
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Where the shell is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes the terminal away, with everything that runs in it.
+    pub fn close(&self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.close();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
