@@ -27,6 +27,8 @@ enum Bench {
     Events,
     /// Time of a sample of 10,000 flows, and memory of the process.
     Read,
+    /// Processor time of a report of 10,000 connections.
+    Report,
     /// Load beside an iperf3 stream at full speed.
     Stream,
     /// How far from N seconds a run of -s N ends.
@@ -38,6 +40,7 @@ impl Bench {
         match self {
             Self::Events => "events",
             Self::Read => "read",
+            Self::Report => "report",
             Self::Stream => "stream",
             Self::Timing => "timing",
         }

@@ -2,6 +2,7 @@
 //! JSON, CSV, `--fields` and the table in README.md are made from it.
 
 use std::cell::OnceCell;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use super::flow::Role;
 use super::label::Labels;
 use super::ledger::Entry;
+use super::number::{write_address, write_integer};
 use super::owner::{Identity, NoOwners, Owners, why};
 use super::rows::Row;
 use super::window::{Rates, Window};
@@ -43,14 +45,41 @@ impl Value {
     /// Plain text; empty for what is not known.
     #[must_use]
     pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text);
+        text
+    }
+
+    /// [`Self::text`] at the end of `out`.
+    pub fn write_text(&self, out: &mut String) {
         match self {
-            Self::Null => String::new(),
-            Self::Bool(value) => value.to_string(),
-            Self::Integer(value) => value.to_string(),
-            Self::Number(value) => value.to_string(),
-            Self::Word(value) => (*value).to_owned(),
-            Self::Text(value) => value.clone(),
-            Self::Address(value) => value.to_string(),
+            Self::Null => {}
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Integer(value) => write_integer(out, *value),
+            Self::Number(value) => write_plain(out, *value),
+            Self::Word(value) => out.push_str(value),
+            Self::Text(value) => out.push_str(value),
+            Self::Address(value) => write_address(out, *value),
+        }
+    }
+
+    /// In JSON, at the end of `out`. What is no number there is null.
+    #[expect(clippy::missing_panics_doc, reason = "memory takes what is written")]
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, self).expect("memory takes it");
+    }
+}
+
+/// Without an exponent and without a fraction that is 0, as `{}`, but faster.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
+fn write_plain(out: &mut String, value: f64) {
+    // In these ranges the one writes no exponent and the other is exact.
+    match value {
+        0.0..1e15 if value.fract() == 0.0 && value.is_sign_positive() => write_integer(out, value as u64),
+        1e-3..1e15 => out.push_str(zmij::Buffer::new().format_finite(value)),
+        // Writing to a string does not fail.
+        _ => {
+            let _ = write!(out, "{value}");
         }
     }
 }

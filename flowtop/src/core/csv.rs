@@ -24,13 +24,21 @@ pub fn header(fields: &[&'static str]) -> String {
 /// One report; empty if there is no connection to list.
 #[must_use]
 pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
-    let front = [heading.time.to_owned(), ledger.elapsed_s().to_string()];
+    let elapsed_s = ledger.elapsed_s().to_string();
     let at_ns = ledger.at_ns();
+    // One text for all fields: there may be hundreds of thousands.
+    let mut text_of_field = String::new();
     text(|out| {
         rows(ledger, view).iter().try_for_each(|row| {
             let source = Source::new(row, at_ns, heading.who);
-            let values = fields.iter().map(|field| field.value(&source).text());
-            out.write_record(front.iter().cloned().chain(values))
+            out.write_field(heading.time)?;
+            out.write_field(&elapsed_s)?;
+            for field in fields {
+                text_of_field.clear();
+                field.value(&source).write_text(&mut text_of_field);
+                out.write_field(&text_of_field)?;
+            }
+            out.write_record(None::<&[u8]>)
         })
     })
 }

@@ -3,13 +3,12 @@
 //! `null` means unknown. Bytes are integers and count from the start of flowtop, rates are bytes per second; the
 //! segment and retransmission counters are over the life of the socket.
 
-use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::column::{ALL, Column, Source, Who};
 use super::ledger::{Ledger, Losses};
 use super::rows::grouped::{self, GroupedRow};
-use super::rows::{Row, rows};
+use super::rows::rows;
 use super::view::View;
 use super::window::{Rates, Window};
 
@@ -38,8 +37,17 @@ pub fn report(
     view: &View,
     fields: Option<&[&'static Column]>,
 ) -> String {
-    let flows = Flows { rows: rows(ledger, view), at_ns: ledger.at_ns(), who: heading.who, fields };
-    line(heading, ledger, Lists { by: None, groups: None, flows: Some(flows) })
+    line(heading, ledger, Lists::default(), |out| {
+        out.extend_from_slice(b",\"flows\":[");
+        let flow = Object::of_flow(fields);
+        for (index, row) in rows(ledger, view).iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            flow.write(out, &Source::new(row, ledger.at_ns(), heading.who));
+        }
+        out.push(b']');
+    })
 }
 
 /// One report of a view with a group, in the same way; groups stand where flows stood.
@@ -52,27 +60,38 @@ pub fn grouped_report(
 ) -> String {
     let groups = Groups { rows: grouped::rows(ledger, view, heading.who), fields };
     let by = view.by.keys().map(|key| key.to_string()).collect();
-    line(heading, ledger, Lists { by: Some(by), groups: Some(groups), flows: None })
+    line(heading, ledger, Lists { by: Some(by), groups: Some(groups) }, |_| {})
 }
 
-/// What is listed.
+/// Why writing a report does not fail.
+const JSON: &str = "names are text and rates are finite, so it is JSON, which is text";
+
+/// What is listed in place of flows.
+#[derive(Default, Serialize)]
 struct Lists<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Groups<'a>>,
-    flows: Option<Flows<'a>>,
 }
 
-fn line(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>) -> String {
+/// The object; `flows` writes its own part, with the comma before it.
+fn line(
+    heading: &Heading<'_>,
+    ledger: &Ledger,
+    lists: Lists<'_>,
+    flows: impl FnOnce(&mut Vec<u8>),
+) -> String {
     let untracked = ledger.untracked();
-    let report = Report {
+    let head = Head {
         time: heading.time,
         host: heading.host,
         elapsed_s: ledger.elapsed_s(),
         hooks: heading.hooks,
         totals: totals(ledger),
-        by: lists.by,
-        groups: lists.groups,
-        flows: lists.flows,
+        lists,
+    };
+    let tail = Tail {
         untracked: Untracked {
             flows: untracked.flows,
             tx_bytes: untracked.tx_bytes,
@@ -81,22 +100,29 @@ fn line(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>) -> String {
         losses: ledger.losses(),
         attribution: heading.who.trouble,
     };
-    serde_json::to_string(&report).expect("names are text and rates are finite, so it is JSON")
+    let mut out = serde_json::to_vec(&head).expect(JSON);
+    out.pop();
+    flows(&mut out);
+    out.push(b',');
+    out.extend_from_slice(&serde_json::to_vec(&tail).expect(JSON)[1..]);
+    String::from_utf8(out).expect(JSON)
 }
 
+/// What stands before the flows.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Head<'a> {
     time: &'a str,
     host: &'a str,
     elapsed_s: f64,
     hooks: &'a str,
     totals: TotalsObject,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    groups: Option<Groups<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flows: Option<Flows<'a>>,
+    #[serde(flatten)]
+    lists: Lists<'a>,
+}
+
+/// What stands behind the flows.
+#[derive(Serialize)]
+struct Tail {
     untracked: Untracked,
     #[serde(serialize_with = "losses")]
     losses: Losses,
@@ -127,51 +153,47 @@ impl Serialize for GroupObject<'_> {
     }
 }
 
-/// The rows, each made into an object when its turn to be written has come.
-struct Flows<'a> {
-    rows: Vec<Row<'a>>,
-    at_ns: u64,
-    who: Who<'a>,
-    fields: Option<&'a [&'static Column]>,
+/// An object whose names are written once for all rows: there may be ten thousands of them.
+struct Object {
+    /// Brace or comma, name and colon, and the field.
+    fields: Vec<(String, &'static Column)>,
+    /// The other end, where it is on this host.
+    peer: Option<Box<Object>>,
 }
 
-impl Serialize for Flows<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { rows, at_ns, who, fields } = self;
-        let object = |row| FlowObject { source: Source::new(row, *at_ns, *who), fields: *fields };
-        serializer.collect_seq(rows.iter().map(object))
-    }
-}
-
-struct FlowObject<'a> {
-    source: Source<'a>,
-    fields: Option<&'a [&'static Column]>,
-}
-
-impl Serialize for FlowObject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { source, fields } = self;
+impl Object {
+    /// The given fields, or all of them with those of the other end in an object of their own.
+    fn of_flow(fields: Option<&[&'static Column]>) -> Self {
         if let Some(fields) = fields {
-            return serializer.collect_map(fields.iter().map(|field| (field.name, field.value(source))));
+            return Self::new(fields.iter().map(|&field| (field.name, field)), None);
         }
-        let mut object = serializer.serialize_map(None)?;
-        for field in ALL.iter().filter(|field| field.in_peer().is_none()) {
-            object.serialize_entry(field.name, &field.value(source))?;
-        }
-        object.serialize_entry("peer", &source.has_peer().then_some(PeerObject { source }))?;
-        object.end()
+        let of_peer = ALL.iter().filter_map(|field| Some((field.in_peer()?, field)));
+        let of_flow = ALL.iter().filter(|field| field.in_peer().is_none()).map(|field| (field.name, field));
+        Self::new(of_flow, Some(Box::new(Self::new(of_peer, None))))
     }
-}
 
-/// The other end, where it is on this host.
-struct PeerObject<'a> {
-    source: &'a Source<'a>,
-}
+    fn new(fields: impl Iterator<Item = (&'static str, &'static Column)>, peer: Option<Box<Self>>) -> Self {
+        let prefix = |(index, (name, field)): (usize, (&str, _))| {
+            let mark = if index == 0 { '{' } else { ',' };
+            (format!("{mark}\"{name}\":"), field)
+        };
+        Self { fields: fields.enumerate().map(prefix).collect(), peer }
+    }
 
-impl Serialize for PeerObject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = ALL.iter().filter_map(|field| Some((field.in_peer()?, field)));
-        serializer.collect_map(fields.map(|(name, field)| (name, field.value(self.source))))
+    fn write(&self, out: &mut Vec<u8>, source: &Source<'_>) {
+        for (prefix, field) in &self.fields {
+            out.extend_from_slice(prefix.as_bytes());
+            field.value(source).write_json(out);
+        }
+        if let Some(peer) = &self.peer {
+            out.extend_from_slice(b",\"peer\":");
+            if source.has_peer() {
+                peer.write(out, source);
+            } else {
+                out.extend_from_slice(b"null");
+            }
+        }
+        out.push(b'}');
     }
 }
 

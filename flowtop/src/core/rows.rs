@@ -55,8 +55,10 @@ pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
         Sort::Destination => row.tuple.remote.ip().to_string(),
         _ => String::new(),
     };
-    let ranked = connections(ledger).map(|row| (Rank::new(view, host(&row), &row.rates, row.bytes), row));
-    arrange(ranked.collect(), view.limit, |row| (row.tuple, row.key.netns, row.key.id, *row.key))
+    // At most one each: growing step by step would move them again and again.
+    let mut ranked = Vec::with_capacity(ledger.entries().size_hint().0);
+    ranked.extend(connections(ledger).map(|row| (Rank::new(view, host(&row), &row.rates, row.bytes), row)));
+    arrange(ranked, view.limit, |row| (row.tuple, row.key.netns, row.key.id, *row.key))
 }
 
 /// Every connection with bytes since the start, in no order.
@@ -108,18 +110,22 @@ impl Rank {
 }
 
 /// The first rows, in order; equal ones by their identity, so that they never change places.
-fn arrange<T, I: Ord>(mut rows: Vec<(Rank, T)>, limit: Option<usize>, identity: impl Fn(&T) -> I) -> Vec<T> {
+fn arrange<T, I: Ord>(rows: Vec<(Rank, T)>, limit: Option<usize>, identity: impl Fn(&T) -> I) -> Vec<T> {
     let order = |(a_rank, a): &(Rank, T), (b_rank, b): &(Rank, T)| {
         a_rank.cmp(b_rank).then_with(|| identity(a).cmp(&identity(b)))
     };
+    // Places are sorted, since a row is too large to be moved about.
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    let order = |&a: &usize, &b: &usize| order(&rows[a], &rows[b]);
     match limit {
-        Some(0) => rows.clear(),
-        Some(limit) if limit < rows.len() => {
-            rows.select_nth_unstable_by(limit, order);
-            rows.truncate(limit);
+        Some(0) => places.clear(),
+        Some(limit) if limit < places.len() => {
+            places.select_nth_unstable_by(limit, order);
+            places.truncate(limit);
         }
         _ => {}
     }
-    rows.sort_unstable_by(order);
-    rows.into_iter().map(|(_, row)| row).collect()
+    places.sort_unstable_by(order);
+    let mut rows: Vec<Option<T>> = rows.into_iter().map(|(_, row)| Some(row)).collect();
+    places.into_iter().filter_map(|place| rows[place].take()).collect()
 }

@@ -2,12 +2,12 @@
 //!
 //! Not in here: which rows there are (`core::rows::merged`) and how a number is written (`core::number`).
 
-use std::iter::repeat_n;
+use std::fmt::Write as _;
 
 use super::column::Who;
 use super::ledger::{Ledger, Losses, Totals};
 use super::names::{Names, printable};
-use super::number::{Unit, number};
+use super::number::{Unit, write_address, write_integer, write_number};
 use super::owner::Identity;
 use super::rows::grouped::{self, GroupedRow};
 use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows};
@@ -92,7 +92,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn block(&self, ledger: &Ledger, rows: &str) -> String {
         let divider = "-".repeat(LINE_CHARS);
-        let mut block = String::new();
+        // The lines around the rows are fewer than 20.
+        let mut block = String::with_capacity(rows.len() + 20 * (LINE_CHARS + 1));
         let out = &mut block;
         let shows_owners = self.view.grouping.owners && !self.view.by.is_some();
         line(out, &(header() + if shows_owners { OWNER_TITLE } else { "" }));
@@ -115,27 +116,23 @@ impl Writer<'_> {
 
     /// What connections have in common with what they send and, below, how many they are with what they receive.
     fn write_group(&self, out: &mut String, index: usize, row: &GroupedRow) {
-        let direction = |per_s: fn(&Rates, Window) -> f64, bytes: u64| {
-            let rates = self.rates(Window::ALL.map(|window| per_s(&row.rates, window)));
-            rates + &cells(&[amount(bytes)])
-        };
         let words: Vec<_> = row.text().split(' ').map(printable).collect();
         let plural = if row.connections == 1 { "" } else { "s" };
-        let count = format!("{} connection{plural}", row.connections);
-        let sent = direction(Rates::tx_per_s, row.bytes.tx);
-        let received = direction(Rates::rx_per_s, row.bytes.rx);
-        line(out, &format!("{index:>4} {} =>{sent}", fit(&words.join(" "), "")));
-        line(out, &format!("     {} <={received}", fit(&count, "")));
+        let _ = write!(out, "{index:>4} ");
+        write_cut(out, &words.join(" "));
+        let sent = Window::ALL.map(|window| row.rates.tx_per_s(window));
+        self.write_numbers(out, " =>", sent, row.bytes.tx);
+        let _ = write!(out, "\n     ");
+        write_cut(out, &format!("{} connection{plural}", row.connections));
+        let received = Window::ALL.map(|window| row.rates.rx_per_s(window));
+        self.write_numbers(out, " <=", received, row.bytes.rx);
+        out.push('\n');
     }
 
     /// What files about owners could not be read, or not be shown as they are.
     fn write_trouble(&self, out: &mut String) {
         for (name, count) in self.who.trouble.iter().filter(|(_, count)| *count > 0) {
-            write_sum(
-                out,
-                &format!("Owners ({name}):"),
-                &cells(&[String::new(), String::new(), count.to_string()]),
-            );
+            write_count(out, &format!("Owners ({name}):"), *count);
         }
     }
 
@@ -157,60 +154,86 @@ impl Writer<'_> {
 
     /// The left host with what it sends and, below, the right one with what it sends.
     fn write_row(&self, out: &mut String, index: usize, row: &MergedRow) {
-        let direction = |per_s: fn(&Rates, Window) -> f64, bytes: u64| {
-            let rates = self.rates(Window::ALL.map(|window| per_s(&row.rates, window)));
-            rates + &cells(&[amount(bytes)])
-        };
-        let sent = direction(Rates::tx_per_s, row.bytes.tx);
-        let received = direction(Rates::rx_per_s, row.bytes.rx);
-        let (left, right) = (row.ends.source, row.ends.destination);
-        line(out, &format!("{index:>4} {} =>{sent}{}", self.end(left), self.owner(left)));
-        line(out, &format!("     {} <={received}{}", self.end(right), self.owner(right)));
+        let _ = write!(out, "{index:>4} ");
+        let sent = Window::ALL.map(|window| row.rates.tx_per_s(window));
+        self.write_end(out, row.ends.source);
+        self.write_numbers(out, " =>", sent, row.bytes.tx);
+        line(out, &self.owner(row.ends.source));
+        out.push_str("     ");
+        let received = Window::ALL.map(|window| row.rates.rx_per_s(window));
+        self.write_end(out, row.ends.destination);
+        self.write_numbers(out, " <=", received, row.bytes.rx);
+        line(out, &self.owner(row.ends.destination));
+    }
+
+    /// An arrow, the rates of its direction and its bytes since the start.
+    fn write_numbers(&self, out: &mut String, arrow: &str, per_s: [f64; 3], bytes: u64) {
+        out.push_str(arrow);
+        self.write_rates(out, per_s);
+        write_amounts(out, [bytes]);
     }
 
     /// Three cells of rates.
-    fn rates(&self, per_s: [f64; 3]) -> String {
-        cells(&per_s.map(|rate| number(rate, self.view.unit)))
+    fn write_rates(&self, out: &mut String, per_s: [f64; 3]) {
+        for rate in per_s {
+            write_cell(out, |out| write_number(out, rate, self.view.unit));
+        }
     }
 
     /// A host as it is displayed, without its port.
     fn host(&self, host: Host) -> String {
-        let Host::Shown(address) = host else { return " * ".to_owned() };
-        let mut name = self.view.host_names.then(|| self.names.host(address)).flatten();
-        if let Some(name) = &mut name {
-            name.truncate(name.floor_char_boundary(NAME_CHARS));
-        }
-        name.unwrap_or_else(|| address.to_string())
+        let mut text = String::new();
+        self.write_host(&mut text, host);
+        text
     }
 
-    fn port(&self, port: u16) -> String {
-        let name = self.view.service_names.then(|| self.names.service(port)).flatten();
-        name.map_or_else(|| format!(":{port}"), |name| format!(":{name}"))
+    fn write_host(&self, out: &mut String, host: Host) {
+        let Host::Shown(address) = host else { return out.push_str(" * ") };
+        match self.view.host_names.then(|| self.names.host(address)).flatten() {
+            Some(name) => out.push_str(&name[..name.floor_char_boundary(NAME_CHARS)]),
+            None => write_address(out, address),
+        }
+    }
+
+    fn write_port(&self, out: &mut String, port: u16) {
+        out.push(':');
+        match self.view.service_names.then(|| self.names.service(port)).flatten() {
+            Some(name) => out.push_str(name),
+            None => write_integer(out, port.into()),
+        }
     }
 
     /// A host with its port, if that is shown, in exactly [`HOST_CHARS`] columns. Where it does not fit the host is
     /// cut, closing bracket included, so that the port survives.
-    fn end(&self, end: End) -> String {
-        let host = self.host(end.host);
-        let Some(port) = end.port else { return fit(&host, "") };
-        let host = if end.host.is_ipv6() { format!("[{host}]") } else { host };
-        fit(&host, &self.port(port))
+    fn write_end(&self, out: &mut String, end: End) {
+        let start = out.len();
+        let brackets = if end.port.is_some() && end.host.is_ipv6() { ["[", "]"] } else { ["", ""] };
+        out.push_str(brackets[0]);
+        self.write_host(out, end.host);
+        out.push_str(brackets[1]);
+        let host_end = out.len();
+        if let Some(port) = end.port {
+            self.write_port(out, port);
+        }
+        fit(out, start, host_end);
     }
 
     fn write_totals(&self, out: &mut String, totals: &Totals) {
-        let of = |per_s: fn(&Rates, Window) -> f64| {
-            self.rates(Window::ALL.map(|window| per_s(&totals.rates, window)))
+        let mut write = |label: &str, per_s: fn(&Rates, Window) -> f64| {
+            let rates = Window::ALL.map(|window| per_s(&totals.rates, window));
+            write_sum(out, label, |out| self.write_rates(out, rates));
         };
-        write_sum(out, "Total send rate:", &of(Rates::tx_per_s));
-        write_sum(out, "Total receive rate:", &of(Rates::rx_per_s));
-        write_sum(out, "Total send and receive rate:", &of(Rates::sum_per_s));
+        write("Total send rate:", Rates::tx_per_s);
+        write("Total receive rate:", Rates::rx_per_s);
+        write("Total send and receive rate:", Rates::sum_per_s);
     }
 
     fn write_sums(&self, out: &mut String, totals: &Totals) {
-        let peak = &totals.peak;
-        let peaks = self.rates([peak.tx_per_s, peak.rx_per_s, peak.sum_per_s]);
-        write_sum(out, "Peak rate (sent/received/total):", &peaks);
-        write_sum(out, "Cumulative (sent/received/total):", &amounts(totals.bytes));
+        let (peak, bytes) = (&totals.peak, totals.bytes);
+        let peaks = [peak.tx_per_s, peak.rx_per_s, peak.sum_per_s];
+        write_sum(out, "Peak rate (sent/received/total):", |out| self.write_rates(out, peaks));
+        let sums = [bytes.tx, bytes.rx, bytes.sum()];
+        write_sum(out, "Cumulative (sent/received/total):", |out| write_amounts(out, sums));
     }
 }
 
@@ -226,43 +249,66 @@ fn line(out: &mut String, text: &str) {
 /// 0  3 5                                         49      58 60      69 71      80 82      91
 /// ```
 fn header() -> String {
-    let host = "Host name (port/service if enabled)";
-    format!("{:>4} {host:<39}    {}", "#", cells(&["last 2s", "last 10s", "last 40s", "cumulative"]))
-}
-
-/// Cells of ten columns, each with a blank in front.
-fn cells(texts: &[impl AsRef<str>]) -> String {
-    let mut cells = String::with_capacity(texts.len() * (1 + CELL_CHARS));
-    for text in texts.iter().map(AsRef::as_ref) {
-        cells.extend(repeat_n(' ', 1 + CELL_CHARS.saturating_sub(text.len())));
-        cells.push_str(text);
+    let mut header = format!("{:>4} {:<39}    ", "#", "Host name (port/service if enabled)");
+    for title in ["last 2s", "last 10s", "last 40s", "cumulative"] {
+        write_cell(&mut header, |out| out.push_str(title));
     }
-    cells
+    header
 }
 
-/// A host with what follows it in [`HOST_CHARS`] columns, at the host's expense.
-fn fit(host: &str, suffix: &str) -> String {
-    let suffix = &suffix[..suffix.floor_char_boundary(HOST_CHARS)];
-    let mut cell = String::with_capacity(HOST_CHARS);
-    cell.push_str(&host[..host.floor_char_boundary(HOST_CHARS - suffix.len())]);
-    cell.push_str(suffix);
-    cell.extend(repeat_n(' ', HOST_CHARS - cell.len()));
-    cell
+/// As many blanks as any gap has.
+const BLANKS: &str = "                                                ";
+
+/// A cell of ten columns with a blank in front, its text to the right.
+fn write_cell(out: &mut String, write: impl FnOnce(&mut String)) {
+    let start = out.len();
+    write(out);
+    let blanks = 1 + CELL_CHARS.saturating_sub(out.len() - start);
+    out.insert_str(start, &BLANKS[..blanks]);
 }
 
-/// Bytes since the start, in bytes whatever the rates are in.
-fn amount(bytes: u64) -> String {
-    number(bytes as f64, Unit::Bytes)
+/// Brings a host and what follows it, which stand at the end of `out`, to [`HOST_CHARS`] columns, at the host's expense.
+fn fit(out: &mut String, start: usize, host_end: usize) {
+    let used = out.len() - start;
+    if used > HOST_CHARS {
+        let suffix = &out[host_end..];
+        let suffix = suffix[..suffix.floor_char_boundary(HOST_CHARS)].to_owned();
+        let room = HOST_CHARS - suffix.len();
+        let host = &out[start..host_end];
+        out.truncate(start + host.floor_char_boundary(room));
+        out.push_str(&suffix);
+    }
+    out.push_str(&BLANKS[..HOST_CHARS - (out.len() - start)]);
 }
 
-/// Sent, received, both.
-fn amounts(bytes: Bytes) -> String {
-    cells(&[bytes.tx, bytes.rx, bytes.sum()].map(amount))
+/// A text in [`HOST_CHARS`] columns.
+fn write_cut(out: &mut String, text: &str) {
+    let start = out.len();
+    out.push_str(text);
+    fit(out, start, start + text.len());
+}
+
+/// Cells of bytes since the start, in bytes whatever the rates are in.
+fn write_amounts<const N: usize>(out: &mut String, bytes: [u64; N]) {
+    for bytes in bytes {
+        write_cell(out, |out| write_number(out, bytes as f64, Unit::Bytes));
+    }
 }
 
 /// A line of the lower parts: a label in 48 columns and three cells.
-fn write_sum(out: &mut String, label: &str, cells: &str) {
-    line(out, &format!("{label:<48}{cells}"));
+fn write_sum(out: &mut String, label: &str, cells: impl FnOnce(&mut String)) {
+    out.push_str(label);
+    out.push_str(&BLANKS[..BLANKS.len().saturating_sub(label.len())]);
+    cells(out);
+    out.push('\n');
+}
+
+/// A line of the lower parts with a count in its last cell.
+fn write_count(out: &mut String, label: &str, count: u64) {
+    write_sum(out, label, |out| {
+        out.push_str(&BLANKS[..2 * (1 + CELL_CHARS)]);
+        write_cell(out, |out| write_integer(out, count));
+    });
 }
 
 /// What found the kernel's table full. iftop has no such line: programs that read a report look for labels which
@@ -272,17 +318,13 @@ fn write_untracked(out: &mut String, ledger: &Ledger) {
     if untracked.flows > 0 {
         let bytes = Bytes { tx: untracked.tx_bytes, rx: untracked.rx_bytes };
         let label = format!("Untracked (sent/received/both), {} sockets:", untracked.flows);
-        write_sum(out, &label, &amounts(bytes));
+        write_sum(out, &label, |out| write_amounts(out, [bytes.tx, bytes.rx, bytes.sum()]));
     }
 }
 
 /// One line for each kind of loss that has happened; the count stands in the last cell.
 fn write_losses(out: &mut String, losses: &Losses) {
     for (name, count) in losses.named().filter(|(_, count)| *count > 0) {
-        write_sum(
-            out,
-            &format!("Losses ({name}):"),
-            &cells(&[String::new(), String::new(), count.to_string()]),
-        );
+        write_count(out, &format!("Losses ({name}):"), count);
     }
 }

@@ -88,6 +88,10 @@ pub fn state_name(state: u32) -> &'static str {
 #[must_use]
 pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
     let name = comm.split(|&byte| byte == 0).next().filter(|name| !name.is_empty())?;
+    // Most names, and quickly done.
+    if name.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        return String::from_utf8(name.to_vec()).ok();
+    }
     let replace = |c: char| if breaks_a_screen(c) { char::REPLACEMENT_CHARACTER } else { c };
     Some(String::from_utf8_lossy(name).chars().map(replace).collect())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// README.md is written by a person, but for what stands between these.
@@ -47,5 +49,17 @@ fn an_unknown_field_is_named_with_those_there_are() {
             "{error}"
         );
         assert!(error.ends_with(",peer_namespace"), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn numbers_are_plain_and_as_short_as_can_be(number in proptest::num::f64::NORMAL | proptest::num::f64::ZERO, bytes in 0..1_u64 << 50, ns in 1..1_u64 << 40) {
+        for number in [number, bytes as f64, bytes as f64 * 1e9 / ns as f64, ns as f64 / 1e9] {
+            let (text, std) = (Value::Number(number).text(), number.to_string());
+            prop_assert!(text.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-'), "{}", text);
+            // Of two texts of that length that are equally near, either may be taken.
+            prop_assert_eq!((text.parse::<f64>().unwrap(), text.len()), (number, std.len()));
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::words::{Keyword, Kind, Protocol};
 
 /// How deep `not`, parentheses and changes between `and` and `or` may be nested. Keeps every walk over the tree
 /// far from the end of the stack.
-const MAX_LEVELS: usize = 128;
+pub(super) const MAX_LEVELS: usize = 128;
 
 /// An expression, `None` for an empty text.
 pub(super) fn expression(text: &str, names: &dyn Names) -> Result<Option<Expr>, FilterError> {

@@ -1,9 +1,10 @@
 //! The filter language: what it takes and refuses (`syntax`), what it means (`meaning`), and what holds for every
-//! expression (`laws`); the border of `-F` and `-G` (`border`).
+//! expression (`laws`); that no text upsets it (`robust`); the border of `-F` and `-G` (`border`).
 
 mod border;
 mod laws;
 mod meaning;
+mod robust;
 mod syntax;
 
 use super::*;

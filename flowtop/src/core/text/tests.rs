@@ -265,7 +265,9 @@ fn a_host_always_fills_its_cell_and_keeps_its_port() {
             ":a-service-whose-name-is-longer-than-any",
         ),
     ] {
-        assert_eq!(fit(host, suffix), format!("{cell:<HOST_CHARS$}"));
+        let mut out = format!("   1 {host}{suffix}");
+        fit(&mut out, 5, 5 + host.len());
+        assert_eq!(out, format!("   1 {cell:<HOST_CHARS$}"));
     }
 }
 
