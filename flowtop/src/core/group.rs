@@ -128,6 +128,17 @@ impl Group {
         self.0[0].is_some()
     }
 
+    /// The next of the groups with one key, from none through all of them and back to none.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        let cycle = || WORDS.iter().map(|(_, key, _)| *key);
+        let next = match self.0[0] {
+            None => cycle().next(),
+            Some(now) => cycle().skip_while(|key| *key != now).nth(1),
+        };
+        Self([next, None, None, None])
+    }
+
     /// Whether one of them asks who is behind a flow.
     #[must_use]
     pub fn asks_owner(&self) -> bool {
@@ -186,6 +197,17 @@ mod tests {
             assert_eq!(Group::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Group::parse(" pod , peer").unwrap().to_string(), "pod,peer");
+    }
+
+    #[test]
+    fn every_key_has_its_turn_and_then_none() {
+        let (mut group, mut seen) = (Group::default().next(), Vec::new());
+        while group.is_some() {
+            seen.push(group.to_string());
+            group = group.next();
+        }
+        assert_eq!(seen, WORDS.map(|(word, ..)| word));
+        assert_eq!(Group::parse("label,pod").unwrap().next(), Group::default());
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Users {
     #[must_use]
     pub fn all(&self) -> Vec<Seen> {
         let mut all: Vec<_> = [self.current].into_iter().chain(self.others.iter().copied()).collect();
-        all.retain(|user| user.seen.is_process());
+        all.retain(|user| user.seen.is_user_process());
         all.sort_by_key(|user| std::cmp::Reverse(user.bytes));
         all.iter().map(|user| user.seen).collect()
     }
@@ -71,7 +71,7 @@ impl Users {
     #[must_use]
     pub fn count(&self) -> u32 {
         let others = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
-        u32::from(self.current.seen.is_process()) + others + self.beyond
+        u32::from(self.current.seen.is_user_process()) + others + self.beyond
     }
 
     fn position(&self, pid: u32) -> Option<usize> {
@@ -84,7 +84,8 @@ impl Users {
             return;
         }
         let before = std::mem::replace(&mut self.current, User { seen, bytes: 0 });
-        if before.seen.is_process() {
+        // What the kernel has made for a process, as the subflows of MPTCP, is the process's once it uses it.
+        if before.seen.is_user_process() {
             self.remember(before);
         }
     }
@@ -136,6 +137,15 @@ mod tests {
         users.used_by(seen(6), 1);
         users.used_by(seen(0), 9);
         assert_eq!((users.busiest().pid, users.count()), (6, 2));
+    }
+
+    #[test]
+    fn the_kernel_owns_a_socket_until_a_process_uses_it_and_counts_for_no_user() {
+        let mut users = Users::default();
+        users.held_by(seen(flowtop_common::KERNEL_PID));
+        assert_eq!((users.busiest().is_kernel(), users.count()), (true, 0));
+        users.used_by(seen(7), 10);
+        assert_eq!((users.busiest().pid, users.count()), (7, 1));
     }
 
     #[test]
