@@ -95,9 +95,11 @@ pub fn thousands(rate: f64, unit: Unit) -> String {
         Unit::Packets => (1.0, ["p", "Kp", "Mp", "GB"]),
     };
     let value = in_32_bits(rate / divisor);
-    let (places, index) = scale(value, 1000.0);
-    let scaled = value / f32::powi(1000.0, i32::from(index));
-    format!("{scaled:.places$}{}", names[usize::from(index)])
+    let (places, index, unit) = scale(value, 1000.0);
+    let mut text = String::with_capacity(BUFFER_CHARS);
+    write_rounded(&mut text, value / unit, places);
+    text.push_str(names[index]);
+    text
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "iftop's own precision decides where its units change")]
