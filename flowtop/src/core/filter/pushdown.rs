@@ -73,19 +73,17 @@ impl Pushdown {
             admission.checks |= check::FAMILY;
             admission.families = self.families.bits();
         }
-        if let Some(ports) = self.ports.as_ref().filter(|ports| ports.len() <= Admission::LISTED) {
-            admission.checks |= check::PORT;
-            for (place, range) in admission.port.iter_mut().zip(ports) {
-                *place = PortRange { first: *range.start(), last: *range.end() };
-                admission.ports += 1;
-            }
+        if self.ports.as_ref().is_some_and(Vec::is_empty) || self.nets.as_ref().is_some_and(Vec::is_empty) {
+            return Admission { checks: check::FAMILY, families: 0, ..admission };
         }
-        if let Some(nets) = self.nets.as_ref().filter(|nets| nets.len() <= Admission::LISTED) {
+        let range = |range: &RangeInclusive<u16>| PortRange { first: *range.start(), last: *range.end() };
+        if let Some(ports) = self.ports.as_ref().and_then(|ports| filled(ports, range)) {
+            admission.checks |= check::PORT;
+            admission.port = ports;
+        }
+        if let Some(nets) = self.nets.as_ref().and_then(|nets| filled(nets, wire_net)) {
             admission.checks |= check::NET;
-            for (place, (addr, prefix_bits)) in admission.net.iter_mut().zip(nets) {
-                *place = wire_net(*addr, *prefix_bits);
-                admission.nets += 1;
-            }
+            admission.net = nets;
         }
         admission
     }
@@ -151,8 +149,14 @@ impl Pushdown {
     }
 }
 
+/// The elements of a list, repeated until there are enough of them; `None` if there are too many.
+fn filled<T, U>(list: &[T], element: impl Fn(&T) -> U) -> Option<[U; Admission::LISTED]> {
+    let fits = (1..=Admission::LISTED).contains(&list.len());
+    fits.then(|| std::array::from_fn(|index| element(&list[index % list.len()])))
+}
+
 /// A network with its addresses as on the wire, where IPv4 is mapped into IPv6.
-fn wire_net(addr: IpAddr, prefix_bits: u8) -> flowtop_common::Net {
+fn wire_net(&(addr, prefix_bits): &(IpAddr, u8)) -> flowtop_common::Net {
     let (addr, prefix_bits, family) = match addr {
         IpAddr::V4(addr) => (addr.to_ipv6_mapped(), prefix_bits + 96, family::V4),
         IpAddr::V6(addr) => (addr, prefix_bits, family::V6),
