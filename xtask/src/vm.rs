@@ -67,6 +67,9 @@ fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// The hook plans that every kernel of the ladder has to run.
+const PLANS: [&str; 3] = ["fentry", "kprobe", "tracepoint"];
+
 /// What became of one kernel.
 struct Row {
     series: String,
@@ -123,14 +126,23 @@ fn row(options: &Options, programs: &Programs, archive: &Archive, series: &str) 
         Ok(kernel) => {
             let start = Instant::now();
             let end = boot(options, programs, &kernel, &mut row.transcript);
-            let failure =
-                end.err().map(|error| format!("{error:#}")).or_else(|| row.transcript.guest_failure());
+            let failure = end.err().map(|error| format!("{error:#}"));
+            let failure = failure.or_else(|| row.transcript.guest_failure());
+            let failure = failure.or_else(|| plan_not_run(options, &row.transcript));
             row.end = failure.map_or(End::Passed, End::Failed);
             row.seconds = start.elapsed().as_secs();
             row.release = kernel.release;
         }
     }
     row
+}
+
+/// Debian's kernels take every plan, so one that was refused is a fault of ours (say, a program that has become too
+/// complex for an old verifier).
+fn plan_not_run(options: &Options, transcript: &Transcript) -> Option<String> {
+    let all = options.hooks.is_none() && options.case.is_none();
+    let missing = PLANS.iter().find(|plan| all && !transcript.plans.iter().any(|run| run == *plan))?;
+    Some(format!("the plan {missing} was not run; its line `skip-plan` says why"))
 }
 
 fn boot(options: &Options, programs: &Programs, kernel: &Kernel, transcript: &mut Transcript) -> Result<()> {
