@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test -p flowtop --test screens` makes what is drawn the expected.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -217,7 +218,7 @@ fn styles(buffer: &Buffer) -> String {
         } else {
             format!(" {:?}", style.add_modifier)
         };
-        text += &format!("{}: {fg} on {bg}{modifiers}\n", char::from(at));
+        writeln!(text, "{}: {fg} on {bg}{modifiers}", char::from(at)).unwrap();
     }
     text
 }

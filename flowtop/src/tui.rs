@@ -19,9 +19,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use crate::Usage;
+use crate::bpf::probe;
 use crate::core::demo::DemoNames;
 use crate::core::filter::Filter;
 use crate::core::interface::Chosen;
+use crate::core::ledger::Ledger;
 use crate::core::names::Names;
 use crate::core::settings::{Origin, Settings};
 use crate::core::ui::input::{Decoder, Input};
@@ -52,37 +54,59 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     let refresh = refresh(settings)?;
     let all = interfaces::read().context("cannot list the network interfaces")?;
     let interfaces = Chosen::new(&all, &settings.interface.value)?;
+    if !demo {
+        probe::require_rights()?;
+    }
     let known = if demo { Knowledge::nothing() } else { Knowledge::of_everyone(settings)? };
-    // Everything is admitted: what the filter hides is told, and another filter may come.
-    let mut source = Source::start(settings, &Admission::default(), demo)?;
-    let ledger = who::ledger(settings, &interfaces, filter, &known)?;
-    let mut settings = settings.clone();
-    settings.ascii.value |= !is_utf8(&variable);
-    let about = About {
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        hooks: source.hooks().to_owned(),
-        interfaces: interfaces.names(),
-    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the event loop")?;
     let names: Box<dyn Names> = if demo {
         Box::new(DemoNames)
     } else {
         Box::new(Resolver::start().context("cannot start the thread that asks for names")?)
     };
-    let mut state = State::new(&settings, about, ledger, refresh);
-    state.size = Screen::size();
-    let mut sample = Sample::default();
-    source.sample(&mut sample)?;
+    let mut settings = settings.clone();
+    settings.ascii.value |= !is_utf8(&variable);
+    let ledger = who::ledger(&settings, &interfaces, filter, &known)?;
+    let state = state(&settings, &interfaces, ledger, refresh);
     let theme = Theme::new(settings.theme.value, &variable);
-    let app = App { source, state, sample, names, theme, settings, interfaces, known, answer: None };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("cannot start the event loop")?;
-    let result = runtime.block_on(app.run());
+    // From here on a signal gives the terminal back.
+    let signals = runtime.block_on(async { Watched::new() }).context("cannot watch for signals")?;
+    let result = Screen::open().context("cannot take the terminal").and_then(|mut screen| {
+        screen.draw(state.size, |buffer| ui::draw(&state, &*names, &theme, buffer)).map_err(Gone)?;
+        // Everything is admitted: what the filter hides is told, and another filter may come.
+        let source = Source::start(&settings, &Admission::default(), demo)?;
+        let app = App {
+            source,
+            state,
+            sample: Sample::default(),
+            names,
+            theme,
+            settings,
+            interfaces,
+            known,
+            answer: None,
+        };
+        runtime.block_on(app.run(signals, &mut screen))
+    });
     // A read of stdin is pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     match result {
         Err(error) if error.is::<Gone>() => Ok(()),
         result => result,
     }
+}
+
+/// The view before anything is counted.
+fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Duration) -> State {
+    let about = About {
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        hooks: "loading hooks".to_owned(),
+        interfaces: interfaces.names(),
+    };
+    let mut state = State::new(settings, about, ledger, refresh);
+    state.size = Screen::size();
+    state
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -169,11 +193,11 @@ impl Watched {
 }
 
 impl App {
-    async fn run(mut self) -> Result<()> {
-        let mut signals = Watched::new().context("cannot watch for signals")?;
-        let mut screen = Screen::open().context("cannot take the terminal")?;
+    async fn run(mut self, mut signals: Watched, screen: &mut Screen) -> Result<()> {
+        self.source.hooks().clone_into(&mut self.state.about.hooks);
+        self.source.sample(&mut self.sample)?;
         self.book()?;
-        self.frame(&mut screen)?;
+        self.frame(screen)?;
         let (mut stdin, mut bytes, mut keys) = (tokio::io::stdin(), [0; 1024], Decoder::default());
         let mut sampling = every(SAMPLE_EVERY);
         let mut framing = every(self.state.refresh);
@@ -192,11 +216,11 @@ impl App {
                 Wake::Bytes(n) => keys.feed(&bytes[..n]),
                 Wake::Silence => keys.flush().into_iter().collect(),
                 other => {
-                    self.act(other, &mut screen)?;
+                    self.act(other, screen)?;
                     Vec::new()
                 }
             };
-            if self.take(inputs, &mut screen)? {
+            if self.take(inputs, screen)? {
                 return Ok(());
             }
             if self.state.refresh != refresh {

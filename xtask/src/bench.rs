@@ -23,6 +23,12 @@ pub struct Args {
 /// The benchmarks below flowtop/benches.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Bench {
+    /// Time of a frame of the view with 100,000 flows.
+    Draw,
+    /// Load of the view with 1,000 idle connections.
+    Idle,
+    /// Time from the start of the view to its first frame.
+    Start,
     /// Cost of an event in the kernel above an empty program.
     Events,
     /// Time of a sample of 10,000 flows, and memory of the process.
@@ -38,6 +44,9 @@ enum Bench {
 impl Bench {
     const fn name(self) -> &'static str {
         match self {
+            Self::Draw => "draw",
+            Self::Idle => "idle",
+            Self::Start => "start",
             Self::Events => "events",
             Self::Read => "read",
             Self::Report => "report",

@@ -11,7 +11,9 @@ mod initramfs;
 mod kernels;
 mod live;
 mod modules;
+mod screenshots;
 mod setup;
+mod svg;
 mod test;
 mod toolchain;
 mod transcript;
@@ -54,6 +56,8 @@ enum Task {
     },
     /// Run the live suite in virtual machines with stock Debian kernels.
     Vm(vm::Options),
+    /// Take the pictures of the README, of a demo in tmux.
+    Screenshots,
     /// Measure against the bars for speed and memory (as root).
     Bench(bench::Args),
 }
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
             return if test::run_all(quick) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         Task::Vm(options) => vm::run(&options).and_then(|all| vm::require(&all)),
+        Task::Screenshots => screenshots::take(),
         Task::Bench(args) => bench::run(&args),
     };
     match done {

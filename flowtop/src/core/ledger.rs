@@ -216,7 +216,7 @@ impl Ledger {
     /// Bytes of one flow in the last 2, 10, 40 s.
     #[must_use]
     pub fn rates(&self, entry: &Entry) -> Rates {
-        entry.traffic.rates(&self.timeline)
+        entry.traffic.summed(&self.timeline)
     }
 
     /// The slots of the last 40 s of one flow, the newest last: how long each took, in nanoseconds, and its bytes.
@@ -306,6 +306,7 @@ impl Ledger {
                 self.outside.add(entry.seen_from_left(outside));
             }
             entry.traffic.forget_old(&self.timeline);
+            entry.traffic.sum_up(&self.timeline);
             if entry.closed_ns.is_none() && self.sample - entry.seen > ABSENT_SAMPLES {
                 entry.closed_ns = Some(self.at_ns);
             }

@@ -91,6 +91,13 @@ struct Rank {
 }
 
 impl Rank {
+    /// The amount that a view sorts by first.
+    fn first(&self, view: &View) -> u64 {
+        let has_direction =
+            matches!(view.line_display, LineDisplay::OneLineSent | LineDisplay::OneLineReceived);
+        self.amounts.0[view.sort.window() as usize + if has_direction { 0 } else { 3 }]
+    }
+
     /// `host` is the text that is sorted by, empty if none is.
     fn new(view: &View, host: String, rates: &Rates, bytes: Bytes) -> Self {
         let direction: Option<fn(Bytes) -> u64> = match view.line_display {

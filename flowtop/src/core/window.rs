@@ -161,6 +161,8 @@ pub struct Traffic(Option<Box<Ring>>);
 struct Ring {
     /// The newest slot with bytes in it; later slots are empty whatever the array says.
     newest: u64,
+    /// The bytes of each window when they were last summed up.
+    windows: [Bytes; 3],
     bytes: [Bytes; SLOTS],
 }
 
@@ -171,8 +173,13 @@ impl Traffic {
             return;
         }
         let slot = timeline.opened.saturating_sub(1);
-        let ring =
-            self.0.get_or_insert_with(|| Box::new(Ring { newest: slot, bytes: [Bytes::default(); SLOTS] }));
+        let ring = self.0.get_or_insert_with(|| {
+            Box::new(Ring {
+                newest: slot,
+                windows: <[Bytes; 3]>::default(),
+                bytes: [Bytes::default(); SLOTS],
+            })
+        });
         let stale = (slot - ring.newest).min(SLOTS as u64);
         for stale_slot in slot - stale..slot {
             ring.bytes[index(stale_slot + 1)] = Bytes::default();
@@ -191,6 +198,20 @@ impl Traffic {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Sums the windows up, for [`Self::summed`].
+    pub fn sum_up(&mut self, timeline: &Timeline) {
+        if let Some(ring) = &mut self.0 {
+            ring.windows = timeline.spans.map(|span| ring.sum(timeline.opened, span));
+        }
+    }
+
+    /// The same as [`Self::rates`] at the time of the last [`Self::sum_up`], for many readers.
+    #[must_use]
+    pub fn summed(&self, timeline: &Timeline) -> Rates {
+        let bytes = self.0.as_ref().map_or_else(Default::default, |ring| ring.windows);
+        Rates { bytes, covered_ns: timeline.spans.map(|span| span.ns) }
     }
 
     /// The slots of the longest window, the newest last: how long each took, in nanoseconds, and its bytes.

@@ -198,9 +198,11 @@ impl Grouped {
     /// The rows of the connections that `keep` lets pass, in no order.
     #[must_use]
     pub fn sums(self, ledger: &Ledger, keep: &dyn Fn(&Row<'_>) -> bool) -> Sums {
-        let mut sums = Sums(HashMap::default());
+        let mut sums = Sums::default();
+        // Growing step by step would cost more than the summing.
+        sums.places.reserve(ledger.entries().size_hint().0);
         for row in connections(ledger).filter(|row| keep(row)) {
-            sums.0.entry(self.by.key(&row, self.grouping)).or_default().add(Sum::of(&row));
+            sums.add(self.by.key(&row, self.grouping), Sum::of(&row));
         }
         if self.joins_mirrored() {
             sums.join_mirrored();
@@ -226,33 +228,51 @@ fn mirror(key: Key) -> Option<Key> {
 
 /// Rows by what they are.
 #[derive(Clone, Debug, Default)]
-pub struct Sums(HashMap<Key, Sum, RandomState>);
+pub struct Sums {
+    groups: Vec<Group>,
+    /// Where a row is among them; apart, because a small table is a fast one.
+    places: HashMap<Key, u32, RandomState>,
+}
 
 impl Sums {
+    fn add(&mut self, key: Key, sum: Sum) {
+        let next = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        let place = *self.places.entry(key).or_insert(next);
+        if place == next {
+            self.groups.push(Group { key, sum });
+        } else {
+            self.groups[place as usize].sum.add(sum);
+        }
+    }
+
     /// The rows, in no order.
     pub fn into_groups(self) -> impl Iterator<Item = Group> {
-        self.0.into_iter().map(|(key, sum)| Group { key, sum })
+        self.groups.into_iter()
     }
 
     /// A row that may stand the other way round by now; an empty one if it is gone.
     #[must_use]
     pub fn get(&self, key: Key, grouped: Grouped) -> Sum {
-        let turned = || {
-            let mirrored = mirror(key).filter(|_| grouped.joins_mirrored())?;
-            self.0.get(&mirrored).map(|sum| sum.mirror())
-        };
-        self.0.get(&key).copied().or_else(turned).unwrap_or_default()
+        let at = |key: &Key| self.places.get(key).map(|place| self.groups[*place as usize].sum);
+        let turned = || at(&mirror(key).filter(|_| grouped.joins_mirrored())?).map(Sum::mirror);
+        at(&key).or_else(turned).unwrap_or_default()
     }
 
     /// Two hosts are one row also when both are here and each has connected to the other: the lower one is left then.
     fn join_mirrored(&mut self) {
         let is_twice =
-            |key: &&Key| mirror(**key).is_some_and(|other| **key > other && self.0.contains_key(&other));
-        let twice: Vec<Key> = self.0.keys().filter(is_twice).copied().collect();
-        for key in twice {
-            if let (Some(sum), Some(other)) = (self.0.remove(&key), mirror(key)) {
-                self.0.entry(other).or_default().add(sum.mirror());
-            }
+            |key: &Key| mirror(*key).is_some_and(|other| *key > other && self.places.contains_key(&other));
+        let twice: Vec<Group> = self.groups.iter().filter(|group| is_twice(&group.key)).copied().collect();
+        if twice.is_empty() {
+            return;
+        }
+        for group in twice {
+            self.places.remove(&group.key);
+            self.add(mirror(group.key).unwrap_or(group.key), group.sum.mirror());
+        }
+        self.groups.retain(|group| self.places.contains_key(&group.key));
+        for (place, group) in (0..).zip(&self.groups) {
+            self.places.insert(group.key, place);
         }
     }
 }

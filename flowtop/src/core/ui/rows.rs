@@ -80,12 +80,12 @@ impl State {
             let groups: Vec<_> = frozen.order.iter().map(now).filter(keep).collect();
             let kept =
                 total(sums.into_groups().filter(keep).map(|group| group.sum).collect::<Vec<_>>().iter());
-            (Table::in_order(groups.into_iter()), kept)
+            (Table::in_order(groups), kept)
         } else {
             let host_text = |key: &Key| sort_text(self.view.sort, key, &labels);
             let groups: Vec<_> = sums.into_groups().filter(keep).collect();
             let shown = total(groups.iter().map(|group| &group.sum));
-            (Table::new(groups.into_iter(), &self.view, &self.pinned, &host_text), shown)
+            (Table::new(groups, &self.view, &self.pinned, &host_text), shown)
         };
         let footer = self.footer(&shown, all.get());
         self.table = table;

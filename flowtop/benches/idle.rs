@@ -1,0 +1,57 @@
+//! What the view takes of a processor while 1,000 connections are open and nothing is sent.
+
+mod loopback;
+mod outcome;
+mod pty;
+
+use anyhow::Result;
+use clap::Parser;
+use outcome::{Outcome, OutcomeArgs, Row, median};
+use pty::View;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Percent of a processor that an idle view may take.
+const BAR_PERCENT: f64 = 0.5;
+
+/// Connections with both ends here: 1,000 flows.
+const CONNECTIONS: u32 = 500;
+
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Load of an idle view
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench idle", bin_name = "cargo xtask bench idle")]
+struct Args {
+    /// Times to look for 5 s, to take the median of
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    looks: u32,
+    #[command(flatten)]
+    outcome: OutcomeArgs,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    outcome::publish("idle", &args.outcome, run(&args))
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let mut pairs = loopback::connect(CONNECTIONS as usize)?;
+    let mut rows = Vec::new();
+    for (what, flags) in [("host pairs", &["-n"][..]), ("a row a connection", &["-nNP"])] {
+        let mut view = View::start(flags)?;
+        view.wait_for_a_frame()?;
+        // A connection without bytes since the start has no row.
+        loopback::exchange(&mut pairs, CONNECTIONS)?;
+        let used: Result<Vec<_>> = (0..args.looks).map(|_| view.processor_s(LOOK)).collect();
+        rows.push(Row::new("rows", what).figure("percent", median(used?) * 100.0, Some(BAR_PERCENT)));
+    }
+    let notes = vec![format!(
+        "Processor time of all threads of `flowtop` on a terminal of 120x40 with a frame a second while {CONNECTIONS} \
+         loopback connections ({} flows) are idle, in percent of one processor: the median of {} looks of {} s.",
+        2 * CONNECTIONS,
+        args.looks,
+        LOOK.as_secs()
+    )];
+    Ok(Outcome { rows, notes })
+}
