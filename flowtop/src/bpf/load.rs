@@ -89,10 +89,13 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
         .map_max_entries("CALLS", calls)
         .load(&object)
         .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
+    // The hooks before the ends of flows: where a kernel refuses a plan, it refuses the hooks, and that is known at once.
+    for program in plan.programs.iter().rev() {
+        load_program(&mut ebpf, program, &host.btf).map_err(|error| refused_program(program, &error))?;
+    }
+    // The ends of flows before the hooks, so that no flow is opened whose end nobody sees.
     for program in &plan.programs {
-        start(&mut ebpf, program, &host.btf).map_err(|error| {
-            Refused::Here(format!("cannot attach {}: {}", place(program.attach), reason(&error)))
-        })?;
+        attach(&mut ebpf, program).map_err(|error| refused_program(program, &error))?;
     }
     Ok(ebpf)
 }
@@ -135,6 +138,8 @@ fn object() -> anyhow::Result<Vec<u8>> {
 pub enum Refused {
     /// The kernel does not take these programs; others may do.
     Here(String),
+    /// The kernel's verifier does not accept what a program does.
+    ByVerifier(String),
     /// No plan can change it.
     Everywhere(String),
 }
@@ -176,35 +181,40 @@ impl Iterator {
     }
 }
 
-fn start(ebpf: &mut Ebpf, program: &Program, btf: &aya::Btf) -> Result<(), ProgramError> {
-    // A missing program is the contract test's business; the nearest error of aya is this one.
-    let handle = ebpf.program_mut(program.name).ok_or(ProgramError::NotLoaded)?;
+fn load_program(ebpf: &mut Ebpf, program: &Program, btf: &aya::Btf) -> Result<(), ProgramError> {
+    let handle = handle(ebpf, program)?;
     match program.attach {
-        Attach::Tracepoint(name) => {
-            let handle: &mut BtfTracePoint = handle.try_into()?;
-            handle.load(name, btf)?;
-            handle.attach()?;
-        }
-        Attach::Fentry(function) => {
-            let handle: &mut FEntry = handle.try_into()?;
-            handle.load(function, btf)?;
-            handle.attach()?;
-        }
-        Attach::Fexit(function) => {
-            let handle: &mut FExit = handle.try_into()?;
-            handle.load(function, btf)?;
-            handle.attach()?;
-        }
+        // One program may serve two functions.
+        _ if handle.fd().is_ok() => Ok(()),
+        Attach::Tracepoint(name) => <&mut BtfTracePoint>::try_from(handle)?.load(name, btf),
+        Attach::Fentry(function) => <&mut FEntry>::try_from(handle)?.load(function, btf),
+        Attach::Fexit(function) => <&mut FExit>::try_from(handle)?.load(function, btf),
+        Attach::Kprobe(_) | Attach::Kretprobe(_) => <&mut KProbe>::try_from(handle)?.load(),
+    }
+}
+
+fn attach(ebpf: &mut Ebpf, program: &Program) -> Result<(), ProgramError> {
+    let handle = handle(ebpf, program)?;
+    match program.attach {
+        Attach::Tracepoint(_) => <&mut BtfTracePoint>::try_from(handle)?.attach().map(drop),
+        Attach::Fentry(_) => <&mut FEntry>::try_from(handle)?.attach().map(drop),
+        Attach::Fexit(_) => <&mut FExit>::try_from(handle)?.attach().map(drop),
         Attach::Kprobe(function) | Attach::Kretprobe(function) => {
-            let handle: &mut KProbe = handle.try_into()?;
-            // One program serves two functions where both exist.
-            if handle.fd().is_err() {
-                handle.load()?;
-            }
-            handle.attach(function, 0)?;
+            <&mut KProbe>::try_from(handle)?.attach(function, 0).map(drop)
         }
     }
-    Ok(())
+}
+
+/// A missing program is the contract test's business; the nearest error of aya is this one.
+fn handle<'a>(ebpf: &'a mut Ebpf, program: &Program) -> Result<&'a mut aya::programs::Program, ProgramError> {
+    ebpf.program_mut(program.name).ok_or(ProgramError::NotLoaded)
+}
+
+fn refused_program(program: &Program, error: &ProgramError) -> Refused {
+    let text = format!("cannot attach {}: {}", place(program.attach), reason(error));
+    let by_verifier =
+        matches!(error, ProgramError::LoadError { verifier_log, .. } if !verifier_log.to_string().is_empty());
+    if by_verifier { Refused::ByVerifier(text) } else { Refused::Here(text) }
 }
 
 fn place(attach: Attach) -> String {

@@ -159,14 +159,14 @@ pub struct Loaded {
 /// Loads, attaches and checks one plan. The outer error ends the search.
 ///
 /// When programs are attached and do not count, it may be that sockets give them no storage (Linux 7 on a processor
-/// without cmpxchg16b); then the same hooks with a table may do. When they are refused, it may be for the kernel
-/// function that they call; then a helper may do.
+/// without cmpxchg16b); then the same hooks with a table may do. When the verifier does not accept them, it may be
+/// for the kernel function that they call; then a helper may do.
 pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded, String>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
     match attempt_once(plan, host, max_flows)? {
-        Err(Failure::Refused(reason)) if plan.cast != Cast::Helper => {
+        Err(Failure::NotVerified(reason)) if plan.cast != Cast::Helper => {
             let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };
             Ok(attempt_once(&with_helper, host, max_flows)?.map_err(|_| reason))
         }
@@ -182,13 +182,15 @@ pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded
 enum Failure {
     /// It was not loaded or attached.
     Refused(String),
+    /// The verifier did not accept it.
+    NotVerified(String),
     /// It does not count.
     Silent(String),
 }
 
 impl Failure {
     fn reason(self) -> String {
-        let (Self::Refused(reason) | Self::Silent(reason)) = self;
+        let (Self::Refused(reason) | Self::NotVerified(reason) | Self::Silent(reason)) = self;
         reason
     }
 }
@@ -197,6 +199,7 @@ fn attempt_once(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loade
     let mut ebpf = match load::load(plan, host, max_flows) {
         Ok(ebpf) => ebpf,
         Err(Refused::Here(reason)) => return Ok(Err(Failure::Refused(reason))),
+        Err(Refused::ByVerifier(reason)) => return Ok(Err(Failure::NotVerified(reason))),
         Err(Refused::Everywhere(reason)) => bail!(reason),
     };
     // Before the reader, which closes maps that it has in memory: a program names its maps by their descriptors.

@@ -8,6 +8,13 @@ use std::{fs, io};
 /// The kernel's type information (`CONFIG_DEBUG_INFO_BTF`).
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
+/// Where a kernel with kprobes shows them: for perf (Linux 4.17), and in tracefs, mounted here or there.
+const KPROBE_PATHS: [&str; 3] = [
+    "/sys/bus/event_source/devices/kprobe",
+    "/sys/kernel/tracing/kprobe_events",
+    "/sys/kernel/debug/tracing/kprobe_events",
+];
+
 /// What the programs need to know of the running kernel.
 pub struct Host {
     /// What there is to hook.
@@ -61,6 +68,7 @@ fn facts(types: &Btf<'_>) -> Facts {
         sock_send_length: types.has_typedef("btf_trace_sock_send_length"),
         socket_storage: types.has_func("bpf_sk_storage_get_tracing"),
         socket_cookie: types.has_func("bpf_get_socket_ptr_cookie"),
+        kprobes: KPROBE_PATHS.iter().any(|path| fs::exists(path).unwrap_or(true)),
         rdonly_cast: rdonly_cast(types),
         typed_task: types.enum_value("bpf_func_id", "BPF_FUNC_get_current_task_btf").is_some(),
     }

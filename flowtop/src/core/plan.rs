@@ -95,6 +95,8 @@ pub struct Facts {
     pub tcp_cleanup_rbuf: bool,
     /// Tracepoint `sock_send_length` (Linux 6.3).
     pub sock_send_length: bool,
+    /// Whether anything can be a kprobe (`CONFIG_KPROBE_EVENTS`).
+    pub kprobes: bool,
     /// Socket local storage in tracing programs (Linux 5.11).
     pub socket_storage: bool,
     /// Helper `bpf_get_current_task_btf` (Linux 5.11).
@@ -171,6 +173,9 @@ fn tracepoint(facts: Facts) -> Vec<Program> {
 /// Why a plan cannot work on a kernel with these facts, if that is known without trying.
 #[must_use]
 pub fn unfit(facts: Facts, hooks: Hooks) -> Option<String> {
+    if hooks == Hooks::Kprobe && !facts.kprobes {
+        return Some("the kernel was built without kprobes".to_owned());
+    }
     let missing = match hooks {
         Hooks::Tracepoint => return None,
         _ if !facts.tcp_sendmsg_locked => "tcp_sendmsg_locked",
@@ -189,6 +194,7 @@ mod tests {
         do_tcp_sendpages: false,
         tcp_cleanup_rbuf: true,
         sock_send_length: true,
+        kprobes: true,
         socket_storage: true,
         typed_task: true,
         socket_cookie: true,
@@ -253,5 +259,8 @@ mod tests {
         let facts = Facts { tcp_cleanup_rbuf: false, ..NEW };
         assert!(unfit(facts, Hooks::Fentry).unwrap().contains("tcp_cleanup_rbuf"));
         assert_eq!(unfit(facts, Hooks::Tracepoint), None);
+        let facts = Facts { kprobes: false, ..NEW };
+        assert!(unfit(facts, Hooks::Kprobe).unwrap().contains("without kprobes"));
+        assert_eq!(unfit(facts, Hooks::Fentry), None);
     }
 }
