@@ -25,7 +25,7 @@ use regex::Regex;
 
 use super::ledger::{Ledger, Totals};
 use super::names::Names;
-use super::rows::groups::{Grouped, Key, Sum};
+use super::rows::groups::{Grouped, Key, Sum, Sums};
 use super::rows::table::Table;
 use super::settings::Settings;
 use super::view::View;
@@ -166,6 +166,8 @@ pub struct State {
     /// Peaks of what is shown, while something is hidden: when, and the rates over 2 s.
     recent: Vec<(u64, Peak)>,
     history: History,
+    /// Memory for the next rows.
+    spare: Sums,
 }
 
 impl State {
@@ -210,6 +212,7 @@ impl State {
             frozen: None,
             recent: Vec::new(),
             history: History::default(),
+            spare: Sums::default(),
         }
     }
 

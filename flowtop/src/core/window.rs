@@ -155,14 +155,16 @@ fn index(slot: u64) -> usize {
 
 /// Bytes of one flow, or of all, slot by slot. Costs nothing while there are none in the last 40 s.
 #[derive(Clone, Debug, Default)]
-pub struct Traffic(Option<Box<Ring>>);
+pub struct Traffic {
+    ring: Option<Box<Ring>>,
+    /// The bytes of each window when they were last summed up; here, so that reading them follows no pointer.
+    windows: [Bytes; 3],
+}
 
 #[derive(Clone, Debug)]
 struct Ring {
     /// The newest slot with bytes in it; later slots are empty whatever the array says.
     newest: u64,
-    /// The bytes of each window when they were last summed up.
-    windows: [Bytes; 3],
     bytes: [Bytes; SLOTS],
 }
 
@@ -173,13 +175,9 @@ impl Traffic {
             return;
         }
         let slot = timeline.opened.saturating_sub(1);
-        let ring = self.0.get_or_insert_with(|| {
-            Box::new(Ring {
-                newest: slot,
-                windows: <[Bytes; 3]>::default(),
-                bytes: [Bytes::default(); SLOTS],
-            })
-        });
+        let ring = self
+            .ring
+            .get_or_insert_with(|| Box::new(Ring { newest: slot, bytes: [Bytes::default(); SLOTS] }));
         let stale = (slot - ring.newest).min(SLOTS as u64);
         for stale_slot in slot - stale..slot {
             ring.bytes[index(stale_slot + 1)] = Bytes::default();
@@ -191,34 +189,34 @@ impl Traffic {
     /// Gives the memory back when nothing is left in the longest window.
     pub fn forget_old(&mut self, timeline: &Timeline) {
         let kept = timeline.spans[Window::S40 as usize].slots;
-        self.0.take_if(|ring| ring.newest + kept < timeline.opened);
+        self.ring.take_if(|ring| ring.newest + kept < timeline.opened);
     }
 
     /// Whether no byte is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.ring.is_none()
     }
 
     /// Sums the windows up, for [`Self::summed`].
     pub fn sum_up(&mut self, timeline: &Timeline) {
-        if let Some(ring) = &mut self.0 {
-            ring.windows = timeline.spans.map(|span| ring.sum(timeline.opened, span));
-        }
+        self.windows = match &self.ring {
+            Some(ring) => timeline.spans.map(|span| ring.sum(timeline.opened, span)),
+            None => Default::default(),
+        };
     }
 
     /// The same as [`Self::rates`] at the time of the last [`Self::sum_up`], for many readers.
     #[must_use]
     pub fn summed(&self, timeline: &Timeline) -> Rates {
-        let bytes = self.0.as_ref().map_or_else(Default::default, |ring| ring.windows);
-        Rates { bytes, covered_ns: timeline.spans.map(|span| span.ns) }
+        Rates { bytes: self.windows, covered_ns: timeline.spans.map(|span| span.ns) }
     }
 
     /// The slots of the longest window, the newest last: how long each took, in nanoseconds, and its bytes.
     pub fn slots(&self, timeline: &Timeline) -> impl Iterator<Item = (u64, Bytes)> {
         let slots = timeline.opened - timeline.spans[Window::S40 as usize].slots..timeline.opened;
         slots.map(|slot| {
-            let filled = self.0.as_ref().filter(|ring| slot <= ring.newest);
+            let filled = self.ring.as_ref().filter(|ring| slot <= ring.newest);
             let bytes = filled.map_or(Bytes::default(), |ring| ring.bytes[index(slot)]);
             (timeline.slot_ns[index(slot)], bytes)
         })
@@ -228,7 +226,7 @@ impl Traffic {
     #[must_use]
     pub fn rates(&self, timeline: &Timeline) -> Rates {
         let bytes =
-            |span: Span| self.0.as_ref().map_or(Bytes::default(), |ring| ring.sum(timeline.opened, span));
+            |span: Span| self.ring.as_ref().map_or(Bytes::default(), |ring| ring.sum(timeline.opened, span));
         Rates { bytes: timeline.spans.map(bytes), covered_ns: timeline.spans.map(|span| span.ns) }
     }
 }

@@ -73,6 +73,12 @@ impl Table {
             .then_with(|| left.key.cmp(&right.key))
     }
 
+    /// The rows, for their memory.
+    #[must_use]
+    pub fn into_groups(self) -> Vec<Group> {
+        self.groups
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -67,10 +67,12 @@ impl State {
     }
 
     fn fill_table(&mut self, grouped: Grouped, names: &dyn Names) {
+        let mut sums = std::mem::take(&mut self.spare);
+        sums.give_back(std::mem::take(&mut self.table).into_groups());
         let labels = self.labels(names);
         let search = Search::new(&self.filters.search, &labels);
         let all = Cell::new(0_u32);
-        let sums = grouped.sums(&self.ledger, &|row| {
+        sums = grouped.sums_in(sums, &self.ledger, &|row| {
             all.set(all.get() + 1);
             search.finds(row)
         });
@@ -78,17 +80,17 @@ impl State {
         let (table, shown) = if let Some(frozen) = &self.frozen {
             let now = |key: &Key| Group { key: *key, sum: sums.get(*key, grouped) };
             let groups: Vec<_> = frozen.order.iter().map(now).filter(keep).collect();
-            let kept =
-                total(sums.into_groups().filter(keep).map(|group| group.sum).collect::<Vec<_>>().iter());
-            (Table::in_order(groups), kept)
+            let kept = sums.take(keep);
+            (Table::in_order(groups), total(kept.iter().map(|group| &group.sum)))
         } else {
             let host_text = |key: &Key| sort_text(self.view.sort, key, &labels);
-            let groups: Vec<_> = sums.into_groups().filter(keep).collect();
+            let groups = sums.take(keep);
             let shown = total(groups.iter().map(|group| &group.sum));
             (Table::new(groups, &self.view, &self.pinned, &host_text), shown)
         };
         let footer = self.footer(&shown, all.get());
         self.table = table;
+        self.spare = sums;
         self.footer = footer;
         self.admit_to_scale();
     }
