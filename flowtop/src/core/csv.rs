@@ -3,7 +3,7 @@
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
-use super::column::{Column, Source};
+use super::column::{Column, Source, Value};
 use super::json::Heading;
 use super::ledger::Ledger;
 use super::rows::{grouped, rows};
@@ -24,23 +24,32 @@ pub fn header(fields: &[&'static str]) -> String {
 /// One report; empty if there is no connection to list.
 #[must_use]
 pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
-    let elapsed_s = ledger.elapsed_s().to_string();
+    let front = text(|out| out.write_record([heading.time, &ledger.elapsed_s().to_string()]));
+    let front = front.trim_end_matches('\n');
     let at_ns = ledger.at_ns();
-    // One text for all fields: there may be hundreds of thousands.
-    let mut text_of_field = String::new();
-    text(|out| {
-        rows(ledger, view).iter().try_for_each(|row| {
-            let source = Source::new(row, at_ns, heading.who);
-            out.write_field(heading.time)?;
-            out.write_field(&elapsed_s)?;
-            for field in fields {
-                text_of_field.clear();
-                field.value(&source).write_text(&mut text_of_field);
-                out.write_field(&text_of_field)?;
-            }
-            out.write_record(None::<&[u8]>)
-        })
-    })
+    let mut lines = String::new();
+    for row in rows(ledger, view) {
+        let source = Source::new(&row, at_ns, heading.who);
+        lines.push_str(front);
+        for field in fields {
+            lines.push(',');
+            write_field(&mut lines, &field.value(&source));
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+/// A field, quoted if it has to be. By hand, because there may be millions, and only texts from outside can need it.
+fn write_field(out: &mut String, value: &Value) {
+    match value {
+        Value::Text(text) if text.contains(['"', ',', '\n', '\r']) => {
+            out.push('"');
+            out.push_str(&text.replace('"', "\"\""));
+            out.push('"');
+        }
+        plain => plain.write_text(out),
+    }
 }
 
 /// One report of a view with a group: one line for each of its rows.
