@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -92,9 +93,14 @@ fn what_does_not_match_counts_nothing() {
     assert_eq!((totals(&report), report["flows"].as_array().unwrap().len()), ((0, 0), 0));
 }
 
-/// `-F 127.0.0.2/32` and more: the server is inside.
+/// Where the server of a test is that has it inside of a border; all connections of this address count.
+const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+
+/// `-F 127.0.0.3/32` and more: the server is inside. One at a time, since another test's connection would count too.
 fn seen_by_the_server(more: impl Fn(u16) -> Vec<String>) -> Option<String> {
-    reported(SERVER, |port| [vec!["-F".to_owned(), format!("{SERVER}/32")], more(port)].concat())
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    reported(INSIDE, |port| [vec!["-F".to_owned(), format!("{INSIDE}/32")], more(port)].concat())
 }
 
 fn owned(args: &[&str]) -> Vec<String> {
@@ -107,7 +113,7 @@ fn the_inside_is_left_in_json() {
     let report: Value = serde_json::from_str(&report).unwrap();
     let row = &report["flows"][0];
     assert_eq!(totals(&report), (300, 1_000));
-    assert_eq!((&row["local_addr"], &row["remote_addr"]), (&"127.0.0.2".into(), &"127.0.0.1".into()));
+    assert_eq!((&row["local_addr"], &row["remote_addr"]), (&"127.0.0.3".into(), &"127.0.0.1".into()));
     assert_eq!((&row["tx_bytes"], &row["rx_bytes"]), (&300.into(), &1_000.into()));
     assert_eq!((&row["initiator"], &row["peer"]["tx_bytes"]), (&false.into(), &1_000.into()));
 }
@@ -117,7 +123,7 @@ fn the_inside_is_left_in_csv() {
     let args = owned(&["--format=csv", "--no-header", "--fields=local_addr,tx_bytes,rx_bytes,peer_rx_bytes"]);
     let Some(report) = seen_by_the_server(|_| args.clone()) else { return };
     let fields: Vec<_> = report.trim_end().split(',').skip(2).collect();
-    assert_eq!(fields, ["127.0.0.2", "300", "1000", "300"], "{report}");
+    assert_eq!(fields, ["127.0.0.3", "300", "1000", "300"], "{report}");
 }
 
 #[test]
@@ -128,7 +134,7 @@ fn the_inside_is_left_in_text() {
         line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
     let row = words("   1 ");
-    assert_eq!((row[1].as_str(), row[2].as_str(), row.last().unwrap().as_str()), ("127.0.0.2", "=>", "300B"));
+    assert_eq!((row[1].as_str(), row[2].as_str(), row.last().unwrap().as_str()), ("127.0.0.3", "=>", "300B"));
     assert_eq!(words("Cumulative")[2..], ["300B", "0.98KB", "1.27KB"]);
 }
 
