@@ -36,7 +36,7 @@ pub fn is_due<A: Access>(sk: &Socket<A>, flow: &mut Flow) -> bool {
 #[inline(always)]
 pub fn note(flow: &mut Flow) {
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if pid == flow.pid || pid == 0 {
+    if pid == 0 {
         return;
     }
     let comm = match constant(Constant::Task) as u32 {
@@ -44,9 +44,12 @@ pub fn note(flow: &mut Flow) {
         task::TYPED => comm_of_process::<Typed>(unsafe { bpf_get_current_task_btf() }.cast()),
         // SAFETY: the helper returns the address of the current task.
         task::PROBE => comm_of_process::<Probed>(unsafe { bpf_get_current_task() } as *const c_void),
+        // The thread's own name: of the threads of one process the first has to do.
+        _ if pid == flow.pid => return,
         _ => bpf_get_current_comm().ok(),
     };
-    if let Some(comm) = comm {
+    // A process becomes another program without another number.
+    if let Some(comm) = comm.filter(|comm| pid != flow.pid || *comm != flow.comm) {
         flow.pid = pid;
         flow.comm = comm;
         // SAFETY: no arguments.

@@ -19,6 +19,10 @@ mod reporting;
 mod sending;
 mod uring;
 
+/// Why a case about names may need more than one report.
+const LATE_NAMES: &str = "names come from files that are read in the background, and again every 10 s; a report waits \
+                          100 ms for them at most, and what it does not know is unknown";
+
 /// One workload.
 pub struct Case {
     /// A sentence, unique.

@@ -13,7 +13,7 @@ use crate::plan::{self, FtraceOff};
 use crate::stage::{Rule, Setting, Stage};
 
 /// Reports that a case with a limitation may take until what it promises holds.
-const PATIENT: u32 = 100;
+const PATIENT: u32 = 1_000;
 
 /// How many cases ended how.
 #[derive(Clone, Copy, Debug, Default)]
