@@ -5,23 +5,36 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 use crate::command::{cargo, root, run, target};
 use crate::toolchain::{TARGET, clean};
+use crate::transcript::Transcript;
 use crate::{ebpf, live, setup, vm};
 
 /// How a step ended.
 enum End {
-    /// Counted cases; a step without cases counts as one.
-    Ran {
-        passed: usize,
-        failed: usize,
-    },
+    Ran(Cases),
     Skipped(&'static str),
 }
 
-const PASSED: End = End::Ran { passed: 1, failed: 0 };
+/// Counted cases; a step without cases counts as one.
+#[derive(Default)]
+struct Cases {
+    passed: usize,
+    failed: usize,
+    /// The lines of those that failed. Said again at the end, since the lines above them are many.
+    failures: Vec<String>,
+}
+
+const PASSED: End = End::Ran(Cases { passed: 1, failed: 0, failures: Vec::new() });
+
+impl From<Transcript> for Cases {
+    fn from(transcript: Transcript) -> Self {
+        let Transcript { passed, failed, failures, .. } = transcript;
+        Self { passed, failed, failures }
+    }
+}
 
 type Step = (&'static str, fn() -> Result<End>);
 
@@ -42,27 +55,31 @@ const SLOW: &[Step] =
 /// The last line of the output is `N passed, N failed`; nothing may be printed after it.
 pub fn run_all(quick: bool) -> bool {
     let steps = QUICK.iter().chain(if quick { &[] } else { SLOW });
-    let mut rows = Vec::new();
-    let (mut all_passed, mut all_failed) = (0, 0);
+    let (mut rows, mut all) = (Vec::new(), Cases::default());
     for (name, step) in steps {
         println!("\n== {name}");
         let start = Instant::now();
-        let end = step().unwrap_or_else(|error| {
-            println!("{name}: {error:#}");
-            End::Ran { passed: 0, failed: 1 }
-        });
+        let end = step().unwrap_or_else(|error| failed(name, &error));
         let seconds = start.elapsed().as_secs();
         rows.push(match end {
             End::Skipped(why) => format!("{name:<26} skipped: {why}"),
-            End::Ran { passed, failed } => {
-                all_passed += passed;
-                all_failed += failed;
+            End::Ran(Cases { passed, failed, failures }) => {
+                all.passed += passed;
+                all.failed += failed;
+                all.failures.extend(failures.iter().map(|line| format!("{name}: {line}")));
                 format!("{name:<26} {passed:>6} passed {failed:>4} failed {seconds:>5} s")
             }
         });
     }
-    println!("\n{}\n{all_passed} passed, {all_failed} failed", rows.join("\n"));
-    all_failed == 0
+    println!("\n{}", rows.join("\n"));
+    all.failures.iter().for_each(|line| println!("{line}"));
+    println!("{} passed, {} failed", all.passed, all.failed);
+    all.failed == 0
+}
+
+fn failed(name: &str, error: &Error) -> End {
+    println!("{name}: {error:#}");
+    End::Ran(Cases { passed: 0, failed: 1, failures: vec![format!("{error:#}")] })
 }
 
 fn format() -> Result<End> {
@@ -98,20 +115,23 @@ fn cargo_test() -> Result<End> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut tests = tests.spawn().context("cannot run cargo")?;
-    let (mut passed, mut failed) = (0, 0);
+    let mut cases = Cases::default();
     for line in BufReader::new(tests.stdout.take().expect("the output is piped")).lines() {
         let line = line?;
         println!("{line}");
-        if let Some(counts) = counts(&line) {
-            passed += counts.0;
-            failed += counts.1;
+        if let Some((passed, failed)) = counts(&line) {
+            cases.passed += passed;
+            cases.failed += failed;
+        }
+        if line.starts_with("test ") && line.ends_with(" ... FAILED") {
+            cases.failures.push(line);
         }
     }
     let status = tests.wait()?;
-    if !status.success() && failed == 0 {
+    if !status.success() && cases.failed == 0 {
         bail!("cargo test failed ({status})");
     }
-    Ok(End::Ran { passed, failed })
+    Ok(End::Ran(cases))
 }
 
 /// Passed and failed of a line such as `test result: ok. 6 passed; 0 failed; 0 ignored; …`.
@@ -129,12 +149,11 @@ fn live_here() -> Result<End> {
     if let Some(why) = cases.suite_failure().filter(|_| cases.failed == 0) {
         bail!(why);
     }
-    Ok(End::Ran { passed: cases.passed, failed: cases.failed })
+    Ok(End::Ran(cases.into()))
 }
 
 fn kernel_ladder() -> Result<End> {
-    let cases = vm::run(&vm::Options::whole_ladder())?;
-    Ok(End::Ran { passed: cases.passed, failed: cases.failed })
+    Ok(End::Ran(vm::run(&vm::Options::whole_ladder())?.into()))
 }
 
 #[cfg(test)]

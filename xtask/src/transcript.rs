@@ -11,6 +11,8 @@ pub struct Transcript {
     pub failed: usize,
     /// Cases that were skipped, each with a reason in its line.
     pub skipped: usize,
+    /// The lines of the cases that failed.
+    pub failures: Vec<String>,
     /// Hook plans with at least one case, in the order of their first.
     pub plans: Vec<String>,
     verdicts: Vec<bool>,
@@ -26,7 +28,10 @@ impl Transcript {
             _ if line == "init: success" => self.verdicts.push(true),
             _ if line == "init: failure" => self.verdicts.push(false),
             Some("ok") => self.case(words.next(), |transcript| &mut transcript.passed),
-            Some("FAIL") => self.case(words.next(), |transcript| &mut transcript.failed),
+            Some("FAIL") => {
+                self.failures.push(line.to_owned());
+                self.case(words.next(), |transcript| &mut transcript.failed);
+            }
             Some("skip") => self.skipped += 1,
             _ if line.contains("Kernel panic") || line.contains("soft lockup") => {
                 self.panic = Some(line.to_owned());
@@ -81,6 +86,7 @@ mod tests {
         );
         assert_eq!((run.passed, run.failed, run.skipped), (2, 1, 1));
         assert_eq!(run.plans, ["fentry", "tracepoint"]);
+        assert_eq!(run.failures, ["FAIL tracepoint plain: expected 1, got 2"]);
         assert_eq!(run.guest_failure().as_deref(), Some("1 cases failed"));
     }
 

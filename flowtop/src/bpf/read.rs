@@ -10,6 +10,7 @@ use aya::{
 use flowtop_common::{Admission, Allocation, FlowKey, Loss, Slot, Untracked, flags};
 use std::{
     collections::HashMap,
+    io,
     os::fd::{AsFd as _, BorrowedFd},
 };
 
@@ -34,13 +35,12 @@ impl Reader {
     /// When the object does not have the maps, which the contract test rules out for the committed one, or when they
     /// do not fit into the address space.
     pub fn new(ebpf: &mut Ebpf) -> Result<Self> {
-        let slots = mapped(ebpf, "SLOTS")?;
         Ok(Self {
             flows: data(ebpf, "FLOWS")?,
-            recycler: Recycler::new(slots.elements()),
-            slots,
-            allocation: mapped(ebpf, "ALLOCATION")?,
+            slots: mapped(ebpf, "SLOTS")?,
+            allocation: covered(ebpf, "ALLOCATION")?,
             free: mapped(ebpf, "FREE")?,
+            recycler: Recycler::default(),
             untracked: Array::try_from(take(ebpf, "UNTRACKED")?)?,
             losses: PerCpuArray::try_from(take(ebpf, "LOSSES")?)?,
             ended: HashMap::new(),
@@ -49,7 +49,7 @@ impl Reader {
 
     /// Reads everything into `sample`, whose memory is used again. `at_ns` is left to the caller.
     pub fn read(&mut self, sample: &mut Sample) -> Result<()> {
-        self.read_flows(sample);
+        self.read_flows(sample)?;
         let words = self.untracked.get(&0, 0).context("cannot read the entry for untracked flows")?;
         sample.untracked = untracked(words);
         for (loss, _) in Loss::ALL {
@@ -59,11 +59,13 @@ impl Reader {
         Ok(())
     }
 
-    fn read_flows(&mut self, sample: &mut Sample) {
+    fn read_flows(&mut self, sample: &mut Sample) -> Result<()> {
         sample.flows.clear();
         self.ended.clear();
         let allocation = self.allocation.get(0);
-        for number in Recycler::used(&allocation, self.slots.elements()) {
+        let used = Recycler::used(&allocation, self.slots.elements());
+        self.slots.cover(used.end).context("no memory to read the flow table; try a smaller --max-flows")?;
+        for number in used {
             let open = self.slots.flags(number) & flags::OPEN != 0;
             self.recycler.saw(number, open, &allocation);
             if !open {
@@ -75,28 +77,33 @@ impl Reader {
             }
             sample.flows.push((slot.key, slot.flow));
         }
-        self.give_back(&[]);
+        self.give_back(&[])
     }
 
     /// Removes flows that have ended and been read since.
     pub fn remove(&mut self, keys: &[FlowKey]) -> Result<()> {
         sys::delete_batch(self.index(), keys).context("cannot remove ended flows from the flow table")?;
         let slots: Vec<_> = keys.iter().filter_map(|key| self.ended.remove(key)).collect();
-        self.give_back(&slots);
-        Ok(())
+        self.give_back(&slots)
     }
 
     /// Puts slots into the ring, and those that got lost.
-    fn give_back(&mut self, slots: &[usize]) {
+    fn give_back(&mut self, slots: &[usize]) -> Result<()> {
         for &number in slots {
             self.slots.clear_flags(number);
         }
         let (allocation, mask) = (self.allocation.get(0), self.free.elements() - 1);
         let ring = &mut self.free;
-        let put = |position: usize, number: usize| ring.set(position & mask, number as u64);
-        if let Some(tail) = self.recycler.give_back(slots, &allocation, put) {
+        let put = |position: usize, number: usize| {
+            ring.cover((position & mask) + 1)?;
+            ring.set(position & mask, number as u64);
+            io::Result::Ok(())
+        };
+        let tail = self.recycler.give_back(slots, &allocation, put);
+        if let Some(tail) = tail.context("no memory for the list of free entries")? {
             self.allocation.set_tail(tail);
         }
+        Ok(())
     }
 
     fn index(&self) -> BorrowedFd<'_> {
@@ -109,7 +116,7 @@ impl Reader {
 /// # Errors
 /// As for [`Reader::new`].
 pub fn admit(ebpf: &mut Ebpf, admission: &Admission) -> Result<()> {
-    mapped::<Admission>(ebpf, "ADMISSION")?.publish(admission);
+    covered::<Admission>(ebpf, "ADMISSION")?.publish(admission);
     Ok(())
 }
 
@@ -133,6 +140,13 @@ fn data(ebpf: &mut Ebpf, name: &str) -> Result<MapData> {
         Map::HashMap(data) | Map::Array(data) => Ok(data),
         other => anyhow::bail!("map {name} of the BPF object is of another kind: {other:?}"),
     }
+}
+
+/// An array that is read whole.
+fn covered<T: sys::Element>(ebpf: &mut Ebpf, name: &str) -> Result<Mapped<T>> {
+    let mut array = mapped(ebpf, name)?;
+    array.cover(array.elements()).with_context(|| format!("cannot map {name} into memory"))?;
+    Ok(array)
 }
 
 fn mapped<T: sys::Element>(ebpf: &mut Ebpf, name: &str) -> Result<Mapped<T>> {

@@ -3,10 +3,10 @@
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
 use flowtop_common::{Admission, Allocation, FlowKey, Slot};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::{
     io, mem,
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     ptr::{self, NonNull},
     sync::atomic::{Ordering, fence},
 };
@@ -27,25 +27,35 @@ unsafe impl Element for Admission {}
 
 /// A BPF array in our own memory (`BPF_F_MMAPABLE`, Linux 5.5). The kernel side writes it at any time, so elements are
 /// copied in and out, never borrowed.
+///
+/// The kernel makes all pages of a mapping resident at once (`remap_vmalloc_range`), so only the beginning of a large
+/// array is mapped, as far as it is in use: [`Mapped::cover`].
 pub struct Mapped<T> {
+    array: OwnedFd,
     start: NonNull<T>,
     len: usize,
+    /// Bytes from `start` on that are the array; behind them, up to the end of the last element, is nothing.
+    covered: usize,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and this is its only owner.
 unsafe impl<T: Element> Send for Mapped<T> {}
 
+/// Step in which a mapping grows, in bytes.
+const COVER_STEP: usize = 1 << 18;
+
 impl<T: Element> Mapped<T> {
-    /// Maps an array of `len` elements.
+    /// Reserves addresses for an array of `len` elements, of which none is covered yet.
     pub fn new(array: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
         // The kernel rounds elements up to 8 bytes; all of ours are.
         const { assert!(size_of::<T>().is_multiple_of(8)) };
-        let bytes = len * size_of::<T>();
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        let array = array.try_clone_to_owned()?;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new mapping at an address of the kernel's choice.
-        let start = unsafe { mmap(ptr::null_mut(), bytes, protection, flags, array, 0) }?;
+        let start =
+            unsafe { mmap_anonymous(ptr::null_mut(), len * size_of::<T>(), ProtFlags::empty(), flags) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { start, len })
+        Ok(Self { array, start, len, covered: 0 })
     }
 
     /// Number of elements.
@@ -54,8 +64,23 @@ impl<T: Element> Mapped<T> {
         self.len
     }
 
+    /// Maps the array up to this element, and some behind it.
+    pub fn cover(&mut self, elements: usize) -> io::Result<()> {
+        let all = (self.len * size_of::<T>()).next_multiple_of(rustix::param::page_size());
+        let wanted = (elements.min(self.len) * size_of::<T>()).next_multiple_of(COVER_STEP).min(all);
+        let Some(more @ 1..) = wanted.checked_sub(self.covered) else { return Ok(()) };
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::FIXED);
+        // SAFETY: the addresses are part of the reservation of `new`, and nothing is there yet.
+        unsafe {
+            let start = self.start.as_ptr().byte_add(self.covered).cast();
+            mmap(start, more, protection, flags, &self.array, self.covered as u64)?;
+        }
+        self.covered = wanted;
+        Ok(())
+    }
+
     fn pointer(&self, index: usize) -> *mut T {
-        assert!(index < self.len, "element {index} of an array of {}", self.len);
+        assert!((index + 1) * size_of::<T>() <= self.covered, "element {index} is not covered");
         // SAFETY: within the mapping.
         unsafe { self.start.as_ptr().add(index) }
     }

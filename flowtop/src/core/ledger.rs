@@ -10,6 +10,7 @@
 //! Not in here: which rows are shown and in which order (`core::rows`), and the clock.
 
 mod entry;
+mod expiry;
 mod losses;
 mod outside;
 mod owners;
@@ -18,9 +19,9 @@ mod pairs;
 mod tests;
 mod totals;
 
-use std::collections::HashMap;
-
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
+use foldhash::quality::RandomState;
+use indexmap::IndexMap;
 
 use super::filter::Boundary;
 use super::flow::Tuple;
@@ -40,6 +41,9 @@ const ABSENT_SAMPLES: u64 = 2;
 const ENTRIES_PER_FLOW: usize = 4;
 const NS_PER_S: u64 = 1_000_000_000;
 
+/// Every flow. Dense, since each sample goes over all of them several times.
+type Flows = IndexMap<FlowKey, Entry, RandomState>;
+
 /// The state of the world as far as samples tell it.
 #[derive(Debug)]
 pub struct Ledger {
@@ -54,7 +58,7 @@ pub struct Ledger {
     sample: u64,
     baseline_ns: u64,
     at_ns: u64,
-    flows: HashMap<FlowKey, Entry>,
+    flows: Flows,
     removable: Vec<FlowKey>,
     /// Processes that the newest sample shows as owners for the first time, and when they used the socket.
     new_owners: Vec<(Seen, u64)>,
@@ -87,7 +91,7 @@ impl Ledger {
             sample: 0,
             baseline_ns: 0,
             at_ns: 0,
-            flows: HashMap::new(),
+            flows: Flows::default(),
             removable: Vec::new(),
             new_owners: Vec::new(),
             untracked: Untracked::default(),
@@ -310,63 +314,6 @@ impl Ledger {
             if entry.closed_ns.is_none() && self.sample - entry.seen > ABSENT_SAMPLES {
                 entry.closed_ns = Some(self.at_ns);
             }
-        }
-    }
-
-    /// When the connection of this flow was complete on every end that is here: closed, and gone from the kernel's
-    /// table. Before that an entry must stay, or the next sample would count the flow anew.
-    fn complete_ns(&self, entry: &Entry) -> Option<u64> {
-        let complete = |entry: &Entry| entry.closed_ns.filter(|_| entry.seen < self.sample);
-        match self.peer_of(entry) {
-            None => complete(entry),
-            Some(peer) => Some(complete(entry)?.max(complete(peer)?)),
-        }
-    }
-
-    fn peer_of(&self, entry: &Entry) -> Option<&Entry> {
-        self.flows.get(entry.peer()?)
-    }
-
-    /// Folds the connections away that have been complete for long enough, and so have left every window.
-    fn expire(&mut self) {
-        let expired = |entry: &Entry| {
-            self.complete_ns(entry).is_some_and(|ns| self.at_ns.saturating_sub(ns) >= self.retain_closed_ns)
-        };
-        // Both ends of a connection give the same answer, so they go together.
-        let keys: Vec<FlowKey> =
-            self.flows.iter().filter(|(_, entry)| expired(entry)).map(|(key, _)| *key).collect();
-        for key in &keys {
-            self.fold(key);
-        }
-    }
-
-    /// Folds the oldest complete connections away while there are too many entries.
-    fn evict(&mut self) {
-        if self.flows.len() <= self.max_entries {
-            return;
-        }
-        let heads = self.flows.iter().filter(|(_, entry)| !entry.is_peer());
-        let mut complete: Vec<(u64, FlowKey)> =
-            heads.filter_map(|(key, entry)| Some((self.complete_ns(entry)?, *key))).collect();
-        complete.sort_unstable();
-        for (_, key) in &complete {
-            if self.flows.len() <= self.max_entries {
-                break;
-            }
-            let peer = self.flows.get(key).and_then(Entry::peer).copied();
-            for end in [Some(*key), peer].into_iter().flatten() {
-                self.fold(&end);
-                self.losses.ledger += 1;
-            }
-        }
-    }
-
-    /// Forgets a flow; its bytes stay in the totals.
-    fn fold(&mut self, key: &FlowKey) {
-        if let Some(entry) = self.flows.remove(key)
-            && entry.counts(key)
-        {
-            self.apart += entry.moved();
         }
     }
 

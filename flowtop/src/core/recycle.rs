@@ -21,19 +21,14 @@ struct Known {
 }
 
 /// Remembers where slots are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Recycler {
+    /// As far as slots have been seen.
     known: Vec<Known>,
     lost: Vec<usize>,
 }
 
 impl Recycler {
-    /// For a table of `slots` slots.
-    #[must_use]
-    pub fn new(slots: usize) -> Self {
-        Self { known: vec![Known::default(); slots], lost: Vec::new() }
-    }
-
     /// The slots that have ever been taken. Slot 0 is none.
     #[must_use]
     pub fn used(allocation: &Allocation, slots: usize) -> Range<usize> {
@@ -43,6 +38,9 @@ impl Recycler {
 
     /// A read found the slot open, or empty.
     pub fn saw(&mut self, number: usize, open: bool, allocation: &Allocation) {
+        if number >= self.known.len() {
+            self.known.resize(number + 1, Known::default());
+        }
         let known = &mut self.known[number];
         let in_ring = known.position > allocation.head;
         if open || in_ring {
@@ -58,20 +56,23 @@ impl Recycler {
 
     /// Puts these slots and the lost ones into the ring, with `put` for each position; the new end of the ring, if it
     /// has changed. A head that was pushed beyond the tail takes the tail along.
-    pub fn give_back(
+    ///
+    /// # Errors
+    /// That of `put`; the slots from there on are lost until the next calls find them.
+    pub fn give_back<E>(
         &mut self,
         slots: &[usize],
         allocation: &Allocation,
-        mut put: impl FnMut(usize, usize),
-    ) -> Option<u64> {
+        mut put: impl FnMut(usize, usize) -> Result<(), E>,
+    ) -> Result<Option<u64>, E> {
         let mut tail = allocation.tail.max(allocation.head);
         for number in slots.iter().copied().chain(self.lost.drain(..)) {
             // Positions wrap with the ring long before this word does.
-            put(usize::try_from(tail).unwrap_or_default(), number);
+            put(usize::try_from(tail).unwrap_or_default(), number)?;
             tail += 1;
             self.known[number] = Known { position: tail, empty_reads: 0 };
         }
-        (tail != allocation.tail).then_some(tail)
+        Ok((tail != allocation.tail).then_some(tail))
     }
 }
 

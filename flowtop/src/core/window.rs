@@ -6,6 +6,9 @@
 
 use std::ops::{Add, AddAssign};
 
+use ring::Ring;
+
+mod ring;
 #[cfg(test)]
 mod tests;
 
@@ -156,16 +159,9 @@ fn index(slot: u64) -> usize {
 /// Bytes of one flow, or of all, slot by slot. Costs nothing while there are none in the last 40 s.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    ring: Option<Box<Ring>>,
+    ring: Option<Ring>,
     /// The bytes of each window when they were last summed up; here, so that reading them follows no pointer.
     windows: [Bytes; 3],
-}
-
-#[derive(Clone, Debug)]
-struct Ring {
-    /// The newest slot with bytes in it; later slots are empty whatever the array says.
-    newest: u64,
-    bytes: [Bytes; SLOTS],
 }
 
 impl Traffic {
@@ -175,21 +171,13 @@ impl Traffic {
             return;
         }
         let slot = timeline.opened.saturating_sub(1);
-        let ring = self
-            .ring
-            .get_or_insert_with(|| Box::new(Ring { newest: slot, bytes: [Bytes::default(); SLOTS] }));
-        let stale = (slot - ring.newest).min(SLOTS as u64);
-        for stale_slot in slot - stale..slot {
-            ring.bytes[index(stale_slot + 1)] = Bytes::default();
-        }
-        ring.newest = slot;
-        ring.bytes[index(slot)] += bytes;
+        self.ring.get_or_insert_with(|| Ring::new(slot)).add(slot, bytes);
     }
 
     /// Gives the memory back when nothing is left in the longest window.
     pub fn forget_old(&mut self, timeline: &Timeline) {
         let kept = timeline.spans[Window::S40 as usize].slots;
-        self.ring.take_if(|ring| ring.newest + kept < timeline.opened);
+        self.ring.take_if(|ring| ring.newest() + kept < timeline.opened);
     }
 
     /// Whether no byte is remembered.
@@ -216,8 +204,7 @@ impl Traffic {
     pub fn slots(&self, timeline: &Timeline) -> impl Iterator<Item = (u64, Bytes)> {
         let slots = timeline.opened - timeline.spans[Window::S40 as usize].slots..timeline.opened;
         slots.map(|slot| {
-            let filled = self.ring.as_ref().filter(|ring| slot <= ring.newest);
-            let bytes = filled.map_or(Bytes::default(), |ring| ring.bytes[index(slot)]);
+            let bytes = self.ring.as_ref().map_or(Bytes::default(), |ring| ring.get(slot));
             (timeline.slot_ns[index(slot)], bytes)
         })
     }
@@ -228,14 +215,6 @@ impl Traffic {
         let bytes =
             |span: Span| self.ring.as_ref().map_or(Bytes::default(), |ring| ring.sum(timeline.opened, span));
         Rates { bytes: timeline.spans.map(bytes), covered_ns: timeline.spans.map(|span| span.ns) }
-    }
-}
-
-impl Ring {
-    /// Sum of the slots of `span`, which ends where `opened` does.
-    fn sum(&self, opened: u64, span: Span) -> Bytes {
-        let slots = opened - span.slots..=self.newest;
-        slots.fold(Bytes::default(), |sum, slot| sum + self.bytes[index(slot)])
     }
 }
 

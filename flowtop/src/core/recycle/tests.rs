@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::convert::Infallible;
 
 /// The kernel side, as far as slots go. `collide` lets a second processor interfere with one that takes a slot.
 #[derive(Default)]
@@ -41,8 +42,11 @@ impl Kernel {
         }
         let mask = self.ring.len() - 1;
         let ring = &mut self.ring;
-        let put = |position: usize, number| ring[position & mask] = number;
-        if let Some(tail) = recycler.give_back(remove, &self.allocation, put) {
+        let put = |position: usize, number| {
+            ring[position & mask] = number;
+            Ok::<_, Infallible>(())
+        };
+        if let Ok(Some(tail)) = recycler.give_back(remove, &self.allocation, put) {
             self.allocation.tail = tail;
         }
     }
@@ -50,7 +54,7 @@ impl Kernel {
 
 #[test]
 fn a_slot_that_is_given_back_is_given_out_again() {
-    let (mut kernel, mut recycler) = (Kernel::new(4), Recycler::new(4));
+    let (mut kernel, mut recycler) = (Kernel::new(4), Recycler::default());
     let taken = [(); 3].map(|()| kernel.take(false).unwrap());
     assert_eq!((taken, kernel.take(false)), ([1, 2, 3], None));
     kernel.read(&mut recycler, &[2]);
@@ -59,7 +63,7 @@ fn a_slot_that_is_given_back_is_given_out_again() {
 
 #[test]
 fn a_slot_lost_to_a_collision_comes_back() {
-    let (mut kernel, mut recycler) = (Kernel::new(4), Recycler::new(4));
+    let (mut kernel, mut recycler) = (Kernel::new(4), Recycler::default());
     assert_eq!(kernel.take(true), None);
     assert_eq!((kernel.take(false), kernel.take(false)), (Some(3), None));
     for _ in 0..=EMPTY_READS {
@@ -72,7 +76,7 @@ fn a_slot_lost_to_a_collision_comes_back() {
 
 #[test]
 fn a_slot_that_waits_in_the_ring_is_not_lost() {
-    let (mut kernel, mut recycler) = (Kernel::new(4), Recycler::new(4));
+    let (mut kernel, mut recycler) = (Kernel::new(4), Recycler::default());
     let taken = kernel.take(false).unwrap();
     kernel.read(&mut recycler, &[taken]);
     for _ in 0..10 {
@@ -87,7 +91,7 @@ proptest! {
     #[test]
     fn no_slot_is_shared_and_none_is_lost(steps in prop::collection::vec((0u8..4, any::<bool>(), any::<u16>()), 0..200)) {
         const SLOTS: usize = 9;
-        let (mut kernel, mut recycler) = (Kernel::new(SLOTS), Recycler::new(SLOTS));
+        let (mut kernel, mut recycler) = (Kernel::new(SLOTS), Recycler::default());
         let mut open = Vec::new();
         for (kind, collide, pick) in steps {
             if kind < 3 {

@@ -149,6 +149,24 @@ fn ticks() -> impl Strategy<Value = Vec<(u64, Bytes)>> {
     prop::collection::vec((0..60_u64, bytes.prop_map(|(tx, rx)| Bytes { tx, rx })), 1..150)
 }
 
+#[test]
+fn a_slot_of_more_than_4_gib_widens_the_ring_and_loses_nothing() {
+    let huge = u64::from(u32::MAX) - 5;
+    let mut ticks: Vec<_> = (0..30).map(|second| (10, tx(second))).collect();
+    ticks.extend([
+        (10, tx(huge)),
+        (1, tx(4)),
+        (1, tx(100)),
+        (10, Bytes { tx: 1, rx: huge }),
+        (10, tx(2 * huge)),
+    ]);
+    let (timeline, traffic) = drive(&ticks);
+    let sum = ticks.iter().fold(Bytes::default(), |sum, (_, bytes)| sum + *bytes);
+    assert_eq!(traffic.rates(&timeline).bytes(Window::S40), sum);
+    let slots = traffic.slots(&timeline).fold(Bytes::default(), |sum, (_, bytes)| sum + bytes);
+    assert_eq!(slots, sum);
+}
+
 proptest! {
     #[test]
     fn rate_times_time_is_bytes(ticks in ticks()) {
