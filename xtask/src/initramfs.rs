@@ -2,7 +2,12 @@
 //!
 //! Not compressed: under emulation unpacking costs more than reading.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
@@ -13,6 +18,8 @@ const FILE: u32 = 0o100_644;
 pub struct Initramfs {
     bytes: Vec<u8>,
     entries: u32,
+    /// Folders made for copies.
+    copied_to: HashSet<PathBuf>,
 }
 
 impl Initramfs {
@@ -29,6 +36,20 @@ impl Initramfs {
     /// Adds a plain file.
     pub fn file(&mut self, path: &str, content: &[u8]) {
         self.entry(path, FILE, content);
+    }
+
+    /// Adds a program of this host, or a library, at the path that it has here.
+    pub fn copy(&mut self, path: &Path) -> Result<()> {
+        let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let path = path.strip_prefix("/").context("a path that is not absolute")?;
+        let mut folders: Vec<_> = path.ancestors().skip(1).map(Path::to_path_buf).collect();
+        while let Some(folder) = folders.pop() {
+            if folder.iter().next().is_some() && self.copied_to.insert(folder.clone()) {
+                self.folder(&folder.to_string_lossy());
+            }
+        }
+        self.program(&path.to_string_lossy(), &content);
+        Ok(())
     }
 
     /// The finished archive.

@@ -9,6 +9,7 @@ mod ebpf;
 mod guest;
 mod initramfs;
 mod kernels;
+mod libraries;
 mod live;
 mod modules;
 mod screenshots;

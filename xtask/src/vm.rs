@@ -1,6 +1,7 @@
 //! `cargo xtask vm`: the live suite as the only program of virtual machines, one for each kernel of the ladder.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,16 @@ use crate::command::target;
 use crate::guest::Machine;
 use crate::initramfs::Initramfs;
 use crate::kernels::{self, Kernel, LADDER};
+use crate::libraries;
 use crate::live::{self, Programs};
 use crate::modules;
 use crate::transcript::Transcript;
 
 /// What the suite is told in a guest: emulation is about twenty times slower than the machine.
 const GUEST_ARGUMENTS: &[&str] = &["--without-ftrace", "--short-connections", "5000"];
+
+/// What the owners of sockets are compared with (`cargo xtask setup` installs it).
+const SS: &str = "/usr/bin/ss";
 
 /// Time for a guest in seconds: several times of what the slowest needs beside another one on an idle machine.
 const LIMIT_SECS: u64 = 1200;
@@ -156,12 +161,15 @@ fn boot(options: &Options, programs: &Programs, kernel: &Kernel, transcript: &mu
     })
 }
 
-/// The suite as `/init`, flowtop, the arguments of the suite, and the modules with their order.
+/// The suite as `/init`, flowtop, ss, the arguments of the suite, and the modules with their order.
 fn initramfs(options: &Options, programs: &Programs, kernel: &Kernel) -> Result<Vec<u8>> {
     let mut root = Initramfs::default();
     root.program("init", &fs::read(&programs.live)?);
     root.program("flowtop", &fs::read(&programs.flowtop)?);
     root.file("init.args", lines(arguments(options)).as_bytes());
+    for path in [PathBuf::from(SS)].into_iter().chain(libraries::of(Path::new(SS))?) {
+        root.copy(&path)?;
+    }
     root.folder("modules");
     let modules = modules::read(&kernel.modules)?;
     root.file("modules/order", lines(modules.iter().map(|module| format!("{}.ko", module.name))).as_bytes());
