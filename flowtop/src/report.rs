@@ -36,6 +36,10 @@ use tokio::{
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
+/// How much of the time that starting takes is part of the N seconds of `-s N`. A slow start must not eat up a short
+/// run.
+const START_WITHIN: Duration = Duration::from_millis(500);
+
 /// tcptop's way to report.
 #[derive(Debug)]
 pub struct Top {
@@ -72,8 +76,14 @@ enum Wake {
     Letter(u8),
 }
 
-/// Starts counting and reports until told to stop.
-pub fn run(settings: &Settings, filter: Filter, demo: bool, top: Option<Top>) -> Result<()> {
+/// Starts counting and reports until told to stop. `started` is when flowtop was.
+pub fn run(
+    settings: &Settings,
+    filter: Filter,
+    demo: bool,
+    top: Option<Top>,
+    started: std::time::Instant,
+) -> Result<()> {
     let reports_left = top.as_ref().and_then(|top| top.count);
     let printer = Printer::new(settings, top)?;
     let known = Knowledge::new(settings, &filter)?;
@@ -85,7 +95,7 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool, top: Option<Top>) ->
         .build()
         .context("cannot start the event loop")?;
     let reporter = Reporter::new(source, settings, printer, known, ledger).only(reports_left);
-    let result = runtime.block_on(reporter.run());
+    let result = runtime.block_on(reporter.run(started.into()));
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
     result
@@ -100,7 +110,7 @@ struct Reporter {
     known: Knowledge,
     /// Reports until the end of a run that has a number of them.
     reports_left: Option<u32>,
-    /// Length of a run that ends with its only report.
+    /// Length of a run that ends with its only report, at least a second.
     once: Option<Duration>,
     interval: Duration,
 }
@@ -126,7 +136,7 @@ impl Reporter {
         Self { reports_left, ..self }
     }
 
-    async fn run(mut self) -> Result<()> {
+    async fn run(mut self, started: Instant) -> Result<()> {
         // Before the baseline: from then on a signal ends the run with a report, not without one.
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
@@ -134,7 +144,7 @@ impl Reporter {
         self.take_sample()?;
         self.announce();
         let start = Instant::now();
-        let end = self.once.map(|length| start + length);
+        let end = self.once.map(|length| start + length - (start - started).min(START_WITHIN));
         let mut sampling = every(start, SAMPLE_EVERY.min(self.interval));
         let mut reporting = every(start, self.interval);
         let mut letters = if end.is_none() { Letters::open() } else { Letters::none() };

@@ -18,8 +18,6 @@ mod pairs;
 mod tests;
 mod totals;
 
-use std::collections::HashMap;
-
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 
 use super::filter::Boundary;
@@ -29,7 +27,7 @@ use super::scope::{Scope, Verdict};
 use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
-use entry::Moved;
+use entry::{Flows, Moved};
 pub use losses::Losses;
 use outside::Outside;
 pub use totals::Totals;
@@ -54,7 +52,7 @@ pub struct Ledger {
     sample: u64,
     baseline_ns: u64,
     at_ns: u64,
-    flows: HashMap<FlowKey, Entry>,
+    flows: Flows,
     removable: Vec<FlowKey>,
     /// Processes that the newest sample shows as owners for the first time, and when they used the socket.
     new_owners: Vec<(Seen, u64)>,
@@ -87,7 +85,7 @@ impl Ledger {
             sample: 0,
             baseline_ns: 0,
             at_ns: 0,
-            flows: HashMap::new(),
+            flows: Flows::default(),
             removable: Vec::new(),
             new_owners: Vec::new(),
             untracked: Untracked::default(),

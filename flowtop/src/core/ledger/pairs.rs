@@ -6,11 +6,12 @@
 //! on each side can be meant.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use flowtop_common::FlowKey;
 
 use super::Entry;
+use super::entry::Flows;
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple};
 
@@ -76,7 +77,7 @@ fn connection(tuple: &Tuple) -> (Tuple, bool) {
 
 /// Links the newborn flows with their other ends. Only a pair with a newborn in it is made: two flows that have been
 /// counted apart for a while stay apart, or the totals would fall.
-pub(super) fn join(flows: &mut HashMap<FlowKey, Entry>, newborn: &[FlowKey], sample: u64) {
+pub(super) fn join(flows: &mut Flows, newborn: &[FlowKey], sample: u64) {
     let mut candidates = candidates(flows, newborn, sample);
     candidates.sort_unstable_by(|a, b| {
         (a.connection, a.netns).cmp(&(b.connection, b.netns)).then_with(|| a.chronologically(b))
@@ -92,7 +93,7 @@ pub(super) fn join(flows: &mut HashMap<FlowKey, Entry>, newborn: &[FlowKey], sam
 }
 
 /// The newborn flows, and the older ones of this sample that may be the other end of one.
-fn candidates(flows: &HashMap<FlowKey, Entry>, newborn: &[FlowKey], sample: u64) -> Vec<Candidate> {
+fn candidates(flows: &Flows, newborn: &[FlowKey], sample: u64) -> Vec<Candidate> {
     if newborn.is_empty() {
         return Vec::new();
     }
@@ -139,7 +140,7 @@ fn join_in_order(flows: &[&Candidate], joined: &mut HashSet<FlowKey>, pairs: &mu
     }
 }
 
-fn link(flows: &mut HashMap<FlowKey, Entry>, key: &FlowKey, link: Link) {
+fn link(flows: &mut Flows, key: &FlowKey, link: Link) {
     if let Some(entry) = flows.get_mut(key) {
         entry.link = link;
         // The left end's verdict is now that of both.
