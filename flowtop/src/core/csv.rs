@@ -43,7 +43,7 @@ pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'s
 /// A field, quoted if it has to be. By hand, because there may be millions, and only texts from outside can need it.
 fn write_field(out: &mut String, value: &Value) {
     match value {
-        Value::Text(text) if text.contains(['"', ',', '\n', '\r']) => {
+        Value::Text(text) if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) => {
             out.push('"');
             out.push_str(&text.replace('"', "\"\""));
             out.push('"');

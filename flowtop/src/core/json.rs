@@ -38,15 +38,15 @@ pub fn report(
     fields: Option<&[&'static Column]>,
 ) -> String {
     line(heading, ledger, Lists::default(), |out| {
-        out.extend_from_slice(b",\"flows\":[");
+        out.push_str(",\"flows\":[");
         let flow = Object::of_flow(fields);
         for (index, row) in rows(ledger, view).iter().enumerate() {
             if index > 0 {
-                out.push(b',');
+                out.push(',');
             }
             flow.write(out, &Source::new(row, ledger.at_ns(), heading.who));
         }
-        out.push(b']');
+        out.push(']');
     })
 }
 
@@ -76,12 +76,7 @@ struct Lists<'a> {
 }
 
 /// The object; `flows` writes its own part, with the comma before it.
-fn line(
-    heading: &Heading<'_>,
-    ledger: &Ledger,
-    lists: Lists<'_>,
-    flows: impl FnOnce(&mut Vec<u8>),
-) -> String {
+fn line(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>, flows: impl FnOnce(&mut String)) -> String {
     let untracked = ledger.untracked();
     let head = Head {
         time: heading.time,
@@ -100,12 +95,12 @@ fn line(
         losses: ledger.losses(),
         attribution: heading.who.trouble,
     };
-    let mut out = serde_json::to_vec(&head).expect(JSON);
+    let mut out = serde_json::to_string(&head).expect(JSON);
     out.pop();
     flows(&mut out);
-    out.push(b',');
-    out.extend_from_slice(&serde_json::to_vec(&tail).expect(JSON)[1..]);
-    String::from_utf8(out).expect(JSON)
+    out.push(',');
+    out.push_str(&serde_json::to_string(&tail).expect(JSON)[1..]);
+    out
 }
 
 /// What stands before the flows.
@@ -180,20 +175,20 @@ impl Object {
         Self { fields: fields.enumerate().map(prefix).collect(), peer }
     }
 
-    fn write(&self, out: &mut Vec<u8>, source: &Source<'_>) {
+    fn write(&self, out: &mut String, source: &Source<'_>) {
         for (prefix, field) in &self.fields {
-            out.extend_from_slice(prefix.as_bytes());
+            out.push_str(prefix);
             field.value(source).write_json(out);
         }
         if let Some(peer) = &self.peer {
-            out.extend_from_slice(b",\"peer\":");
+            out.push_str(",\"peer\":");
             if source.has_peer() {
                 peer.write(out, source);
             } else {
-                out.extend_from_slice(b"null");
+                out.push_str("null");
             }
         }
-        out.push(b'}');
+        out.push('}');
     }
 }
 
