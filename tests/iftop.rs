@@ -42,6 +42,16 @@ const FLAGS: [&str; 9] = [
     "-s 2 -P -F 192.0.2.0/24 -G 2001:db8::2/128",
 ];
 
+/// Flags that only `--lenient` takes as iftop does, and rows that are left of three.
+const LENIENT_FLAGS: [(&str, usize); 5] = [
+    // A mask that is too long leaves the mask of a /24 in force, within which both ends are.
+    ("-s 1 -P -F 192.0.2.1/33", 1),
+    ("-s 1 -P -F 192.0.2.1", 3),
+    ("-s 1 -P -m 10X", 3),
+    ("-s 1x -P -L 2x -o 5s", 2),
+    ("-s 1 -P -L none", 0),
+];
+
 /// Two connections over IPv4, which are one row without ports, and one over IPv6. They are older than flowtop, which
 /// then takes the end with the higher port for the one that connected.
 fn connections(network: &Network) -> Vec<Connection> {
@@ -66,8 +76,11 @@ fn iftop(test: &str) -> Option<String> {
 
 /// What both programs print about the same traffic, first iftop.
 fn both(network: &Network, iftop: &str, flags: &str) -> [Output; 2] {
-    let started = [iftop, FLOWTOP].map(|program| {
-        let mut command = network.near.command(program);
+    run([network.near.command(iftop), network.near.command(FLOWTOP)], flags)
+}
+
+fn run(programs: [Command; 2], flags: &str) -> [Output; 2] {
+    let started = programs.map(|mut command| {
         command.args(["-t", "-n", "-N", "-i", "eth0", "-f", "tcp"]).args(flags.split(' '));
         command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME").spawn().unwrap()
     });
@@ -124,6 +137,25 @@ fn every_line_has_the_shape_of_iftops() {
             let [theirs, ours] = both(&network, &iftop, flags);
             assert_eq!((theirs.status.code(), ours.status.code()), (Some(0), Some(0)), "{flags}");
             assert_eq!(shapes(&theirs), shapes(&ours), "{flags}");
+            assert_eq!(said(&theirs), said(&ours), "{flags}");
+        }
+    });
+}
+
+#[test]
+fn what_iftop_forgives_a_lenient_flowtop_forgives_too() {
+    let Some(iftop) = iftop("what_iftop_forgives_a_lenient_flowtop_forgives_too") else { return };
+    let network = Network::new();
+    let (connections, stop) = (connections(&network), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let _traffic = Traffic::start(scope, &connections, &stop);
+        for (flags, rows) in LENIENT_FLAGS {
+            let mut lenient = network.near.command(FLOWTOP);
+            lenient.arg("--lenient");
+            let [theirs, ours] = run([network.near.command(&iftop), lenient], flags);
+            assert_eq!((theirs.status.code(), ours.status.code()), (Some(0), Some(0)), "{flags}");
+            assert_eq!(shapes(&theirs), shapes(&ours), "{flags}");
+            assert_eq!(text(&ours.stdout).matches(" => ").count(), rows, "{flags}");
             assert_eq!(said(&theirs), said(&ours), "{flags}");
         }
     });

@@ -10,7 +10,7 @@ use clap::Parser;
 use flowtop::{
     bpf::Live,
     cli::TableArgs,
-    core::{column, json, ledger::Ledger, names::NoNames, text, view::View, wire::Sample},
+    core::{column, json, ledger::Ledger, names::NoNames, parts::whole, text, view::View, wire::Sample},
 };
 use loopback::Pair;
 use outcome::{Outcome, OutcomeArgs, Row, median};
@@ -107,7 +107,9 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         times.text.push(milliseconds(|| {
             text::Reports::default().report(&ledger, &top, &NoNames, column::Who::nobody())
         }));
-        times.json.push(milliseconds(|| json::report(&heading, &ledger, &View::default(), None)));
+        times
+            .json
+            .push(milliseconds(|| whole(|out| json::report(&heading, &ledger, &View::default(), None, out))));
     }
     Ok(vec![
         row("read of the table", "ms", median(times.read), Some(READ_BAR_MS)),

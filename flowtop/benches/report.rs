@@ -11,6 +11,7 @@ use flowtop::core::{
     csv, json,
     ledger::Ledger,
     names::NoNames,
+    parts::whole,
     text::Reports,
     view::{Grouping, PortDisplay, View},
     wire::Sample,
@@ -52,9 +53,10 @@ const FORMS: [Form; 6] = [
     ("-t -P", |ledger| text(ledger, Some(10), PortDisplay::On)),
     ("-t -L 0", |ledger| text(ledger, None, PortDisplay::Off)),
     ("-t -P -L 0", |ledger| text(ledger, None, PortDisplay::On)),
-    ("-t --format json", |ledger| json::report(&heading(), ledger, &View::default(), None)),
+    ("-t --format json", |ledger| whole(|out| json::report(&heading(), ledger, &View::default(), None, out))),
     ("-t --format csv", |ledger| {
-        csv::report(&heading(), ledger, &View::default(), &column::ALL.iter().collect::<Vec<_>>())
+        let fields: Vec<_> = column::ALL.iter().collect();
+        whole(|out| csv::report(&heading(), ledger, &View::default(), &fields, out))
     }),
 ];
 

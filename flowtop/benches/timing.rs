@@ -56,8 +56,8 @@ fn run(args: &Args) -> Result<Outcome> {
         rows
     })?);
     let notes = vec![format!(
-        "From the line that says that flowtop counts to the end of the process, on the monotonic clock. Busy is \
-         {CONNECTIONS} loopback connections that carry messages without a pause; other traffic of the host is in both."
+        "From the call to the end of the process, on the monotonic clock. Busy is {CONNECTIONS} loopback connections \
+         that carry messages without a pause; other traffic of the host is in both."
     )];
     Ok(Outcome { rows, notes })
 }
@@ -72,10 +72,10 @@ fn measure(args: &Args, traffic: &str) -> Result<Vec<Row>> {
 
 /// How far from its time a run ended.
 fn off(seconds: u32) -> Result<Duration> {
+    let called = Instant::now();
     let mut flowtop = Flowtop::start(&["-s", &seconds.to_string()], Stdio::null())?;
-    let counting = Instant::now();
     let status = flowtop.child.wait().context("cannot wait for flowtop")?;
-    let took = counting.elapsed();
+    let took = called.elapsed();
     ensure!(status.success(), "flowtop ended with {status}");
     Ok(took.abs_diff(Duration::from_secs(seconds.into())))
 }

@@ -23,7 +23,10 @@ mod who;
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};
 use report::Top;
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    time::Instant,
+};
 
 /// What was typed cannot be done as it stands: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,7 @@ pub fn run(typed: &Typed) -> Result<()> {
 }
 
 fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
+    let started = Instant::now();
     let settings = config::settings(typed)?;
     let filter = config::filter(&settings)?;
     if typed.cli.report.settings.print_config {
@@ -54,7 +58,7 @@ fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     }
     let demo = typed.cli.report.screen.demo;
     if settings.text.value || top.is_some() {
-        report::run(&settings, filter, demo, top)
+        report::run(&settings, filter, demo, top, started)
     } else {
         tui::run(&settings, filter, demo)
     }

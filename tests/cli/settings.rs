@@ -153,6 +153,9 @@ fn lenient_warns_as_iftop_and_goes_on() {
          Could not parse net/mask: 10.0.0.0\n\
          Invalid IPv6 prefix length: 0\n"
     );
+    let (set, said) = home.set(&["--lenient", "-F", "192.0.2.7/33"]);
+    assert_eq!(set, ["net = [\"192.0.2.7/24\"] # --net"]);
+    assert_eq!(said, "Invalid netmask length: 33\n");
     let (set, said) = home.set(&["--lenient", "-c", "none"]);
     assert_eq!((set.as_slice(), said.as_str()), (&[][..], "none: No such file or directory\n"));
 }

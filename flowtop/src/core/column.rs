@@ -2,93 +2,22 @@
 //! JSON, CSV, `--fields` and the table in README.md are made from it.
 
 use std::cell::OnceCell;
-use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
-
-use flowtop_common::{Flow, FlowKey, flags};
-use serde::Serialize;
 
 use super::flow::Role;
 use super::label::Labels;
 use super::ledger::Entry;
-use super::number::{write_address, write_integer};
 use super::owner::{Identity, NoOwners, Owners, why};
 use super::rows::Row;
 use super::window::{Rates, Window};
 use super::wire::state_name;
+use flowtop_common::{Flow, FlowKey, flags};
 
 #[cfg(test)]
 mod tests;
+mod value;
 
-/// The value of a field. In JSON it is what it is, in CSV its text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Value {
-    /// Not known.
-    Null,
-    /// Yes or no.
-    Bool(bool),
-    /// A count.
-    Integer(u64),
-    /// A rate or a time.
-    Number(f64),
-    /// One of a few words.
-    Word(&'static str),
-    /// Text from outside.
-    Text(String),
-    /// An address.
-    Address(IpAddr),
-}
-
-impl Value {
-    /// Plain text; empty for what is not known.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        self.write_text(&mut text);
-        text
-    }
-
-    /// [`Self::text`] at the end of `out`.
-    pub fn write_text(&self, out: &mut String) {
-        match self {
-            Self::Null => {}
-            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Self::Integer(value) => write_integer(out, *value),
-            Self::Number(value) => write_plain(out, *value),
-            Self::Word(value) => out.push_str(value),
-            Self::Text(value) => out.push_str(value),
-            Self::Address(value) => write_address(out, *value),
-        }
-    }
-
-    /// In JSON, at the end of `out`. What is no number there is null.
-    #[expect(clippy::missing_panics_doc, reason = "memory takes what is written")]
-    pub fn write_json(&self, out: &mut Vec<u8>) {
-        serde_json::to_writer(out, self).expect("memory takes it");
-    }
-}
-
-/// Without an exponent and without a fraction that is 0, as `{}`, but faster.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
-fn write_plain(out: &mut String, value: f64) {
-    // In these ranges the one writes no exponent and the other is exact.
-    match value {
-        0.0..1e15 if value.fract() == 0.0 && value.is_sign_positive() => write_integer(out, value as u64),
-        1e-3..1e15 => out.push_str(zmij::Buffer::new().format_finite(value)),
-        // Writing to a string does not fail.
-        _ => {
-            let _ = write!(out, "{value}");
-        }
-    }
-}
-
-impl From<u32> for Value {
-    fn from(value: u32) -> Self {
-        Self::Integer(value.into())
-    }
-}
+pub use value::Value;
 
 /// One field.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use super::column::{Column, Source, Value};
 use super::json::Heading;
 use super::ledger::Ledger;
+use super::parts::Parts;
 use super::rows::{grouped, rows};
 use super::view::View;
 
@@ -22,28 +23,31 @@ pub fn header(fields: &[&'static str]) -> String {
 }
 
 /// One report; empty if there is no connection to list.
-#[must_use]
-pub fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
+pub fn report(
+    heading: &Heading<'_>,
+    ledger: &Ledger,
+    view: &View,
+    fields: &[&'static Column],
+    out: &mut Parts<'_>,
+) {
     let front = text(|out| out.write_record([heading.time, &ledger.elapsed_s().to_string()]));
     let front = front.trim_end_matches('\n');
     let at_ns = ledger.at_ns();
-    let mut lines = String::new();
     for row in rows(ledger, view) {
-        let source = Source::new(&row, at_ns, heading.who);
-        lines.push_str(front);
+        let (source, line) = (Source::new(&row, at_ns, heading.who), out.row());
+        line.push_str(front);
         for field in fields {
-            lines.push(',');
-            write_field(&mut lines, &field.value(&source));
+            line.push(',');
+            write_field(line, &field.value(&source));
         }
-        lines.push('\n');
+        line.push('\n');
     }
-    lines
 }
 
 /// A field, quoted if it has to be. By hand, because there may be millions, and only texts from outside can need it.
 fn write_field(out: &mut String, value: &Value) {
     match value {
-        Value::Text(text) if text.contains(['"', ',', '\n', '\r']) => {
+        Value::Text(text) if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) => {
             out.push('"');
             out.push_str(&text.replace('"', "\"\""));
             out.push('"');

@@ -43,6 +43,16 @@ impl Tuple {
     }
 }
 
+/// [`Tuple::stays_on_host`] of a flow, for all flows of a sample.
+#[must_use]
+pub fn stays_on_host(key: &FlowKey) -> bool {
+    let is_loopback = |addr: [u8; 16]| match addr {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, first, ..] => first == 127,
+        addr => Ipv6Addr::from(addr).is_loopback(),
+    };
+    key.local_addr == key.remote_addr || (is_loopback(key.local_addr) && is_loopback(key.remote_addr))
+}
+
 /// An address of the wire with its port.
 fn end(addr: [u8; 16], port: u16) -> SocketAddr {
     SocketAddr::new(Ipv6Addr::from(addr).to_canonical(), port)
@@ -142,6 +152,15 @@ mod tests {
         assert_eq!(Role::of(flags::ENDED), Role::Unknown);
     }
 
+    fn address() -> impl Strategy<Value = [u8; 16]> {
+        const KNOWN: [&str; 6] =
+            ["::1", "::", "::ffff:127.0.0.1", "::ffff:127.9.9.9", "::ffff:126.0.0.1", "::127.0.0.1"];
+        prop_oneof![
+            prop::sample::select(&KNOWN).prop_map(|text| text.parse::<Ipv6Addr>().unwrap().octets()),
+            any::<[u8; 16]>()
+        ]
+    }
+
     proptest! {
         #[test]
         fn exactly_one_end_leads(a: [u8; 16], b: [u8; 16], p: u16, q: u16, mine in 0..3_usize, theirs in 0..3_usize) {
@@ -156,6 +175,12 @@ mod tests {
             let tuple = Tuple { local: end(a, p), remote: end(b, q) };
             prop_assert_eq!(tuple.mirror().mirror(), tuple);
             prop_assert_eq!(tuple.stays_on_host(), tuple.mirror().stays_on_host());
+        }
+
+        #[test]
+        fn a_flow_stays_where_its_tuple_does(local in address(), remote in address()) {
+            let key = FlowKey { local_addr: local, remote_addr: remote, ..FlowKey::default() };
+            prop_assert_eq!(stays_on_host(&key), Tuple::of(&key).stays_on_host());
         }
     }
 }

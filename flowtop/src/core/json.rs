@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::column::{ALL, Column, Source, Who};
 use super::ledger::{Ledger, Losses};
+use super::parts::Parts;
 use super::rows::grouped::{self, GroupedRow};
 use super::rows::rows;
 use super::view::View;
@@ -28,39 +29,40 @@ pub struct Heading<'a> {
     pub who: Who<'a>,
 }
 
-/// One report as one line, without the newline. Flows have the given fields, or all of them with those of the other
-/// end in an object of their own.
-#[must_use]
+/// One report as one line, its end included. Flows have the given fields, or all of them with those of the other end in
+/// an object of their own.
 pub fn report(
     heading: &Heading<'_>,
     ledger: &Ledger,
     view: &View,
     fields: Option<&[&'static Column]>,
-) -> String {
-    line(heading, ledger, Lists::default(), |out| {
-        out.extend_from_slice(b",\"flows\":[");
+    out: &mut Parts<'_>,
+) {
+    line(heading, ledger, Lists::default(), out, |out| {
+        out.row().push_str(",\"flows\":[");
         let flow = Object::of_flow(fields);
         for (index, row) in rows(ledger, view).iter().enumerate() {
+            let out = out.row();
             if index > 0 {
-                out.push(b',');
+                out.push(',');
             }
             flow.write(out, &Source::new(row, ledger.at_ns(), heading.who));
         }
-        out.push(b']');
-    })
+        out.row().push(']');
+    });
 }
 
 /// One report of a view with a group, in the same way; groups stand where flows stood.
-#[must_use]
 pub fn grouped_report(
     heading: &Heading<'_>,
     ledger: &Ledger,
     view: &View,
     fields: Option<&[&'static str]>,
-) -> String {
+    out: &mut Parts<'_>,
+) {
     let groups = Groups { rows: grouped::rows(ledger, view, heading.who), fields };
     let by = view.by.keys().map(|key| key.to_string()).collect();
-    line(heading, ledger, Lists { by: Some(by), groups: Some(groups) }, |_| {})
+    line(heading, ledger, Lists { by: Some(by), groups: Some(groups) }, out, |_| {});
 }
 
 /// Why writing a report does not fail.
@@ -80,8 +82,9 @@ fn line(
     heading: &Heading<'_>,
     ledger: &Ledger,
     lists: Lists<'_>,
-    flows: impl FnOnce(&mut Vec<u8>),
-) -> String {
+    out: &mut Parts<'_>,
+    flows: impl FnOnce(&mut Parts<'_>),
+) {
     let untracked = ledger.untracked();
     let head = Head {
         time: heading.time,
@@ -100,12 +103,12 @@ fn line(
         losses: ledger.losses(),
         attribution: heading.who.trouble,
     };
-    let mut out = serde_json::to_vec(&head).expect(JSON);
-    out.pop();
-    flows(&mut out);
-    out.push(b',');
-    out.extend_from_slice(&serde_json::to_vec(&tail).expect(JSON)[1..]);
-    String::from_utf8(out).expect(JSON)
+    let head = serde_json::to_string(&head).expect(JSON);
+    out.row().push_str(head.strip_suffix('}').expect(JSON));
+    flows(out);
+    let tail = serde_json::to_string(&tail).expect(JSON);
+    out.row().push_str(&tail.replacen('{', ",", 1));
+    out.row().push('\n');
 }
 
 /// What stands before the flows.
@@ -180,20 +183,20 @@ impl Object {
         Self { fields: fields.enumerate().map(prefix).collect(), peer }
     }
 
-    fn write(&self, out: &mut Vec<u8>, source: &Source<'_>) {
+    fn write(&self, out: &mut String, source: &Source<'_>) {
         for (prefix, field) in &self.fields {
-            out.extend_from_slice(prefix.as_bytes());
+            out.push_str(prefix);
             field.value(source).write_json(out);
         }
         if let Some(peer) = &self.peer {
-            out.extend_from_slice(b",\"peer\":");
+            out.push_str(",\"peer\":");
             if source.has_peer() {
                 peer.write(out, source);
             } else {
-                out.extend_from_slice(b"null");
+                out.push_str("null");
             }
         }
-        out.push(b'}');
+        out.push('}');
     }
 }
 

@@ -20,8 +20,6 @@ mod tests;
 mod totals;
 
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
-use foldhash::quality::RandomState;
-use indexmap::IndexMap;
 
 use super::filter::Boundary;
 use super::flow::Tuple;
@@ -30,7 +28,7 @@ use super::scope::{Scope, Verdict};
 use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
-use entry::Moved;
+use entry::{Flows, Moved};
 pub use losses::Losses;
 use outside::Outside;
 pub use totals::Totals;
@@ -40,9 +38,6 @@ const ABSENT_SAMPLES: u64 = 2;
 /// Entries kept for each flow that the kernel's table can hold; the rest of them are closed rows.
 const ENTRIES_PER_FLOW: usize = 4;
 const NS_PER_S: u64 = 1_000_000_000;
-
-/// Every flow. Dense, since each sample goes over all of them several times.
-type Flows = IndexMap<FlowKey, Entry, RandomState>;
 
 /// The state of the world as far as samples tell it.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ pub mod link;
 pub mod names;
 pub mod number;
 pub mod owner;
+pub mod parts;
 pub mod plan;
 pub mod recycle;
 pub mod rows;

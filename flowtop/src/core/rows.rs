@@ -98,6 +98,14 @@ impl Rank {
         self.amounts.0[view.sort.window() as usize + if has_direction { 0 } else { 3 }]
     }
 
+    /// For each rank a number that tells most of them apart, and orders no two of them in another way than they are.
+    fn leading<'a>(ranks: impl Iterator<Item = &'a Self> + Clone) -> Vec<u64> {
+        let is_by_host = ranks.clone().any(|rank| !rank.host.is_empty());
+        let differs = |index: &usize| ranks.clone().any(|rank| rank.amounts.0[*index] > 0);
+        let first = (0..7).find(differs).unwrap_or_default();
+        ranks.map(|rank| if is_by_host { first_bytes(&rank.host) } else { !rank.amounts.0[first] }).collect()
+    }
+
     /// `host` is the text that is sorted by, empty if none is.
     fn new(view: &View, host: String, rates: &Rates, bytes: Bytes) -> Self {
         let direction: Option<fn(Bytes) -> u64> = match view.line_display {
@@ -116,14 +124,24 @@ impl Rank {
     }
 }
 
+/// The beginning of a text as a number that is larger where the text is.
+fn first_bytes(text: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = text.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u64::from_be_bytes(bytes)
+}
+
 /// The first rows, in order; equal ones by their identity, so that they never change places.
 fn arrange<T, I: Ord>(rows: Vec<(Rank, T)>, limit: Option<usize>, identity: impl Fn(&T) -> I) -> Vec<T> {
-    let order = |(a_rank, a): &(Rank, T), (b_rank, b): &(Rank, T)| {
-        a_rank.cmp(b_rank).then_with(|| identity(a).cmp(&identity(b)))
+    // Places are sorted, since a row is too large to be moved about, and seldom looked up for it.
+    let leading = Rank::leading(rows.iter().map(|(rank, _)| rank));
+    let mut places: Vec<(u64, usize)> = leading.into_iter().zip(0..).collect();
+    let order = |a: &(u64, usize), b: &(u64, usize)| {
+        let [(one_rank, one), (other_rank, other)] = [a, b].map(|(_, at)| &rows[*at]);
+        let in_full = || one_rank.cmp(other_rank).then_with(|| identity(one).cmp(&identity(other)));
+        a.0.cmp(&b.0).then_with(in_full)
     };
-    // Places are sorted, since a row is too large to be moved about.
-    let mut places: Vec<usize> = (0..rows.len()).collect();
-    let order = |&a: &usize, &b: &usize| order(&rows[a], &rows[b]);
     match limit {
         Some(0) => places.clear(),
         Some(limit) if limit < places.len() => {
@@ -134,5 +152,5 @@ fn arrange<T, I: Ord>(rows: Vec<(Rank, T)>, limit: Option<usize>, identity: impl
     }
     places.sort_unstable_by(order);
     let mut rows: Vec<Option<T>> = rows.into_iter().map(|(_, row)| Some(row)).collect();
-    places.into_iter().filter_map(|place| rows[place].take()).collect()
+    places.into_iter().filter_map(|(_, at)| rows[at].take()).collect()
 }

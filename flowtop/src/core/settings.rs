@@ -219,6 +219,8 @@ pub struct Wrong {
     pub pointer: Option<String>,
     /// What iftop prints before it goes on without the value; `None` where it does not go on.
     pub warning: Option<String>,
+    /// The value that iftop takes in its place, if it takes one.
+    pub instead: Option<String>,
 }
 
 /// How values are read.
@@ -252,10 +254,10 @@ impl BadValue {
 
 impl Reading<'_> {
     /// iftop's warning about a wrong text, or the error.
-    fn forgive(&self, assignment: &Assignment, text: &str, wrong: Wrong) -> Result<String, BadValue> {
-        match wrong.warning {
-            Some(warning) if self.lenient => Ok(warning),
-            _ => Err(BadValue::new(&assignment.origin, text, &wrong)),
+    fn forgive(&self, assignment: &Assignment, text: &str, wrong: &Wrong) -> Result<String, BadValue> {
+        match &wrong.warning {
+            Some(warning) if self.lenient => Ok(warning.clone()),
+            _ => Err(BadValue::new(&assignment.origin, text, wrong)),
         }
     }
 }
@@ -272,10 +274,14 @@ impl<T: Value> Set<T> {
         let (mut texts, mut warnings) = (Vec::new(), Vec::new());
         for text in &assignment.texts {
             match (reading.check)(assignment.key.name, text) {
-                Ok(()) => texts.push(text.as_str()),
-                Err(wrong) => warnings.push(reading.forgive(assignment, text, wrong)?),
+                Ok(()) => texts.push(text.clone()),
+                Err(wrong) => {
+                    warnings.push(reading.forgive(assignment, text, &wrong)?);
+                    texts.extend(wrong.instead);
+                }
             }
         }
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
         if texts.is_empty() && !warnings.is_empty() {
             return Ok(warnings);
         }
@@ -293,7 +299,8 @@ impl<T: Value> Set<T> {
             Ok(value) => *self = Self { value, origin: assignment.origin.clone() },
             Err(right) => {
                 let warning = T::warning(text, assignment.key.directive());
-                warnings.push(reading.forgive(assignment, text, Wrong { right, warning, pointer: None })?);
+                let wrong = Wrong { right, warning, ..Wrong::default() };
+                warnings.push(reading.forgive(assignment, text, &wrong)?);
             }
         }
         Ok(warnings)

@@ -52,7 +52,29 @@ fn an_unknown_field_is_named_with_those_there_are() {
     }
 }
 
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<u64>().prop_map(Value::Integer),
+        any::<f64>().prop_map(Value::Number),
+        (0..1_u32 << 20).prop_map(|thousandths| Value::Number(f64::from(thousandths) / 1e3)),
+        Just(Value::Word("CLOSE_WAIT")),
+        any::<String>().prop_map(Value::Text),
+        "[a\"\\\\\\x00-\\x20\\x7f\u{e9}\u{2028}]{0,5}".prop_map(Value::Text),
+        any::<u32>().prop_map(|bits| Value::Address(std::net::Ipv4Addr::from_bits(bits).into())),
+        any::<u128>().prop_map(|bits| Value::Address(std::net::Ipv6Addr::from_bits(bits).into())),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn json_is_that_of_serde(value in value()) {
+        let mut text = String::new();
+        value.write_json(&mut text);
+        prop_assert_eq!(text, serde_json::to_string(&value).unwrap());
+    }
+
     #[test]
     fn numbers_are_plain_and_as_short_as_can_be(number in proptest::num::f64::NORMAL | proptest::num::f64::ZERO, bytes in 0..1_u64 << 50, ns in 1..1_u64 << 40) {
         for number in [number, bytes as f64, bytes as f64 * 1e9 / ns as f64, ns as f64 / 1e9] {

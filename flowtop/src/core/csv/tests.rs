@@ -6,6 +6,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::column::{self, ALL};
 use crate::core::fixture::{ACCEPTED, CONNECTED, flow as moved, heading, key, ledger_of, sample};
+use crate::core::parts::whole;
+
+fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
+    whole(|out| super::report(heading, ledger, view, fields, out))
+}
 
 fn named(comm: &[u8], flow: Flow) -> Flow {
     let mut padded = [0; 16];

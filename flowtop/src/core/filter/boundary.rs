@@ -37,6 +37,8 @@ pub struct BoundaryError {
     right: String,
     /// What iftop prints before it goes on without the network; `None` where it would take it.
     pub warning: Option<String>,
+    /// The network that iftop takes in its place, if it takes one.
+    pub instead: Option<String>,
 }
 
 impl Boundary {
@@ -58,7 +60,9 @@ impl Boundary {
         let addr: Ipv4Addr = notation.address(addr)?;
         let mask = match behind.parse::<Ipv4Addr>() {
             Ok(mask) => mask.to_bits(),
-            Err(_) => ones_v4(notation.prefix_bits(behind)?),
+            // iftop reads nothing as 0.
+            Err(_) if behind.is_empty() => 0,
+            Err(_) => ones_v4(notation.prefix_bits(behind).map_err(|error| as_iftop(error, addr, behind))?),
         };
         notation.check_mask(mask.leading_ones() + mask.trailing_zeros() == 32, mask == 0)?;
         self.v4.push(Net::V4 { addr: addr.to_bits() & mask, mask });
@@ -93,6 +97,14 @@ impl Boundary {
             _ => Side::NotAcross,
         }
     }
+}
+
+/// The mask that iftop has before it reads one. It stays in force when the length is too large, and only then.
+const MASK_BEFORE: u8 = 24;
+
+fn as_iftop(error: BoundaryError, addr: Ipv4Addr, length: &str) -> BoundaryError {
+    let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
+    BoundaryError { instead: is_number.then(|| format!("{addr}/{MASK_BEFORE}")), ..error }
 }
 
 impl Side {
@@ -151,7 +163,7 @@ const V6: Notation<'static> = Notation {
 impl<'a> Notation<'a> {
     fn wrong(right: impl Into<String>, warning: Option<(&str, &str)>) -> BoundaryError {
         let warning = warning.map(|(what, about)| format!("{what}: {about}"));
-        BoundaryError { right: right.into(), warning }
+        BoundaryError { right: right.into(), warning, instead: None }
     }
 
     fn halves(&self) -> Result<(&'a str, &'a str), BoundaryError> {

@@ -7,6 +7,22 @@ use super::*;
 use crate::core::fixture::{
     ACCEPTED, CONNECTED, OLDER, flow as moved, heading, key, ledger_inside, ledger_of, sample,
 };
+use crate::core::parts::whole;
+
+/// The line without its end.
+fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: Option<&[&'static Column]>) -> String {
+    let line = whole(|out| super::report(heading, ledger, view, fields, out));
+    line.strip_suffix('\n').unwrap().to_owned()
+}
+
+fn grouped_report(
+    heading: &Heading<'_>,
+    ledger: &Ledger,
+    view: &View,
+    fields: Option<&[&'static str]>,
+) -> String {
+    whole(|out| super::grouped_report(heading, ledger, view, fields, out))
+}
 
 fn comm(name: &str) -> [u8; 16] {
     let mut comm = [0; 16];

@@ -2,15 +2,22 @@
 
 use std::ops::{Add, AddAssign};
 
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::pairs::Link;
 use crate::core::filter::Side;
-use crate::core::flow::{Role, Tuple};
+use crate::core::flow::{Role, Tuple, stays_on_host};
 use crate::core::owner::Seen;
 use crate::core::owner::users::Users;
 use crate::core::scope::{Scope, Subject, Verdict};
 use crate::core::window::{Bytes, Traffic};
+
+/// Every flow by its key. Dense, since each sample goes over all of them several times and looks up each: hashing must
+/// not cost more than counting.
+pub(super) type Flows = IndexMap<FlowKey, Entry, RandomState>;
 
 /// An amount of traffic, in bytes and in packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,9 +155,8 @@ impl Entry {
             Link::Left(_) => true,
             Link::Right(_) => false,
             Link::Alone => {
-                let tuple = Tuple::of(key);
-                let leads = || Role::of(self.flow.flags).leads(Role::Unknown, &tuple);
-                !tuple.stays_on_host() || self.side.is_left(leads())
+                let leads = || Role::of(self.flow.flags).leads(Role::Unknown, &Tuple::of(key));
+                !stays_on_host(key) || self.side.is_left(leads())
             }
         }
     }
@@ -207,7 +213,7 @@ impl Entry {
 
     /// Whether both ends are known to be on this host.
     pub(in crate::core) fn is_on_host(&self, key: &FlowKey) -> bool {
-        self.peer().is_some() || Tuple::of(key).stays_on_host()
+        self.peer().is_some() || stays_on_host(key)
     }
 
     /// Takes what the newest sample has added into the flow's own count, as far as it counts. Returns that, and what

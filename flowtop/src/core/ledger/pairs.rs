@@ -10,7 +10,8 @@ use std::collections::HashSet;
 
 use flowtop_common::FlowKey;
 
-use super::{Entry, Flows};
+use super::Entry;
+use super::entry::Flows;
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple};
 

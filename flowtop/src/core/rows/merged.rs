@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
+use foldhash::fast::RandomState;
+
 use super::{Rank, Row, arrange, connections};
 use crate::core::ledger::{Entry, Ledger};
 use crate::core::owner::{Seen, why};
@@ -154,11 +156,11 @@ pub fn rows(ledger: &Ledger, view: &View, host_text: impl Fn(Host) -> String) ->
     arrange(ranked.collect(), view.limit, |row| row.ends)
 }
 
-type Sums = HashMap<Ends, (Rates, Bytes)>;
+type Sums = HashMap<Ends, (Rates, Bytes), RandomState>;
 
 fn merge(ledger: &Ledger, grouping: Grouping) -> Sums {
     // At most one each: growing step by step would cost more than the merging.
-    let mut sums = Sums::with_capacity(ledger.entries().size_hint().0);
+    let mut sums = Sums::with_capacity_and_hasher(ledger.entries().size_hint().0, RandomState::default());
     for row in connections(ledger) {
         add(&mut sums, Ends::new(&row, grouping), row.rates, row.bytes);
     }

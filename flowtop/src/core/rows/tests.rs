@@ -73,7 +73,20 @@ fn equal_rows_are_in_the_order_of_their_identity() {
     assert_eq!(ids(&ledger_of(&[sample(2, &flows)]), Sort::Last2s, None), [3, 5, 7]);
 }
 
+fn rank() -> impl Strategy<Value = Rank> {
+    let host = prop_oneof![Just(String::new()), "[ab\\x00é]{0,12}"];
+    let amount = prop_oneof![0..3_u64, Just(u64::MAX)];
+    (host, prop::array::uniform7(amount)).prop_map(|(host, amounts)| Rank { host, amounts: Reverse(amounts) })
+}
+
 proptest! {
+    #[test]
+    fn what_leads_a_rank_agrees_with_it(ranks in prop::collection::vec(rank(), 1..20)) {
+        let mut ranked: Vec<_> = ranks.iter().zip(Rank::leading(ranks.iter())).collect();
+        ranked.sort();
+        prop_assert!(ranked.is_sorted_by_key(|(_, leading)| *leading));
+    }
+
     #[test]
     fn the_order_is_the_same_however_the_flows_came(
         bytes in prop::collection::vec((0..3_u64, 0..3_u64), 1..40),

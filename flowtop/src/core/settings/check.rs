@@ -25,8 +25,8 @@ pub fn check(name: &str, text: &str) -> Result<(), Wrong> {
         }),
         "screen-filter" => Regex::new(text).map(|_| ()).map_err(|_| Wrong {
             right: "give a regular expression, as ^10[.]|:443".to_owned(),
-            pointer: None,
             warning: Some("Invalid regexp".to_owned()),
+            ..Wrong::default()
         }),
         _ => Ok(()),
     }
@@ -35,11 +35,11 @@ pub fn check(name: &str, text: &str) -> Result<(), Wrong> {
 /// iftop ends at a filter that is not right.
 #[must_use]
 pub fn in_filter(error: &FilterError, text: &str) -> Wrong {
-    Wrong { right: error.to_string(), pointer: Some(error.pointer(text)), warning: None }
+    Wrong { right: error.to_string(), pointer: Some(error.pointer(text)), ..Wrong::default() }
 }
 
 impl From<BoundaryError> for Wrong {
     fn from(error: BoundaryError) -> Self {
-        Self { right: error.to_string(), pointer: None, warning: error.warning }
+        Self { right: error.to_string(), pointer: None, warning: error.warning, instead: error.instead }
     }
 }

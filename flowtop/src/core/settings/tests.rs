@@ -180,15 +180,17 @@ fn a_bad_line_is_named_by_file_and_number() {
 fn another_module_can_judge_a_text() {
     let check = |name: &str, text: &str| {
         let warning = Some(format!("Could not parse net/mask: {text}"));
-        let wrong = Wrong { right: "give an address".to_owned(), warning, pointer: None };
-        if name == "net" && !text.contains('/') { Err(wrong) } else { Ok(()) }
+        let instead = (text == "a/9").then(|| "a/2".to_owned());
+        let wrong = Wrong { right: "give an address".to_owned(), warning, instead, pointer: None };
+        if name == "net" && !text.ends_with('8') { Err(wrong) } else { Ok(()) }
     };
-    let nets = [assigned("net", &["10/8", "abc"], Origin::Flag("--net".to_owned())), flag("filter", "abc")];
+    let nets =
+        [assigned("net", &["10/8", "abc", "a/9"], Origin::Flag("--net".to_owned())), flag("filter", "abc")];
     let strict = Settings::resolve(&nets, &Reading { lenient: false, check: &check });
     assert_eq!(strict.unwrap_err().to_string(), "invalid value \"abc\" for --net: give an address");
     let (settings, warnings) = Settings::resolve(&nets, &Reading { lenient: true, check: &check }).unwrap();
-    assert_eq!(settings.net.value, ["10/8"]);
-    assert_eq!(warnings, ["Could not parse net/mask: abc"]);
+    assert_eq!(settings.net.value, ["10/8", "a/2"]);
+    assert_eq!(warnings, ["abc", "a/9"].map(|text| format!("Could not parse net/mask: {text}")));
 }
 
 #[test]

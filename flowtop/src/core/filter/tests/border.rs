@@ -48,6 +48,16 @@ fn mistakes_are_errors() {
     let table = [
         ("10.0.0.0", "give it a mask, as in 10.0.0.0/8", Some("Could not parse net/mask: 10.0.0.0")),
         ("10.0.0.0/33", "give a mask of 1 to 32 bits, as in 10.0.0.0/8", Some("Invalid netmask length: 33")),
+        (
+            "10.0.0.0/99999999999",
+            "give a mask of 1 to 32 bits, as in 10.0.0.0/8",
+            Some("Invalid netmask length: 99999999999"),
+        ),
+        (
+            "10.0.0.0/",
+            "give a longer mask: everything is inside of this one, so nothing crosses its border",
+            None,
+        ),
         ("10.0.0.0/+8", "give a mask of 1 to 32 bits, as in 10.0.0.0/8", Some("Invalid netmask: 10.0.0.0")),
         ("10.0.0.0/8/9", "give a mask of 1 to 32 bits, as in 10.0.0.0/8", Some("Invalid netmask: 10.0.0.0")),
         (
@@ -80,6 +90,9 @@ fn mistakes_are_errors() {
     for (text, right, warning) in table {
         let error = Boundary::default().add_v4(text).expect_err(text);
         assert_eq!((error.to_string().as_str(), error.warning.as_deref()), (right, warning), "{text}");
+        // iftop keeps the mask that it had.
+        let instead = warning.is_some_and(|warning| warning.contains("length")).then_some("10.0.0.0/24");
+        assert_eq!(error.instead.as_deref(), instead, "{text}");
     }
 }
 

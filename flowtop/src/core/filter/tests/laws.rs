@@ -13,6 +13,7 @@ use crate::core::fixture;
 use crate::core::flow::Tuple;
 use crate::core::json;
 use crate::core::ledger::Ledger;
+use crate::core::parts::whole;
 use crate::core::view::View;
 use crate::core::wire::Sample;
 
@@ -226,7 +227,7 @@ proptest! {
             ledger.set_scope(Some(Box::new(filter.clone())));
             ledger.apply(&Sample::default());
             ledger.apply(&fixture::sample(1, flows));
-            json::report(&fixture::heading(), &ledger, &View::default(), None)
+            whole(|out| json::report(&fixture::heading(), &ledger, &View::default(), None, out))
         };
         let mirrored = tuples.iter().flat_map(|&tuple| [tuple, tuple.mirror()]);
         let one_family = mirrored.filter(|tuple| tuple.local.is_ipv4() == tuple.remote.is_ipv4());

@@ -1,0 +1,94 @@
+//! The value of a field, as each machine format writes it: ten thousands of rows have dozens of them.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::core::number::{write_address, write_integer};
+
+/// The value of a field. In JSON it is what it is, in CSV its text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// Not known.
+    Null,
+    /// Yes or no.
+    Bool(bool),
+    /// A count.
+    Integer(u64),
+    /// A rate or a time.
+    Number(f64),
+    /// One of a few words.
+    Word(&'static str),
+    /// Text from outside.
+    Text(String),
+    /// An address.
+    Address(IpAddr),
+}
+
+impl Value {
+    /// Plain text; empty for what is not known.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text);
+        text
+    }
+
+    /// [`Self::text`] at the end of `out`.
+    pub fn write_text(&self, out: &mut String) {
+        match self {
+            Self::Null => {}
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Integer(value) => write_integer(out, *value),
+            Self::Number(value) => write_plain(out, *value),
+            Self::Word(value) => out.push_str(value),
+            Self::Text(value) => out.push_str(value),
+            Self::Address(value) => write_address(out, *value),
+        }
+    }
+
+    /// In JSON, at the end of `out`, as `serde_json` writes it, but faster. What is no number there is null.
+    #[expect(clippy::missing_panics_doc, reason = "text is always JSON")]
+    pub fn write_json(&self, out: &mut String) {
+        match self {
+            Self::Number(value) if value.is_finite() => {
+                out.push_str(zmij::Buffer::new().format_finite(*value));
+            }
+            Self::Null | Self::Number(_) => out.push_str("null"),
+            Self::Text(text) if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') => {
+                out.push_str(&serde_json::to_string(text).expect("text is JSON"));
+            }
+            Self::Bool(_) | Self::Integer(_) => self.write_text(out),
+            Self::Word(_) | Self::Text(_) | Self::Address(_) => {
+                out.push('"');
+                self.write_text(out);
+                out.push('"');
+            }
+        }
+    }
+}
+
+/// Without an exponent and without a fraction that is 0, as `{}`, but faster.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
+#[expect(clippy::float_cmp, reason = "whether it is whole is a question of equality")]
+fn write_plain(out: &mut String, value: f64) {
+    // In these ranges the one writes no exponent and the other is exact.
+    match value {
+        0.0..1e15 if value as u64 as f64 == value && value.is_sign_positive() => {
+            write_integer(out, value as u64);
+        }
+        1e-3..1e15 => out.push_str(zmij::Buffer::new().format_finite(value)),
+        // Writing to a string does not fail.
+        _ => {
+            let _ = write!(out, "{value}");
+        }
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Integer(value.into())
+    }
+}

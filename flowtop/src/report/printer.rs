@@ -1,0 +1,194 @@
+//! Reports in their format on stdout, each flushed, and what is said around them. What is printed is made in `core`.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anyhow::{Context as _, Result};
+use tokio::time::Instant;
+
+use crate::Usage;
+use crate::aside;
+use crate::cli::TopArgs;
+use crate::core::column::{self, Column, Who};
+use crate::core::interface::Chosen;
+use crate::core::ledger::Ledger;
+use crate::core::names::{Names, NoNames};
+use crate::core::parts::Parts;
+use crate::core::rows::grouped;
+use crate::core::settings::{Settings, choice::Format};
+use crate::core::view::View;
+use crate::core::{csv, json, text, top};
+use crate::interfaces;
+use crate::names::Resolver;
+
+/// tcptop's way to report.
+#[derive(Debug)]
+pub struct Top {
+    reports: top::Reports,
+    /// Reports until the end; `None` for no end.
+    pub(super) count: Option<u32>,
+    has_summary: bool,
+    clears: bool,
+}
+
+impl Top {
+    /// As it was typed.
+    #[must_use]
+    pub fn of(args: &TopArgs) -> Self {
+        let clears = !args.noclear && io::stdout().is_terminal();
+        Self { reports: top::Reports::default(), count: args.count, has_summary: !args.nosummary, clears }
+    }
+
+    fn report(&mut self, ledger: &Ledger, limit: Option<usize>, who: Who<'_>) -> String {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let summary = || format!("{} loadavg: {}", jiff::Zoned::now().strftime("%H:%M:%S"), load.trim_end());
+        let summary = self.has_summary.then(summary);
+        let report = self.reports.report(ledger, limit, who, summary.as_deref());
+        if self.clears { format!("\x1b[H\x1b[2J{report}") } else { report }
+    }
+}
+
+/// The fields of a machine format.
+enum Fields {
+    /// Of connections; `None` for all.
+    Flows(Option<Vec<&'static Column>>),
+    /// Of the rows of `--by`.
+    Groups(Vec<&'static str>),
+}
+
+impl Fields {
+    fn of(settings: &Settings) -> Result<Self, String> {
+        let (names, by) = (settings.fields.value.join(","), settings.by.value);
+        match (by.is_some(), names.is_empty()) {
+            (true, true) => Ok(Self::Groups(grouped::fields(&by))),
+            (true, false) => grouped::parse_fields(&by, &names).map(Self::Groups),
+            (false, true) => Ok(Self::Flows(None)),
+            (false, false) => {
+                column::parse(&names).map(Some).map(Self::Flows).map_err(|unknown| unknown.to_string())
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        match self {
+            Self::Flows(None) => column::names(),
+            Self::Flows(Some(columns)) => columns.iter().map(|column| column.name).collect(),
+            Self::Groups(names) => names.clone(),
+        }
+    }
+}
+
+/// Writes reports in their format, each flushed, and what is said around them.
+pub(super) struct Printer {
+    pub(super) format: Format,
+    reports: text::Reports,
+    /// Instead of iftop's.
+    top: Option<Top>,
+    limit: Option<usize>,
+    fields: Fields,
+    header: bool,
+    host: String,
+    pub(super) interfaces: Chosen,
+    /// Started when a name is wanted for the first time.
+    resolver: Option<Resolver>,
+    /// Whether a line that does not end stands on stderr.
+    progress_shown: bool,
+}
+
+impl Printer {
+    pub(super) fn new(settings: &Settings, top: Option<Top>) -> Result<Self> {
+        let all = interfaces::read().context("cannot list the network interfaces")?;
+        Ok(Self {
+            format: settings.format.value,
+            reports: text::Reports::default(),
+            top,
+            limit: settings.limit.value.map_or(Some(top::ROWS), |_| settings.rows()),
+            fields: Fields::of(settings).map_err(Usage)?,
+            header: !settings.no_header.value,
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            interfaces: Chosen::new(&all, &settings.interface.value)?,
+            resolver: None,
+            progress_shown: false,
+        })
+    }
+
+    /// What stands before the first report.
+    pub(super) fn introduce(&mut self) -> Result<()> {
+        match self.format {
+            Format::Text if self.top.is_some() => Ok(()),
+            Format::Text => {
+                aside::say(&self.interfaces.introduction());
+                self.say(&text::listening_on(&self.interfaces.names()))
+            }
+            Format::Csv if self.header => self.say(&csv::header(&self.fields.names())),
+            Format::Csv | Format::Json => Ok(()),
+        }
+    }
+
+    pub(super) fn report(&mut self, ledger: &Ledger, view: &View, hooks: &str, who: Who<'_>) -> Result<()> {
+        if self.format == Format::Text {
+            let report = self.text(ledger, view, who)?;
+            return self.say(&report);
+        }
+        self.end_progress();
+        let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let heading = json::Heading { time: &time, host: &self.host, hooks, who };
+        to_stdout(|out| match (self.format, &self.fields) {
+            (Format::Json, Fields::Flows(fields)) => {
+                json::report(&heading, ledger, view, fields.as_deref(), out);
+            }
+            (Format::Json, Fields::Groups(fields)) => {
+                json::grouped_report(&heading, ledger, view, Some(fields), out);
+            }
+            (_, Fields::Flows(Some(fields))) => csv::report(&heading, ledger, view, fields, out),
+            (_, Fields::Flows(None)) => {
+                csv::report(&heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>(), out);
+            }
+            (_, Fields::Groups(fields)) => {
+                out.row().push_str(&csv::grouped_report(&heading, ledger, view, fields));
+            }
+        })
+    }
+
+    fn text(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) -> Result<String> {
+        if let Some(top) = self.top.as_mut().filter(|_| !view.by.is_some()) {
+            return Ok(top.report(ledger, self.limit, who));
+        }
+        if self.resolver.is_none() && (view.host_names || view.service_names) {
+            self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
+        }
+        let names = self.resolver.as_ref().map_or(&NoNames as &dyn Names, |resolver| resolver);
+        Ok(self.reports.report(ledger, view, names, who))
+    }
+
+    /// Writes to stdout, at once.
+    pub(super) fn say(&mut self, text: &str) -> Result<()> {
+        self.end_progress();
+        to_stdout(|out| out.row().push_str(text))
+    }
+
+    fn end_progress(&mut self) {
+        if std::mem::take(&mut self.progress_shown) {
+            aside::say("\r\x1b[K");
+        }
+    }
+
+    /// How long it takes to the only report, for somebody who watches.
+    pub(super) fn progress(&mut self, end: Option<Instant>) {
+        let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
+        let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
+        aside::say(&format!("\r\x1b[Kflowtop: {left_s:.0} s left"));
+        self.progress_shown = true;
+    }
+}
+
+/// Writes parts to stdout, at once. After one that could not be written, the others are not.
+fn to_stdout(write: impl FnOnce(&mut Parts<'_>)) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let mut outcome = Ok(());
+    write(&mut Parts::new(&mut |part| {
+        if outcome.is_ok() {
+            outcome = stdout.write_all(part.as_bytes());
+        }
+    }));
+    outcome.and_then(|()| stdout.flush()).context("cannot write the report")
+}
