@@ -50,6 +50,9 @@ pub struct Options {
     /// Succeed although a kernel could not be fetched
     #[arg(long)]
     allow_missing: bool,
+    /// More arguments for flowtop-live, such as `--repeat 20`
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    suite: Vec<String>,
 }
 
 impl Options {
@@ -63,6 +66,7 @@ impl Options {
             timeout: LIMIT_SECS,
             jobs: default_jobs(),
             allow_missing: false,
+            suite: Vec::new(),
         }
     }
 }
@@ -182,7 +186,12 @@ fn initramfs(options: &Options, programs: &Programs, kernel: &Kernel) -> Result<
 fn arguments(options: &Options) -> impl Iterator<Item = String> {
     let hooks = options.hooks.iter().flat_map(|plans| ["--hooks".to_owned(), plans.clone()]);
     let case = options.case.iter().flat_map(|text| ["--case".to_owned(), text.clone()]);
-    GUEST_ARGUMENTS.iter().map(|&argument| argument.to_owned()).chain(hooks).chain(case)
+    GUEST_ARGUMENTS
+        .iter()
+        .map(|&argument| argument.to_owned())
+        .chain(hooks)
+        .chain(case)
+        .chain(options.suite.iter().cloned())
 }
 
 fn lines(items: impl Iterator<Item = String>) -> String {

@@ -26,6 +26,8 @@ pub struct Options {
     pub plans: Plans,
     /// Only cases whose name contains this.
     pub case: Option<String>,
+    /// Times that each plan runs the cases, for what fails rarely.
+    pub repeat: u32,
     /// Print the table of cases and end.
     pub list: bool,
     /// After the plans, run a few cases with ftrace switched off.
@@ -44,6 +46,7 @@ impl Default for Options {
             flowtop: None,
             plans: Plans::Available,
             case: None,
+            repeat: 1,
             list: false,
             without_ftrace: false,
             short_connections: 50_000,
@@ -68,6 +71,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--flowtop" => options.flowtop = Some(value()?.into()),
             "--hooks" => options.plans = plans(&value()?)?,
             "--case" => options.case = Some(value()?),
+            "--repeat" => options.repeat = number(&flag, &value()?)?,
             "--list" => options.list = true,
             "--dry-run" => dry_run = true,
             "--without-ftrace" => options.without_ftrace = true,

@@ -91,7 +91,8 @@ fn setting(options: &Options, plan: &str, expected_hooks: Option<String>) -> Set
 
 fn selected(options: &Options) -> Vec<&'static Case> {
     let wanted = options.case.as_deref().unwrap_or_default();
-    cases::all().filter(|case| case.name.contains(wanted)).collect()
+    let round = || cases::all().filter(|case| case.name.contains(wanted));
+    (0..options.repeat).flat_map(|_| round()).collect()
 }
 
 /// Runs the cases on one plan. `label` names the plan in the lines.
