@@ -284,6 +284,8 @@ indexed! {
     FreeMask = "mask of the ring of free slots",
     /// Elements of the cache by cookie less one, or 0 where programs cannot give a socket its cookie (Linux 5.12).
     CookieMask = "mask of the cache by cookie",
+    /// Microseconds between two looks at the owner of a flow and at TCP's own counters.
+    LookUs = "time between two looks at a socket",
     /// BTF type number of `struct tcp_sock`.
     TcpSock = "type of a TCP socket",
     /// The bit of [`Field::KernSock`].

@@ -17,9 +17,6 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// Uses of a socket that are each looked at: it may pass from the process that accepted it to the one that serves it.
 const FIRST_USES: u32 = 16;
 
-/// How long the owner and TCP's own counters may be out of date, in microseconds.
-const LOOK_US: u64 = 250_000;
-
 /// Whether it is time to look at more than the bytes. To do so costs more than all the counting, so at the first uses,
 /// and then again when TCP's clock of the socket says that the last look is long ago.
 #[inline(always)]
@@ -28,7 +25,7 @@ pub fn is_due<A: Access>(sk: &Socket<A>, flow: &mut Flow) -> bool {
         flow.uses += 1;
         return true;
     }
-    sk.tcp::<u64>(Field::TcpMstamp).wrapping_sub(flow.last_us) >= LOOK_US
+    sk.tcp::<u64>(Field::TcpMstamp).wrapping_sub(flow.last_us) >= constant(Constant::LookUs)
 }
 
 /// Books the current process as the owner of the flow, if it is not already. To be called in process context only:

@@ -2,7 +2,7 @@
 
 use crate::{
     bpf::{self, load, probe},
-    core::plan::{self, Hooks},
+    core::plan::{self, Demand, Hooks},
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
 
 fn try_plan(hooks: Hooks, host: &probe::Host, max_flows: u32) -> Tried {
     let plan = plan::plan(host.facts, hooks);
-    let reason = match bpf::attempt(&plan, host, max_flows) {
+    let reason = match bpf::attempt(&plan, host, Demand::of(max_flows)) {
         Ok(Ok(_)) => None,
         Ok(Err(reason)) => Some(reason),
         Err(error) => Some(format!("{error:#}")),

@@ -6,6 +6,8 @@ use flowtop_common::{Admission, FlowKey};
 use crate::bpf::{Live, now_ns};
 use crate::core::demo::{self, Demo};
 use crate::core::ledger::Ledger;
+use crate::core::number::Unit;
+use crate::core::plan::Demand;
 use crate::core::settings::Settings;
 use crate::core::wire::Sample;
 
@@ -27,8 +29,9 @@ impl Source {
         if demo {
             return Ok(Self::Demo(Demo::new(now_ns())));
         }
-        let (hooks, max_flows) = (settings.hooks.value.wanted(), settings.max_flows.value.0);
-        Live::start_for(hooks, max_flows, admission).map(Self::Live)
+        let demand = Demand::of(settings.max_flows.value.0);
+        let demand = if settings.unit.value == Unit::Packets { demand.for_packets() } else { demand };
+        Live::start_for(settings.hooks.value.wanted(), demand, admission).map(Self::Live)
     }
 
     /// The name of the hook plan.

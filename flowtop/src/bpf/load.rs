@@ -3,7 +3,7 @@
 use super::probe::Host;
 use crate::core::{
     link::{Cast, Link},
-    plan::{Attach, Plan, Program},
+    plan::{Attach, Demand, Plan, Program},
 };
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -73,11 +73,12 @@ fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
 ///
 /// # Errors
 /// The step that was refused, and why.
-pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
+pub fn load(plan: &Plan, host: &Host, demand: Demand) -> Result<Ebpf, Refused> {
+    let max_flows = demand.max_flows;
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
     let mut object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
-    let link = Link { offsets: &host.offsets, constants: constants(plan, host, max_flows), cast: plan.cast };
+    let link = Link { offsets: &host.offsets, constants: constants(plan, host, demand), cast: plan.cast };
     link.apply(&mut object).map_err(|error| Refused::Everywhere(error.to_string()))?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&host.btf))
@@ -101,7 +102,8 @@ pub fn load(plan: &Plan, host: &Host, max_flows: u32) -> Result<Ebpf, Refused> {
 }
 
 /// What the programs are told, in the order of [`Constant`].
-fn constants(plan: &Plan, host: &Host, max_flows: u32) -> [u32; Constant::COUNT] {
+fn constants(plan: &Plan, host: &Host, demand: Demand) -> [u32; Constant::COUNT] {
+    let Demand { max_flows, look_us } = demand;
     let tcp_sock_id = match plan.cast {
         Cast::Helper => 0,
         Cast::Kfunc { tcp_sock_id, .. } => tcp_sock_id,
@@ -114,6 +116,7 @@ fn constants(plan: &Plan, host: &Host, max_flows: u32) -> [u32; Constant::COUNT]
         (Constant::SlotCount, slot_count(max_flows)),
         (Constant::FreeMask, ring_size(max_flows) - 1),
         (Constant::CookieMask, cookies(plan, max_flows) - 1),
+        (Constant::LookUs, look_us),
         (Constant::TcpSock, tcp_sock_id),
         (Constant::KernSockMask, host.kern_sock_mask),
     ] {

@@ -13,7 +13,7 @@ pub mod sys;
 use crate::core::{
     ledger::Ledger,
     link::Cast,
-    plan::{self, Hooks, Plan},
+    plan::{self, Demand, Hooks, Plan},
     wire::Sample,
 };
 use anyhow::{Context as _, Result, bail};
@@ -68,7 +68,7 @@ impl Live {
     /// # Errors
     /// As there.
     pub fn start(wanted: Option<Hooks>, max_flows: u32) -> Result<Self> {
-        Self::start_for(wanted, max_flows, &Admission::default())
+        Self::start_for(wanted, Demand::of(max_flows), &Admission::default())
     }
 
     /// Starts counting with the first plan that loads, attaches and passes the self-check. Flows that do not meet the
@@ -76,12 +76,12 @@ impl Live {
     ///
     /// # Errors
     /// Missing rights, a kernel without type information, or no plan that works.
-    pub fn start_for(wanted: Option<Hooks>, max_flows: u32, admission: &Admission) -> Result<Self> {
+    pub fn start_for(wanted: Option<Hooks>, demand: Demand, admission: &Admission) -> Result<Self> {
         probe::require_rights()?;
         let host = probe::host()?;
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
-            match attempt(&plan, &host, max_flows)? {
+            match attempt(&plan, &host, demand)? {
                 Ok(Loaded { mut ebpf, reader, iterator, holders, plan }) => {
                     // Behind the self-check, whose flows nobody asked for.
                     read::admit(&mut ebpf, admission)?;
@@ -161,18 +161,18 @@ pub struct Loaded {
 /// When programs are attached and do not count, it may be that sockets give them no storage (Linux 7 on a processor
 /// without cmpxchg16b); then the same hooks with a table may do. When the verifier does not accept them, it may be
 /// for the kernel function that they call; then a helper may do.
-pub fn attempt(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded, String>> {
+pub fn attempt(plan: &Plan, host: &Host, demand: Demand) -> Result<Result<Loaded, String>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
-    match attempt_once(plan, host, max_flows)? {
+    match attempt_once(plan, host, demand)? {
         Err(Failure::NotVerified(reason)) if plan.cast != Cast::Helper => {
             let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };
-            Ok(attempt_once(&with_helper, host, max_flows)?.map_err(|_| reason))
+            Ok(attempt_once(&with_helper, host, demand)?.map_err(|_| reason))
         }
         Err(Failure::Silent(reason)) if plan.store == store::SOCKET => {
             let with_table = Plan { store: store::HASH, ..plan.clone() };
-            Ok(attempt_once(&with_table, host, max_flows)?.map_err(|_| reason))
+            Ok(attempt_once(&with_table, host, demand)?.map_err(|_| reason))
         }
         result => Ok(result.map_err(Failure::reason)),
     }
@@ -195,8 +195,8 @@ impl Failure {
     }
 }
 
-fn attempt_once(plan: &Plan, host: &Host, max_flows: u32) -> Result<Result<Loaded, Failure>> {
-    let mut ebpf = match load::load(plan, host, max_flows) {
+fn attempt_once(plan: &Plan, host: &Host, demand: Demand) -> Result<Result<Loaded, Failure>> {
+    let mut ebpf = match load::load(plan, host, demand) {
         Ok(ebpf) => ebpf,
         Err(Refused::Here(reason)) => return Ok(Err(Failure::Refused(reason))),
         Err(Refused::ByVerifier(reason)) => return Ok(Err(Failure::NotVerified(reason))),

@@ -152,7 +152,7 @@ pub const ALL: &[Column] = &[
     }),
     column("cgroup_id", "integer?", "Cgroup v2 id of the process", |s| known(s.row.entry.owner().cgroup_id)),
     shared("age_s", "number?", "Seconds since the connection was opened", age_s),
-    column("idle_s", "number?", "Seconds since the last segment", idle_s),
+    column("idle_s", "number?", "Seconds since the last segment, up to a second too many", idle_s),
     column("owner", "text", "`process` or `kernel`; or `unused`, `closed`, `unattributed`: see below", |s| {
         Value::Word(why(s.row.entry))
     }),

@@ -61,6 +61,30 @@ pub struct Program {
     pub attach: Attach,
 }
 
+/// What is asked of the kernel side, whatever the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Flows that have an entry of their own at a time.
+    pub max_flows: u32,
+    /// Microseconds between two looks at the owner of a flow and at TCP's own counters, among them its packets. A look
+    /// costs as much as several events.
+    pub look_us: u32,
+}
+
+impl Demand {
+    /// As fresh as a screen that is drawn once a second.
+    #[must_use]
+    pub const fn of(max_flows: u32) -> Self {
+        Self { max_flows, look_us: 1_000_000 }
+    }
+
+    /// Packets are right to a twentieth of the shortest window.
+    #[must_use]
+    pub const fn for_packets(self) -> Self {
+        Self { look_us: 100_000, ..self }
+    }
+}
+
 /// Everything that `bpf::load` needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
