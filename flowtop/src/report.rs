@@ -87,7 +87,7 @@ pub fn run(
     let reports_left = top.as_ref().and_then(|top| top.count);
     let printer = Printer::new(settings, top)?;
     let known = Knowledge::new(settings, &filter)?;
-    let admission = filter.pushdown().admission();
+    let admission = who::admission(settings, &printer.interfaces, &filter)?;
     let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
     let source = Source::start(settings, &admission, demo)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
