@@ -1,0 +1,176 @@
+//! Reports in their format, each flushed to stdout, and what is said around them.
+
+use super::Top;
+use crate::{
+    Usage, aside,
+    core::{
+        column::{self, Column, Who},
+        csv,
+        interface::Chosen,
+        json,
+        ledger::Ledger,
+        names::{Names, NoNames},
+        rows::grouped,
+        settings::{Settings, choice::Format},
+        text, top,
+        view::View,
+    },
+    interfaces,
+    names::Resolver,
+};
+use anyhow::{Context as _, Result};
+use std::io::{self, IsTerminal as _, Write as _};
+use tokio::time::Instant;
+
+/// The fields of a machine format.
+enum Fields {
+    /// Of connections; `None` for all.
+    Flows(Option<Vec<&'static Column>>),
+    /// Of the rows of `--by`.
+    Groups(Vec<&'static str>),
+}
+
+impl Fields {
+    fn of(settings: &Settings) -> Result<Self, String> {
+        let (names, by) = (settings.fields.value.join(","), settings.by.value);
+        match (by.is_some(), names.is_empty()) {
+            (true, true) => Ok(Self::Groups(grouped::fields(&by))),
+            (true, false) => grouped::parse_fields(&by, &names).map(Self::Groups),
+            (false, true) => Ok(Self::Flows(None)),
+            (false, false) => {
+                column::parse(&names).map(Some).map(Self::Flows).map_err(|unknown| unknown.to_string())
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        match self {
+            Self::Flows(None) => column::names(),
+            Self::Flows(Some(columns)) => columns.iter().map(|column| column.name).collect(),
+            Self::Groups(names) => names.clone(),
+        }
+    }
+}
+
+/// Writes reports in their format, each flushed, and what is said around them.
+pub(super) struct Printer {
+    pub(super) format: Format,
+    reports: text::Reports,
+    /// Instead of iftop's.
+    top: Option<Top>,
+    limit: Option<usize>,
+    fields: Fields,
+    header: bool,
+    host: String,
+    pub(super) interfaces: Chosen,
+    /// Started when a name is wanted for the first time.
+    resolver: Option<Resolver>,
+    /// Whether a line that does not end stands on stderr.
+    progress_shown: bool,
+}
+
+impl Printer {
+    pub(super) fn new(settings: &Settings, top: Option<Top>) -> Result<Self> {
+        let all = interfaces::read().context("cannot list the network interfaces")?;
+        Ok(Self {
+            format: settings.format.value,
+            reports: text::Reports::default(),
+            top,
+            limit: settings.limit.value.map_or(Some(top::ROWS), |_| settings.rows()),
+            fields: Fields::of(settings).map_err(Usage)?,
+            header: !settings.no_header.value,
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            interfaces: Chosen::new(&all, &settings.interface.value)?,
+            resolver: None,
+            progress_shown: false,
+        })
+    }
+
+    /// What stands before the first report.
+    pub(super) fn introduce(&mut self) -> Result<()> {
+        match self.format {
+            Format::Text if self.top.is_some() => Ok(()),
+            Format::Text => {
+                aside::say(&self.interfaces.introduction());
+                self.say(&text::listening_on(&self.interfaces.names()))
+            }
+            Format::Csv if self.header => self.say(&csv::header(&self.fields.names())),
+            Format::Csv | Format::Json => Ok(()),
+        }
+    }
+
+    pub(super) fn report(&mut self, ledger: &Ledger, view: &View, hooks: &str, who: Who<'_>) -> Result<()> {
+        let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let heading = json::Heading { time: &time, host: &self.host, hooks, who };
+        let report = match (self.format, &self.fields) {
+            (Format::Text, _) => self.text(ledger, view, who)?,
+            (Format::Json, Fields::Flows(fields)) => {
+                json::report(&heading, ledger, view, fields.as_deref()) + "\n"
+            }
+            (Format::Json, Fields::Groups(fields)) => {
+                json::grouped_report(&heading, ledger, view, Some(fields)) + "\n"
+            }
+            (Format::Csv, Fields::Flows(Some(fields))) => csv::report(&heading, ledger, view, fields),
+            (Format::Csv, Fields::Flows(None)) => {
+                csv::report(&heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>())
+            }
+            (Format::Csv, Fields::Groups(fields)) => csv::grouped_report(&heading, ledger, view, fields),
+        };
+        self.say(&report)
+    }
+
+    fn text(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) -> Result<String> {
+        if let Some(top) = self.top.as_mut().filter(|_| !view.by.is_some()) {
+            return Ok(top.report(ledger, self.limit, who));
+        }
+        self.resolve(view)?;
+        let names = self.resolver.as_ref().map_or(&NoNames as &dyn Names, |resolver| resolver);
+        Ok(self.reports.report(ledger, view, names, who))
+    }
+
+    /// Starts to look names up when the first one is wanted.
+    fn resolve(&mut self, view: &View) -> Result<()> {
+        if self.resolver.is_none() && (view.host_names || view.service_names) {
+            self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
+        }
+        Ok(())
+    }
+
+    /// Asks for the names that a report of now would have, so that they are there when it is due.
+    pub(super) fn ask_names(&mut self, ledger: &Ledger, view: &View) -> Result<()> {
+        if self.format == Format::Text && self.top.is_none() {
+            self.resolve(view)?;
+            if let Some(resolver) = &self.resolver {
+                text::ask_names(ledger, view, resolver);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes to stdout, at once.
+    pub(super) fn say(&mut self, text: &str) -> Result<()> {
+        self.clear_progress();
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write the report")
+    }
+
+    /// A line on stderr.
+    pub(super) fn note(&mut self, text: &str) {
+        self.clear_progress();
+        aside::say(&format!("flowtop: {text}\n"));
+    }
+
+    fn clear_progress(&mut self) {
+        if std::mem::take(&mut self.progress_shown) {
+            aside::say("\r\x1b[K");
+        }
+    }
+
+    /// How long it takes to the only report, for somebody who watches.
+    pub(super) fn progress(&mut self, end: Option<Instant>) {
+        let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
+        let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
+        aside::say(&format!("\r\x1b[Kflowtop: {left_s:.0} s left"));
+        self.progress_shown = true;
+    }
+}
