@@ -18,21 +18,21 @@ const QUESTION_END: usize = 4;
 const HEADER: usize = 12;
 
 /// Answers questions until nobody asks any more, and says so each time.
-fn answer(mut asker: TcpStream, answered: &Sender<()>) -> io::Result<()> {
+fn serve(mut client: TcpStream, answered: &Sender<()>) -> io::Result<()> {
     loop {
         let mut length = [0; 2];
-        asker.read_exact(&mut length)?;
-        let mut question = vec![0; u16::from_be_bytes(length).into()];
-        asker.read_exact(&mut question)?;
-        let name_end = HEADER + question[HEADER..].iter().position(|byte| *byte == 0).unwrap() + 1;
-        let asked = &question[HEADER..name_end + QUESTION_END];
+        client.read_exact(&mut length)?;
+        let mut message = vec![0; u16::from_be_bytes(length).into()];
+        client.read_exact(&mut message)?;
+        let name_end = HEADER + message[HEADER..].iter().position(|byte| *byte == 0).unwrap() + 1;
+        let question = &message[HEADER..name_end + QUESTION_END];
         // A recursive answer with one question and one record: PTR, IN, 60 s, and the name asked for by reference.
-        let mut message = [&question[..2], b"\x81\x80\0\x01\0\x01\0\0\0\0", asked].concat();
-        message.extend_from_slice(b"\xc0\x0c\0\x0c\0\x01\0\0\0\x3c\0");
-        message.push(u8::try_from(NAME_ON_THE_WIRE.len()).unwrap());
-        message.extend_from_slice(NAME_ON_THE_WIRE);
-        asker.write_all(&u16::try_from(message.len()).unwrap().to_be_bytes())?;
-        asker.write_all(&message)?;
+        let mut answer = [&message[..2], b"\x81\x80\0\x01\0\x01\0\0\0\0", question].concat();
+        answer.extend_from_slice(b"\xc0\x0c\0\x0c\0\x01\0\0\0\x3c\0");
+        answer.push(u8::try_from(NAME_ON_THE_WIRE.len()).unwrap());
+        answer.extend_from_slice(NAME_ON_THE_WIRE);
+        client.write_all(&u16::try_from(answer.len()).unwrap().to_be_bytes())?;
+        client.write_all(&answer)?;
         // Whoever waits for it may be gone.
         let _ = answered.send(());
     }
@@ -71,9 +71,9 @@ fn the_only_report_has_names_and_says_that_looking_them_up_counts() {
     let listener = TcpListener::bind(SERVER).unwrap();
     let (answered, answers) = channel();
     thread::spawn(move || {
-        for asker in listener.incoming() {
+        for client in listener.incoming() {
             let answered = answered.clone();
-            thread::spawn(move || answer(asker.unwrap(), &answered));
+            thread::spawn(move || serve(client.unwrap(), &answered));
         }
     });
     let mut child = command.spawn().unwrap();

@@ -53,11 +53,10 @@ impl Value {
     #[expect(clippy::missing_panics_doc, reason = "text is always JSON")]
     pub fn write_json(&self, out: &mut String) {
         match self {
-            Self::Null => out.push_str("null"),
             Self::Number(value) if value.is_finite() => {
                 out.push_str(zmij::Buffer::new().format_finite(*value));
             }
-            Self::Number(_) => out.push_str("null"),
+            Self::Null | Self::Number(_) => out.push_str("null"),
             Self::Text(text) if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') => {
                 out.push_str(&serde_json::to_string(text).expect("text is JSON"));
             }
@@ -72,7 +71,12 @@ impl Value {
 }
 
 /// Without an exponent and without a fraction that is 0, as `{}`, but faster.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "whole, and in the range"
+)]
 fn write_plain(out: &mut String, value: f64) {
     // In these ranges the one writes no exponent and the other is exact.
     match value {
