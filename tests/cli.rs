@@ -16,6 +16,8 @@ use serde_json::Value;
 mod command_lines;
 #[path = "cli/generated.rs"]
 mod generated;
+#[path = "cli/names.rs"]
+mod names;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/streams.rs"]

@@ -90,6 +90,25 @@ fn press_every_key(terminal: &Terminal) {
     }
 }
 
+/// A log has the reports; who waits for the only one sees how long that takes.
+#[test]
+fn a_long_report_has_a_line_of_progress_where_somebody_looks() {
+    let Some(terminal) = Terminal::open("progress", SIZE) else { return };
+    let report = format!("{FLOWTOP} -t --demo -s 1000");
+    terminal.run(&format!("{report} >log; echo code=$?"));
+    terminal.wait(|screen| screen.contains("flowtop: 1000 s left") || screen.contains("flowtop: 999 s left"));
+    terminal.press(&["C-c"]);
+    let screen = terminal.wait(|screen| screen.contains("code=0"));
+    assert!(!screen.contains("s left"), "{screen}");
+    terminal.run("clear; tail -2 log");
+    terminal.wait(|screen| screen.contains(&"=".repeat(92)));
+    terminal
+        .run(&format!("clear; {report} >log 2>said & while ! grep making said; do :; done; kill $!; wait"));
+    terminal.run("grep -c left said; echo code=$?");
+    let screen = terminal.wait(|screen| screen.contains("code=1"));
+    assert!(!screen.contains("s left"), "{screen}");
+}
+
 #[test]
 fn every_key_then_quit_leaves_the_terminal_as_it_was() {
     let Some((mut terminal, before)) = demo("keys") else { return };

@@ -1,16 +1,18 @@
 //! Names of hosts and services, asked for in the background.
 //!
 //! A report never waits: a name is shown when it has come. Lookups go the way of this system (`nsswitch.conf`), one
-//! at a time. Where that takes DNS over TCP, the connection is flowtop's own and is listed as what it is, with the
-//! command `flowtop`.
+//! at a time. Where that takes DNS over TCP, the connection is flowtop's own: it counts like any other, its owner is
+//! flowtop, and stderr says so once.
 
 use std::fs;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use crate::core::ledger::Ledger;
 use crate::core::names::{Cache, Names, Services};
 
 /// Hosts that wait to be asked for. Those beyond are asked for by a later report.
@@ -76,6 +78,28 @@ fn work(queue: &Receiver<IpAddr>, shared: &Shared) {
         let name = dns_lookup::lookup_addr(&address).ok().filter(|name| name.parse::<IpAddr>().is_err());
         let now_s = shared.now_s();
         shared.cache().answer(address, name.as_deref(), now_s);
+    }
+}
+
+/// Watches for flowtop's own connections: it makes none but to look names up.
+#[derive(Debug)]
+pub struct OwnLookups {
+    /// Of flowtop, as the kernel numbers it; `None` once it has been said.
+    pid: Option<u32>,
+}
+
+impl OwnLookups {
+    /// `host_root` is where the file system of the host is: there the process is not numbered as in a container.
+    pub fn new(host_root: &str) -> Self {
+        let link = fs::read_link(Path::new(host_root).join("proc/self")).ok();
+        let on_host = link.and_then(|pid| pid.to_str()?.parse().ok());
+        Self { pid: on_host.or_else(|| Some(std::process::id())) }
+    }
+
+    /// What is to be said when the first of them is in the ledger.
+    pub fn note(&mut self, ledger: &Ledger) -> Option<&'static str> {
+        let is_own = |pid: &mut u32| ledger.new_owners().any(|(seen, _)| seen.pid == *pid);
+        self.pid.take_if(is_own).map(|_| "its own lookups of names are among the connections")
     }
 }
 

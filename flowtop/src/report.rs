@@ -1,24 +1,30 @@
-//! The `-t` loop: clock, signals, letters.
+//! The `-t` loop: clock, signals, letters. What is printed is made in `core`, and printed in `printer`.
 
 mod printer;
 
 use crate::{
     aside,
+    cli::TopArgs,
     core::{
+        column::Who,
         filter::Filter,
         ledger::Ledger,
         settings::{Settings, choice::Format},
+        top,
         view::View,
         wire::Sample,
     },
     letters::Letters,
+    names::OwnLookups,
     source::Source,
     who::{self, Knowledge},
 };
 use anyhow::{Context as _, Result};
 use printer::Printer;
-pub use printer::Top;
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
@@ -30,6 +36,33 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// How much of the time that starting takes is part of the N seconds of `-s N`. A slow start must not eat up a short
 /// run.
 const START_WITHIN: Duration = Duration::from_millis(500);
+
+/// tcptop's way to report.
+#[derive(Debug)]
+pub struct Top {
+    reports: top::Reports,
+    /// Reports until the end; `None` for no end.
+    count: Option<u32>,
+    has_summary: bool,
+    clears: bool,
+}
+
+impl Top {
+    /// As it was typed.
+    #[must_use]
+    pub fn of(args: &TopArgs) -> Self {
+        let clears = !args.noclear && io::stdout().is_terminal();
+        Self { reports: top::Reports::default(), count: args.count, has_summary: !args.nosummary, clears }
+    }
+
+    fn report(&mut self, ledger: &Ledger, limit: Option<usize>, who: Who<'_>) -> String {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let summary = || format!("{} loadavg: {}", jiff::Zoned::now().strftime("%H:%M:%S"), load.trim_end());
+        let summary = self.has_summary.then(summary);
+        let report = self.reports.report(ledger, limit, who, summary.as_deref());
+        if self.clears { format!("\x1b[H\x1b[2J{report}") } else { report }
+    }
+}
 
 /// Why the loop woke up.
 #[derive(Clone, Copy)]
@@ -51,7 +84,7 @@ pub fn run(
     let reports_left = top.as_ref().and_then(|top| top.count);
     let printer = Printer::new(settings, top)?;
     let known = Knowledge::new(settings, &filter)?;
-    let admission = filter.pushdown().admission();
+    let admission = who::admission(settings, &printer.interfaces, &filter)?;
     let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
     let source = Source::start(settings, &admission, demo)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,6 +105,7 @@ struct Reporter {
     view: View,
     printer: Printer,
     known: Knowledge,
+    own_lookups: OwnLookups,
     /// Reports until the end of a run that has a number of them.
     reports_left: Option<u32>,
     /// Length of a run that ends with its only report, at least a second.
@@ -89,6 +123,7 @@ impl Reporter {
             view: settings.view(),
             printer,
             known,
+            own_lookups: OwnLookups::new(&settings.host_root.value),
             reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
@@ -131,7 +166,10 @@ impl Reporter {
     /// Does what the loop woke up for; true ends the run.
     fn act(&mut self, wake: Wake) -> Result<bool> {
         match wake {
-            Wake::Sample => self.take_sample()?,
+            Wake::Sample => {
+                self.take_sample()?;
+                self.printer.ask_names(&self.ledger, &self.view)?;
+            }
             Wake::Report if self.view.paused => self.take_sample()?,
             Wake::Report => {
                 self.report()?;
@@ -179,6 +217,9 @@ impl Reporter {
         self.ledger.apply(&self.sample);
         self.source.find_holders(&mut self.ledger);
         self.known.ask(&self.ledger);
+        if let Some(note) = self.own_lookups.note(&self.ledger) {
+            self.printer.note(note);
+        }
         self.source.remove(self.ledger.removable())
     }
 

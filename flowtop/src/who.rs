@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use flowtop_common::Admission;
 
 use crate::Usage;
 use crate::core::column::{self, Who};
-use crate::core::filter::{Boundary, Filter};
+use crate::core::filter::{Boundary, Filter, Pushdown};
 use crate::core::interface::Chosen;
 use crate::core::label::Labels;
 use crate::core::ledger::Ledger;
@@ -137,6 +138,18 @@ pub fn ledger(settings: &Settings, interfaces: &Chosen, filter: Filter, known: &
 fn boundary(settings: &Settings) -> Result<Boundary> {
     let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
     Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
+}
+
+/// What of all traffic the kernel side has to count: what never gets through the scope takes no room there.
+pub fn admission(settings: &Settings, interfaces: &Chosen, filter: &Filter) -> Result<Admission> {
+    let mut pushdown = filter.pushdown().and(boundary(settings)?.pushdown());
+    if settings.ipv4.value != settings.ipv6.value {
+        pushdown = pushdown.and(Pushdown::of_families(settings.ipv4.value, settings.ipv6.value));
+    }
+    if let Some(addresses) = interfaces.scope() {
+        pushdown = pushdown.and(addresses.pushdown());
+    }
+    Ok(pushdown.admission())
 }
 
 /// What of all traffic counts.

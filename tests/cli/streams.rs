@@ -17,7 +17,7 @@ fn log(test: &str) -> (std::path::PathBuf, File) {
 }
 
 /// Carries 5,000 bytes there and 300 back, over a connection that flowtop has seen begin. Its port.
-fn carry() -> u16 {
+pub(super) fn carry() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();

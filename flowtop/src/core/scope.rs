@@ -4,8 +4,9 @@
 //! changes what is counted from then on; totals never fall.
 
 use std::fmt::Debug;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
+use super::filter::Pushdown;
 use super::flow::Tuple;
 use super::owner::{Identity, Seen};
 use super::window::Bytes;
@@ -140,6 +141,17 @@ pub struct Addresses {
     pub exact: Vec<IpAddr>,
     /// Whether the loopback interface is among them, and with it every loopback address.
     pub loopback: bool,
+}
+
+impl Addresses {
+    /// What a kernel can check of it: that an end has one of the addresses.
+    #[must_use]
+    pub fn pushdown(&self) -> Pushdown {
+        let host = |addr: &IpAddr| (*addr, if addr.is_ipv4() { 32 } else { 128 });
+        let loopback = [(IpAddr::from([127, 0, 0, 0]), 8), host(&Ipv6Addr::LOCALHOST.into())];
+        let exact = self.exact.iter().filter(|addr| !(self.loopback && addr.is_loopback())).map(host);
+        Pushdown::within(exact.chain(loopback.into_iter().filter(|_| self.loopback)).collect())
+    }
 }
 
 impl Scope for Addresses {

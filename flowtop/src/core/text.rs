@@ -36,6 +36,19 @@ pub fn listening_on(interfaces: &[String]) -> String {
     format!("Listening on {names}\n")
 }
 
+/// Asks for the names of hosts that a report of now would show. Nothing waits for an answer.
+pub fn ask_names(ledger: &Ledger, view: &View, names: &dyn Names) {
+    if !view.host_names || view.by.is_some() {
+        return;
+    }
+    let writer = Writer { view, names, who: Who::nobody() };
+    for row in rows(ledger, view, |host| writer.host(host)) {
+        for end in [row.ends.source, row.ends.destination] {
+            writer.host(end.host);
+        }
+    }
+}
+
 /// Makes one report after another, and keeps what is frozen in between.
 #[derive(Debug, Default)]
 pub struct Reports {

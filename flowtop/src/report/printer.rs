@@ -1,51 +1,27 @@
-//! Reports in their format on stdout, each flushed, and what is said around them. What is printed is made in `core`.
+//! Reports in their format, each flushed to stdout, and what is said around them.
 
-use std::io::{self, IsTerminal as _, Write as _};
-
+use super::Top;
+use crate::{
+    Usage, aside,
+    core::{
+        column::{self, Column, Who},
+        csv,
+        interface::Chosen,
+        json,
+        ledger::Ledger,
+        names::{Names, NoNames},
+        parts::Parts,
+        rows::grouped,
+        settings::{Settings, choice::Format},
+        text, top,
+        view::View,
+    },
+    interfaces,
+    names::Resolver,
+};
 use anyhow::{Context as _, Result};
+use std::io::{self, IsTerminal as _, Write as _};
 use tokio::time::Instant;
-
-use crate::Usage;
-use crate::aside;
-use crate::cli::TopArgs;
-use crate::core::column::{self, Column, Who};
-use crate::core::interface::Chosen;
-use crate::core::ledger::Ledger;
-use crate::core::names::{Names, NoNames};
-use crate::core::parts::Parts;
-use crate::core::rows::grouped;
-use crate::core::settings::{Settings, choice::Format};
-use crate::core::view::View;
-use crate::core::{csv, json, text, top};
-use crate::interfaces;
-use crate::names::Resolver;
-
-/// tcptop's way to report.
-#[derive(Debug)]
-pub struct Top {
-    reports: top::Reports,
-    /// Reports until the end; `None` for no end.
-    pub(super) count: Option<u32>,
-    has_summary: bool,
-    clears: bool,
-}
-
-impl Top {
-    /// As it was typed.
-    #[must_use]
-    pub fn of(args: &TopArgs) -> Self {
-        let clears = !args.noclear && io::stdout().is_terminal();
-        Self { reports: top::Reports::default(), count: args.count, has_summary: !args.nosummary, clears }
-    }
-
-    fn report(&mut self, ledger: &Ledger, limit: Option<usize>, who: Who<'_>) -> String {
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let summary = || format!("{} loadavg: {}", jiff::Zoned::now().strftime("%H:%M:%S"), load.trim_end());
-        let summary = self.has_summary.then(summary);
-        let report = self.reports.report(ledger, limit, who, summary.as_deref());
-        if self.clears { format!("\x1b[H\x1b[2J{report}") } else { report }
-    }
-}
 
 /// The fields of a machine format.
 enum Fields {
@@ -129,7 +105,7 @@ impl Printer {
             let report = self.text(ledger, view, who)?;
             return self.say(&report);
         }
-        self.end_progress();
+        self.clear_progress();
         let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
         let heading = json::Heading { time: &time, host: &self.host, hooks, who };
         to_stdout(|out| match (self.format, &self.fields) {
@@ -153,20 +129,43 @@ impl Printer {
         if let Some(top) = self.top.as_mut().filter(|_| !view.by.is_some()) {
             return Ok(top.report(ledger, self.limit, who));
         }
-        if self.resolver.is_none() && (view.host_names || view.service_names) {
-            self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
-        }
+        self.resolve(view)?;
         let names = self.resolver.as_ref().map_or(&NoNames as &dyn Names, |resolver| resolver);
         Ok(self.reports.report(ledger, view, names, who))
     }
 
+    /// Starts to look names up when the first one is wanted.
+    fn resolve(&mut self, view: &View) -> Result<()> {
+        if self.resolver.is_none() && (view.host_names || view.service_names) {
+            self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
+        }
+        Ok(())
+    }
+
+    /// Asks for the names that a report of now would have, so that they are there when it is due.
+    pub(super) fn ask_names(&mut self, ledger: &Ledger, view: &View) -> Result<()> {
+        if self.format == Format::Text && self.top.is_none() {
+            self.resolve(view)?;
+            if let Some(resolver) = &self.resolver {
+                text::ask_names(ledger, view, resolver);
+            }
+        }
+        Ok(())
+    }
+
     /// Writes to stdout, at once.
     pub(super) fn say(&mut self, text: &str) -> Result<()> {
-        self.end_progress();
+        self.clear_progress();
         to_stdout(|out| out.row().push_str(text))
     }
 
-    fn end_progress(&mut self) {
+    /// A line on stderr.
+    pub(super) fn note(&mut self, text: &str) {
+        self.clear_progress();
+        aside::say(&format!("flowtop: {text}\n"));
+    }
+
+    fn clear_progress(&mut self) {
         if std::mem::take(&mut self.progress_shown) {
             aside::say("\r\x1b[K");
         }

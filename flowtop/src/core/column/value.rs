@@ -71,8 +71,12 @@ impl Value {
 }
 
 /// Without an exponent and without a fraction that is 0, as `{}`, but faster.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
-#[expect(clippy::float_cmp, reason = "whether it is whole is a question of equality")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "whole, and in the range"
+)]
 fn write_plain(out: &mut String, value: f64) {
     // In these ranges the one writes no exponent and the other is exact.
     match value {

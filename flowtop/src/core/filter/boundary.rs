@@ -8,6 +8,7 @@ use crate::core::flow::Tuple;
 use crate::core::scope::{Scope, Subject, Verdict};
 
 use super::net::{Net, ones_v4, ones_v6};
+use super::pushdown::Pushdown;
 
 /// The networks of `-F` (IPv4) and `-G` (IPv6). Several of one family are one inside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +82,18 @@ impl Boundary {
         notation.check_mask(mask.leading_ones() + mask.trailing_zeros() == 128, mask == 0)?;
         self.v6.push(Net::V6 { addr: addr.to_bits() & mask, mask });
         Ok(())
+    }
+
+    /// What a kernel can check of it: that an end is inside, in the families that have a border.
+    #[must_use]
+    pub fn pushdown(&self) -> Pushdown {
+        let inside = |nets: &[Net], everywhere: IpAddr| match nets {
+            [] => vec![(everywhere, 0)],
+            nets => nets.iter().map(Net::widened).collect(),
+        };
+        let v4 = inside(&self.v4, Ipv4Addr::UNSPECIFIED.into());
+        let v6 = inside(&self.v6, Ipv6Addr::UNSPECIFIED.into());
+        Pushdown::within([v4, v6].concat())
     }
 
     /// Where a flow stands.

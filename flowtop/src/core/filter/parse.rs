@@ -102,7 +102,7 @@ impl<'a> Parser<'a> {
         let (levels, mut last) = (self.levels, None);
         while let Some((word, token)) = self.word() {
             if last.replace(word).is_some_and(|last| last != word) {
-                self.enter(token)?;
+                self.enter(token).map_err(|_| FilterError::at(token, turns()))?;
             }
             expr = expr.joined(word, next(self)?);
         }
@@ -309,6 +309,13 @@ impl<'a> Parser<'a> {
         let closed = rest.iter().skip(depth + 1).take_while(|token| token.lexeme == Lexeme::Close).count();
         number && closed >= depth
     }
+}
+
+/// What is wrong with a long chain, where each change of the word is a level.
+fn turns() -> String {
+    format!(
+        "`and` and `or` take turns more than {MAX_LEVELS} times; put what belongs together in parentheses"
+    )
 }
 
 impl Lexeme {

@@ -1,9 +1,10 @@
-//! What a filter says about addresses and ports alone, in a form that a kernel can check for every event.
+//! What filters, borders and interfaces say about addresses and ports alone, in a form that a kernel can check when a
+//! flow is opened.
 //!
 //! It is a necessary condition and no sufficient one: whatever passes the filter in one direction at least is
 //! admitted. So a kernel that drops the rest changes no result, and user space still asks the filter itself.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use flowtop_common::{Admission, PortRange, check, family, words};
@@ -50,6 +51,26 @@ impl Pushdown {
     #[must_use]
     pub fn everything() -> Self {
         Self { families: Families::BOTH, ports: None, nets: None }
+    }
+
+    /// Admits flows with an end in one of these networks, written as address and prefix length.
+    #[must_use]
+    pub fn within(nets: Vec<(IpAddr, u8)>) -> Self {
+        let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        let is_everything = everywhere.iter().all(|addr| nets.contains(&(*addr, 0)));
+        Self { nets: (!is_everything).then(|| distinct(nets)), ..Self::everything() }
+    }
+
+    /// Admits flows of some families.
+    #[must_use]
+    pub fn of_families(v4: bool, v6: bool) -> Self {
+        Self { families: Families { v4, v6 }, ..Self::everything() }
+    }
+
+    /// What both admit, or a little more.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::all_of(vec![self, other])
     }
 
     /// Whether a flow with these ends may pass the filter.

@@ -316,6 +316,33 @@ fn the_oldest_closed_rows_go_first_when_there_are_too_many() {
 }
 
 #[test]
+fn a_long_run_takes_no_more_memory_than_a_short_one() {
+    const BORN_EACH_S: u64 = 30;
+    let mut ledger = Ledger::new(10_000, 0);
+    ledger.apply(&sample(0, &[]));
+    // Each lives for less than a second, and is read once more before it leaves the kernel's table.
+    let born = |at_s: u64| (at_s * BORN_EACH_S..(at_s + 1) * BORN_EACH_S).map(loopback_dead);
+    let mut size = |at_s: u64| {
+        ledger.apply(&sample(at_s, &born(at_s - 1).chain(born(at_s)).flatten().collect::<Vec<_>>()));
+        (ledger.entries().count(), ledger.removable().len(), ledger.new_owners().count())
+    };
+    let sizes: Vec<_> = (1..500).map(&mut size).collect();
+    assert!(sizes[50..].iter().all(|size| *size == sizes[50]), "{sizes:?}");
+    for at_s in 500..550 {
+        ledger.apply(&sample(at_s, &[]));
+    }
+    let counted = 500 * BORN_EACH_S;
+    assert_eq!((ledger.entries().count(), ledger.totals().bytes), (0, bytes(5 * counted, 3 * counted)));
+}
+
+/// Both ends of a connection that has ended.
+fn loopback_dead(number: u64) -> [(FlowKey, Flow); 2] {
+    let (initiator, acceptor) = loopback(2 * number + 1);
+    let opened = |flow| Flow { opened_ns: number, ..ended(flow) };
+    [(initiator, opened(flow(CONNECTED, 5, 3))), (acceptor, opened(flow(ACCEPTED, 3, 5)))]
+}
+
+#[test]
 fn losses_of_the_kernel_count_from_the_baseline() {
     let lossy = |at, losses: [u64; 2]| {
         let mut lossy = sample(at, &[]);

@@ -14,6 +14,7 @@ use crate::core::flow::Tuple;
 use crate::core::json;
 use crate::core::ledger::Ledger;
 use crate::core::parts::whole;
+use crate::core::scope::{self, Addresses, AllOf};
 use crate::core::view::View;
 use crate::core::wire::Sample;
 
@@ -176,6 +177,35 @@ fn check(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Networks of both families as `-F` and `-G` take them.
+fn a_boundary() -> impl Strategy<Value = Boundary> {
+    let net = |addr: &'static [&str], bits: u8| {
+        (select(addr), 1..=bits).prop_map(|(addr, prefix_bits)| format!("{addr}/{prefix_bits}"))
+    };
+    let v4 = vec(net(&["10.0.0.1", "10.9.0.1", "192.0.2.1"], 32), 0..3);
+    let v6 = vec(net(&["::1", "2001:db8::1", "2001:db8:9::1"], 128), 0..3);
+    (v4, v6).prop_map(|(v4, v6)| Boundary::new(&v4, &v6).unwrap())
+}
+
+fn interfaces() -> impl Strategy<Value = Addresses> {
+    (vec(addr(), 0..12), any::<bool>()).prop_map(|(exact, loopback)| Addresses { exact, loopback })
+}
+
+/// Every flow and its other end, with bytes of its own.
+fn flows_of(tuples: &[Tuple]) -> Vec<(FlowKey, Flow)> {
+    let mirrored = tuples.iter().flat_map(|&tuple| [tuple, tuple.mirror()]);
+    let one_family = mirrored.filter(|tuple| tuple.local.is_ipv4() == tuple.remote.is_ipv4());
+    let flow = |n: u64| fixture::flow(flags::BORN, n, 2 * n);
+    (1..).zip(one_family).map(|(n, tuple)| (key_of(&tuple, n), flow(n))).collect()
+}
+
+/// A report on these flows from a ledger.
+fn report(mut ledger: Ledger, flows: &[(FlowKey, Flow)]) -> String {
+    ledger.apply(&Sample::default());
+    ledger.apply(&fixture::sample(1, flows));
+    whole(|out| json::report(&fixture::heading(), &ledger, &View::default(), None, out))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -222,21 +252,37 @@ proptest! {
     #[test]
     fn reports_do_not_depend_on_where_the_filter_is_asked(filter in a_filter(), tuples in vec(a_tuple(), 1..20)) {
         let admission = filter.pushdown().admission();
-        let report = |flows: &[(FlowKey, Flow)]| {
+        let ledger = || {
             let mut ledger = Ledger::new(1000, 0);
             ledger.set_scope(Some(Box::new(filter.clone())));
-            ledger.apply(&Sample::default());
-            ledger.apply(&fixture::sample(1, flows));
-            whole(|out| json::report(&fixture::heading(), &ledger, &View::default(), None, out))
+            ledger
         };
-        let mirrored = tuples.iter().flat_map(|&tuple| [tuple, tuple.mirror()]);
-        let one_family = mirrored.filter(|tuple| tuple.local.is_ipv4() == tuple.remote.is_ipv4());
-        let all: Vec<_> = (1_u32..)
-            .zip(one_family)
-            .map(|(n, tuple)| (key_of(&tuple, n.into()), fixture::flow(flags::BORN, u64::from(n), 2 * u64::from(n))))
-            .collect();
+        let all = flows_of(&tuples);
         let admitted: Vec<_> = all.iter().filter(|(key, _)| admission.admits(key)).copied().collect();
-        prop_assert_eq!(report(&all), report(&admitted), "{}", filter);
+        prop_assert_eq!(report(ledger(), &all), report(ledger(), &admitted), "{}", filter);
+    }
+
+    #[test]
+    fn nor_on_where_borders_and_interfaces_are(
+        (filter, boundary, interfaces) in (a_filter(), a_boundary(), option::of(interfaces())),
+        (v4, v6) in (any::<bool>(), any::<bool>()),
+        tuples in vec(a_tuple(), 1..20),
+    ) {
+        let mut pushdown = filter.pushdown().and(boundary.pushdown()).and(Pushdown::of_families(v4, v6));
+        if let Some(interfaces) = &interfaces {
+            pushdown = pushdown.and(interfaces.pushdown());
+        }
+        let ledger = || {
+            let mut scopes: Vec<Box<dyn Scope>> =
+                vec![Box::new(filter.clone()), Box::new(boundary.clone()), Box::new(scope::Families { v4, v6 })];
+            scopes.extend(interfaces.clone().map(|interfaces| Box::new(interfaces) as Box<dyn Scope>));
+            let mut ledger = Ledger::new(1000, 0).seen_from(boundary.clone());
+            ledger.set_scope(Some(Box::new(AllOf(scopes))));
+            ledger
+        };
+        let (all, admission) = (flows_of(&tuples), pushdown.admission());
+        let admitted: Vec<_> = all.iter().filter(|(key, _)| admission.admits(key)).copied().collect();
+        prop_assert_eq!(report(ledger(), &all), report(ledger(), &admitted), "{:?}", pushdown);
     }
 
     #[test]

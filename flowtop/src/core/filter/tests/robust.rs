@@ -188,7 +188,19 @@ fn the_deepest_nesting_is_safe() {
             let deepest = deepest.unwrap_or_else(|| panic!("{open}"));
             assert!(deepest >= MAX_LEVELS / 2, "{open}: {deepest}");
             let error = exercise(&nested(deepest + 1)).unwrap_err().to_string();
-            assert!(error.contains("nested more than"), "{open}: {error}");
+            assert!(error.contains(&format!("more than {MAX_LEVELS} ")), "{open}: {error}");
         }
+    });
+}
+
+#[test]
+fn and_and_or_may_take_turns_a_hundred_times() {
+    on_a_small_stack(|| {
+        let chain = |turns: usize| "port 1 and port 2 or ".repeat(turns / 2) + "port 3";
+        assert!(exercise(&chain(MAX_LEVELS)).is_ok());
+        let error = exercise(&chain(MAX_LEVELS + 4)).unwrap_err().to_string();
+        assert!(error.ends_with("put what belongs together in parentheses"), "{error}");
+        let together = "(port 1 and port 2) or ".repeat(MAX_LEVELS) + "port 3";
+        assert!(exercise(&together).is_ok());
     });
 }
