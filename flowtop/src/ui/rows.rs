@@ -87,7 +87,7 @@ impl Canvas<'_> {
         self.put(columns.destination, line, &destination.fit(columns.host.into(), ascii), style);
         if let Some(owner) = columns.owner {
             let text = self.labels.owner(group.sum.owner).fit(owner.len(), ascii);
-            self.put(owner.start, line, &text, self.theme.dim);
+            self.put(owner.start, line, &text, style);
         }
     }
 

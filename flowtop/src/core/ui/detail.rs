@@ -2,7 +2,7 @@
 
 use super::State;
 use super::history::SLOT_NS;
-use super::label::{Label, Labels, grouped};
+use super::label::{Label, Labels, count, grouped};
 use crate::core::column::Who;
 use crate::core::flow::{Role, Tuple};
 use crate::core::ledger::{Entry, Ledger};
@@ -260,7 +260,7 @@ fn retransmitted<'a>(flows: impl Iterator<Item = &'a Flow>) -> String {
         (segments + u64::from(flow.retrans_segs), bytes.saturating_add(flow.retrans_bytes), sent)
     });
     let share = if sent == 0 { 0.0 } else { bytes as f64 * 100.0 / sent as f64 };
-    format!("{segments} segments, {} ({share:.2} %)", amount(bytes))
+    format!("{}, {} ({share:.2} %)", count(segments, "segment"), amount(bytes))
 }
 
 fn amount(bytes: u64) -> String {

@@ -181,8 +181,9 @@ impl Labels<'_> {
 
 /// `1 connection`, `2 connections`.
 #[must_use]
-pub fn count(n: u32, what: &str) -> String {
-    format!("{} {what}{}", grouped(u64::from(n)), if n == 1 { "" } else { "s" })
+pub fn count(n: impl Into<u64>, what: &str) -> String {
+    let n = n.into();
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// A number with commas between its thousands.
@@ -268,7 +269,7 @@ mod tests {
     fn thousands_are_grouped() {
         let texts = [0, 7, 999, 1_000, 65_536, 1_234_567].map(grouped);
         assert_eq!(texts, ["0", "7", "999", "1,000", "65,536", "1,234,567"]);
-        assert_eq!([count(1, "flow"), count(1200, "flow")], ["1 flow", "1,200 flows"]);
+        assert_eq!([count(1_u32, "flow"), count(1200_u32, "flow")], ["1 flow", "1,200 flows"]);
     }
 
     proptest! {
