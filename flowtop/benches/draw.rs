@@ -56,7 +56,8 @@ fn run(args: &Args) -> Result<Outcome> {
         ("flows with ports", &[Key::Char('p')]),
         ("with ports, by source name", &[Key::Char('p'), Key::Char('<')]),
         ("remote hosts", &[Key::Tab]),
-        ("processes", &[Key::BackTab]),
+        ("local ports", &[Key::Tab; 2]),
+        ("processes", &[Key::Tab; 3]),
     ] {
         let [sampled, pressed] = frames(args, keys)?;
         rows.push(

@@ -2,10 +2,12 @@
 //! `ui`.
 
 pub mod screen;
+mod wake;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -13,18 +15,17 @@ use flowtop_common::Admission;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use rustix::process::{Signal, getpgrp, getppid, getsid, kill_process_group};
-use tokio::io::{AsyncReadExt as _, Stdin};
-use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+use tokio::time::sleep;
 
 use crate::Usage;
 use crate::bpf::probe;
-use crate::core::demo::DemoNames;
+use crate::core::demo::people::{DemoNames, DemoOwners};
 use crate::core::filter::Filter;
 use crate::core::interface::Chosen;
 use crate::core::ledger::Ledger;
 use crate::core::names::Names;
+use crate::core::owner::Owners;
 use crate::core::settings::{Origin, Settings};
 use crate::core::ui::input::{Decoder, Input};
 use crate::core::ui::update::{Effect, Event, Reaction};
@@ -37,6 +38,7 @@ use crate::ui::theme::{Theme, is_utf8};
 use crate::who::{self, Knowledge};
 use crate::{interfaces, ui};
 use screen::Screen;
+use wake::{Wake, Watched, answered, every, loaded, read};
 
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -68,16 +70,21 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     let mut settings = settings.clone();
     settings.ascii.value |= !is_utf8(&variable);
     let ledger = who::ledger(&settings, &interfaces, filter, &known)?;
-    let state = state(&settings, &interfaces, ledger, refresh);
+    let (owners, labels) =
+        if demo { (demo_owners(), known.labels()) } else { (known.owners(), known.labels()) };
+    let state = state(&settings, &interfaces, ledger, refresh).knowing(owners, labels);
     let theme = Theme::new(settings.theme.value, &variable);
     // From here on a signal gives the terminal back.
     let signals = runtime.block_on(async { Watched::new() }).context("cannot watch for signals")?;
     let result = Screen::open().context("cannot take the terminal").and_then(|mut screen| {
         screen.draw(state.size, |buffer| ui::draw(&state, &*names, &theme, buffer)).map_err(Gone)?;
-        // Everything is admitted: what the filter hides is told, and another filter may come.
-        let source = Source::start(&settings, &Admission::default(), demo)?;
+        // On a thread of its own: nobody who presses a key or sends a signal meanwhile has to wait. Everything is
+        // admitted: what the filter hides is told, and another filter may come.
+        let wanted = settings.clone();
+        let loading = runtime.spawn_blocking(move || Source::start(&wanted, &Admission::default(), demo));
         let app = App {
-            source,
+            source: None,
+            loading: Some(loading),
             state,
             sample: Sample::default(),
             names,
@@ -89,7 +96,7 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
         };
         runtime.block_on(app.run(signals, &mut screen))
     });
-    // A read of stdin is pending on its own thread; nothing waits for it.
+    // A read of stdin is pending on its own thread, and hooks may be loading on another; nothing waits for them.
     runtime.shutdown_background();
     match result {
         Err(error) if error.is::<Gone>() => Ok(()),
@@ -107,6 +114,10 @@ fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Dura
     let mut state = State::new(settings, about, ledger, refresh);
     state.size = Screen::size();
     state
+}
+
+fn demo_owners() -> Arc<dyn Owners> {
+    Arc::new(DemoOwners)
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -130,23 +141,10 @@ fn refresh(settings: &Settings) -> Result<Duration> {
     .into())
 }
 
-/// What the loop woke up for.
-enum Wake {
-    Sample,
-    Frame,
-    /// So many bytes of stdin; none at its end.
-    Bytes(usize),
-    /// No more bytes have come.
-    Silence,
-    Resize,
-    Continued,
-    Stop,
-    Answer(Result<Filter, String>),
-    Quit,
-}
-
 struct App {
-    source: Source,
+    source: Option<Box<Source>>,
+    /// The source, as long as it is being loaded.
+    loading: Option<JoinHandle<Result<Source>>>,
     state: State,
     sample: Sample,
     names: Box<dyn Names>,
@@ -158,46 +156,8 @@ struct App {
     answer: Option<(String, JoinHandle<Result<Filter, String>>)>,
 }
 
-/// The signals that a terminal's owner sends.
-struct Watched {
-    interrupt: Signals,
-    terminate: Signals,
-    hangup: Signals,
-    resized: Signals,
-    continued: Signals,
-    stop: Signals,
-}
-
-impl Watched {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            resized: signal(SignalKind::window_change())?,
-            continued: signal(SignalKind::from_raw(libc::SIGCONT))?,
-            stop: signal(SignalKind::from_raw(libc::SIGTSTP))?,
-        })
-    }
-
-    async fn next(&mut self) -> Wake {
-        tokio::select! {
-            _ = self.interrupt.recv() => Wake::Quit,
-            _ = self.terminate.recv() => Wake::Quit,
-            _ = self.hangup.recv() => Wake::Quit,
-            _ = self.resized.recv() => Wake::Resize,
-            _ = self.continued.recv() => Wake::Continued,
-            _ = self.stop.recv() => Wake::Stop,
-        }
-    }
-}
-
 impl App {
     async fn run(mut self, mut signals: Watched, screen: &mut Screen) -> Result<()> {
-        self.source.hooks().clone_into(&mut self.state.about.hooks);
-        self.source.sample(&mut self.sample)?;
-        self.book()?;
-        self.frame(screen)?;
         let (mut stdin, mut bytes, mut keys) = (tokio::io::stdin(), [0; 1024], Decoder::default());
         let mut sampling = every(SAMPLE_EVERY);
         let mut framing = every(self.state.refresh);
@@ -207,6 +167,7 @@ impl App {
                 wake = signals.next() => wake,
                 read = read(&mut stdin, &mut bytes) => Wake::Bytes(read),
                 () = sleep(KEY_GAP), if keys.is_waiting() => Wake::Silence,
+                wake = loaded(&mut self.loading), if self.loading.is_some() => wake,
                 answer = answered(&mut self.answer), if self.answer.is_some() => Wake::Answer(answer),
                 _ = framing.tick() => Wake::Frame,
                 _ = sampling.tick(), if refresh > SAMPLE_EVERY => Wake::Sample,
@@ -231,13 +192,10 @@ impl App {
 
     fn act(&mut self, wake: Wake, screen: &mut Screen) -> Result<()> {
         match wake {
-            Wake::Sample => {
-                self.source.sample(&mut self.sample)?;
-                self.book()
-            }
+            Wake::Loaded(source) => self.begin(source?, screen),
+            Wake::Sample => self.book(Source::sample),
             Wake::Frame => {
-                self.source.sample_exactly(&mut self.sample)?;
-                self.book()?;
+                self.book(Source::sample_exactly)?;
                 self.frame(screen)
             }
             Wake::Resize => self.resize(screen),
@@ -284,12 +242,22 @@ impl App {
         Ok(())
     }
 
-    /// Books the newest sample.
-    fn book(&mut self) -> Result<()> {
+    /// Starts counting.
+    fn begin(&mut self, source: Box<Source>, screen: &mut Screen) -> Result<()> {
+        source.hooks().clone_into(&mut self.state.about.hooks);
+        self.source = Some(source);
+        self.book(Source::sample)?;
+        self.frame(screen)
+    }
+
+    /// Takes a sample and books it, once there is something to take it from.
+    fn book(&mut self, take: fn(&mut Source, &mut Sample) -> Result<()>) -> Result<()> {
+        let Some(source) = &mut self.source else { return Ok(()) };
+        take(source, &mut self.sample)?;
         self.state.update(Event::Sample(&self.sample), &*self.names);
-        self.source.find_holders(&mut self.state.ledger);
+        source.find_holders(&mut self.state.ledger);
         self.known.ask(&self.state.ledger);
-        self.source.remove(self.state.ledger.removable())
+        source.remove(self.state.ledger.removable())
     }
 
     fn frame(&mut self, screen: &mut Screen) -> Result<()> {
@@ -370,29 +338,8 @@ impl App {
 #[error("the terminal has gone")]
 struct Gone(#[source] io::Error);
 
-/// Bytes read; none at the end, and from a terminal that has gone.
-async fn read(stdin: &mut Stdin, bytes: &mut [u8]) -> usize {
-    stdin.read(bytes).await.unwrap_or(0)
-}
-
-async fn answered(
-    answer: &mut Option<(String, JoinHandle<Result<Filter, String>>)>,
-) -> Result<Filter, String> {
-    match answer {
-        Some((_, task)) => task.await.unwrap_or_else(|error| Err(error.to_string())),
-        None => std::future::pending().await,
-    }
-}
-
 /// Whether somebody in this session could continue us.
 fn has_shell() -> bool {
     let session = getsid(None).ok();
     getppid().is_some_and(|parent| getsid(Some(parent)).ok() == session)
-}
-
-/// Ticks from now on; ticks that came too late are left out.
-fn every(period: Duration) -> Interval {
-    let mut ticks = interval_at(Instant::now() + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    ticks
 }

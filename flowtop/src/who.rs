@@ -91,7 +91,13 @@ impl Knowledge {
         }
     }
 
-    fn owners(&self) -> Arc<dyn Owners> {
+    /// Labels of remote addresses.
+    pub fn labels(&self) -> Arc<Labels> {
+        Arc::clone(&self.labels)
+    }
+
+    /// Where identities come from.
+    pub fn owners(&self) -> Arc<dyn Owners> {
         match &self.attribution {
             Some(attribution) => Arc::<Attribution>::clone(attribution),
             None => Arc::new(NoOwners),

@@ -12,6 +12,7 @@ mod kernels;
 mod libraries;
 mod live;
 mod modules;
+mod scenery;
 mod screenshots;
 mod setup;
 mod svg;
@@ -57,7 +58,7 @@ enum Task {
     },
     /// Run the live suite in virtual machines with stock Debian kernels.
     Vm(vm::Options),
-    /// Take the pictures of the README, of a demo in tmux.
+    /// Take the pictures of the README: the view in tmux, beside real traffic (as root).
     Screenshots,
     /// Measure against the bars for speed and memory (as root).
     Bench(bench::Args),

@@ -1,31 +1,39 @@
 //! `cargo xtask screenshots`: the pictures of the README, of a view that runs in a terminal.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cargo, output, root, run};
+use crate::scenery::Scenery;
 use crate::svg;
 
 /// Columns and lines of the terminal.
-const SIZE: (&str, &str) = ("100", "30");
+const SIZE: (&str, &str) = ("120", "30");
 /// The graph of the last 40 s fills in so long, and on a busy machine a little later.
 const PATIENCE: Duration = Duration::from_mins(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Runs `flowtop --demo` in tmux and writes `doc/rows.svg` and `doc/detail.svg`.
+/// What counts: the traffic of the server with the world, so that nothing else of this machine is in the picture.
+const FLAGS: &str = "-n -P -m 40M -F 192.0.2.10/32 -G 2001:db8:0:1::10/128 --theme dark";
+
+/// Runs flowtop in tmux, beside real traffic, and writes `doc/rows.svg` and `doc/detail.svg`.
 pub fn take() -> Result<()> {
     run(cargo().args(["build", "--package", "flowtop", "--locked"]))?;
     let program = root().join("target/debug/flowtop");
-    let tmux = Tmux::start(&program)?;
-    tmux.wait(|screen| screen.contains("=>"))?;
-    tmux.press(&["p", "Down", "Down", "Enter"])?;
+    let mut scenery = Scenery::set_up()?;
+    let tmux = Tmux::start(&format!("LC_ALL=C.UTF-8 {} {} {FLAGS}", scenery.on_server(), program.display()))?;
+    // Whoever is there from the start has an age and somebody who connected.
+    tmux.wait(|screen| screen.contains("TOTAL:") && !screen.contains("loading"))?;
+    scenery.play()?;
+    tmux.wait(|screen| screen.matches("=>").count() > 9)?;
+    tmux.press(&["Down", "Down", "Enter"])?;
     tmux.wait(|screen| screen.lines().any(|line| line.starts_with("sent 40 s") && is_full(line)))?;
     tmux.write("detail.svg")?;
-    tmux.press(&["Escape", "L"])?;
-    tmux.wait(|screen| screen.contains("Logarithmic scale") && !screen.contains("sent 40 s"))?;
+    tmux.press(&["Escape"])?;
+    tmux.wait(|screen| !screen.contains("sent 40 s"))?;
     tmux.write("rows.svg")
 }
 
@@ -40,10 +48,9 @@ struct Tmux {
 }
 
 impl Tmux {
-    fn start(program: &Path) -> Result<Self> {
-        let view = format!("LC_ALL=C.UTF-8 {} --demo --theme dark", program.display());
+    fn start(view: &str) -> Result<Self> {
         let tmux = Self { socket: "flowtop-screenshots" };
-        let started = tmux.command(&["new-session", "-d", "-x", SIZE.0, "-y", SIZE.1, &view]).status();
+        let started = tmux.command(&["new-session", "-d", "-x", SIZE.0, "-y", SIZE.1, view]).status();
         if !started.context("cannot run tmux; `cargo xtask setup` installs it")?.success() {
             bail!("tmux does not start");
         }

@@ -23,6 +23,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("iftop", "/usr/sbin/iftop"),
     ("tcpdump", "tcpdump"),
     ("tmux", "tmux"),
+    ("curl", "curl"),
+    ("nginx-light", "/usr/sbin/nginx"),
+    ("redis-server", "redis-server"),
     ("python3-venv", "/usr/lib/python3.11/ensurepip"),
 ];
 
@@ -130,7 +133,8 @@ fn install_packages(packages: &[&str]) -> Result<()> {
 
 fn apt(arguments: &[&str]) -> Command {
     let mut apt = Command::new("apt-get");
-    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    // As in a system that is shut down: packages of servers do not start them.
+    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     apt
 }
 

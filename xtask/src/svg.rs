@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Size of a cell, in the units of the picture.
 const CELL: (f64, f64) = (8.4, 18.0);
@@ -147,7 +147,6 @@ fn write_run(svg: &mut String, top: f64, run: &Run) {
     if let Some(paper) = run.style.paper() {
         rect(svg, (x, top, width, CELL.1), paper);
     }
-    let ink = run.style.ink();
     match run.text.chars().next() {
         Some(c) if is_block(c) => {
             let eighths = f64::from(u32::from(c) - 0x2580);
@@ -157,20 +156,34 @@ fn write_run(svg: &mut String, top: f64, run: &Run) {
             } else {
                 (x, top, width * (16.0 - eighths) / 8.0, CELL.1)
             };
-            rect(svg, block, ink);
+            rect(svg, block, run.style.ink());
         }
-        _ if run.text.trim().is_empty() => {}
-        _ => {
-            let weight = if run.style.bold { " font-weight=\"bold\"" } else { "" };
-            let line = if run.style.underline { " text-decoration=\"underline\"" } else { "" };
-            let text = run.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            let y = top + CELL.1 * 0.75;
-            let _ = writeln!(
-                svg,
-                "<text x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" \
-                 xml:space=\"preserve\" fill=\"{ink}\"{weight}{line}>{text}</text>"
-            );
+        _ => write_words(svg, x, top, run),
+    }
+}
+
+/// Words with more than one blank between them are written each at its own column: fonts differ in width, and columns
+/// of numbers must not.
+fn write_words(svg: &mut String, x: f64, top: f64, run: &Run) {
+    let ink = run.style.ink();
+    let weight = if run.style.bold { " font-weight=\"bold\"" } else { "" };
+    let line = if run.style.underline { " text-decoration=\"underline\"" } else { "" };
+    let (y, mut column) = (top + CELL.1 * 0.75, 0);
+    for words in run.text.split("  ") {
+        let blanks = words.len() - words.trim_start().len();
+        let (at, words_width) = (column + blanks, words.width());
+        column += words_width + 2;
+        let words = words.trim();
+        if words.is_empty() {
+            continue;
         }
+        let (x, width) = (x + at as f64 * CELL.0, words.width() as f64 * CELL.0);
+        let text = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let _ = writeln!(
+            svg,
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" \
+             xml:space=\"preserve\" fill=\"{ink}\"{weight}{line}>{text}</text>"
+        );
     }
 }
 
@@ -191,6 +204,14 @@ mod tests {
             [16, 24, 231, 232, 255].map(colour),
             ["#000000", "#005f87", "#ffffff", "#080808", "#eeeeee"]
         );
+    }
+
+    #[test]
+    fn words_stand_at_their_columns() {
+        let picture = picture(" 12Kb   3b 4b  数 5");
+        let xs: Vec<_> =
+            picture.split("<text x=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(xs, [1, 8, 15].map(|column| format!("{:.1}", MARGIN + f64::from(column) * CELL.0)));
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! Addresses are those that are kept for documentation. Time is passed in.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use flowtop_common::{Flow, FlowKey, flags};
 
-use super::names::Names;
+use super::flow::Tuple;
 use super::wire::Sample;
+
+pub mod people;
 
 #[cfg(test)]
 mod tests;
@@ -126,16 +128,8 @@ impl Demo {
     }
 
     fn key(&self, local: SocketAddr, remote: SocketAddr) -> FlowKey {
-        FlowKey {
-            local_addr: octets(local.ip()),
-            remote_addr: octets(remote.ip()),
-            local_port: local.port(),
-            remote_port: remote.port(),
-            family: if local.is_ipv4() { 2 } else { 10 },
-            netns: 4_026_531_840,
-            id: self.start_ns + self.sources.len() as u64 + self.visits * S,
-            ..FlowKey::default()
-        }
+        let id = self.start_ns + self.sources.len() as u64 + self.visits * S;
+        FlowKey { netns: 4_026_531_840, id, ..Tuple { local, remote }.key() }
     }
 
     fn open(&mut self, key: FlowKey, flow: Flow, rates: (u64, u64), ends: Option<u64>) {
@@ -228,48 +222,4 @@ fn mixed(seed: u64) -> u64 {
 
 fn parse(end: &str) -> SocketAddr {
     end.parse().expect("the ends of the demo are addresses")
-}
-
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    }
-}
-
-/// Names for some of the made-up hosts; nobody is asked for them.
-#[derive(Clone, Copy, Debug)]
-pub struct DemoNames;
-
-const HOSTS: &[(&str, &str)] = &[
-    ("192.0.2.10", "master-1.example.org"),
-    ("192.0.2.21", "db-primary.example.org"),
-    ("192.0.2.22", "cache.example.org"),
-    ("192.0.2.30", "prometheus.example.org"),
-    ("192.0.2.40", "backup.example.org"),
-    ("192.0.2.11", "node-11.example.org"),
-    ("192.0.2.12", "node-12.example.org"),
-    ("198.51.100.9", "bastion.example.net"),
-    ("203.0.113.5", "mirror.with-a-rather-long-name.example.net"),
-    ("2001:db8:0:1::10", "master-1.example.org"),
-];
-
-const SERVICES: &[(u16, &str)] = &[
-    (22, "ssh"),
-    (443, "https"),
-    (873, "rsync"),
-    (2379, "etcd-client"),
-    (5432, "postgresql"),
-    (6379, "redis"),
-];
-
-impl Names for DemoNames {
-    fn host(&self, address: IpAddr) -> Option<String> {
-        let found = HOSTS.iter().find(|(text, _)| text.parse() == Ok(address));
-        found.map(|(_, name)| (*name).to_owned())
-    }
-
-    fn service(&self, port: u16) -> Option<&str> {
-        SERVICES.iter().find(|(number, _)| *number == port).map(|(_, name)| *name)
-    }
 }

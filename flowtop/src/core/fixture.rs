@@ -1,11 +1,10 @@
 //! Literal flows and samples for the tests of the core.
 
-use std::net::{IpAddr, SocketAddr};
-
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::column::Who;
 use super::filter::Boundary;
+use super::flow::Tuple;
 use super::json::Heading;
 use super::ledger::Ledger;
 use super::wire::Sample;
@@ -16,27 +15,10 @@ pub(crate) const CONNECTED: u32 = flags::BORN | flags::ACTIVE;
 pub(crate) const ACCEPTED: u32 = flags::BORN | flags::PASSIVE;
 pub(crate) const OLDER: u32 = 0;
 
-/// The wire's form of an address.
-fn octets(addr: IpAddr) -> [u8; 16] {
-    match addr {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    }
-}
-
 /// One end of a connection: `local` and `remote` as `addr:port`.
 pub(crate) fn key(netns: u32, local: &str, remote: &str, id: u64) -> FlowKey {
-    let (local, remote): (SocketAddr, SocketAddr) = (local.parse().unwrap(), remote.parse().unwrap());
-    FlowKey {
-        local_addr: octets(local.ip()),
-        remote_addr: octets(remote.ip()),
-        local_port: local.port(),
-        remote_port: remote.port(),
-        family: if local.is_ipv4() { 2 } else { 10 },
-        netns,
-        id,
-        ..FlowKey::default()
-    }
+    let tuple = Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
+    FlowKey { netns, id, ..tuple.key() }
 }
 
 /// An established flow that has moved so much.

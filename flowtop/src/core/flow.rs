@@ -2,7 +2,7 @@
 //!
 //! Not in here: which two flows are one connection (`core::ledger::pairs`).
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use flowtop_common::{FlowKey, flags};
 
@@ -20,6 +20,19 @@ impl Tuple {
     #[must_use]
     pub fn of(key: &FlowKey) -> Self {
         Self { local: end(key.local_addr, key.local_port), remote: end(key.remote_addr, key.remote_port) }
+    }
+
+    /// The key of a flow with this tuple, in no namespace and without an id.
+    #[must_use]
+    pub fn key(&self) -> FlowKey {
+        FlowKey {
+            local_addr: octets(self.local.ip()),
+            remote_addr: octets(self.remote.ip()),
+            local_port: self.local.port(),
+            remote_port: self.remote.port(),
+            family: if self.local.is_ipv4() { AF_INET } else { AF_INET6 },
+            ..FlowKey::default()
+        }
     }
 
     /// The same connection, seen from the other end.
@@ -51,6 +64,17 @@ pub fn stays_on_host(key: &FlowKey) -> bool {
         addr => Ipv6Addr::from(addr).is_loopback(),
     };
     key.local_addr == key.remote_addr || (is_loopback(key.local_addr) && is_loopback(key.remote_addr))
+}
+
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+
+/// An address as the wire has it.
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
 }
 
 /// An address of the wire with its port.

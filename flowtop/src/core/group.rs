@@ -41,21 +41,62 @@ pub enum Key {
     Label,
 }
 
-/// The words of the keys, and the fields that each of them shows. A network has a form of its own.
-const WORDS: [(&str, Key, &[&str]); 13] = [
-    ("flow", Key::Flow, &["local_addr", "local_port", "remote_addr", "remote_port", "netns"]),
-    ("peer", Key::Peer, &["remote_addr"]),
-    ("host", Key::Host, &["local_addr"]),
-    ("local-port", Key::LocalPort, &["local_port"]),
-    ("remote-port", Key::RemotePort, &["remote_port"]),
-    ("process", Key::Process, &["pid", "comm"]),
-    ("user", Key::User, &["user"]),
-    ("unit", Key::Unit, &["unit"]),
-    ("container", Key::Container, &["container_id", "container"]),
-    ("pod", Key::Pod, &["namespace", "pod"]),
-    ("namespace", Key::Namespace, &["namespace"]),
-    ("netns", Key::Netns, &["netns"]),
-    ("label", Key::Label, &["label"]),
+/// What there is to be said of a key once.
+struct Word {
+    key: Key,
+    /// How it is written.
+    text: &'static str,
+    /// The fields that it shows.
+    fields: &'static [&'static str],
+    /// What one of its rows is called, and what several are.
+    names: [&'static str; 2],
+}
+
+const fn word(
+    text: &'static str,
+    key: Key,
+    fields: &'static [&'static str],
+    names: [&'static str; 2],
+) -> Word {
+    Word { key, text, fields, names }
+}
+
+/// Every key but a network, which has a form of its own.
+const WORDS: [Word; 13] = [
+    word(
+        "flow",
+        Key::Flow,
+        &["local_addr", "local_port", "remote_addr", "remote_port", "netns"],
+        ["flow", "flows"],
+    ),
+    word("peer", Key::Peer, &["remote_addr"], ["remote host", "remote hosts"]),
+    word("host", Key::Host, &["local_addr"], ["local host", "local hosts"]),
+    word("local-port", Key::LocalPort, &["local_port"], ["local port", "local ports"]),
+    word("remote-port", Key::RemotePort, &["remote_port"], ["remote port", "remote ports"]),
+    word("process", Key::Process, &["pid", "comm"], ["process", "processes"]),
+    word("user", Key::User, &["user"], ["user", "users"]),
+    word("unit", Key::Unit, &["unit"], ["unit", "units"]),
+    word("container", Key::Container, &["container_id", "container"], ["container", "containers"]),
+    word("pod", Key::Pod, &["namespace", "pod"], ["pod", "pods"]),
+    word("namespace", Key::Namespace, &["namespace"], ["namespace", "namespaces"]),
+    word("netns", Key::Netns, &["netns"], ["network namespace", "network namespaces"]),
+    word("label", Key::Label, &["label"], ["label", "labels"]),
+];
+
+/// The keys that take their turns on a screen, after rows that are flows.
+const TURNS: [Key; 12] = [
+    Key::Peer,
+    Key::LocalPort,
+    Key::Process,
+    Key::Pod,
+    Key::Container,
+    Key::Namespace,
+    Key::Unit,
+    Key::User,
+    Key::Label,
+    Key::Netns,
+    Key::Host,
+    Key::RemotePort,
 ];
 
 /// The field of a network.
@@ -67,8 +108,23 @@ impl Key {
     /// The fields that it shows.
     #[must_use]
     pub fn fields(self) -> &'static [&'static str] {
-        let found = WORDS.iter().find(|(_, key, _)| *key == self);
-        found.map_or(&[NET_FIELD], |(_, _, fields)| *fields)
+        self.word().map_or(&[NET_FIELD], |word| word.fields)
+    }
+
+    /// What a row of it is called, and what several are.
+    #[must_use]
+    pub fn names(self) -> [&'static str; 2] {
+        self.word().map_or(["remote network", "remote networks"], |word| word.names)
+    }
+
+    /// Whether it is about the right end.
+    #[must_use]
+    pub const fn is_remote(self) -> bool {
+        matches!(self, Self::Peer | Self::RemotePort | Self::Net(_) | Self::Label)
+    }
+
+    fn word(self) -> Option<&'static Word> {
+        WORDS.iter().find(|word| word.key == self)
     }
 
     /// Whether it asks who is behind a flow.
@@ -83,29 +139,26 @@ impl Key {
         if let Some(bits) = bits {
             return bits.parse().ok().filter(|bits| *bits <= 32).map(Self::Net);
         }
-        WORDS.iter().find(|(known, ..)| *known == word).map(|(_, key, _)| *key)
+        WORDS.iter().find(|known| known.text == word).map(|known| known.key)
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self, WORDS.iter().find(|(_, key, _)| key == self)) {
-            (_, Some((word, ..))) => f.write_str(word),
+        match (self, self.word()) {
+            (_, Some(known)) => f.write_str(known.text),
             (Self::Net(bits), _) => write!(f, "net/{bits}"),
             (other, None) => write!(f, "{other:?}"),
         }
     }
 }
 
-/// The network of an address, of so many bits if it is one of IPv4.
+/// The network of an address, of so many bits if it is one of IPv4: its first address, and its bits.
 #[must_use]
-pub fn network(address: IpAddr, bits_v4: u8) -> String {
+pub fn masked(address: IpAddr, bits_v4: u8) -> (IpAddr, u8) {
     match address {
-        IpAddr::V4(v4) => format!("{}/{bits_v4}", Ipv4Addr::from_bits(v4.to_bits() & ones_v4(bits_v4))),
-        IpAddr::V6(v6) => {
-            let network = Ipv6Addr::from_bits(v6.to_bits() & ones_v6(NET_BITS_V6));
-            format!("{network}/{NET_BITS_V6}")
-        }
+        IpAddr::V4(v4) => (Ipv4Addr::from_bits(v4.to_bits() & ones_v4(bits_v4)).into(), bits_v4),
+        IpAddr::V6(v6) => (Ipv6Addr::from_bits(v6.to_bits() & ones_v6(NET_BITS_V6)).into(), NET_BITS_V6),
     }
 }
 
@@ -128,15 +181,25 @@ impl Group {
         self.0[0].is_some()
     }
 
-    /// The next of the groups with one key, from none through all of them and back to none.
+    /// The group whose turn it is after this one, or before it: from none, which are flows, to those with one key that
+    /// say most, and round again. `first` has a turn of its own, in front of all others.
     #[must_use]
-    pub fn next(&self) -> Self {
-        let cycle = || WORDS.iter().map(|(_, key, _)| *key);
-        let next = match self.0[0] {
-            None => cycle().next(),
-            Some(now) => cycle().skip_while(|key| *key != now).nth(1),
-        };
-        Self([next, None, None, None])
+    pub fn turn(self, forward: bool, first: Self) -> Self {
+        let single = |key| Self([Some(key), None, None, None]);
+        let mut turns: Vec<Self> = TURNS.into_iter().map(single).collect();
+        turns.insert(0, Self::default());
+        if !turns.contains(&first) {
+            turns.insert(0, first);
+        }
+        let now = turns.iter().position(|turn| *turn == self).unwrap_or(0);
+        turns[(now + if forward { 1 } else { turns.len() - 1 }) % turns.len()]
+    }
+
+    /// What its rows are called.
+    #[must_use]
+    pub fn names(&self) -> String {
+        let names: Vec<_> = self.keys().map(|key| key.names()[1]).collect();
+        if names.is_empty() { "flows".to_owned() } else { names.join(" and ") }
     }
 
     /// Whether one of them asks who is behind a flow.
@@ -167,7 +230,7 @@ impl Group {
 
 /// Every word.
 fn right() -> String {
-    let words: Vec<_> = WORDS.iter().map(|(word, ..)| *word).collect();
+    let words: Vec<_> = WORDS.iter().map(|known| known.text).collect();
     format!("give one or more of {}, net/24", words.join(", "))
 }
 
@@ -200,14 +263,23 @@ mod tests {
     }
 
     #[test]
-    fn every_key_has_its_turn_and_then_none() {
-        let (mut group, mut seen) = (Group::default().next(), Vec::new());
-        while group.is_some() {
+    fn keys_take_turns_from_flows_to_flows_and_the_first_group_has_one_too() {
+        let first = Group::parse("pod,peer").unwrap();
+        let (mut group, mut seen) = (first, Vec::new());
+        while seen.is_empty() || group != first {
             seen.push(group.to_string());
-            group = group.next();
+            assert_eq!(group.turn(true, first).turn(false, first), group);
+            group = group.turn(true, first);
         }
-        assert_eq!(seen, WORDS.map(|(word, ..)| word));
-        assert_eq!(Group::parse("label,pod").unwrap().next(), Group::default());
+        let turns = ["pod,peer", "", "peer", "local-port", "process", "pod"];
+        assert_eq!((&seen[..6], seen.len()), (&turns.map(str::to_owned)[..], TURNS.len() + 2));
+        assert_eq!(Group::default().turn(false, Group::default()).to_string(), "remote-port");
+    }
+
+    #[test]
+    fn rows_are_called_what_they_are() {
+        let names = |text| Group::parse(text).unwrap().names();
+        assert_eq!([names(""), names("pod,net/24")], ["flows", "pods and remote networks"]);
     }
 
     #[test]
@@ -223,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_field_of_a_key_is_a_column() {
-        for (_, key, fields) in WORDS {
+        for Word { key, fields, .. } in WORDS {
             assert_eq!(key.fields(), fields);
             assert!(column::parse(&fields.join(",")).is_ok(), "{key}");
         }
@@ -232,8 +304,12 @@ mod tests {
 
     #[test]
     fn a_network_has_the_bits_asked_for_or_64() {
-        assert_eq!(network("10.1.2.3".parse().unwrap(), 24), "10.1.2.0/24");
-        assert_eq!(network("10.1.2.3".parse().unwrap(), 0), "0.0.0.0/0");
-        assert_eq!(network("2001:db8:1:2:3::4".parse().unwrap(), 24), "2001:db8:1:2::/64");
+        let network = |text: &str, bits| {
+            let (first, bits) = masked(text.parse().unwrap(), bits);
+            format!("{first}/{bits}")
+        };
+        assert_eq!(network("10.1.2.3", 24), "10.1.2.0/24");
+        assert_eq!(network("10.1.2.3", 0), "0.0.0.0/0");
+        assert_eq!(network("2001:db8:1:2:3::4", 24), "2001:db8:1:2::/64");
     }
 }

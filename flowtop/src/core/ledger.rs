@@ -11,6 +11,7 @@
 
 mod entry;
 mod expiry;
+mod flows;
 mod losses;
 mod outside;
 mod owners;
@@ -28,7 +29,9 @@ use super::scope::{Scope, Verdict};
 use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
-use entry::{Flows, Moved};
+use entry::Moved;
+use flows::Flows;
+pub use flows::Line;
 pub use losses::Losses;
 use outside::Outside;
 pub use totals::Totals;
@@ -201,28 +204,6 @@ impl Ledger {
         self.losses
     }
 
-    /// Every flow of the ledger, in no order.
-    pub fn entries(&self) -> impl Iterator<Item = (&FlowKey, &Entry)> {
-        self.flows.iter()
-    }
-
-    /// One flow.
-    #[must_use]
-    pub fn get(&self, key: &FlowKey) -> Option<&Entry> {
-        self.flows.get(key)
-    }
-
-    /// Bytes of one flow in the last 2, 10, 40 s.
-    #[must_use]
-    pub fn rates(&self, entry: &Entry) -> Rates {
-        entry.traffic.summed(&self.timeline)
-    }
-
-    /// The slots of the last 40 s of one flow, the newest last: how long each took, in nanoseconds, and its bytes.
-    pub fn slots<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = (u64, Bytes)> + 'a {
-        entry.traffic.slots(&self.timeline)
-    }
-
     /// Moves the time on; a clock that goes back stands still.
     fn pass_time(&mut self, at_ns: u64) {
         if self.sample == 0 {
@@ -264,7 +245,7 @@ impl Ledger {
         self.new_owners.clear();
         for (key, flow) in flows {
             let (sample, at_ns, baseline) = (self.sample, self.at_ns, self.sample == 1);
-            let entry = self.flows.entry(*key).or_insert_with(|| {
+            let entry = self.flows.get_or_open(key, || {
                 newborn.push(*key);
                 Entry::open(flow, baseline, self.boundary.side(&Tuple::of(key)))
             });
@@ -297,7 +278,7 @@ impl Ledger {
 
     /// Counts what this sample has added, and closes the flows that vanished from the kernel's table without a sign.
     fn count(&mut self) {
-        for (key, entry) in &mut self.flows {
+        for (key, entry) in self.flows.iter_mut() {
             let counts = entry.counts(key);
             let (counted, outside) = entry.count();
             entry.traffic.add(&self.timeline, counted.in_windows(self.in_packets));
@@ -326,6 +307,7 @@ impl Ledger {
         self.peaks.note(&self.timeline, &self.traffic.rates(&self.timeline));
         self.traffic.forget_old(&self.timeline);
         self.total = total;
+        self.flows.draw_lines();
     }
 
     /// Counts what the untracked have moved, of connections that stay on this host once, and only where the scope

@@ -112,6 +112,11 @@ pub trait Owners: Debug {
     /// What is known of a process that was using a socket at `used_ns` of the monotonic clock; `None` until files have
     /// been read.
     fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>>;
+
+    /// Another number whenever somebody may have become known, or known otherwise.
+    fn version(&self) -> u64 {
+        0
+    }
 }
 
 /// Nobody is asked for.

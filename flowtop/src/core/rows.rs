@@ -11,10 +11,12 @@ use super::flow::Tuple;
 use super::ledger::{Entry, Ledger};
 use super::view::{LineDisplay, Sort, View};
 use super::window::{Bytes, Rates, Window};
+use sums::Tally;
 
 pub mod grouped;
-pub mod groups;
+pub mod key;
 pub mod merged;
+pub mod sums;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -56,14 +58,16 @@ pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
         _ => String::new(),
     };
     // At most one each: growing step by step would move them again and again.
-    let mut ranked = Vec::with_capacity(ledger.entries().size_hint().0);
+    let mut ranked = Vec::with_capacity(ledger.lines().len());
     ranked.extend(connections(ledger).map(|row| (Rank::new(view, host(&row), &row.rates, row.bytes), row)));
     arrange(ranked, view.limit, |row| (row.tuple, row.key.netns, row.key.id, *row.key))
 }
 
 /// Every connection with bytes since the start, in no order.
 fn connections(ledger: &Ledger) -> impl Iterator<Item = Row<'_>> {
-    ledger.entries().filter_map(|(key, entry)| row(ledger, key, entry))
+    let lines = (0..).zip(ledger.lines()).filter(|(_, line)| line.stamp > 0);
+    let flows = lines.filter_map(|(place, _)| ledger.at(place));
+    flows.filter_map(|(key, entry)| row(ledger, key, entry))
 }
 
 /// The row that starts with this flow, unless it has no bytes or belongs to the row of its left end.
@@ -91,11 +95,10 @@ struct Rank {
 }
 
 impl Rank {
-    /// The amount that a view sorts by first.
-    fn first(&self, view: &View) -> u64 {
-        let has_direction =
-            matches!(view.line_display, LineDisplay::OneLineSent | LineDisplay::OneLineReceived);
-        self.amounts.0[view.sort.window() as usize + if has_direction { 0 } else { 3 }]
+    /// The amount that a view sorts by first, whatever else it sorts by.
+    fn first(view: &View, tally: &Tally) -> u64 {
+        let bytes = tally.window(view.sort.window());
+        direction(view).map_or_else(|| bytes.sum(), |of| of(bytes))
     }
 
     /// For each rank a number that tells most of them apart, and orders no two of them in another way than they are.
@@ -108,15 +111,18 @@ impl Rank {
 
     /// `host` is the text that is sorted by, empty if none is.
     fn new(view: &View, host: String, rates: &Rates, bytes: Bytes) -> Self {
-        let direction: Option<fn(Bytes) -> u64> = match view.line_display {
-            LineDisplay::TwoLine | LineDisplay::OneLineBoth => None,
-            LineDisplay::OneLineSent => Some(|bytes| bytes.tx),
-            LineDisplay::OneLineReceived => Some(|bytes| bytes.rx),
-        };
+        Self::with(view, host, |window| rates.bytes(window), bytes)
+    }
+
+    fn of_tally(view: &View, tally: &Tally) -> Self {
+        Self::with(view, String::new(), |window| tally.window(window), tally.bytes())
+    }
+
+    fn with(view: &View, host: String, windows: impl Fn(Window) -> Bytes, bytes: Bytes) -> Self {
         let mut amounts = [0; 7];
         for window in &Window::ALL[view.sort.window() as usize..] {
-            let bytes = rates.bytes(*window);
-            amounts[*window as usize] = direction.map_or(0, |of| of(bytes));
+            let bytes = windows(*window);
+            amounts[*window as usize] = direction(view).map_or(0, |of| of(bytes));
             amounts[3 + *window as usize] = bytes.sum();
         }
         amounts[6] = bytes.sum();
@@ -130,6 +136,15 @@ fn first_bytes(text: &str) -> u64 {
     let length = text.len().min(bytes.len());
     bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
     u64::from_be_bytes(bytes)
+}
+
+/// The direction that sorts, where only one is shown.
+fn direction(view: &View) -> Option<fn(Bytes) -> u64> {
+    match view.line_display {
+        LineDisplay::TwoLine | LineDisplay::OneLineBoth => None,
+        LineDisplay::OneLineSent => Some(|bytes| bytes.tx),
+        LineDisplay::OneLineReceived => Some(|bytes| bytes.rx),
+    }
 }
 
 /// The first rows, in order; equal ones by their identity, so that they never change places.

@@ -19,16 +19,21 @@ mod tests;
 pub mod update;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 
+use super::column::Who;
+use super::group;
+use super::label::Labels as NetworkLabels;
 use super::ledger::{Ledger, Totals};
 use super::names::Names;
-use super::rows::groups::{Grouped, Key, Sum, Sums};
-use super::rows::table::Table;
+use super::owner::{NoOwners, Owners};
+use super::rows::key::{Grouped, RowKey};
+use super::rows::table::{Group, Table};
 use super::settings::Settings;
-use super::view::View;
+use super::view::{Sort, View};
 use super::window::{Bytes, Peak, Rates, Window};
 use detail::Detail;
 use history::History;
@@ -36,8 +41,6 @@ use label::Labels;
 use layout::{Layout, Parts};
 use prompt::Prompt;
 use scale::Scale;
-
-pub use super::rows::groups::By;
 
 /// Times between two frames that can be chosen.
 pub const REFRESH_MS: [u64; 5] = [500, 1000, 2000, 5000, 10_000];
@@ -99,11 +102,33 @@ struct Message {
 /// How long a message stays at least, in nanoseconds.
 const MESSAGE_NS: u64 = 2_000_000_000;
 
-/// The order of the moment when it was frozen.
+/// Who is behind connections, as far as files and labels say.
+#[derive(Clone, Debug)]
+struct People {
+    owners: Arc<dyn Owners>,
+    labels: Arc<NetworkLabels>,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self { owners: Arc::new(NoOwners), labels: Arc::default() }
+    }
+}
+
+/// What decides which connections are in and what rows are called, beside the connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct LookedFor {
+    search: String,
+    pattern: String,
+    host_names: bool,
+    service_names: bool,
+    sort: Sort,
+}
+
+/// What there was when the order was frozen.
 #[derive(Clone, Debug)]
 struct Frozen {
     grouped: Grouped,
-    order: Vec<Key>,
     /// The largest rates since then.
     peak: Peak,
 }
@@ -136,14 +161,12 @@ pub struct State {
     pub size: (u16, u16),
     /// What text mode knows as well.
     pub view: View,
-    /// What a row is.
-    pub by: By,
     /// How rows look.
     pub look: Look,
     /// Which are left out.
     pub filters: Filters,
     /// Rows that stay at the top.
-    pub pinned: BTreeSet<Key>,
+    pub pinned: BTreeSet<RowKey>,
     /// The rows, sorted as far as they are on the screen.
     pub table: Table,
     /// The lines below the rows.
@@ -151,7 +174,7 @@ pub struct State {
     /// The first row on the screen.
     pub offset: usize,
     /// The selected row.
-    pub selected: Option<Key>,
+    pub selected: Option<RowKey>,
     /// The pane about it, if it is open.
     pub detail: Option<Detail>,
     /// First line of the help, if it is open.
@@ -166,8 +189,12 @@ pub struct State {
     /// Peaks of what is shown, while something is hidden: when, and the rates over 2 s.
     recent: Vec<(u64, Peak)>,
     history: History,
-    /// Memory for the next rows.
-    spare: Sums,
+    /// Who is behind connections.
+    people: People,
+    /// What rows were made of in the beginning.
+    first_by: group::Group,
+    /// What was looked for when the rows were made.
+    looked_for: LookedFor,
 }
 
 impl State {
@@ -185,7 +212,6 @@ impl State {
             time: String::new(),
             size: (0, 0),
             view,
-            by: By::default(),
             look: Look {
                 bars: !settings.no_bars.value,
                 window: Window::S10,
@@ -212,21 +238,44 @@ impl State {
             frozen: None,
             recent: Vec::new(),
             history: History::default(),
-            spare: Sums::default(),
+            people: People::default(),
+            first_by: view.by,
+            looked_for: LookedFor::default(),
         }
     }
 
-    /// What rows are made of now; that of the freezing while the order is frozen.
+    /// The same screen where something is known of who is behind connections.
     #[must_use]
-    pub fn grouped(&self) -> Grouped {
-        let now = Grouped { by: self.by, grouping: self.view.grouping };
+    pub fn knowing(self, owners: Arc<dyn Owners>, labels: Arc<NetworkLabels>) -> Self {
+        Self { people: People { owners, labels }, ..self }
+    }
+
+    /// Who is behind connections.
+    #[must_use]
+    pub fn who(&self) -> Who<'_> {
+        Who { owners: &*self.people.owners, labels: &self.people.labels, ..Who::nobody() }
+    }
+
+    /// What the next rows are made of; that of the freezing while the order is frozen.
+    pub(super) fn next_grouped(&self) -> Grouped {
+        let now = Grouped { by: self.view.by, grouping: self.view.grouping };
         self.frozen.as_ref().map_or(now, |frozen| frozen.grouped)
+    }
+
+    /// What the rows have in common that there are.
+    #[must_use]
+    pub fn by(&self) -> group::Group {
+        self.table.sums.grouped().by
     }
 
     /// How things are called.
     #[must_use]
     pub fn labels<'a>(&'a self, names: &'a dyn Names) -> Labels<'a> {
-        Labels { view: &self.view, names, ascii: self.look.ascii }
+        self.labels_by(self.by(), names)
+    }
+
+    fn labels_by<'a>(&'a self, by: group::Group, names: &'a dyn Names) -> Labels<'a> {
+        Labels { view: &self.view, by, names, ascii: self.look.ascii }
     }
 
     /// Where everything stands; `None` on a screen that is too small.
@@ -257,7 +306,7 @@ impl State {
     }
 
     /// Rows on the screen.
-    pub fn visible(&self) -> impl Iterator<Item = &super::rows::groups::Group> {
+    pub fn visible(&self) -> impl Iterator<Item = Group<'_>> {
         self.table.rows(self.offset, self.page_or_none())
     }
 
@@ -268,11 +317,3 @@ impl State {
 
 /// iftop cuts its greeting.
 const LISTENING_CHARS: usize = 32;
-
-/// Sum of rows.
-fn total<'a>(sums: impl Iterator<Item = &'a Sum>) -> Sum {
-    sums.fold(Sum::default(), |mut total, sum| {
-        total.add(*sum);
-        total
-    })
-}

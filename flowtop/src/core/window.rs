@@ -134,6 +134,12 @@ impl Timeline {
         self.spans = Window::ALL.map(|window| self.measure(window.ns()));
     }
 
+    /// Rates over the windows of now, with these bytes in them.
+    #[must_use]
+    pub fn rates_of(&self, bytes: [Bytes; 3]) -> Rates {
+        Rates { bytes, covered_ns: self.spans.map(|span| span.ns) }
+    }
+
     /// The newest slots that come nearest to `target_ns`, and at least one: an early or late tick must not make the
     /// window of 2 s take in a second slot of 2 s.
     fn measure(&self, target_ns: u64) -> Span {
@@ -194,6 +200,12 @@ impl Traffic {
         };
     }
 
+    /// The bytes of the windows at the time of the last [`Self::sum_up`].
+    #[must_use]
+    pub fn windows(&self) -> &[Bytes; 3] {
+        &self.windows
+    }
+
     /// The same as [`Self::rates`] at the time of the last [`Self::sum_up`], for many readers.
     #[must_use]
     pub fn summed(&self, timeline: &Timeline) -> Rates {
@@ -230,6 +242,12 @@ impl Rates {
     #[must_use]
     pub fn bytes(&self, window: Window) -> Bytes {
         self.bytes[window as usize]
+    }
+
+    /// The same windows with these bytes in them.
+    #[must_use]
+    pub fn with(&self, bytes: [Bytes; 3]) -> Self {
+        Self { bytes, ..*self }
     }
 
     /// How long the window really was, in nanoseconds.

@@ -105,6 +105,10 @@ impl Owners for Attribution {
         }
         identity
     }
+
+    fn version(&self) -> u64 {
+        self.shared.known().version()
+    }
 }
 
 fn work(queue: &Receiver<Question>, shared: &Shared, root: &Path) {

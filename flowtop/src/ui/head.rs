@@ -4,8 +4,8 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::Canvas;
+use crate::core::group::Key;
 use crate::core::number::{Unit, number};
-use crate::core::ui::By;
 use crate::core::ui::label::{cut_end, cut_middle, grouped};
 use crate::core::ui::layout::CELL;
 use crate::core::view::Sort;
@@ -62,8 +62,9 @@ impl Canvas<'_> {
             part(5, state.about.hooks.clone(), self.theme.dim),
             part(1, counts, Style::new()),
         ];
-        if state.by != By::Flow {
-            parts.push(part(3, state.by.name().to_owned(), self.theme.accent));
+        let by = state.by();
+        if by.is_some() {
+            parts.push(part(3, by.names(), self.theme.accent));
         }
         parts.extend(self.filters().into_iter().map(|text| part(2, text, self.theme.accent)));
         parts.extend(self.losses().map(|text| part(0, text, self.theme.warning)));
@@ -140,14 +141,9 @@ impl Canvas<'_> {
     pub(super) fn heads(&mut self) {
         let Some(line) = self.layout.heads else { return };
         let columns = self.layout.columns.clone();
-        let (left, right) = match self.state.by {
-            By::Flow => ("source", "destination"),
-            By::RemoteHost => ("", "remote host"),
-            By::LocalPort => ("local port", ""),
-            By::Process => ("process", ""),
-        };
-        self.head(0, line, left, self.is_sorted(Sort::Source));
-        self.head(columns.destination, line, right, self.is_sorted(Sort::Destination));
+        let [left, right] = self.sides();
+        self.head(0, line, &left, self.is_sorted(Sort::Source));
+        self.head(columns.destination, line, &right, self.is_sorted(Sort::Destination));
         if let Some(owner) = columns.owner {
             self.head(owner.start, line, "process", false);
         }
@@ -163,6 +159,18 @@ impl Canvas<'_> {
             let (text, style) = self.head_text(name, self.is_sorted(sort));
             self.put_right(column + CELL, line, &text, style);
         }
+    }
+
+    /// What the cells of a row are.
+    fn sides(&self) -> [String; 2] {
+        let by = self.state.by();
+        if !by.is_some() || by.keys().any(|key| key == Key::Flow) {
+            return ["source".to_owned(), "destination".to_owned()];
+        }
+        [false, true].map(|is_remote| {
+            let its = by.keys().filter(|key| key.is_remote() == is_remote);
+            its.map(|key| key.names()[0]).collect::<Vec<_>>().join(", ")
+        })
     }
 
     fn is_sorted(&self, sort: Sort) -> bool {

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use super::Canvas;
 use crate::core::number::{Unit, number};
-use crate::core::rows::groups::Group;
+use crate::core::rows::table::Group;
 use crate::core::ui::layout::CELL;
 use crate::core::ui::scale::on_scale;
 use crate::core::view::LineDisplay;
@@ -52,13 +52,13 @@ impl Canvas<'_> {
         let lines = lines(self.state.view.line_display);
         let mut line = self.layout.rows.start;
         for group in self.state.visible() {
-            self.row(line, group, lines);
+            self.row(line, &group, lines);
             line += self.state.view.line_display.lines();
         }
     }
 
-    fn row(&mut self, first: u16, group: &Group, lines: &[(Direction, &str)]) {
-        let is_selected = self.state.selected == Some(group.key);
+    fn row(&mut self, first: u16, group: &Group<'_>, lines: &[(Direction, &str)]) {
+        let is_selected = self.state.selected.as_ref() == Some(group.key);
         for (line, (direction, arrow)) in (first..).zip(lines) {
             let area = Rect::new(0, line, self.width(), 1);
             if is_selected {
@@ -71,23 +71,23 @@ impl Canvas<'_> {
             self.numbers(line, &group.sum.rates, group.sum.bytes, *direction);
             self.row_bar(line, &group.sum.rates, *direction);
         }
-        if self.state.pinned.contains(&group.key) {
+        if self.state.pinned.contains(group.key) {
             self.put(self.layout.columns.host, first, "*", self.theme.pinned);
         }
     }
 
-    fn ends(&mut self, line: u16, group: &Group) {
+    fn ends(&mut self, line: u16, group: &Group<'_>) {
         let columns = self.layout.columns.clone();
         let ascii = self.state.look.ascii;
-        let pinned = self.state.pinned.contains(&group.key);
+        let pinned = self.state.pinned.contains(group.key);
         let style = if pinned { self.theme.pinned } else { Style::new() };
-        let source = self.labels.source(&group.key).fit(columns.host.into(), ascii);
-        let destination = self.labels.destination(&group.key, group.sum.connections);
+        let source = self.labels.source(group.key, group.sum.connections).fit(columns.host.into(), ascii);
+        let destination = self.labels.destination(group.key, group.sum.connections);
         self.put(0, line, &source, style);
         self.put(columns.destination, line, &destination.fit(columns.host.into(), ascii), style);
         if let Some(owner) = columns.owner {
             let text = self.labels.owner(group.sum.owner).fit(owner.len(), ascii);
-            self.put(owner.start, line, &text, self.theme.dim);
+            self.put(owner.start, line, &text, style);
         }
     }
 

@@ -2,11 +2,9 @@
 
 use std::ops::{Add, AddAssign};
 
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
-
 use flowtop_common::{Flow, FlowKey, flags};
 
+use super::flows::Face;
 use super::pairs::Link;
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple, stays_on_host};
@@ -14,10 +12,6 @@ use crate::core::owner::Seen;
 use crate::core::owner::users::Users;
 use crate::core::scope::{Scope, Subject, Verdict};
 use crate::core::window::{Bytes, Traffic};
-
-/// Every flow by its key. Dense, since each sample goes over all of them several times and looks up each: hashing must
-/// not cost more than counting.
-pub(super) type Flows = IndexMap<FlowKey, Entry, RandomState>;
 
 /// An amount of traffic, in bytes and in packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +67,9 @@ pub struct Entry {
     pub(super) seen: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
     pub(super) closed_ns: Option<u64>,
+    /// How it looked when its line was drawn last, and the number of that look.
+    pub(super) face: Face,
+    pub(super) stamp: u64,
 }
 
 impl Entry {
@@ -97,6 +94,8 @@ impl Entry {
             side,
             seen: 0,
             closed_ns: None,
+            face: Face::default(),
+            stamp: 0,
         }
     }
 

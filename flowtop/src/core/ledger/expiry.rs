@@ -55,7 +55,7 @@ impl Ledger {
 
     /// Forgets a flow; its bytes stay in the totals.
     fn fold(&mut self, key: &FlowKey) {
-        if let Some(entry) = self.flows.swap_remove(key)
+        if let Some(entry) = self.flows.remove(key)
             && entry.counts(key)
         {
             self.apart += entry.moved();

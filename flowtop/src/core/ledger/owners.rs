@@ -40,6 +40,7 @@ impl Ledger {
         let before = entry.users.current();
         entry.users.held_by(seen);
         entry.judged &= entry.users.current() == before;
+        self.flows.draw_line_of(key);
         // They come process by process.
         if self.new_owners.last().is_none_or(|(last, _)| *last != seen) {
             self.new_owners.push((seen, self.at_ns));

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use flowtop_common::FlowKey;
 
 use super::Entry;
-use super::entry::Flows;
+use super::flows::Flows;
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple};
 

@@ -28,6 +28,7 @@ struct Answer {
 pub struct Known {
     answers: HashMap<Seen, Answer>,
     pending: usize,
+    version: u64,
 }
 
 impl Known {
@@ -61,9 +62,16 @@ impl Known {
         self.pending -= usize::from(answer.asked);
         answer.asked = false;
         answer.holds_until_s = (!last).then_some(now_s + hold_s);
-        if !last || answer.identity.is_none() {
+        if (!last || answer.identity.is_none()) && answer.identity.as_deref() != Some(&identity) {
             answer.identity = Some(Arc::new(identity));
+            self.version += 1;
         }
+    }
+
+    /// Another number whenever an answer says something new.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// Questions without an answer.
@@ -109,7 +117,12 @@ mod tests {
         assert_eq!((name(&known, 1, HOLDS_S - 1), known.pending()), ((Some("sh".to_owned()), false), 0));
         assert_eq!(name(&known, 1, HOLDS_S), (Some("sh".to_owned()), true));
         known.ask(seen(1), HOLDS_S);
+        let version = known.version();
+        known.answer(&seen(1), called("sh"), false, HOLDS_S);
+        assert_eq!(known.version(), version, "nothing new");
+        known.ask(seen(1), HOLDS_S);
         known.answer(&seen(1), called("nginx"), false, HOLDS_S);
+        assert_ne!(known.version(), version);
         assert_eq!(name(&known, 1, HOLDS_S), (Some("nginx".to_owned()), false));
     }
 

@@ -1,10 +1,10 @@
 //! Rows of `--by`: connections that have something in common, and their sum. Every connection is in exactly one row.
 
-use std::collections::HashMap;
-
-use super::{Rank, Row, arrange, connections};
-use crate::core::column::{self, Column, Source, Value, Who};
-use crate::core::group::{Group, Key, NET_FIELD, network};
+use super::key::{Cell, Grouped, RowKey};
+use super::sums::{Sum, Sums};
+use super::{Rank, arrange};
+use crate::core::column::{Value, Who};
+use crate::core::group::{Group, Key, NET_FIELD};
 use crate::core::ledger::Ledger;
 use crate::core::view::{Sort, View};
 use crate::core::window::{Bytes, Rates, Window};
@@ -12,15 +12,11 @@ use crate::core::window::{Bytes, Rates, Window};
 #[cfg(test)]
 mod tests;
 
-/// What tells one row from another: the fields of its keys, as text that is only compared.
-type Identity = String;
-
 /// Connections that have the keys of a group in common.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupedRow {
-    identity: Identity,
-    /// What they have in common, for each key its values.
-    cells: Vec<(Key, Vec<Value>)>,
+    group: Group,
+    key: RowKey,
     /// How many they are.
     pub connections: u64,
     /// The sum of their rates.
@@ -32,40 +28,27 @@ pub struct GroupedRow {
 }
 
 impl GroupedRow {
-    fn new(identity: Identity, cells: Vec<(Key, Vec<Value>)>) -> Self {
-        let (rates, bytes) = Default::default();
-        Self { identity, cells, connections: 0, rates, bytes, wire: [0; 3] }
+    fn new(group: Group, key: RowKey, sum: &Sum, wire: [u64; 3]) -> Self {
+        let Sum { connections, rates, bytes, .. } = *sum;
+        Self { group, key, connections: connections.into(), rates, bytes, wire }
     }
 
-    fn add(&mut self, row: &Row<'_>) {
-        self.connections += 1;
-        self.rates += row.rates;
-        self.bytes += row.bytes;
-        // What the right end puts on the wire is not what the left one does.
-        if row.turned {
-            return;
-        }
-        let flow = row.entry.flow();
-        let wire = [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()];
-        for (sum, more) in self.wire.iter_mut().zip(wire) {
-            *sum = sum.saturating_add(more);
-        }
+    /// The keys, each with what the connections have in common in its respect.
+    fn cells(&self) -> impl Iterator<Item = (Key, &Cell)> {
+        self.group.keys().zip(self.key.cells())
     }
 
     /// What the connections have in common, as one text; `-` for what is not known.
     #[must_use]
     pub fn text(&self) -> String {
-        let texts: Vec<_> = self.cells.iter().map(|(key, values)| text_of(*key, values)).collect();
+        let texts: Vec<_> = self.cells().map(|(key, cell)| text_of(key, &cell.values())).collect();
         texts.join(" ")
     }
 
     /// Every field with its name: those of the keys, then the sums.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, Value)> {
-        let keys = self
-            .cells
-            .iter()
-            .flat_map(|(key, values)| key.fields().iter().copied().zip(values.iter().cloned()));
+        let keys = self.cells().flat_map(|(key, cell)| key.fields().iter().copied().zip(cell.values()));
         let integers = [self.connections, self.bytes.tx, self.bytes.rx];
         let rates = [Rates::tx_per_s, Rates::rx_per_s]
             .into_iter()
@@ -134,7 +117,7 @@ fn text_of(key: Key, values: &[Value]) -> String {
     let known: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
     match (key, &known[..]) {
         (_, []) => "-".to_owned(),
-        (Key::Flow, [local, local_port, remote, remote_port, _]) => {
+        (Key::Flow, [local, local_port, remote, remote_port, ..]) => {
             format!("{} {}", end(local, local_port), end(remote, remote_port))
         }
         (Key::Process, [pid, comm]) => format!("{comm}[{pid}]"),
@@ -153,68 +136,47 @@ fn end(address: &str, port: &str) -> String {
 #[must_use]
 pub fn rows(ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
     let sorts_by_text = matches!(view.sort, Sort::Source | Sort::Destination);
-    let ranked = sums(ledger, view.by, who).into_values().map(|row| {
+    let ranked = unsorted(ledger, view.by, who).into_iter().map(|row| {
         let text = if sorts_by_text { row.text() } else { String::new() };
         (Rank::new(view, text, &row.rates, row.bytes), row)
     });
-    arrange(ranked.collect(), view.limit, |row| row.identity.clone())
+    arrange(ranked.collect(), view.limit, |row| row.key.clone())
 }
 
-fn sums(ledger: &Ledger, group: Group, who: Who<'_>) -> HashMap<Identity, GroupedRow> {
-    let keys: Vec<(Key, Vec<&'static Column>)> = group.keys().map(|key| (key, columns(key))).collect();
-    let (mut sums, mut identity) = (HashMap::<Identity, GroupedRow>::new(), Identity::new());
-    for row in connections(ledger) {
-        let source = Source::new(&row, ledger.at_ns(), who);
-        let cells: Vec<_> =
-            keys.iter().map(|(key, columns)| (*key, values(*key, columns, &source, &row))).collect();
-        write_identity(&mut identity, &cells);
-        // Asked by reference first: most rows have a sum already, and need no text of their own.
-        if !sums.contains_key(&identity) {
-            sums.insert(identity.clone(), GroupedRow::new(identity.clone(), cells));
-        }
-        if let Some(sum) = sums.get_mut(&identity) {
-            sum.add(&row);
+fn unsorted(ledger: &Ledger, group: Group, who: Who<'_>) -> Vec<GroupedRow> {
+    let sums = Sums::of(ledger, Grouped { by: group, ..Grouped::default() }, who);
+    let wire = wire(ledger, &sums);
+    let row =
+        |(row, tally)| GroupedRow::new(group, sums.key(row).clone(), &sums.sum(tally), wire[row as usize]);
+    sums.filled().map(row).collect()
+}
+
+/// What the connections of each row have put on the wire. What the right end puts there is not what the left one does.
+fn wire(ledger: &Ledger, sums: &Sums) -> Vec<[u64; 3]> {
+    let mut wire = vec![[0_u64; 3]; sums.len()];
+    for (place, row) in sums.members() {
+        let Some((_, entry)) = ledger.at(place).filter(|(_, entry)| !entry.is_turned()) else { continue };
+        let flow = entry.flow();
+        let more = [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()];
+        for (sum, more) in wire[row as usize].iter_mut().zip(more) {
+            *sum = sum.saturating_add(more);
         }
     }
-    sums
-}
-
-fn columns(key: Key) -> Vec<&'static Column> {
-    let named = |name: &&str| column::ALL.iter().find(|column| column.name == *name);
-    key.fields().iter().filter_map(named).collect()
-}
-
-fn values(key: Key, columns: &[&Column], source: &Source<'_>, row: &Row<'_>) -> Vec<Value> {
-    match key {
-        Key::Net(bits) => vec![Value::Text(network(row.tuple.remote.ip(), bits))],
-        _ => columns.iter().map(|column| column.value(source)).collect(),
-    }
-}
-
-/// Values in a form in which different ones differ: texts are free of control characters.
-fn write_identity(identity: &mut Identity, cells: &[(Key, Vec<Value>)]) {
-    identity.clear();
-    for value in cells.iter().flat_map(|(_, values)| values) {
-        if *value != Value::Null {
-            identity.push('\u{1}');
-            identity.push_str(&value.text());
-        }
-        identity.push('\0');
-    }
+    wire
 }
 
 /// The rows of the moment when the order was frozen. They stay, in their order, and their values go on.
 #[derive(Clone, Debug)]
 pub struct Frozen {
     group: Group,
-    rows: Vec<GroupedRow>,
+    rows: Vec<RowKey>,
 }
 
 impl Frozen {
     /// Freezes these rows of a view.
     #[must_use]
     pub fn new(view: &View, rows: &[GroupedRow]) -> Self {
-        Self { group: view.by, rows: rows.to_vec() }
+        Self { group: view.by, rows: rows.iter().map(|row| row.key.clone()).collect() }
     }
 
     /// The frozen rows with the values of now; none of another group.
@@ -223,10 +185,13 @@ impl Frozen {
         if self.group != view.by {
             return None;
         }
-        let mut sums = sums(ledger, self.group, who);
-        let now = |row: &GroupedRow| {
-            let empty = || GroupedRow::new(row.identity.clone(), row.cells.clone());
-            sums.remove(&row.identity).unwrap_or_else(empty)
+        let sums = Sums::of(ledger, Grouped { by: self.group, ..Grouped::default() }, who);
+        let wire = wire(ledger, &sums);
+        let now = |key: &RowKey| {
+            let row = sums.row(key);
+            let sum = row.map_or_else(Sum::default, |row| sums.sum(&sums.tally(row)));
+            let wire = row.map_or([0; 3], |row| wire[row as usize]);
+            GroupedRow::new(self.group, key.clone(), &sum, wire)
         };
         Some(self.rows.iter().map(now).collect())
     }

@@ -6,6 +6,7 @@ use super::prompt::{Ask, Prompt};
 use super::update::{Effect, Reaction};
 use super::{REFRESH_MS, State};
 use crate::core::names::Names;
+use crate::core::rows::key::{Cell, RowKey};
 use crate::core::view::{Change, Sort};
 use crate::core::window::Window;
 
@@ -43,7 +44,7 @@ impl State {
             Action::Totals => self.look.totals.into(),
             Action::LogScale => self.look.scale.is_log.into(),
             // Nothing selected, nothing said.
-            Action::Pin => self.selected.map_or(usize::MAX, |key| self.pinned.contains(&key).into()),
+            Action::Pin => self.selected.as_ref().map_or(usize::MAX, |key| self.pinned.contains(key).into()),
             _ => 0,
         }
     }
@@ -142,7 +143,7 @@ impl State {
             return;
         }
         let page = self.page();
-        let from = self.selected.and_then(|key| self.table.position(&key));
+        let from = self.selected.as_ref().and_then(|key| self.table.position(key));
         let at = match (to, from) {
             (Move::First, _) => 0,
             (Move::Last, _) => self.last(),
@@ -158,7 +159,7 @@ impl State {
     /// Selects a row by its place and brings it onto the screen.
     fn select(&mut self, at: usize) {
         self.table.sort_first(at + 1);
-        self.selected = self.table.get(at).map(|group| group.key);
+        self.selected = self.table.get(at).map(|group| group.key.clone());
         let page = self.page();
         self.offset = self.offset.clamp((at + 1).saturating_sub(page), at);
         self.sort_visible();
@@ -167,8 +168,8 @@ impl State {
 
     /// The open pane is always about the selected row.
     fn follow(&mut self) {
-        if let (Some(detail), Some(key)) = (&mut self.detail, self.selected) {
-            detail.key = key;
+        if let (Some(detail), Some(key)) = (&mut self.detail, &self.selected) {
+            detail.key = key.clone();
         }
     }
 
@@ -177,8 +178,8 @@ impl State {
             if self.selected.is_none() {
                 self.select(self.offset);
             }
-            let key = self.selected;
-            self.detail = key.map(|key| self.detail_of(key, self.grouped(), &self.labels(names)));
+            let key = self.selected.clone();
+            self.detail = key.map(|key| self.detail_of(key, &self.labels(names)));
         }
         self.show_selected();
         Reaction::DRAW
@@ -186,22 +187,42 @@ impl State {
 
     /// Brings the selected row onto the screen, which may have become smaller.
     fn show_selected(&mut self) {
-        match self.selected.and_then(|key| self.table.position(&key)) {
+        match self.selected.as_ref().and_then(|key| self.table.position(key)) {
             Some(at) => self.select(at),
             None => self.settle(),
         }
     }
 
     fn regroup(&mut self, forward: bool, names: &dyn Names) -> Reaction {
-        self.by = self.by.step(forward);
         self.offset = 0;
-        self.refresh_rows(names);
-        self.say(format!("Rows are {}", self.by.name()));
+        if self.view.paused || self.view.order_frozen {
+            // The rows stay as they are; what they will be is chosen all the same.
+            self.view.by = self.view.by.turn(forward, self.first_by);
+            return self.say_rows();
+        }
+        loop {
+            self.view.by = self.view.by.turn(forward, self.first_by);
+            self.refresh_rows(names);
+            if self.view.by == self.first_by || self.says_something() {
+                break;
+            }
+        }
+        self.say_rows()
+    }
+
+    fn say_rows(&mut self) -> Reaction {
+        self.say(format!("Rows are {}", self.view.by.names()));
         Reaction::DRAW
     }
 
+    /// Whether the rows tell anything apart: where no process is in a pod, one row of unknown pods does not.
+    fn says_something(&self) -> bool {
+        let is_unknown = |key: &RowKey| !key.cells().is_empty() && key.cells().iter().all(Cell::is_unknown);
+        !self.view.by.asks_owner() || self.table.all().any(|group| !is_unknown(group.key))
+    }
+
     fn pin(&mut self, names: &dyn Names) {
-        let Some(key) = self.selected else { return };
+        let Some(key) = self.selected.clone() else { return };
         if !self.pinned.remove(&key) {
             self.pinned.insert(key);
         }

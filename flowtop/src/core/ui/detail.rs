@@ -2,12 +2,15 @@
 
 use super::State;
 use super::history::SLOT_NS;
-use super::label::{Label, Labels, count};
+use super::label::{Label, Labels, count, grouped};
+use crate::core::column::Who;
 use crate::core::flow::{Role, Tuple};
-use crate::core::ledger::Ledger;
+use crate::core::ledger::{Entry, Ledger};
 use crate::core::number::{Unit, number};
+use crate::core::owner::{Identity, Seen, why};
 use crate::core::rows::Row;
-use crate::core::rows::groups::{Grouped, Key, Process};
+use crate::core::rows::key::RowKey;
+use crate::core::rows::sums::Process;
 use crate::core::window::{Bytes, Window};
 use crate::core::wire::state_name;
 use flowtop_common::{Flow, flags};
@@ -57,7 +60,7 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
     /// The row.
-    pub key: Key,
+    pub key: RowKey,
     /// What it is called.
     pub title: String,
     /// What is known, with its name.
@@ -72,13 +75,10 @@ pub struct Detail {
 
 impl State {
     /// The pane about a row, as it is now.
-    pub(super) fn detail_of(&self, key: Key, grouped: Grouped, labels: &Labels<'_>) -> Detail {
-        let members: Vec<_> = grouped.members(&self.ledger, key).collect();
-        let title = format!(
-            "{} => {}",
-            labels.source(&key).text(),
-            labels.destination(&key, count_of(members.len())).text()
-        );
+    pub(super) fn detail_of(&self, key: RowKey, labels: &Labels<'_>) -> Detail {
+        let members: Vec<_> = self.table.sums.members_of(&self.ledger, &key).collect();
+        let n = count_of(members.len());
+        let title = format!("{} => {}", labels.source(&key, n).text(), labels.destination(&key, n).text());
         let (mut seconds, mut minutes) = (Series::default(), Series::default());
         for (row, turned) in &members {
             // The ledger has bytes as the end of the key sees them.
@@ -87,8 +87,8 @@ impl State {
             minutes.add(self.history.of(row.key).into_iter().map(|bytes| (SLOT_NS, turn(bytes))));
         }
         let facts = match &members[..] {
-            [(row, _)] => facts_of_one(row, &self.ledger, labels),
-            _ => facts_of_many(&members, labels),
+            [(row, _)] => facts_of_one(row, &self.ledger, self.who(), labels),
+            _ => facts_of_many(&members, self.who(), labels),
         };
         let members = if members.len() > 1 { busiest(members, labels) } else { Vec::new() };
         Detail { key, title, facts, members, seconds, minutes }
@@ -105,23 +105,27 @@ fn busiest(mut members: Vec<(Row<'_>, bool)>, labels: &Labels<'_>) -> Vec<Member
     let member = |(row, turned): &(Row<'_>, bool)| {
         let rates = if *turned { row.rates.mirror() } else { row.rates };
         let tuple = if *turned { row.tuple.mirror() } else { row.tuple };
-        let flow = row.entry.flow();
-        let process = Process { pid: flow.pid, comm: flow.comm };
+        let Seen { pid, comm, .. } = row.entry.owner();
         Member {
             source: labels.socket(tuple.local),
             destination: labels.socket(tuple.remote),
-            owner: labels.process(process),
+            owner: labels.process(Process { pid, comm }),
             rates: (rates.tx_per_s(Window::S10), rates.rx_per_s(Window::S10)),
         }
     };
     members.iter().take(MAX_MEMBERS).map(member).collect()
 }
 
-fn facts_of_one(row: &Row<'_>, ledger: &Ledger, labels: &Labels<'_>) -> Vec<(&'static str, String)> {
+fn facts_of_one(
+    row: &Row<'_>,
+    ledger: &Ledger,
+    who: Who<'_>,
+    labels: &Labels<'_>,
+) -> Vec<(&'static str, String)> {
     let flow = row.entry.flow();
     let bytes = row.bytes;
     let mut facts = vec![
-        ("owner", owner(flow, labels)),
+        ("owner", owner(row.entry, labels)),
         ("netns", row.key.netns.to_string()),
         ("state", state_name(flow.state).to_owned()),
         ("age", age(flow, ledger.at_ns())),
@@ -133,28 +137,56 @@ fn facts_of_one(row: &Row<'_>, ledger: &Ledger, labels: &Labels<'_>) -> Vec<(&'s
     ];
     facts.extend(opened(flow, &row.tuple).map(|by| ("opened by", by)));
     if let Some((key, entry)) = row.peer {
-        let flow = entry.flow();
-        let state = state_name(flow.state);
-        facts.push(("other end", format!("{}, netns {}, {state}", owner(flow, labels), key.netns)));
+        let state = state_name(entry.flow().state);
+        facts.push(("other end", format!("{}, netns {}, {state}", owner(entry, labels), key.netns)));
     }
+    facts.extend(people(&[row], who, labels));
     facts
 }
 
-fn facts_of_many(members: &[(Row<'_>, bool)], labels: &Labels<'_>) -> Vec<(&'static str, String)> {
+fn facts_of_many(
+    members: &[(Row<'_>, bool)],
+    who: Who<'_>,
+    labels: &Labels<'_>,
+) -> Vec<(&'static str, String)> {
     let flows = || members.iter().map(|(row, _)| row.entry.flow());
     let bytes = members.iter().fold(Bytes::default(), |sum, (row, turned)| {
         sum + if *turned { row.bytes.mirror() } else { row.bytes }
     });
-    vec![
-        ("connections", count(count_of(members.len()), "connection")),
-        ("owner", named(flows().map(|flow| owner(flow, labels)))),
+    let mut facts = vec![
+        ("connections", grouped(members.len() as u64)),
+        ("owner", named(members.iter().map(|(row, _)| owner(row.entry, labels)))),
         ("netns", named(members.iter().map(|(row, _)| row.key.netns.to_string()))),
         ("state", named(flows().map(|flow| state_name(flow.state).to_owned()))),
         ("rtt", rtt_range(flows())),
         ("retransmitted", retransmitted(flows())),
         ("sent", amount(bytes.tx)),
         ("received", amount(bytes.rx)),
-    ]
+    ];
+    facts.extend(people(&members.iter().map(|(row, _)| row).collect::<Vec<_>>(), who, labels));
+    facts
+}
+
+/// What files and labels say of some connections, as far as they say anything.
+fn people(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static str, String)> {
+    let identity = |row: &&Row<'_>| who.owners.identity(&row.entry.owner(), row.entry.used_ns());
+    let identities: Vec<_> = rows.iter().filter(|row| !row.turned).filter_map(identity).collect();
+    let of = |text: fn(&Identity) -> Option<String>| {
+        named(
+            identities.iter().filter_map(|identity| text(identity)).map(|text| labels.fit_for_terminal(text)),
+        )
+    };
+    let label = |row: &&Row<'_>| {
+        let same_host = row.right().is_some() || row.entry.is_on_host(row.key);
+        who.labels.of(row.tuple.remote.ip(), same_host).to_owned()
+    };
+    let facts = [
+        ("user", of(|identity| identity.user.clone())),
+        ("runs in", of(Identity::place)),
+        ("label", named(rows.iter().map(label))),
+        ("command", of(|identity| identity.command.clone())),
+    ];
+    facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 
 /// Different texts, the most frequent ones first.
@@ -173,8 +205,15 @@ fn named(texts: impl Iterator<Item = String>) -> String {
     parts.join(", ")
 }
 
-fn owner(flow: &Flow, labels: &Labels<'_>) -> String {
-    labels.process(Process { pid: flow.pid, comm: flow.comm }).text()
+/// The process, of several the busiest; or why nobody is known.
+fn owner(entry: &Entry, labels: &Labels<'_>) -> String {
+    let Seen { pid, comm, .. } = entry.owner();
+    let more = entry.users().count().saturating_sub(1);
+    match labels.process(Process { pid, comm }).text() {
+        _ if !entry.owner().is_user_process() => why(entry).to_owned(),
+        text if more == 0 => text,
+        text => format!("{text} (+{more})"),
+    }
 }
 
 /// Of an older socket only that it is older is known.
@@ -221,7 +260,7 @@ fn retransmitted<'a>(flows: impl Iterator<Item = &'a Flow>) -> String {
         (segments + u64::from(flow.retrans_segs), bytes.saturating_add(flow.retrans_bytes), sent)
     });
     let share = if sent == 0 { 0.0 } else { bytes as f64 * 100.0 / sent as f64 };
-    format!("{segments} segments, {} ({share:.2} %)", amount(bytes))
+    format!("{}, {} ({share:.2} %)", count(segments, "segment"), amount(bytes))
 }
 
 fn amount(bytes: u64) -> String {

@@ -150,9 +150,9 @@ use Section::{General, Look, Order, Rows, Selection};
 pub const TABLE: &[Binding] = &[
     key(&[Char('f')], "f", Action::Filter, "filter connections, as -f", Rows),
     key(&[Char('l')], "l", Action::ScreenFilter, "filter rows by a pattern", Rows),
-    key(&[Char('/')], "/", Action::Search, "search address, name, command", Rows),
+    key(&[Char('/')], "/", Action::Search, "search address, name, owner", Rows),
     key(&[Char('z')], "z", Action::Threshold, "hide rows below a rate", Rows),
-    key(&[Key::Tab], "Tab", Action::By { forward: true }, "flow, host, port or process", Rows),
+    key(&[Key::Tab], "Tab", Action::By { forward: true }, "sum up by host, process, pod", Rows),
     key(&[Key::BackTab], "S-Tab", Action::By { forward: false }, "the same, backwards", Rows),
     says(
         &[Char('s')],

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::core::group::{Group, Key};
 use crate::core::names::Names;
-use crate::core::rows::groups::{Key, Owner, Process};
-use crate::core::rows::merged::{End, Host};
+use crate::core::rows::key::{Cell, End, Host, RowKey};
+use crate::core::rows::sums::{Owner, Process};
 use crate::core::view::View;
 use crate::core::wire::comm_text;
 
@@ -17,6 +18,8 @@ use crate::core::wire::comm_text;
 pub struct Labels<'a> {
     /// Whether hosts and ports go by name.
     pub view: &'a View,
+    /// What rows have in common.
+    pub by: Group,
     /// The names.
     pub names: &'a dyn Names,
     /// Whether all of it must be ASCII.
@@ -83,27 +86,76 @@ impl Labels<'_> {
     /// A socket's end with its port.
     #[must_use]
     pub fn socket(&self, end: SocketAddr) -> Label {
-        self.end(End { host: Host::Shown(end.ip()), port: Some(end.port()), owner: None })
+        self.end(End::of(end))
     }
 
-    /// The left cell of a row.
+    /// The left cell of a row that holds so many connections: what it is on this host.
     #[must_use]
-    pub fn source(&self, key: &Key) -> Label {
+    pub fn source(&self, key: &RowKey, connections: u32) -> Label {
         match key {
-            Key::Flow(ends) => self.end(ends.source),
-            Key::RemoteHost(_) => Label::whole(" * ".to_owned()),
-            Key::LocalPort(port) => {
-                let port_text = self.port(*port);
-                Label { head: " * ".to_owned(), tail: port_text }
-            }
-            Key::Process(process) => self.process(*process),
+            RowKey::Ends(ends) => self.end(ends.source),
+            RowKey::Common(cells) => self.common(cells, connections, false),
         }
     }
 
-    /// The right cell of a row that holds so many connections.
+    /// The right cell of a row that holds so many connections: what it is on the other side.
     #[must_use]
-    pub fn destination(&self, key: &Key, connections: u32) -> Label {
-        key.destination().map_or_else(|| Label::whole(count(connections, "connection")), |end| self.end(end))
+    pub fn destination(&self, key: &RowKey, connections: u32) -> Label {
+        match key {
+            RowKey::Ends(ends) => self.end(ends.destination),
+            RowKey::Common(cells) => self.common(cells, connections, true),
+        }
+    }
+
+    /// What the connections of a row have in common on one side, or how many they are.
+    fn common(&self, cells: &[Cell], connections: u32, is_remote: bool) -> Label {
+        let its = |(key, _): &(Key, &Cell)| key.is_remote() == is_remote || *key == Key::Flow;
+        let cells: Vec<_> = self.by.keys().zip(cells).filter(its).collect();
+        let label = |(key, cell): &(Key, &Cell)| self.cell(*key, cell, is_remote);
+        match &cells[..] {
+            [] => Label::whole(count(connections, "connection")),
+            [one] => label(one),
+            [first, ..] => {
+                let rest: Vec<_> = cells[1..].iter().map(|cell| label(cell).text()).collect();
+                let Label { head, tail } = label(first);
+                Label::whole(format!("{head}{tail} {}", rest.join(" ")))
+            }
+        }
+    }
+
+    fn cell(&self, key: Key, cell: &Cell, is_remote: bool) -> Label {
+        match cell {
+            Cell::Flow(tuple, _) => self.socket(if is_remote { tuple.remote } else { tuple.local }),
+            Cell::Address(address) => Label::whole(self.host(Host::Shown(*address))),
+            Cell::Port(port) => Label { head: String::new(), tail: self.port(*port) },
+            Cell::Process(pid, comm) => {
+                let tail = pid.map_or_else(String::new, |pid| format!("[{pid}]"));
+                self.named(comm.as_deref().into_iter(), tail)
+            }
+            Cell::Named(texts) if key == Key::Container => {
+                self.named(texts.iter().flatten().next_back().map(|text| &**text).into_iter(), String::new())
+            }
+            Cell::Named(texts) => self.named(texts.iter().flatten().map(|text| &**text), String::new()),
+            Cell::Netns(netns) => {
+                let netns = netns.map(|inode| format!("net:[{inode}]"));
+                self.named(netns.as_deref().into_iter(), String::new())
+            }
+            Cell::Net(address, bits) => Label { head: address.to_string(), tail: format!("/{bits}") },
+        }
+    }
+
+    fn named<'b>(&self, texts: impl Iterator<Item = &'b str>, tail: String) -> Label {
+        let head = texts.collect::<Vec<_>>().join("/");
+        if head.is_empty() && tail.is_empty() {
+            return Label::whole("unknown".to_owned());
+        }
+        Label { head: self.fit_for_terminal(head), tail }
+    }
+
+    /// A text from outside as the terminal can show it.
+    #[must_use]
+    pub fn fit_for_terminal(&self, text: String) -> String {
+        if self.ascii { to_ascii(&text) } else { text }
     }
 
     /// A process by name and number.
@@ -113,8 +165,7 @@ impl Labels<'_> {
             return Label::whole("unknown".to_owned());
         }
         let name = comm_text(&process.comm).unwrap_or_default();
-        let name = if self.ascii { to_ascii(&name) } else { name };
-        Label { head: name, tail: format!("[{}]", process.pid) }
+        Label { head: self.fit_for_terminal(name), tail: format!("[{}]", process.pid) }
     }
 
     /// Whose the connections of a row are.
@@ -130,8 +181,9 @@ impl Labels<'_> {
 
 /// `1 connection`, `2 connections`.
 #[must_use]
-pub fn count(n: u32, what: &str) -> String {
-    format!("{} {what}{}", grouped(u64::from(n)), if n == 1 { "" } else { "s" })
+pub fn count(n: impl Into<u64>, what: &str) -> String {
+    let n = n.into();
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// A number with commas between its thousands.
@@ -217,7 +269,7 @@ mod tests {
     fn thousands_are_grouped() {
         let texts = [0, 7, 999, 1_000, 65_536, 1_234_567].map(grouped);
         assert_eq!(texts, ["0", "7", "999", "1,000", "65,536", "1,234,567"]);
-        assert_eq!([count(1, "flow"), count(1200, "flow")], ["1 flow", "1,200 flows"]);
+        assert_eq!([count(1_u32, "flow"), count(1200_u32, "flow")], ["1 flow", "1,200 flows"]);
     }
 
     proptest! {

@@ -1,20 +1,23 @@
 //! State → rows: which connections are in, which rows are left out, in which order, and what the footer says of them.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::net::SocketAddr;
 
 use regex::{Regex, RegexBuilder};
 
 use super::label::Labels;
 use super::scale::on_scale;
-use super::{Footer, Frozen, State, total};
-use crate::core::ledger::Totals;
+use super::{Footer, Frozen, LookedFor, State};
+use crate::core::ledger::{Entry, Totals};
 use crate::core::names::Names;
+use crate::core::number::{write_address, write_integer};
+use crate::core::owner::Identity;
 use crate::core::rows::Row;
-use crate::core::rows::groups::{Group, Grouped, Key, Sum};
-use crate::core::rows::table::Table;
+use crate::core::rows::key::{Grouped, People, RowKey};
+use crate::core::rows::sums::{Keep, Recipe, Sum};
+use crate::core::rows::table::{Group, Order, Table};
 use crate::core::view::{LineDisplay, Sort};
 use crate::core::window::{Peak, Rates, Window};
-use crate::core::wire::comm_text;
 
 /// A pattern as iftop's screen filter takes it; `None` for an empty one.
 ///
@@ -39,7 +42,7 @@ impl State {
     pub(super) fn refresh_rows(&mut self, names: &dyn Names) {
         if !self.view.paused {
             self.thaw();
-            let grouped = self.grouped();
+            let grouped = self.next_grouped();
             self.fill_table(grouped, names);
             self.freeze(grouped);
         }
@@ -50,15 +53,15 @@ impl State {
     fn thaw(&mut self) {
         if !self.view.order_frozen {
             self.frozen = None;
+            self.table.thaw();
         }
     }
 
     /// Remembers the order when it has just been frozen, and the peaks since then.
     fn freeze(&mut self, grouped: Grouped) {
         if self.view.order_frozen && self.frozen.is_none() {
-            self.table.sort_first(usize::MAX);
-            let order = self.table.all().map(|group| group.key).collect();
-            self.frozen = Some(Frozen { grouped, order, peak: Peak::default() });
+            self.table.freeze();
+            self.frozen = Some(Frozen { grouped, peak: Peak::default() });
         }
         if let Some(frozen) = &mut self.frozen {
             frozen.peak = frozen.peak.max(peak_of(&self.footer.shown.rates));
@@ -67,32 +70,43 @@ impl State {
     }
 
     fn fill_table(&mut self, grouped: Grouped, names: &dyn Names) {
-        let mut sums = std::mem::take(&mut self.spare);
-        sums.give_back(std::mem::take(&mut self.table).into_groups());
-        let labels = self.labels(names);
+        let mut table = std::mem::take(&mut self.table);
+        self.forget_what_was_looked_for(&mut table);
+        let labels = self.labels_by(grouped.by, names);
         let search = Search::new(&self.filters.search, &labels);
-        let all = Cell::new(0_u32);
-        sums = grouped.sums_in(sums, &self.ledger, &|row| {
-            all.set(all.get() + 1);
-            search.finds(row)
+        let finds = |row: &Row<'_>, people: &mut People<'_>| search.finds(row, people);
+        let keep = (!self.filters.search.is_empty()).then_some(&finds as &Keep<'_>);
+        let all = table.sums.fill(&self.ledger, &Recipe { grouped, who: self.who(), keep });
+        let matches = |group: &Group<'_>| self.matches(group, &labels);
+        let shown = table.arrange(&Order {
+            view: &self.view,
+            pinned: &self.pinned,
+            is_enough: &|sum| self.is_enough(sum),
+            is_wanted: if self.filters.screen.is_some() { Some(&matches) } else { None },
+            text: &|key| sort_text(self.view.sort, key, &labels),
         });
-        let keep = |group: &Group| self.keeps(group, &labels);
-        let (table, shown) = if let Some(frozen) = &self.frozen {
-            let now = |key: &Key| Group { key: *key, sum: sums.get(*key, grouped) };
-            let groups: Vec<_> = frozen.order.iter().map(now).filter(keep).collect();
-            let kept = sums.take(keep);
-            (Table::in_order(groups), total(kept.iter().map(|group| &group.sum)))
-        } else {
-            let host_text = |key: &Key| sort_text(self.view.sort, key, &labels);
-            let groups = sums.take(keep);
-            let shown = total(groups.iter().map(|group| &group.sum));
-            (Table::new(groups, &self.view, &self.pinned, &host_text), shown)
-        };
-        let footer = self.footer(&shown, all.get());
         self.table = table;
-        self.spare = sums;
-        self.footer = footer;
+        self.footer = self.footer(&shown, all);
         self.admit_to_scale();
+    }
+
+    fn forget_what_was_looked_for(&mut self, table: &mut Table) {
+        let now = LookedFor {
+            search: self.filters.search.clone(),
+            pattern: self.filters.screen.as_ref().map_or("", Regex::as_str).to_owned(),
+            host_names: self.view.host_names,
+            service_names: self.view.service_names,
+            sort: self.view.sort,
+        };
+        let before = std::mem::replace(&mut self.looked_for, now);
+        if before != self.looked_for {
+            table.forget_texts();
+            let by_name = !before.search.is_empty() && before.host_names != self.view.host_names;
+            let by_service = !before.search.is_empty() && before.service_names != self.view.service_names;
+            if before.search != self.looked_for.search || by_name || by_service {
+                table.sums.forget_members();
+            }
+        }
     }
 
     fn footer(&mut self, shown: &Sum, all_connections: u32) -> Footer {
@@ -142,25 +156,27 @@ impl State {
         self.look.scale.admit(on_scale(rate, self.view.unit));
     }
 
-    /// Whether a row is shown, as far as the row itself decides that.
-    fn keeps(&self, group: &Group, labels: &Labels<'_>) -> bool {
-        if self.pinned.contains(&group.key) {
-            return true;
-        }
-        let rate = group.sum.rates.sum_per_s(Window::S10);
-        if self.filters.threshold > 0.0 && on_scale(rate, self.view.unit) < self.filters.threshold {
-            return false;
-        }
+    /// Whether a row moves enough to be shown.
+    fn is_enough(&self, sum: &Sum) -> bool {
+        let per_s = || on_scale(sum.rates.sum_per_s(Window::S10), self.view.unit);
+        self.filters.threshold <= 0.0 || per_s() >= self.filters.threshold
+    }
+
+    /// Whether one of the two cells of a row matches the pattern.
+    fn matches(&self, group: &Group<'_>, labels: &Labels<'_>) -> bool {
         self.filters.screen.as_ref().is_none_or(|pattern| {
-            pattern.is_match(&labels.source(&group.key).text())
-                || pattern.is_match(&labels.destination(&group.key, group.sum.connections).text())
+            let cells = [
+                labels.source(group.key, group.sum.connections),
+                labels.destination(group.key, group.sum.connections),
+            ];
+            cells.iter().any(|cell| pattern.is_match(&cell.text()))
         })
     }
 
     /// Keeps selection, first row and sorted part where they must be.
     pub(super) fn settle(&mut self) {
         let rows = self.table.len();
-        if self.selected.is_some_and(|key| self.table.position(&key).is_none()) {
+        if self.selected.as_ref().is_some_and(|key| self.table.position(key).is_none()) {
             self.selected = None;
             self.detail = None;
         }
@@ -197,9 +213,9 @@ fn peak_of(rates: &Rates) -> Peak {
 }
 
 /// What a row is sorted by where names are.
-fn sort_text(sort: Sort, key: &Key, labels: &Labels<'_>) -> String {
+fn sort_text(sort: Sort, key: &RowKey, labels: &Labels<'_>) -> String {
     match sort {
-        Sort::Source => labels.source(key).text(),
+        Sort::Source => labels.source(key, 0).text(),
         Sort::Destination => labels.destination(key, 0).text(),
         _ => String::new(),
     }
@@ -209,37 +225,75 @@ fn sort_text(sort: Sort, key: &Key, labels: &Labels<'_>) -> String {
 struct Search<'a> {
     wanted: &'a str,
     labels: &'a Labels<'a>,
+    /// Memory for what it is looked for in.
+    text: RefCell<String>,
 }
 
 impl<'a> Search<'a> {
     fn new(wanted: &'a str, labels: &'a Labels<'a>) -> Self {
-        Self { wanted, labels }
+        Self { wanted, labels, text: RefCell::default() }
     }
 
-    fn finds(&self, row: &Row<'_>) -> bool {
-        self.wanted.is_empty() || self.in_ends(row) || self.in_commands(row)
-    }
-
-    fn in_ends(&self, row: &Row<'_>) -> bool {
-        [row.tuple.local, row.tuple.remote].into_iter().any(|end| {
-            let name = self.labels.names.host(end.ip()).filter(|_| self.labels.view.host_names);
-            let service = self.labels.names.service(end.port()).filter(|_| self.labels.view.service_names);
-            self.is_in(&end.to_string())
-                || name.is_some_and(|name| self.is_in(&format!("{name}:{}", end.port())))
-                || service.is_some_and(|service| self.is_in(service))
-        })
-    }
-
-    fn in_commands(&self, row: &Row<'_>) -> bool {
+    fn finds(&self, row: &Row<'_>, people: &mut People<'_>) -> bool {
+        let mut text = self.text.borrow_mut();
+        text.clear();
+        self.write_end(&mut text, row.tuple.local);
+        self.write_end(&mut text, row.tuple.remote);
+        line(&mut text, [people.label(row)]);
         let peer = row.peer.map(|(_, entry)| entry);
-        [Some(row.entry), peer].into_iter().flatten().any(|entry| {
-            let flow = entry.flow();
-            let comm = comm_text(&flow.comm).unwrap_or_default();
-            flow.pid != 0 && self.is_in(&format!("{comm}[{}]", flow.pid))
-        })
+        for entry in [Some(row.entry), peer].into_iter().flatten() {
+            write_owner(&mut text, entry, people);
+        }
+        if text.is_ascii() {
+            text.make_ascii_lowercase();
+            text.contains(self.wanted)
+        } else {
+            text.to_lowercase().contains(self.wanted)
+        }
     }
 
-    fn is_in(&self, text: &str) -> bool {
-        text.to_lowercase().contains(self.wanted)
+    /// Number and name, each with its port.
+    fn write_end(&self, text: &mut String, end: SocketAddr) {
+        let brackets = if end.is_ipv6() { ["[", "]"] } else { ["", ""] };
+        text.push_str(brackets[0]);
+        write_address(text, end.ip());
+        text.push_str(brackets[1]);
+        text.push(':');
+        write_integer(text, end.port().into());
+        text.push('\n');
+        let Labels { view, names, .. } = self.labels;
+        if let Some(name) = view.host_names.then(|| names.host(end.ip())).flatten() {
+            line(text, [&name, ":", &end.port().to_string()]);
+        }
+        if let Some(service) = view.service_names.then(|| names.service(end.port())).flatten() {
+            line(text, [service]);
+        }
+    }
+}
+
+fn line<const N: usize>(text: &mut String, parts: [&str; N]) {
+    for part in parts {
+        text.push_str(part);
+    }
+    text.push('\n');
+}
+
+/// The process of an end, and everything that files say of it.
+fn write_owner(text: &mut String, entry: &Entry, people: &mut People<'_>) {
+    let seen = entry.owner();
+    if !seen.is_process() {
+        return;
+    }
+    let identity = people.identity(entry);
+    let now = identity.as_deref().and_then(|identity| identity.comm.as_deref());
+    let comm = seen.comm_text().unwrap_or_default();
+    text.push_str(now.unwrap_or(&comm));
+    text.push('[');
+    write_integer(text, seen.pid.into());
+    text.push_str("]\n");
+    let Some(identity) = identity else { return };
+    let Identity { command, user, unit, container_id, container, pod, namespace, .. } = &*identity;
+    for known in [command, user, unit, container_id, container, pod, namespace].into_iter().flatten() {
+        line(text, [known]);
     }
 }

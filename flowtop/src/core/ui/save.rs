@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::{Labels, State};
 use crate::core::ledger::Totals;
 use crate::core::names::Names;
-use crate::core::rows::groups::{Group, Owner};
+use crate::core::rows::sums::Owner;
+use crate::core::rows::table::Group;
 use crate::core::window::{Bytes, Rates, Window};
 
 #[derive(Serialize)]
@@ -14,7 +15,7 @@ struct Screen<'a> {
     host: &'a str,
     hooks: &'a str,
     elapsed_s: f64,
-    rows_are: &'static str,
+    rows_are: String,
     filter: &'a str,
     pattern: Option<&'a str>,
     search: &'a str,
@@ -61,7 +62,7 @@ pub fn json(state: &State, names: &dyn Names) -> String {
         host: &state.about.host,
         hooks: &state.about.hooks,
         elapsed_s: state.ledger.elapsed_s(),
-        rows_are: state.by.name(),
+        rows_are: state.by().names(),
         filter: &state.filters.net,
         pattern: state.filters.screen.as_ref().map(regex::Regex::as_str),
         search: &state.filters.search,
@@ -69,17 +70,17 @@ pub fn json(state: &State, names: &dyn Names) -> String {
         all_connections: footer.all_connections,
         shown: amounts(bytes, &rates),
         hidden: amounts(footer.hidden_bytes, &footer.hidden_rates),
-        rows: state.visible().map(|group| row(group, &labels)).collect(),
+        rows: state.visible().map(|group| row(&group, &labels)).collect(),
     };
     serde_json::to_string_pretty(&screen).expect("a screen is JSON") + "\n"
 }
 
-fn row(group: &Group, labels: &Labels<'_>) -> RowObject {
+fn row(group: &Group<'_>, labels: &Labels<'_>) -> RowObject {
     let sum = &group.sum;
     let process = if let Owner::One(process) = sum.owner { Some(process) } else { None };
     RowObject {
-        source: labels.source(&group.key).text(),
-        destination: labels.destination(&group.key, sum.connections).text(),
+        source: labels.source(group.key, sum.connections).text(),
+        destination: labels.destination(group.key, sum.connections).text(),
         connections: sum.connections,
         pid: process.map(|process| process.pid),
         comm: process.and_then(|process| crate::core::wire::comm_text(&process.comm)),

@@ -111,8 +111,8 @@ impl State {
 
     /// Makes the open pane anew.
     pub(super) fn refresh_detail(&mut self, names: &dyn Names) {
-        if let Some(key) = self.detail.as_ref().map(|detail| detail.key) {
-            self.detail = Some(self.detail_of(key, self.grouped(), &self.labels(names)));
+        if let Some(key) = self.detail.as_ref().map(|detail| detail.key.clone()) {
+            self.detail = Some(self.detail_of(key, &self.labels(names)));
         }
     }
 

@@ -182,7 +182,7 @@ proptest! {
             for window in Window::ALL {
                 prop_assert_eq!(rates.bytes(window), expected.bytes(window), "{}", by);
             }
-            let mut texts: Vec<_> = groups.iter().map(|row| row.identity.clone()).collect();
+            let mut texts: Vec<_> = groups.iter().map(|row| row.key.clone()).collect();
             texts.sort_unstable();
             texts.dedup();
             prop_assert_eq!(texts.len(), groups.len(), "{} has a row twice", by);

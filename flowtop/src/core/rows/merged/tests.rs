@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, flow, key, ledger_inside, ledger_of, sample};
+use crate::core::rows::connections;
 use crate::core::view::LineDisplay;
 use crate::core::window::Window;
 

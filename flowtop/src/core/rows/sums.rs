@@ -1,0 +1,389 @@
+//! Connections summed up by what tells rows apart. A connection is in exactly one row, so the rows add up.
+//!
+//! To which row a connection belongs is found once and remembered until its line has another stamp: a frame of 100,000
+//! connections adds up numbers that stand close together, and looks nothing up.
+//!
+//! Not in here: what tells rows apart (`rows::key`), and the order of the rows (`rows::table`).
+
+use std::ops::Range;
+
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
+
+use super::key::{Grouped, People, RowKey, Words};
+use super::{Row, row};
+use crate::core::column::Who;
+use crate::core::ledger::{Ledger, Line};
+use crate::core::window::{Bytes, Rates, Window};
+
+#[cfg(test)]
+mod tests;
+
+/// Names and identities come late. So many rows or connections are looked at anew in a frame, in turn.
+pub(super) const LOOKS: usize = 4096;
+
+/// Rows that may be empty before all are forgotten.
+const MAX_EMPTY: usize = 4096;
+
+/// No row: the connection is left out.
+const NONE: u32 = u32::MAX;
+
+/// A process as the kernel saw it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Process {
+    /// Its id, 0 where none has been seen.
+    pub pid: u32,
+    /// Its name, NUL-padded.
+    pub comm: [u8; 16],
+}
+
+/// Whose the connections of a row are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody has been seen.
+    #[default]
+    Unknown,
+    /// This process.
+    One(Process),
+    /// Several processes.
+    Several,
+}
+
+/// The sum of some connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Their rates.
+    pub rates: Rates,
+    /// Their bytes since the start.
+    pub bytes: Bytes,
+    /// How many they are.
+    pub connections: u32,
+    /// Whose they are.
+    pub owner: Owner,
+}
+
+/// The same, as small as can be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    windows: [Bytes; 3],
+    bytes: Bytes,
+    pub(super) connections: u32,
+    process: Process,
+    several: bool,
+}
+
+impl Tally {
+    pub(super) fn add_line(&mut self, line: &Line) {
+        let process = Process { pid: line.pid, comm: line.comm };
+        self.add(&Self { windows: line.windows, bytes: line.bytes, connections: 1, process, several: false });
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (bytes, more) in self.windows.iter_mut().zip(other.windows) {
+            *bytes += more;
+        }
+        self.bytes += other.bytes;
+        self.connections += other.connections;
+        self.several |= other.several;
+        if self.process.pid == 0 {
+            self.process = other.process;
+        } else {
+            self.several |= other.process.pid != 0 && other.process.pid != self.process.pid;
+        }
+    }
+
+    pub(super) fn mirror(&self) -> Self {
+        Self { windows: self.windows.map(Bytes::mirror), bytes: self.bytes.mirror(), ..*self }
+    }
+
+    pub(super) const fn window(&self, window: Window) -> Bytes {
+        self.windows[window as usize]
+    }
+
+    pub(super) const fn bytes(&self) -> Bytes {
+        self.bytes
+    }
+
+    fn sum(&self, clock: &Rates) -> Sum {
+        let owner = match self.process {
+            _ if self.several => Owner::Several,
+            Process { pid: 0, .. } => Owner::Unknown,
+            process => Owner::One(process),
+        };
+        let rates = clock.with(self.windows);
+        Sum { rates, bytes: self.bytes, connections: self.connections, owner }
+    }
+}
+
+/// The row of a connection, and the stamp of its line when it was found.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    stamp: u64,
+    row: u32,
+}
+
+/// Rows that have been seen.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    keys: IndexSet<RowKey, RandomState>,
+    /// Pairs of rows that mirror each other, the lower key first.
+    mirrored: Vec<[u32; 2]>,
+    words: Words,
+}
+
+impl Index {
+    fn row_of(&mut self, key: RowKey, joins_mirrored: bool) -> u32 {
+        let mirror = if joins_mirrored { key.mirror() } else { None };
+        let (at, is_new) = self.keys.insert_full(key);
+        let at = number(at);
+        let other = mirror.filter(|_| is_new).and_then(|mirror| self.keys.get_index_of(&mirror)).map(number);
+        if let Some(other) = other.filter(|other| *other != at) {
+            let is_lower = self.keys.get_index(at as usize) < self.keys.get_index(other as usize);
+            self.mirrored.push(if is_lower { [at, other] } else { [other, at] });
+        }
+        at
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(NONE)
+}
+
+/// Whether a connection is in.
+pub type Keep<'a> = dyn Fn(&Row<'_>, &mut People<'_>) -> bool + 'a;
+
+/// What rows are made of.
+pub struct Recipe<'a> {
+    /// What is one row.
+    pub grouped: Grouped,
+    /// Who is behind connections.
+    pub who: Who<'a>,
+    /// Which connections are in; `None` for all.
+    pub keep: Option<&'a Keep<'a>>,
+}
+
+/// The sums of a ledger's connections.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    grouped: Grouped,
+    index: Index,
+    /// By place of the line.
+    members: Vec<Member>,
+    /// By row.
+    tallies: Vec<Tally>,
+    /// How long the windows are.
+    clock: Rates,
+    /// Where the next look begins.
+    next: usize,
+    identities: u64,
+}
+
+impl Sums {
+    /// The sums of all connections of a ledger.
+    #[must_use]
+    pub fn of(ledger: &Ledger, grouped: Grouped, who: Who<'_>) -> Self {
+        let mut sums = Self::default();
+        sums.fill(ledger, &Recipe { grouped, who, keep: None });
+        sums
+    }
+
+    /// Sums up anew. Returns how many connections there are, those that are left out among them.
+    pub fn fill(&mut self, ledger: &Ledger, recipe: &Recipe<'_>) -> u32 {
+        if self.grouped != recipe.grouped {
+            self.forget_rows();
+        }
+        self.grouped = recipe.grouped;
+        let looks = self.looks(ledger.lines().len(), recipe);
+        self.tallies.fill(Tally::default());
+        self.members.resize(ledger.lines().len(), Member { stamp: 0, row: NONE });
+        self.clock = ledger.rates_of([Bytes::default(); 3]);
+        let Self { index, members, tallies, .. } = self;
+        let mut words = std::mem::take(&mut index.words);
+        let mut people = People::new(recipe.who, &mut words);
+        let mut all = 0;
+        for (place, (line, member)) in (0..).zip(ledger.lines().iter().zip(members)) {
+            if line.stamp == 0 {
+                member.row = NONE;
+                continue;
+            }
+            all += 1;
+            if member.stamp != line.stamp || looks.contains(&(place as usize)) {
+                let row = row_of(ledger, place, index, recipe, &mut people);
+                *member = Member { stamp: line.stamp, row };
+            }
+            if member.row as usize == tallies.len() {
+                tallies.push(Tally::default());
+            }
+            if let Some(tally) = tallies.get_mut(member.row as usize) {
+                tally.add_line(line);
+            }
+        }
+        self.index.words = words;
+        self.join_mirrored();
+        all
+    }
+
+    /// The places whose rows are looked for anew: all where somebody has become known and rows are of people, some
+    /// where anything else may have.
+    fn looks(&mut self, places: usize, recipe: &Recipe<'_>) -> Range<usize> {
+        let identities = recipe.who.owners.version();
+        let is_news = std::mem::replace(&mut self.identities, identities) != identities;
+        let asks = recipe.grouped.by.asks_owner() || recipe.keep.is_some();
+        if is_news && asks {
+            return 0..places;
+        }
+        if recipe.keep.is_none() {
+            return 0..0;
+        }
+        let from = if self.next < places { self.next } else { 0 };
+        self.next = from + LOOKS;
+        from..self.next
+    }
+
+    /// Two hosts are one row also when both are here and each has connected to the other: the lower one is left then.
+    fn join_mirrored(&mut self) {
+        for [low, high] in self.index.mirrored.iter().map(|pair| pair.map(|row| row as usize)) {
+            if self.tallies[low].connections > 0 && self.tallies[high].connections > 0 {
+                let turned = std::mem::take(&mut self.tallies[high]).mirror();
+                self.tallies[low].add(&turned);
+            }
+        }
+    }
+
+    /// What the rows are.
+    #[must_use]
+    pub const fn grouped(&self) -> Grouped {
+        self.grouped
+    }
+
+    /// Forgets which rows connections belong to, because something else is looked for.
+    pub fn forget_members(&mut self) {
+        self.members.clear();
+    }
+
+    /// Forgets every row.
+    pub fn forget_rows(&mut self) {
+        self.members.clear();
+        self.tallies.clear();
+        self.index.keys.clear();
+        self.index.mirrored.clear();
+        self.index.words.forget_unused();
+    }
+
+    /// Whether most rows have no connections any more.
+    #[must_use]
+    pub fn are_mostly_empty(&self, filled: usize) -> bool {
+        self.tallies.len() > 2 * filled + MAX_EMPTY
+    }
+
+    /// Every row with connections, in no order.
+    pub(super) fn filled(&self) -> impl Iterator<Item = (u32, &Tally)> {
+        (0..).zip(&self.tallies).filter(|(_, tally)| tally.connections > 0)
+    }
+
+    /// How many rows there are, empty ones among them.
+    pub(super) fn len(&self) -> usize {
+        self.tallies.len()
+    }
+
+    pub(super) fn tally(&self, row: u32) -> Tally {
+        self.tallies.get(row as usize).copied().unwrap_or_default()
+    }
+
+    /// A row that may stand the other way round by now; an empty one if it is gone.
+    pub(super) fn tally_either_way(&self, row: u32) -> Tally {
+        let own = self.tally(row);
+        let other = |[low, high]: &[u32; 2]| match row {
+            _ if row == *low => Some(*high),
+            _ if row == *high => Some(*low),
+            _ => None,
+        };
+        if own.connections > 0 {
+            return own;
+        }
+        self.index.mirrored.iter().find_map(other).map_or(own, |other| self.tally(other).mirror())
+    }
+
+    /// A sum as it is told.
+    pub(super) fn sum(&self, tally: &Tally) -> Sum {
+        tally.sum(&self.clock)
+    }
+
+    /// The row of a key, filled or not.
+    #[must_use]
+    pub fn row(&self, key: &RowKey) -> Option<u32> {
+        self.index.keys.get_index_of(key).map(number)
+    }
+
+    /// The number of a key that may be new.
+    pub(super) fn row_or_new(&mut self, key: RowKey) -> u32 {
+        let row = self.index.row_of(key, self.grouped.joins_mirrored());
+        if row as usize == self.tallies.len() {
+            self.tallies.push(Tally::default());
+        }
+        row
+    }
+
+    /// Gives a row its sum.
+    pub(super) fn put(&mut self, row: u32, tally: Tally) {
+        if let Some(its) = self.tallies.get_mut(row as usize) {
+            *its = tally;
+        }
+    }
+
+    /// What a row is.
+    ///
+    /// # Panics
+    /// With the number of no row.
+    #[must_use]
+    pub fn key(&self, row: u32) -> &RowKey {
+        self.index.keys.get_index(row as usize).expect("rows are numbered by the index")
+    }
+
+    /// Every row with connections, in no order.
+    pub fn groups(&self) -> impl Iterator<Item = (&RowKey, Sum)> {
+        self.filled().map(|(row, tally)| (self.key(row), self.sum(tally)))
+    }
+
+    /// The places of connections with their rows, in no order.
+    pub fn members(&self) -> impl Iterator<Item = (u32, u32)> {
+        let places = (0..).zip(&self.members);
+        places.filter(|(_, member)| member.row != NONE).map(|(place, member)| (place, member.row))
+    }
+
+    /// The connections of one row, in no order. Where mirrored rows are one, those of the mirror are turned.
+    pub fn members_of<'a>(
+        &'a self,
+        ledger: &'a Ledger,
+        key: &RowKey,
+    ) -> impl Iterator<Item = (Row<'a>, bool)> + use<'a> {
+        let wanted = self.row(key);
+        let mirrored = key.mirror().filter(|_| self.grouped.joins_mirrored());
+        let mirrored = mirrored.and_then(|mirror| self.row(&mirror));
+        let turned = move |row| Some(row) != wanted && Some(row) == mirrored;
+        let its = self.members().filter(move |(_, row)| Some(*row) == wanted || turned(*row));
+        // In a pause the ledger goes on, and a place may have been given to another connection.
+        let same = |place: u32| {
+            let stamp = self.members[place as usize].stamp;
+            ledger.lines().get(place as usize).is_some_and(|line| line.stamp == stamp)
+        };
+        its.filter(move |(place, _)| same(*place)).filter_map(move |(place, its)| {
+            let (key, entry) = ledger.at(place)?;
+            Some((row(ledger, key, entry)?, turned(its)))
+        })
+    }
+}
+
+/// To which row the connection at a place belongs.
+fn row_of(
+    ledger: &Ledger,
+    place: u32,
+    index: &mut Index,
+    recipe: &Recipe<'_>,
+    people: &mut People<'_>,
+) -> u32 {
+    let found = ledger.at(place).and_then(|(key, entry)| row(ledger, key, entry));
+    let Some(row) = found.filter(|row| recipe.keep.is_none_or(|keep| keep(row, people))) else { return NONE };
+    let key = recipe.grouped.key(&row, people);
+    index.row_of(key, recipe.grouped.joins_mirrored())
+}
