@@ -21,8 +21,8 @@ use crate::core::owner::{Identity, Owners, Seen};
 pub use files::Trouble;
 use reader::Reader;
 
-/// Processes that wait to be read. Those beyond are asked for by a later report.
-const QUEUE: usize = 65_536;
+/// Processes that wait to be read; the memory is taken at once. Those beyond are asked for by a later report.
+const QUEUE: usize = 8_192;
 
 /// A process to look at, and when it was using a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
