@@ -2,9 +2,6 @@
 //!
 //! `jc` itself is asked where it is installed.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use flowtop::core::column::Who;
 use flowtop::core::interface::{Chosen, Interface};
 use flowtop::core::ledger::Ledger;
@@ -14,7 +11,7 @@ use flowtop::core::text::{Reports, listening_on};
 use flowtop::core::view::{Grouping, PortDisplay, View};
 use flowtop::core::wire::Sample;
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
-use serde_json::{Value, json};
+use serde_json::json;
 
 mod tools;
 
@@ -262,24 +259,10 @@ fn one_liners_find_the_labels() {
     assert_eq!(lines("IP").len(), 0);
 }
 
-/// What jc makes of a text, or `None` where there is no jc.
-fn jc(text: &str) -> Option<Value> {
-    let jc = tools::find("jc", "jc_reads_a_run")?;
-    let mut child = Command::new(jc)
-        .args(["--iftop", "--quiet"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "jc failed on\n{text}");
-    Some(serde_json::from_slice(&output.stdout).unwrap())
-}
-
 #[test]
 fn jc_reads_a_run() {
-    let Some(parsed) = jc(&run(&with_ports(Unit::Bits))) else { return };
+    let Some(jc) = tools::find("jc", "jc_reads_a_run") else { return };
+    let parsed = tools::read_by_jc(&jc, run(&with_ports(Unit::Bits)).as_bytes());
     let block = &parsed[0];
     assert_eq!(block["device"], "eth0");
     assert_eq!(block["ip_address"], "192.0.2.1");

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
@@ -175,17 +175,7 @@ fn structure(value: &Value) -> Value {
 
 /// What jc makes of both streams of a program.
 fn read_by_jc(jc: &Path, output: &Output) -> Value {
-    let merged = [output.stderr.as_slice(), &output.stdout].concat();
-    let mut child = Command::new(jc)
-        .args(["--iftop", "--quiet"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &merged).unwrap();
-    let read = child.wait_with_output().unwrap();
-    assert!(read.status.success(), "jc failed on\n{}", text(&merged));
-    serde_json::from_slice(&read.stdout).unwrap()
+    tools::read_by_jc(jc, &[output.stderr.as_slice(), &output.stdout].concat())
 }
 
 #[test]

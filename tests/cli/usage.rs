@@ -74,6 +74,10 @@ const WRONG: &[(&[&str], &str)] = &[
         &["-f", "port no-such-service", "--print-config"],
         "flowtop: --filter: column 6: `no-such-service` is no TCP service that this host knows; write the number of the port",
     ),
+    (
+        &["-t", "--fields", "pid,comm"],
+        "flowtop: --fields picks fields of the other formats; add --format csv or --format json",
+    ),
     (&["-t", "--interval", "0"], "flowtop: invalid value \"0\" for --interval: give 0.1 to 86400 seconds"),
     (&["--max-flows", "0"], "error: invalid value '0' for '--max-flows <N>': give 1 to 16777216 connections"),
     (

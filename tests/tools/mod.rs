@@ -25,6 +25,21 @@ pub fn find(name: &str, test: &str) -> Option<PathBuf> {
     found
 }
 
+/// What jc makes of the text of an iftop.
+///
+/// # Panics
+/// If jc cannot read it.
+#[allow(dead_code, reason = "not every test that has tools reads with jc")]
+pub fn read_by_jc(jc: &Path, text: &[u8]) -> serde_json::Value {
+    let mut command = Command::new(jc);
+    command.args(["--iftop", "--quiet"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    let read = child.wait_with_output().unwrap();
+    assert!(read.status.success(), "jc failed on\n{}", String::from_utf8_lossy(text));
+    serde_json::from_slice(&read.stdout).unwrap()
+}
+
 /// Where setup puts what is not a package of the system.
 fn own_folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools").join(name).join("bin")

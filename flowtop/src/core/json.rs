@@ -210,8 +210,9 @@ struct TotalsObject {
     rx_peak: f64,
 }
 
+/// The rates of both directions over each window, in bytes (with `-u packets` packets) per second.
 #[derive(Serialize)]
-struct RateFields {
+pub(super) struct RateFields {
     tx_rate_2s: f64,
     tx_rate_10s: f64,
     tx_rate_40s: f64,
@@ -232,16 +233,18 @@ fn totals(ledger: &Ledger) -> TotalsObject {
     TotalsObject {
         tx_bytes: totals.bytes.tx,
         rx_bytes: totals.bytes.rx,
-        rates: rates(&totals.rates),
+        rates: (&totals.rates).into(),
         tx_peak: totals.peak.tx_per_s,
         rx_peak: totals.peak.rx_per_s,
     }
 }
 
-fn rates(rates: &Rates) -> RateFields {
-    let [tx_rate_2s, tx_rate_10s, tx_rate_40s] = Window::ALL.map(|window| rates.tx_per_s(window));
-    let [rx_rate_2s, rx_rate_10s, rx_rate_40s] = Window::ALL.map(|window| rates.rx_per_s(window));
-    RateFields { tx_rate_2s, tx_rate_10s, tx_rate_40s, rx_rate_2s, rx_rate_10s, rx_rate_40s }
+impl From<&Rates> for RateFields {
+    fn from(rates: &Rates) -> Self {
+        let [tx_rate_2s, tx_rate_10s, tx_rate_40s] = Window::ALL.map(|window| rates.tx_per_s(window));
+        let [rx_rate_2s, rx_rate_10s, rx_rate_40s] = Window::ALL.map(|window| rates.rx_per_s(window));
+        Self { tx_rate_2s, tx_rate_10s, tx_rate_40s, rx_rate_2s, rx_rate_10s, rx_rate_40s }
+    }
 }
 
 /// Every kind of loss by its name, whether it has happened or not.

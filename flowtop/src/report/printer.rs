@@ -12,7 +12,7 @@ use crate::{
         names::{Names, NoNames},
         parts::Parts,
         rows::grouped,
-        settings::{Settings, choice::Format},
+        settings::{Origin, Settings, choice::Format},
         text, top,
         view::View,
     },
@@ -33,6 +33,11 @@ enum Fields {
 
 impl Fields {
     fn of(settings: &Settings) -> Result<Self, String> {
+        if settings.format.value == Format::Text && matches!(settings.fields.origin, Origin::Flag(_)) {
+            return Err(
+                "--fields picks fields of the other formats; add --format csv or --format json".to_owned()
+            );
+        }
         let (names, by) = (settings.fields.value.join(","), settings.by.value);
         match (by.is_some(), names.is_empty()) {
             (true, true) => Ok(Self::Groups(grouped::fields(&by))),

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::{Labels, State};
+use crate::core::json::RateFields;
 use crate::core::ledger::Totals;
 use crate::core::names::Names;
 use crate::core::rows::sums::Owner;
 use crate::core::rows::table::Group;
-use crate::core::window::{Bytes, Rates, Window};
+use crate::core::window::{Bytes, Rates};
 
 #[derive(Serialize)]
 struct Screen<'a> {
@@ -30,12 +31,8 @@ struct Screen<'a> {
 struct Amounts {
     tx_bytes: u64,
     rx_bytes: u64,
-    tx_rate_2s: f64,
-    tx_rate_10s: f64,
-    tx_rate_40s: f64,
-    rx_rate_2s: f64,
-    rx_rate_10s: f64,
-    rx_rate_40s: f64,
+    #[serde(flatten)]
+    rates: RateFields,
 }
 
 #[derive(Serialize)]
@@ -89,16 +86,5 @@ fn row(group: &Group<'_>, labels: &Labels<'_>) -> RowObject {
 }
 
 fn amounts(bytes: Bytes, rates: &Rates) -> Amounts {
-    let [tx_rate_2s, tx_rate_10s, tx_rate_40s] = Window::ALL.map(|window| rates.tx_per_s(window));
-    let [rx_rate_2s, rx_rate_10s, rx_rate_40s] = Window::ALL.map(|window| rates.rx_per_s(window));
-    Amounts {
-        tx_bytes: bytes.tx,
-        rx_bytes: bytes.rx,
-        tx_rate_2s,
-        tx_rate_10s,
-        tx_rate_40s,
-        rx_rate_2s,
-        rx_rate_10s,
-        rx_rate_40s,
-    }
+    Amounts { tx_bytes: bytes.tx, rx_bytes: bytes.rx, rates: rates.into() }
 }
