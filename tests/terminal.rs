@@ -312,6 +312,28 @@ fn can_count(test: &str) -> bool {
 }
 
 #[test]
+fn a_signal_or_q_while_the_hooks_load_leaves_the_terminal_as_it_was() {
+    let test = "loading";
+    if !can_count(test) {
+        return;
+    }
+    let Some(mut terminal) = Terminal::open(test, SIZE) else { return };
+    let before = terminal.modes();
+    for number in 0..2 {
+        terminal.run(&format!("{FLOWTOP} -n; echo ended{number}=$?"));
+        // The first frame, or a later one where this looks too late.
+        terminal.wait_for("TOTAL:");
+        if number == 0 {
+            signal(&terminal, Signal::TERM);
+        } else {
+            terminal.press(&["q"]);
+        }
+        terminal.wait_for(&format!("ended{number}=0"));
+        assert_restored(&mut terminal, &before);
+    }
+}
+
+#[test]
 fn real_traffic_is_shown_through_every_key_size_stop_and_signal() {
     let test = "real";
     if !can_count(test) {

@@ -58,6 +58,10 @@ fn run(args: &Args) -> Result<Outcome> {
         ("remote hosts", &[Key::Tab]),
         ("local ports", &[Key::Tab; 2]),
         ("processes", &[Key::Tab; 3]),
+        (
+            "flows that a search finds",
+            &[Key::Char('/'), Key::Char('1'), Key::Char('0'), Key::Char('.'), Key::Enter],
+        ),
     ] {
         let [sampled, pressed] = frames(args, keys)?;
         rows.push(

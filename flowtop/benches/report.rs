@@ -8,9 +8,12 @@ mod outcome;
 use clap::Parser;
 use flowtop::core::{
     column::{self, Who},
-    csv, json,
+    csv,
+    group::Group,
+    json,
     ledger::Ledger,
     names::NoNames,
+    owner::{Identity, Owners, Seen},
     parts::whole,
     text::Reports,
     view::{Grouping, PortDisplay, View},
@@ -18,7 +21,7 @@ use flowtop::core::{
 };
 use flowtop_common::{Flow, FlowKey, flags};
 use outcome::{Outcome, OutcomeArgs, Row, median};
-use std::{hint::black_box, process::ExitCode};
+use std::{hint::black_box, process::ExitCode, sync::Arc};
 
 /// Milliseconds of processor time that a report may take, accounting included.
 const BAR_MS: f64 = 20.0;
@@ -48,11 +51,13 @@ fn main() -> ExitCode {
 /// A form of the report, by its flags.
 type Form = (&'static str, fn(&Ledger) -> String);
 
-const FORMS: [Form; 6] = [
+const FORMS: [Form; 8] = [
     ("-t", |ledger| text(ledger, Some(10), PortDisplay::Off)),
     ("-t -P", |ledger| text(ledger, Some(10), PortDisplay::On)),
     ("-t -L 0", |ledger| text(ledger, None, PortDisplay::Off)),
     ("-t -P -L 0", |ledger| text(ledger, None, PortDisplay::On)),
+    ("-t --by process", |ledger| by(ledger, "process")),
+    ("-t --by pod,peer -L 0", |ledger| by(ledger, "pod,peer")),
     ("-t --format json", |ledger| whole(|out| json::report(&heading(), ledger, &View::default(), None, out))),
     ("-t --format csv", |ledger| {
         let fields: Vec<_> = column::ALL.iter().collect();
@@ -67,6 +72,23 @@ fn heading() -> json::Heading<'static> {
 fn text(ledger: &Ledger, limit: Option<usize>, ports: PortDisplay) -> String {
     let view = View { limit, grouping: Grouping { ports, ..Grouping::default() }, ..View::default() };
     Reports::default().report(ledger, &view, &NoNames, Who::nobody())
+}
+
+fn by(ledger: &Ledger, keys: &str) -> String {
+    let by = Group::parse(keys).unwrap_or_default();
+    let view = View { limit: (keys == "process").then_some(10), by, ..View::default() };
+    Reports::default().report(ledger, &view, &NoNames, Who { owners: &Everybody, ..Who::nobody() })
+}
+
+/// Knows who everybody is.
+#[derive(Debug)]
+struct Everybody;
+
+impl Owners for Everybody {
+    fn identity(&self, seen: &Seen, _: u64) -> Option<Arc<Identity>> {
+        let pod = Some(format!("web-{}", seen.pid));
+        Some(Arc::new(Identity { comm: seen.comm_text(), pod, ..Identity::default() }))
+    }
 }
 
 fn run(args: &Args) -> Outcome {

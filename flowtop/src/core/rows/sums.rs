@@ -183,6 +183,11 @@ impl Sums {
     #[must_use]
     pub fn of(ledger: &Ledger, grouped: Grouped, who: Who<'_>) -> Self {
         let mut sums = Self::default();
+        if !grouped.by.is_some() {
+            // At most one each: growing step by step would cost more than the summing.
+            sums.index.keys.reserve(ledger.lines().len());
+            sums.tallies.reserve(ledger.lines().len());
+        }
         sums.fill(ledger, &Recipe { grouped, who, keep: None });
         sums
     }

@@ -130,6 +130,9 @@ impl Labels<'_> {
             Cell::Port(port) => Label { head: String::new(), tail: self.port(*port) },
             Cell::Process(pid, comm) => {
                 let tail = pid.map_or_else(String::new, |pid| format!("[{pid}]"));
+                if comm.is_none() && pid.is_none() {
+                    return Label::whole("unknown".to_owned());
+                }
                 self.named(comm.as_deref().into_iter(), tail)
             }
             Cell::Named(texts) if key == Key::Container => {
@@ -147,7 +150,7 @@ impl Labels<'_> {
     fn named<'b>(&self, texts: impl Iterator<Item = &'b str>, tail: String) -> Label {
         let head = texts.collect::<Vec<_>>().join("/");
         if head.is_empty() && tail.is_empty() {
-            return Label::whole("unknown".to_owned());
+            return Label::whole("-".to_owned());
         }
         Label { head: self.fit_for_terminal(head), tail }
     }

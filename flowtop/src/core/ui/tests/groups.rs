@@ -64,7 +64,7 @@ fn what_is_on_this_host_is_left_and_the_other_side_right() {
     }
     assert_eq!(cells(&screen_by("net/24", Arc::new(Somebody))), [["2 connections", "198.51.0.0/24"]]);
     assert_eq!(cells(&screen_by("local-port", Arc::new(Somebody))), [[":40000", "2 connections"]]);
-    assert_eq!(cells(&screen_by("container", Arc::new(Somebody))), [["unknown", "2 connections"]]);
+    assert_eq!(cells(&screen_by("container", Arc::new(Somebody))), [["-", "2 connections"]]);
 }
 
 /// What rows are, from the start until it comes round again.
@@ -155,7 +155,7 @@ impl Owners for Late {
 fn who_becomes_known_late_moves_to_the_right_row() {
     let late = Arc::new(Late::default());
     let mut state = screen_by("user", late.clone());
-    assert_eq!(cells(&state), [["unknown", "2 connections"]]);
+    assert_eq!(cells(&state), [["-", "2 connections"]]);
     late.0.store(1, std::sync::atomic::Ordering::Relaxed);
     tick(&mut state, 2, 2);
     assert_eq!(cells(&state), [["alice", "2 connections"]]);
