@@ -90,7 +90,7 @@ fn flow(connection: &Connection, at_s: u64) -> (FlowKey, Flow) {
 
 /// A screen after 45 s of steady traffic.
 fn screen(size: (u16, u16), settings: &Settings) -> State {
-    let about = About { host: "web-1".to_owned(), hooks: "fentry".to_owned(), interfaces: Vec::new() };
+    let about = About { host: "web-1".to_owned(), hooks: "fentry".to_owned(), ..About::default() };
     let mut state = State::new(settings, about, Ledger::new(1000, 0), Duration::from_secs(1));
     state.update(Event::Resize(size.0, size.1), &NoNames);
     for at_s in 0..=45 {

@@ -55,6 +55,20 @@ impl View {
         Ok(())
     }
 
+    /// Reads until there are rows, and does something before each frame that may bring them.
+    pub fn wait_for_rows(&mut self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+        let (mut seen, mut bytes) = (Vec::new(), [0; 8192]);
+        while !contains(&seen, b"=>") {
+            work()?;
+            let read = self.terminal.read(&mut bytes).unwrap_or(0);
+            if read == 0 {
+                bail!("flowtop ended: {}", String::from_utf8_lossy(&seen));
+            }
+            seen.extend_from_slice(&bytes[..read]);
+        }
+        Ok(())
+    }
+
     /// Processor time of all threads, in seconds, over so long a time of showing.
     pub fn processor_s(&mut self, over: Duration) -> Result<f64> {
         let (start, before) = (Instant::now(), self.used_s()?);

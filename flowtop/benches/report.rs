@@ -49,17 +49,19 @@ fn main() -> ExitCode {
 }
 
 /// A form of the report, by its flags.
-type Form = (&'static str, fn(&Ledger) -> String);
+type Form = (&'static str, fn(&Ledger, &mut Reports) -> String);
 
 const FORMS: [Form; 8] = [
-    ("-t", |ledger| text(ledger, Some(10), PortDisplay::Off)),
-    ("-t -P", |ledger| text(ledger, Some(10), PortDisplay::On)),
-    ("-t -L 0", |ledger| text(ledger, None, PortDisplay::Off)),
-    ("-t -P -L 0", |ledger| text(ledger, None, PortDisplay::On)),
-    ("-t --by process", |ledger| by(ledger, "process")),
-    ("-t --by pod,peer -L 0", |ledger| by(ledger, "pod,peer")),
-    ("-t --format json", |ledger| whole(|out| json::report(&heading(), ledger, &View::default(), None, out))),
-    ("-t --format csv", |ledger| {
+    ("-t", |ledger, reports| text(ledger, reports, Some(10), PortDisplay::Off)),
+    ("-t -P", |ledger, reports| text(ledger, reports, Some(10), PortDisplay::On)),
+    ("-t -L 0", |ledger, reports| text(ledger, reports, None, PortDisplay::Off)),
+    ("-t -P -L 0", |ledger, reports| text(ledger, reports, None, PortDisplay::On)),
+    ("-t --by process", |ledger, reports| by(ledger, reports, "process")),
+    ("-t --by pod,peer -L 0", |ledger, reports| by(ledger, reports, "pod,peer")),
+    ("-t --format json", |ledger, _| {
+        whole(|out| json::report(&heading(), ledger, &View::default(), None, out))
+    }),
+    ("-t --format csv", |ledger, _| {
         let fields: Vec<_> = column::ALL.iter().collect();
         whole(|out| csv::report(&heading(), ledger, &View::default(), &fields, out))
     }),
@@ -69,15 +71,15 @@ fn heading() -> json::Heading<'static> {
     json::Heading { time: "2026-03-01T12:00:02.500+01:00", host: "gate", hooks: "fentry", who: Who::nobody() }
 }
 
-fn text(ledger: &Ledger, limit: Option<usize>, ports: PortDisplay) -> String {
+fn text(ledger: &Ledger, reports: &mut Reports, limit: Option<usize>, ports: PortDisplay) -> String {
     let view = View { limit, grouping: Grouping { ports, ..Grouping::default() }, ..View::default() };
-    Reports::default().report(ledger, &view, &NoNames, Who::nobody())
+    reports.report(ledger, &view, &NoNames, Who::nobody())
 }
 
-fn by(ledger: &Ledger, keys: &str) -> String {
+fn by(ledger: &Ledger, reports: &mut Reports, keys: &str) -> String {
     let by = Group::parse(keys).unwrap_or_default();
     let view = View { limit: (keys == "process").then_some(10), by, ..View::default() };
-    Reports::default().report(ledger, &view, &NoNames, Who { owners: &Everybody, ..Who::nobody() })
+    reports.report(ledger, &view, &NoNames, Who { owners: &Everybody, ..Who::nobody() })
 }
 
 /// Knows who everybody is.
@@ -100,10 +102,11 @@ fn run(args: &Args) -> Outcome {
     let mut at_s = WARM_UP_S;
     for (flags, form) in FORMS {
         let (mut account, mut make, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut reports = Reports::default();
         for _ in 0..args.reports {
             let sample = sample(at_s);
             account.push(processor_ms(|| ledger.apply(&sample)));
-            make.push(processor_ms(|| bytes = black_box(form(&ledger)).len()));
+            make.push(processor_ms(|| bytes = black_box(form(&ledger, &mut reports)).len()));
             at_s += 1;
         }
         let (account_ms, make_ms) = (median(account), median(make));

@@ -110,6 +110,7 @@ fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Dura
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         hooks: "loading hooks".to_owned(),
         interfaces: interfaces.names(),
+        limits: who::limits(settings),
     };
     let mut state = State::new(settings, about, ledger, refresh);
     state.size = Screen::size();

@@ -187,6 +187,27 @@ pub fn scope(
     Ok((!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>))
 }
 
+/// What the settings keep out for good, beside the filter: as flags, since that is how it was said.
+#[must_use]
+pub fn limits(settings: &Settings) -> String {
+    let texts =
+        |flag: &str, values: &[String]| values.iter().map(|value| format!("{flag} {value}")).collect();
+    let numbers = |flag: &str, values: &[u64]| values.iter().map(|value| format!("{flag} {value}")).collect();
+    let family = |flag: &str, is_on: bool| if is_on { vec![flag.to_owned()] } else { Vec::new() };
+    let one_family = settings.ipv4.value != settings.ipv6.value;
+    let all: [Vec<String>; 8] = [
+        texts("-i", &settings.interface.value),
+        texts("-F", &settings.net.value),
+        texts("-G", &settings.net6.value),
+        family("-4", one_family && settings.ipv4.value),
+        family("-6", one_family && settings.ipv6.value),
+        numbers("--pid", &settings.pid.value),
+        texts("--cgroup", &settings.cgroup.value),
+        numbers("--mntns", &settings.mntns.value),
+    ];
+    all.concat().join(" ")
+}
+
 fn processes(settings: &Settings, known: &Knowledge) -> Result<Option<Processes>> {
     let pid =
         |pid: &u64| u32::try_from(*pid).map_err(|_| Usage(format!("--pid: {pid} is no process number")));
@@ -207,6 +228,16 @@ fn cgroup(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_out_is_told_as_it_was_asked_for() {
+        let mut settings = Settings::default();
+        assert_eq!(limits(&settings), "");
+        settings.net.value = vec!["10.0.0.0/8".to_owned()];
+        settings.pid.value = vec![7, 8];
+        settings.ipv4.value = true;
+        assert_eq!(limits(&settings), "-F 10.0.0.0/8 -4 --pid 7 --pid 8");
+    }
 
     #[test]
     fn a_cgroup_may_be_written_as_a_directory() {

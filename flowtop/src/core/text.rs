@@ -10,7 +10,8 @@ use super::names::{Names, printable};
 use super::number::{Unit, write_address, write_integer, write_number};
 use super::owner::Identity;
 use super::rows::grouped::{self, GroupedRow};
-use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows};
+use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, rows_in};
+use super::rows::table::Table;
 use super::view::View;
 use super::window::{Bytes, Rates, Window};
 
@@ -54,6 +55,8 @@ pub fn ask_names(ledger: &Ledger, view: &View, names: &dyn Names) {
 pub struct Reports {
     frozen: Option<Frozen>,
     frozen_groups: Option<grouped::Frozen>,
+    /// The rows of the last report.
+    table: Table,
 }
 
 impl Reports {
@@ -78,7 +81,7 @@ impl Reports {
         if let Some(frozen) = &self.frozen {
             return frozen.rows(ledger);
         }
-        let rows = rows(ledger, writer.view, |host| writer.host(host));
+        let rows = rows_in(&mut self.table, ledger, writer.view, |host| writer.host(host));
         self.frozen = writer.view.order_frozen.then(|| Frozen::new(writer.view, &rows));
         rows
     }
@@ -89,7 +92,7 @@ impl Reports {
         if let Some(rows) = self.frozen_groups.as_ref().and_then(|frozen| frozen.rows(ledger, view, *who)) {
             return rows;
         }
-        let rows = grouped::rows(ledger, view, *who);
+        let rows = grouped::rows_in(&mut self.table, ledger, view, *who);
         self.frozen_groups = view.order_frozen.then(|| grouped::Frozen::new(view, &rows));
         rows
     }

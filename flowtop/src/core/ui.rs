@@ -54,6 +54,8 @@ pub struct About {
     pub hooks: String,
     /// Names of the interfaces; none for all.
     pub interfaces: Vec<String>,
+    /// What keeps traffic out for good, as flags.
+    pub limits: String,
 }
 
 /// How rows look.

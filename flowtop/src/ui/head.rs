@@ -75,6 +75,9 @@ impl Canvas<'_> {
     fn filters(&self) -> Vec<String> {
         let filters = &self.state.filters;
         let mut texts = Vec::new();
+        if !self.state.about.limits.is_empty() {
+            texts.push(self.state.about.limits.clone());
+        }
         if !filters.net.is_empty() {
             texts.push(format!("filter {}", filters.net));
         }

@@ -1,12 +1,12 @@
 //! Rows of `--by`: connections that have something in common, and their sum. Every connection is in exactly one row.
 
 use super::key::{Cell, Grouped, RowKey};
-use super::sums::{Sum, Sums};
-use super::{Rank, arrange};
+use super::sums::{Recipe, Sum, Sums};
+use super::table::{self, Table};
 use crate::core::column::{Value, Who};
 use crate::core::group::{Group, Key, NET_FIELD};
 use crate::core::ledger::Ledger;
-use crate::core::view::{Sort, View};
+use crate::core::view::View;
 use crate::core::window::{Bytes, Rates, Window};
 
 #[cfg(test)]
@@ -135,26 +135,28 @@ fn end(address: &str, port: &str) -> String {
 /// The rows of a view that has a group, sorted as connections are. Where hosts are sorted it is by what is common.
 #[must_use]
 pub fn rows(ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
-    let sorts_by_text = matches!(view.sort, Sort::Source | Sort::Destination);
-    let ranked = unsorted(ledger, view.by, who).into_iter().map(|row| {
-        let text = if sorts_by_text { row.text() } else { String::new() };
-        (Rank::new(view, text, &row.rates, row.bytes), row)
-    });
-    arrange(ranked.collect(), view.limit, |row| row.key.clone())
+    rows_in(&mut Table::default(), ledger, view, who)
 }
 
-fn unsorted(ledger: &Ledger, group: Group, who: Who<'_>) -> Vec<GroupedRow> {
-    let sums = Sums::of(ledger, Grouped { by: group, ..Grouped::default() }, who);
-    let wire = wire(ledger, &sums);
-    let row =
-        |(row, tally)| GroupedRow::new(group, sums.key(row).clone(), &sums.sum(tally), wire[row as usize]);
-    sums.filled().map(row).collect()
+/// The same where a table remembers the rows of the last report of this ledger.
+pub fn rows_in(table: &mut Table, ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
+    let recipe = Recipe { grouped: Grouped { by: view.by, ..Grouped::default() }, who, keep: None };
+    let row = |row: table::Group<'_>| GroupedRow::new(view.by, row.key.clone(), &row.sum, [0; 3]);
+    let text = |key: &RowKey| GroupedRow::new(view.by, key.clone(), &Sum::default(), [0; 3]).text();
+    let mut rows: Vec<_> = table.first_rows(ledger, view, &recipe, &text).map(row).collect();
+    let wire = wire(ledger, &table.sums, rows.iter().map(|row| &row.key));
+    for row in &mut rows {
+        row.wire = table.sums.row(&row.key).map_or([0; 3], |at| wire[at as usize]);
+    }
+    rows
 }
 
-/// What the connections of each row have put on the wire. What the right end puts there is not what the left one does.
-fn wire(ledger: &Ledger, sums: &Sums) -> Vec<[u64; 3]> {
+/// What the connections of these rows have put on the wire. What the right end puts there is not what the left one does.
+fn wire<'a>(ledger: &Ledger, sums: &Sums, rows: impl Iterator<Item = &'a RowKey>) -> Vec<[u64; 3]> {
     let mut wire = vec![[0_u64; 3]; sums.len()];
-    for (place, row) in sums.members() {
+    let mut is_wanted = vec![false; sums.len()];
+    rows.filter_map(|key| sums.row(key)).for_each(|row| is_wanted[row as usize] = true);
+    for (place, row) in sums.members().filter(|(_, row)| is_wanted[*row as usize]) {
         let Some((_, entry)) = ledger.at(place).filter(|(_, entry)| !entry.is_turned()) else { continue };
         let flow = entry.flow();
         let more = [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()];
@@ -186,7 +188,7 @@ impl Frozen {
             return None;
         }
         let sums = Sums::of(ledger, Grouped { by: self.group, ..Grouped::default() }, who);
-        let wire = wire(ledger, &sums);
+        let wire = wire(ledger, &sums, self.rows.iter());
         let now = |key: &RowKey| {
             let row = sums.row(key);
             let sum = row.map_or_else(Sum::default, |row| sums.sum(&sums.tally(row)));

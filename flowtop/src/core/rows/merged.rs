@@ -1,8 +1,8 @@
 //! Rows as a person reads them: connections that look the same are one row, which is their sum.
 
 use super::key::{Grouped, RowKey};
-use super::sums::Sums;
-use super::{Rank, arrange};
+use super::sums::{Recipe, Sums};
+use super::table::Table;
 use crate::core::column::Who;
 use crate::core::ledger::Ledger;
 use crate::core::view::{Grouping, PortDisplay, Sort, View};
@@ -27,23 +27,36 @@ pub struct MergedRow {
 /// The rows of a view; `host_text` is a host as it is displayed.
 #[must_use]
 pub fn rows(ledger: &Ledger, view: &View, host_text: impl Fn(Host) -> String) -> Vec<MergedRow> {
-    let host = |ends: &Ends| match view.sort {
-        Sort::Source => host_text(ends.source.host),
-        Sort::Destination => host_text(ends.destination.host),
+    rows_in(&mut Table::default(), ledger, view, host_text)
+}
+
+/// The same where a table remembers the rows of the last report of this ledger.
+pub fn rows_in(
+    table: &mut Table,
+    ledger: &Ledger,
+    view: &View,
+    host_text: impl Fn(Host) -> String,
+) -> Vec<MergedRow> {
+    let text = |key: &RowKey| match (key, view.sort) {
+        (RowKey::Ends(ends), Sort::Source) => host_text(ends.source.host),
+        (RowKey::Ends(ends), Sort::Destination) => host_text(ends.destination.host),
         _ => String::new(),
     };
-    let sums = merge(ledger, view.grouping);
-    let rows = sums.groups().filter_map(|(key, sum)| match key {
-        RowKey::Ends(ends) => Some(MergedRow { ends: *ends, rates: sum.rates, bytes: sum.bytes }),
+    // Nobody is asked for: the ends show who the kernel has seen.
+    let recipe = Recipe { grouped: of_flows(view.grouping), who: Who::nobody(), keep: None };
+    let rows = table.first_rows(ledger, view, &recipe, &text).filter_map(|row| match row.key {
+        RowKey::Ends(ends) => Some(MergedRow { ends: *ends, rates: row.sum.rates, bytes: row.sum.bytes }),
         RowKey::Common(_) => None,
     });
-    let ranked = rows.map(|row| (Rank::new(view, host(&row.ends), &row.rates, row.bytes), row));
-    arrange(ranked.collect(), view.limit, |row| row.ends)
+    rows.collect()
+}
+
+fn of_flows(grouping: Grouping) -> Grouped {
+    Grouped { grouping, ..Grouped::default() }
 }
 
 fn merge(ledger: &Ledger, grouping: Grouping) -> Sums {
-    // Nobody is asked for: the ends show who the kernel has seen.
-    Sums::of(ledger, Grouped { grouping, ..Grouped::default() }, Who::nobody())
+    Sums::of(ledger, of_flows(grouping), Who::nobody())
 }
 
 /// The rows of the moment when the order was frozen. They stay, in their order, and their values go on; later

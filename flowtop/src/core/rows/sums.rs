@@ -20,7 +20,7 @@ use crate::core::window::{Bytes, Rates, Window};
 mod tests;
 
 /// Names and identities come late. So many rows or connections are looked at anew in a frame, in turn.
-pub(super) const LOOKS: usize = 4096;
+pub(super) const LOOKS: usize = 1024;
 
 /// Rows that may be empty before all are forgotten.
 const MAX_EMPTY: usize = 4096;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::Rank;
 use super::key::RowKey;
-use super::sums::{LOOKS, Sum, Sums, Tally};
+use super::sums::{LOOKS, Recipe, Sum, Sums, Tally};
+use crate::core::ledger::Ledger;
 use crate::core::view::{Sort, View};
 
 #[cfg(test)]
@@ -65,12 +66,14 @@ struct Place {
     /// The amount that most rows are told apart by.
     first: u64,
     row: u32,
+    /// Whether the text goes on.
+    is_long: bool,
     is_unpinned: bool,
 }
 
 impl Place {
     const fn unsorted(row: u32) -> Self {
-        Self { text: [0; 2], first: 0, row, is_unpinned: true }
+        Self { text: [0; 2], first: 0, row, is_long: false, is_unpinned: true }
     }
 }
 
@@ -91,14 +94,36 @@ impl Table {
                 continue;
             }
             shown.add(tally);
-            let text = if by_text { beginning(text_of(sums, row, order, texts)) } else { [0; 2] };
-            places.push(Place { text, first: Rank::first(view, tally), row, is_unpinned: !is_pinned });
+            let text = if by_text { text_of(sums, row, order, texts) } else { "" };
+            places.push(Place {
+                text: beginning(text),
+                first: Rank::first(view, tally),
+                row,
+                is_long: text.len() > BEGINNING,
+                is_unpinned: !is_pinned,
+            });
         }
         (self.order, self.sorted) = (places, 0);
         let shown = self.sums.sum(&shown);
         self.hold_order(order, &pinned);
         self.forget_empty(filled);
         shown
+    }
+
+    /// The first rows of a report, as many as its view has.
+    pub(super) fn first_rows(
+        &mut self,
+        ledger: &Ledger,
+        view: &View,
+        recipe: &Recipe<'_>,
+        text: &dyn Fn(&RowKey) -> String,
+    ) -> impl Iterator<Item = Group<'_>> {
+        self.sums.fill(ledger, recipe);
+        self.forget_texts();
+        self.arrange(&Order { view, pinned: &BTreeSet::new(), is_enough: &|_| true, is_wanted: None, text });
+        let n = view.limit.unwrap_or(usize::MAX);
+        self.sort_first(n);
+        self.rows(0, n)
     }
 
     /// Texts of some rows are asked for again.
@@ -170,10 +195,7 @@ impl Table {
     /// Equal ranks by what the row is, so that rows never change places without a reason.
     fn compare(&self, a: &Place, b: &Place) -> Ordering {
         let text = |place: &Place| self.texts.get(place.row as usize).and_then(Option::as_deref);
-        let whole_texts = || match (text(a), text(b)) {
-            (Some(left), Some(right)) if left.len() > 16 || right.len() > 16 => left.cmp(right),
-            _ => Ordering::Equal,
-        };
+        let whole_texts = || if a.is_long || b.is_long { text(a).cmp(&text(b)) } else { Ordering::Equal };
         let rank = |place: &Place| Rank::of_tally(&self.view, &self.sums.tally(place.row));
         (a.is_unpinned.cmp(&b.is_unpinned))
             .then_with(|| a.text.cmp(&b.text))
@@ -265,9 +287,12 @@ fn text_of<'a>(sums: &Sums, row: u32, order: &Order<'_>, texts: &'a mut Cached<B
     texts[row as usize].get_or_insert_with(|| (order.text)(sums.key(row)).into())
 }
 
-/// The first 16 bytes of a text as numbers that sort like it.
+/// Bytes of a text that are compared without looking for the text.
+const BEGINNING: usize = 16;
+
+/// The beginning of a text as numbers that sort like it.
 fn beginning(text: &str) -> [u64; 2] {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; BEGINNING];
     for (byte, from) in bytes.iter_mut().zip(text.bytes()) {
         *byte = from;
     }
