@@ -4,8 +4,10 @@
 
 pub mod cgroup;
 pub mod clean;
+pub mod cni;
 pub mod known;
 pub mod kubernetes;
+pub mod manifest;
 pub mod process;
 pub mod users;
 

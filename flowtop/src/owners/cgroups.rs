@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use super::files::Trouble;
+use super::files::{Pace, Trouble};
 
 /// Where the tree is, below the root: alone, or beside those of version 1.
 const TREES: [&str; 2] = ["sys/fs/cgroup/unified", "sys/fs/cgroup"];
@@ -14,16 +13,13 @@ const TREES: [&str; 2] = ["sys/fs/cgroup/unified", "sys/fs/cgroup"];
 const MAX_CGROUPS: usize = 65_536;
 /// Levels that are looked at; the kernel allows more by default, and nobody uses them.
 const MAX_DEPTH: usize = 64;
-/// Shortest time between two walks, and the share of time that walks may take.
-const PAUSE: Duration = Duration::from_secs(1);
-const PAUSE_FOR_EACH_WALK: u32 = 500;
 
 /// Paths by id: the id of a cgroup is the inode number of its directory.
 #[derive(Debug)]
 pub struct Cgroups {
     tree: PathBuf,
     paths: HashMap<u64, String>,
-    next_walk: Instant,
+    pace: Pace,
 }
 
 impl Cgroups {
@@ -31,7 +27,7 @@ impl Cgroups {
     pub fn new(root: &Path) -> Self {
         let found = TREES.iter().map(|tree| root.join(tree)).find(|tree| tree.is_dir());
         let tree = found.unwrap_or_else(|| root.join(TREES[1]));
-        Self { tree, paths: HashMap::new(), next_walk: Instant::now() }
+        Self { tree, paths: HashMap::new(), pace: Pace::default() }
     }
 
     /// The path from the root of the tree. One that is not known is looked for, but not at once again.
@@ -39,31 +35,30 @@ impl Cgroups {
         if id == 0 {
             return None;
         }
-        if !self.paths.contains_key(&id) && Instant::now() >= self.next_walk {
-            self.walk(trouble);
+        if !self.paths.contains_key(&id) {
+            let Self { tree, paths, pace } = self;
+            pace.walk(|| walk(tree, paths, trouble));
         }
         self.paths.get(&id).map(String::as_str)
     }
+}
 
-    fn walk(&mut self, trouble: &Trouble) {
-        let start = Instant::now();
-        if self.paths.len() >= MAX_CGROUPS {
-            self.paths.clear();
+fn walk(tree: &Path, paths: &mut HashMap<u64, String>, trouble: &Trouble) {
+    if paths.len() >= MAX_CGROUPS {
+        paths.clear();
+    }
+    let mut folders = vec![(tree.to_owned(), String::new(), 0)];
+    while let Some((folder, path, depth)) = folders.pop() {
+        if paths.len() >= MAX_CGROUPS || depth > MAX_DEPTH {
+            trouble.cut();
+            break;
         }
-        let mut folders = vec![(self.tree.clone(), String::new(), 0)];
-        while let Some((folder, path, depth)) = folders.pop() {
-            if self.paths.len() >= MAX_CGROUPS || depth > MAX_DEPTH {
-                trouble.cut();
-                break;
-            }
-            let Some(entry) = trouble.value(fs::symlink_metadata(&folder)) else { continue };
-            let shown = if path.is_empty() { "/" } else { &path };
-            self.paths.insert(entry.ino(), shown.to_owned());
-            for name in below(&folder, trouble) {
-                folders.push((folder.join(&name), format!("{path}/{name}"), depth + 1));
-            }
+        let Some(entry) = trouble.value(fs::symlink_metadata(&folder)) else { continue };
+        let shown = if path.is_empty() { "/" } else { &path };
+        paths.insert(entry.ino(), shown.to_owned());
+        for name in below(&folder, trouble) {
+            folders.push((folder.join(&name), format!("{path}/{name}"), depth + 1));
         }
-        self.next_walk = start + PAUSE.max(start.elapsed() * PAUSE_FOR_EACH_WALK);
     }
 }
 
@@ -98,8 +93,9 @@ mod tests {
         let trouble = Trouble::default();
         let mut cgroups = Cgroups::new(root.path());
         assert_eq!(cgroups.path(u64::MAX, &trouble), None);
-        let next_walk = cgroups.next_walk;
-        assert_eq!(cgroups.path(u64::MAX, &trouble), None);
-        assert_eq!(cgroups.next_walk, next_walk);
+        let late = root.path().join("sys/fs/cgroup");
+        fs::create_dir_all(&late).unwrap();
+        // A walk just now would find it.
+        assert_eq!(cgroups.path(fs::metadata(&late).unwrap().ino(), &trouble), None);
     }
 }

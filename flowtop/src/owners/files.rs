@@ -6,11 +6,35 @@ use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::core::owner::clean::clean;
 
 /// Entries of a directory that are looked at.
 pub const MAX_ENTRIES: usize = 65_536;
+
+/// Shortest time between two walks through many files, and the share of time that walks may take.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_FOR_EACH_WALK: u32 = 500;
+
+/// When many files may be read again: the longer it takes, the more rarely.
+#[derive(Debug, Default)]
+pub struct Pace {
+    next: Option<Instant>,
+}
+
+impl Pace {
+    /// Does it, if it is time to; whether it was.
+    pub fn walk(&mut self, walk: impl FnOnce()) -> bool {
+        let start = Instant::now();
+        if self.next.is_some_and(|next| start < next) {
+            return false;
+        }
+        walk();
+        self.next = Some(start + PAUSE.max(start.elapsed() * PAUSE_FOR_EACH_WALK));
+        true
+    }
+}
 
 /// How often something could not be read, or not be shown as it is.
 #[derive(Debug, Default)]
@@ -121,6 +145,14 @@ mod tests {
             assert_eq!(trouble.read(&path(name), 10), None, "{name}");
         }
         assert_eq!(trouble.named(), [("unreadable", 3), ("replaced", 0), ("cut", 1)]);
+    }
+
+    #[test]
+    fn a_walk_is_not_repeated_at_once() {
+        let (mut pace, mut walks) = (Pace::default(), 0);
+        assert!(pace.walk(|| walks += 1));
+        assert!(!pace.walk(|| walks += 1));
+        assert_eq!(walks, 1);
     }
 
     #[test]

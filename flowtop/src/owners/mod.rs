@@ -6,9 +6,12 @@
 mod cgroups;
 pub mod descriptors;
 mod files;
+mod manifests;
 mod names;
 mod process;
 mod reader;
+mod results;
+mod uts;
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

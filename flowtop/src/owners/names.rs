@@ -3,15 +3,14 @@
 //! Not in here: how a source spells a name (`core::owner::kubernetes`).
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::os::fd::AsFd as _;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
 use super::files::Trouble;
+use super::manifests::Manifests;
+use super::results::Results;
+use super::uts;
 use crate::core::owner::cgroup::Place;
 use crate::core::owner::kubernetes::{self, Names};
 use crate::core::wire::breaks_a_screen;
@@ -71,6 +70,8 @@ pub struct Sources {
     root: PathBuf,
     links: Listing,
     directories: Listing,
+    results: Results,
+    manifests: Manifests,
     /// This host's own name, which is no pod's.
     host: String,
 }
@@ -84,13 +85,15 @@ const BUNDLES: [(&str, &str); 4] = [
 ];
 
 impl Sources {
-    /// Looks below `root`.
-    pub fn new(root: &Path) -> Self {
+    /// Looks below `root`, and for processes below `proc`.
+    pub fn new(root: &Path, proc: Option<&Path>) -> Self {
         Self {
             root: root.to_owned(),
             links: Listing::new(root.join("var/log/containers"), kubernetes::log_link),
             directories: Listing::new(root.join("var/log/pods"), kubernetes::log_directory),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            results: Results::new(root),
+            manifests: Manifests::new(root, proc),
+            host: proc.and_then(|proc| uts::host_name(&proc.join("1"))).unwrap_or_else(uts::own),
         }
     }
 
@@ -105,8 +108,7 @@ impl Sources {
         }
         let Some(uid) = &place.pod_uid else { return names };
         if names.pod.is_none() {
-            let of_pod = self.directories.get(uid, trouble).cloned().or_else(|| self.of_pod(uid, trouble));
-            let of_pod = of_pod.or_else(|| self.of_process(process?)).unwrap_or_default();
+            let of_pod = self.of_pod(uid, process, trouble).unwrap_or_default();
             names = Names { container: names.container, ..of_pod };
         }
         if names.container.is_none() {
@@ -129,33 +131,60 @@ impl Sources {
             let folder = self.root.join("var/lib/docker/containers").join(id);
             kubernetes::docker(&trouble.read(&folder.join("config.v2.json"), MAX_CONFIG_BYTES)?)
         };
-        bundle.or_else(docker).unwrap_or_default()
+        let found = bundle.or_else(docker).or_else(|| self.results.of_sandbox(id, trouble));
+        found.unwrap_or_default()
     }
 
-    fn of_pod(&self, uid: &str, trouble: &Trouble) -> Option<Names> {
-        let path = self.root.join("var/lib/kubelet/pods").join(uid).join("etc-hosts");
+    fn of_pod(&mut self, uid: &str, process: Option<&Path>, trouble: &Trouble) -> Option<Names> {
+        self.directories
+            .get(uid, trouble)
+            .cloned()
+            .or_else(|| self.results.of_pod(uid, trouble))
+            .or_else(|| self.of_hosts_file(uid, trouble))
+            .or_else(|| self.of_process(process?))
+            .or_else(|| self.of_manifest(uid, trouble))
+    }
+
+    fn of_hosts_file(&self, uid: &str, trouble: &Trouble) -> Option<Names> {
+        let path = self.kubelets(uid).join("etc-hosts");
         kubernetes::etc_hosts(&trouble.read_text(&path, MAX_CONFIG_BYTES)?)
     }
 
     /// The host name that the process sees: that of its pod, unless the pod has the network of the host.
     fn of_process(&self, process: &Path) -> Option<Names> {
-        let file = File::open(process.join("ns/uts")).ok()?;
-        let inside = || {
-            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::HostNameAndNISDomainName))
-                .ok()?;
-            Some(rustix::system::uname().nodename().to_string_lossy().into_owned())
-        };
-        let name = thread::scope(|scope| scope.spawn(inside).join()).ok()??;
+        let name = uts::host_name(process)?;
         let pod = kubernetes::name(&name).filter(|_| name != self.host)?;
         Some(Names { pod: Some(pod), ..Names::default() })
     }
 
+    fn of_manifest(&mut self, uid: &str, trouble: &Trouble) -> Option<Names> {
+        if !kubernetes::is_static(uid) {
+            return None;
+        }
+        let containers = self.containers(uid, trouble);
+        self.manifests.names(uid, &containers, trouble)
+    }
+
     /// The container of a pod that has only one.
     fn only_container(&self, uid: &str, names: &Names, trouble: &Trouble) -> Option<String> {
-        let folder = format!("{}_{}_{uid}", names.namespace.as_ref()?, names.pod.as_ref()?);
-        match &trouble.names_in(&self.directories.folder.join(folder))[..] {
+        let of_logs = || {
+            let folder = format!("{}_{}_{uid}", names.namespace.as_ref()?, names.pod.as_ref()?);
+            Some(trouble.names_in(&self.directories.folder.join(folder)))
+        };
+        let logs = of_logs().filter(|names| !names.is_empty());
+        match &logs.unwrap_or_else(|| self.containers(uid, trouble))[..] {
             [only] => kubernetes::name(only),
             _ => None,
         }
+    }
+
+    /// The containers that a pod is known to have had: the kubelet keeps a folder for each.
+    fn containers(&self, uid: &str, trouble: &Trouble) -> Vec<String> {
+        trouble.names_in(&self.kubelets(uid).join("containers"))
+    }
+
+    /// What the kubelet keeps of a pod.
+    fn kubelets(&self, uid: &str) -> PathBuf {
+        self.root.join("var/lib/kubelet/pods").join(uid)
     }
 }

@@ -49,11 +49,12 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads below `root`: the file system of the host, wherever it is mounted.
     pub fn new(root: &Path, trouble: &'a Trouble) -> Self {
+        let proc = processes(root);
         Self {
             root: root.to_owned(),
-            proc: processes(root),
             cgroups: Cgroups::new(root),
-            sources: Sources::new(root),
+            sources: Sources::new(root, proc.as_deref()),
+            proc,
             users: HashMap::new(),
             trouble,
         }

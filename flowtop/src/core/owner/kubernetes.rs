@@ -73,8 +73,23 @@ pub fn docker(config: &[u8]) -> Option<Names> {
         name: String,
     }
     let Config { name: found } = serde_json::from_slice(config).ok()?;
-    let container = name(found.trim_start_matches('/'));
+    let found = found.trim_start_matches('/');
+    if let Some(of_pod) = found.strip_prefix("k8s_") {
+        return dockers_pod(of_pod);
+    }
+    let container = name(found);
     container.is_some().then_some(Names { container, ..Names::default() })
+}
+
+/// What a kubelet calls a container for docker, behind `k8s_`: `CONTAINER_POD_NAMESPACE_UID_ATTEMPT`.
+fn dockers_pod(text: &str) -> Option<Names> {
+    let parts: Vec<&str> = text.split('_').collect();
+    let [container, pod, namespace, uid, _attempt] = parts[..] else { return None };
+    is_uid(uid).then_some(Names {
+        namespace: Some(name(namespace)?),
+        pod: Some(name(pod)?),
+        container: Some(name(container)?),
+    })
 }
 
 /// The name of the pod in the kubelet's `etc-hosts`: the host name on the line of the pod's own address, which is the
@@ -112,6 +127,12 @@ pub fn is_uid(text: &str) -> bool {
             .all(|(i, byte)| if dashes.contains(&i) { byte == b'-' } else { is_lower_hex(byte) }),
         _ => false,
     }
+}
+
+/// Whether the UID of a pod is the hash of a static one.
+#[must_use]
+pub fn is_static(uid: &str) -> bool {
+    uid.len() == 32 && is_uid(uid)
 }
 
 fn is_lower_hex(byte: u8) -> bool {
@@ -169,6 +190,9 @@ mod tests {
         assert_eq!(bundle(crio), Some(names("shop", "web-0", "")));
         assert_eq!(bundle(br#"{"annotations":{}}"#), None);
         assert_eq!(docker(br#"{"Name":"/proxy","Config":{"Env":["A=b"]}}"#), Some(names("", "", "proxy")));
+        let of_kubelet = format!(r#"{{"Name":"/k8s_app_web-0_shop_{HASH}_3"}}"#);
+        assert_eq!(docker(of_kubelet.as_bytes()), Some(names("shop", "web-0", "app")));
+        assert_eq!(docker(br#"{"Name":"/k8s_app_web-0_shop_3"}"#), None);
     }
 
     #[test]

@@ -8,6 +8,8 @@ const ID: &str = "7337318d0fde8a43eeb3d8d63b7676f642647f9a4a0184a9b2e211e5b07211
 const UID: &str = "6d1780d4-0501-4804-a676-5ebd49ceb9c5";
 const STATIC: &str = "9729a196c4723b60ab401eaff722982d";
 
+const SANDBOX: &str = "aa37318d0fde8a43eeb3d8d63b7676f642647f9a4a0184a9b2e211e5b07211bb";
+
 /// No process has this number.
 const GONE: u32 = 99_999_999;
 
@@ -81,6 +83,17 @@ fn the_sources_of_names_are_asked_best_first() {
         b"# Kubernetes-managed hosts file.\n10.0.0.9\tfrom-hosts\n",
     );
     assert_eq!(names(&host.identity(7)), [None, Some("from-hosts"), None]);
+    host.write(
+        &format!("var/lib/cni/results/cbr0-{SANDBOX}-eth0"),
+        format!(
+            r#"{{"containerId":"{SANDBOX}","cniArgs":[["K8S_POD_NAMESPACE","shop"],["K8S_POD_NAME","from-cni"],
+            ["K8S_POD_UID","{UID}"]]}}"#
+        )
+        .as_bytes(),
+    );
+    assert_eq!(names(&host.identity(7)), [Some("shop"), Some("from-cni"), None]);
+    host.process(8, &format!("/system.slice/cri-containerd-{SANDBOX}.scope"));
+    assert_eq!(names(&host.identity(8)), [Some("shop"), Some("from-cni"), None]);
     fs::create_dir_all(host.path(&format!("var/log/pods/shop_web-0_{UID}/app"))).unwrap();
     assert_eq!(names(&host.identity(7)), [Some("shop"), Some("web-0"), Some("app")]);
     fs::create_dir_all(host.path(&format!("var/log/pods/shop_web-0_{UID}/sidecar"))).unwrap();
@@ -102,6 +115,140 @@ fn a_static_pod_is_named_by_its_hash_as_it_is() {
     .unwrap();
     let expected = [Some("kube-system"), Some("kube-apiserver-n1"), Some("kube-apiserver")];
     assert_eq!(names(&host.identity(7)), expected);
+}
+
+const APISERVER: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: kube-apiserver\n  namespace: kube-system\nspec:\n  \
+                         containers:\n  - command: [kube-apiserver]\n    name: kube-apiserver\n";
+
+/// A host with a process of a static pod, a manifest, and a kubelet that was started like that.
+fn master(kubelet: &str) -> Host {
+    let host = Host::new();
+    host.process(7, &pod(STATIC, ID));
+    host.write("etc/kubernetes/manifests/kube-apiserver.yaml", APISERVER.as_bytes());
+    fs::create_dir_all(host.path(&format!("var/lib/kubelet/pods/{STATIC}/containers/kube-apiserver")))
+        .unwrap();
+    host.write("proc/3/comm", b"kubelet\n");
+    host.write("proc/3/cmdline", kubelet.as_bytes());
+    host.write("proc/3/status", b"Uid:\t0\t0\t0\t0\n");
+    host.write("proc/3/cgroup", b"0::/system.slice/kubelet.service\n");
+    host
+}
+
+#[test]
+fn a_static_pod_that_nothing_else_names_is_named_by_its_manifest() {
+    let host = master("kubelet\0--hostname-override=Node1\0");
+    host.write("etc/kubernetes/manifests/.etcd.yaml.swp", b"\0");
+    let expected = [Some("kube-system"), Some("kube-apiserver-node1"), Some("kube-apiserver")];
+    assert_eq!(names(&host.identity(7)), expected);
+    // A pod of the API is not in a manifest, whatever its containers are called.
+    host.process(8, &pod(UID, ID));
+    fs::create_dir_all(host.path(&format!("var/lib/kubelet/pods/{UID}/containers/kube-apiserver"))).unwrap();
+    assert_eq!(host.identity(8).pod.as_deref(), Some(UID));
+}
+
+#[test]
+fn a_static_pod_that_cannot_be_told_keeps_its_hash() {
+    let told = "kubelet\0--hostname-override=n1\0";
+    let changes: [fn(&Host); 6] = [
+        |host| host.write("etc/kubernetes/manifests/copy.yaml.bak", APISERVER.as_bytes()),
+        |host| host.write("etc/kubernetes/manifests/broken.yaml", b"\tkind: Pod\x1b["),
+        |host| host.write("etc/kubernetes/manifests/huge.yaml", &vec![b'#'; 1 << 20]),
+        |host| {
+            symlink("loop", host.path("etc/kubernetes/manifests/loop")).unwrap();
+        },
+        |host| {
+            fs::remove_dir(host.path(&format!("var/lib/kubelet/pods/{STATIC}/containers/kube-apiserver")))
+                .unwrap();
+        },
+        // A second kubelet, which may be the one that made the pod.
+        |host| {
+            for file in ["comm", "cmdline", "status", "cgroup"] {
+                host.write(
+                    &format!("proc/4/{file}"),
+                    &fs::read(host.path(&format!("proc/3/{file}"))).unwrap(),
+                );
+            }
+        },
+    ];
+    for change in changes {
+        let host = master(told);
+        change(&host);
+        assert_eq!(host.identity(7).pod.as_deref(), Some(STATIC));
+    }
+    // A name that the cloud gives is not on this host.
+    assert_eq!(master("kubelet\0--cloud-provider=aws\0").identity(7).pod.as_deref(), Some(STATIC));
+}
+
+#[test]
+fn who_calls_itself_a_kubelet_in_a_container_is_not_believed() {
+    let host = master("kubelet\0--hostname-override=n1\0");
+    host.write("proc/3/cgroup", format!("0::{}\n", pod(UID, ID)).as_bytes());
+    assert_eq!(host.identity(7).pod.as_deref(), Some(STATIC));
+    let host = master("kubelet\0--hostname-override=n1\0");
+    host.write("proc/3/status", b"Uid:\t33\t33\t33\t33\n");
+    assert_eq!(host.identity(7).pod.as_deref(), Some(STATIC));
+}
+
+/// A process in a UTS namespace of its own, where the host has that name.
+struct Renamed(std::process::Child);
+
+impl Renamed {
+    /// `None` where that needs root.
+    fn new(name: &str) -> Option<Self> {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        use std::process::{Command, Stdio};
+        if !rustix::process::geteuid().is_root() {
+            writeln!(std::io::stderr(), "skipped: a namespace of host names needs root").unwrap();
+            return None;
+        }
+        let script = format!("echo {name} > /proc/sys/kernel/hostname && echo ready && read _");
+        let mut command = Command::new("unshare");
+        command.args(["--uts", "sh", "-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Some(Self(child))
+    }
+
+    /// Lets a process of the host have this one's namespace.
+    fn lend(&self, host: &Host, pid: u32) {
+        fs::create_dir_all(host.path(&format!("proc/{pid}/ns"))).unwrap();
+        symlink(format!("/proc/{}/ns/uts", self.0.id()), host.path(&format!("proc/{pid}/ns/uts"))).unwrap();
+    }
+}
+
+impl Drop for Renamed {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_pod_is_named_by_the_host_name_that_its_process_sees() {
+    let Some(renamed) = Renamed::new("web-0-x2z") else { return };
+    let own = super::super::uts::own();
+    let host = Host::new();
+    host.process(7, &pod(UID, ID));
+    renamed.lend(&host, 7);
+    assert_eq!(names(&host.identity(7)), [None, Some("web-0-x2z"), None]);
+    // No pod, no name.
+    host.process(7, "/system.slice/nginx.service");
+    assert_eq!(names(&host.identity(7)), [None; 3]);
+    assert_eq!(super::super::uts::own(), own);
+}
+
+#[test]
+fn the_host_name_of_the_node_is_no_pod_s() {
+    let Some(node) = Renamed::new("node-7") else { return };
+    let host = master("kubelet\0");
+    for pid in [1, 3, 7] {
+        node.lend(&host, pid);
+    }
+    // Which it would be taken for where flowtop itself sees another one, as in a pod.
+    assert_eq!(host.identity(7).pod.as_deref(), Some("kube-apiserver-node-7"));
 }
 
 #[test]
