@@ -7,6 +7,7 @@ use crate::compare::Holds;
 use crate::stage::Stage;
 
 mod addresses;
+mod chosen;
 mod closing;
 mod crowd;
 mod identity;
@@ -80,6 +81,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         older::CASES,
         owners::CASES,
         pods::CASES,
+        chosen::CASES,
         crowd::CASES,
         reporting::CASES,
     ]

@@ -36,6 +36,13 @@ pub fn enter_new_network_namespace() -> io::Result<()> {
     Ok(())
 }
 
+/// Moves the calling thread into a mount namespace of its own.
+pub fn enter_new_mount_namespace() -> io::Result<()> {
+    // SAFETY: the table of file descriptors stays shared, which is all that the call could break.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS)? };
+    Ok(())
+}
+
 /// Brings the loopback device of the thread's network namespace up: 127.0.0.1 and `::1` then exist.
 pub fn loopback_up() -> io::Result<()> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};

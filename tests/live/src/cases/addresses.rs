@@ -20,9 +20,9 @@ pub const CASES: &[Case] = &[
         .where_possible(namespaces_are_possible),
 ];
 
-const MAPPED: IpAddr = IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped());
+pub const MAPPED: IpAddr = IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped());
 
-fn ipv6_is_possible() -> Result<()> {
+pub fn ipv6_is_possible() -> Result<()> {
     Listener::bind(IpAddr::V6(Ipv6Addr::LOCALHOST)).map(drop)
 }
 

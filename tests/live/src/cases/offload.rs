@@ -140,9 +140,9 @@ fn ktls(stage: &mut Stage<'_>, tls: &Tls) -> Result<()> {
     check_open_and_closed(stage, &mut pair)
 }
 
-const MPTCP: Option<Protocol> = Some(ipproto::MPTCP);
+pub const MPTCP: Option<Protocol> = Some(ipproto::MPTCP);
 
-fn mptcp_is_possible() -> Result<()> {
+pub fn mptcp_is_possible() -> Result<()> {
     stream(LOOPBACK, MPTCP).map(drop).context("the kernel has no MPTCP")
 }
 

@@ -8,9 +8,10 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Case;
+use super::offload::{MPTCP, mptcp_is_possible};
 use super::reporting::{row_of, same};
 use crate::compare::exact;
-use crate::net::{LOOPBACK, Listener, Pair};
+use crate::net::{End, LOOPBACK, Listener, Pair, stream};
 use crate::netns;
 use crate::stage::Stage;
 use crate::sys;
@@ -32,6 +33,8 @@ pub const CASES: &[Case] = &[
     Case::exact("a process that is gone at once", "an owner read from /proc too late", gone),
     Case::exact("a process that has become another program", "the name from before the exec", executed)
         .limited(super::LATE_NAMES, exact),
+    Case::exact("the kernel's own sockets", "nobody, or a process that only asked for them", kernel)
+        .where_possible(mptcp_is_possible),
     Case::exact(
         "a server among many processes",
         "owners that take longer the more processes there are",
@@ -72,7 +75,7 @@ fn prefork(stage: &mut Stage<'_>) -> Result<()> {
     let mut clients = Vec::new();
     for worker in &mut workers {
         worker.give(listener.socket())?;
-        let mut client = crate::net::End::dial(listener.address, None)?;
+        let mut client = End::dial(listener.address, None)?;
         client.send_small(700)?;
         worker.order(Order::Accept)?;
         worker.order(Order::Receive(700))?;
@@ -163,6 +166,30 @@ fn executed(stage: &mut Stage<'_>) -> Result<()> {
         let row = row_of(report, &pair)?;
         let named = (row.pid, row.comm.clone());
         same("owner", &(Some(worker.pid()), Some("after-exec".to_owned())), &named)
+    })?;
+    bench.quit()
+}
+
+/// A subflow of MPTCP is a socket that the kernel makes and holds. Nothing is received on this end of it: the kernel does
+/// that in the name of who asks for the bytes.
+fn kernel(stage: &mut Stage<'_>) -> Result<()> {
+    let listener = Listener::bind_with(SocketAddr::new(LOOPBACK, 0), MPTCP)?;
+    let socket = stream(LOOPBACK, MPTCP)?;
+    rustix::net::connect(&socket, &listener.address)?;
+    let mut pair = Pair::of(End::new(socket)?, listener.accept()?)?;
+    let mut bench = stage.start(&[])?;
+    pair.initiator.send_small(1_500)?;
+    pair.acceptor.receive_exactly(1_500)?;
+    pair.close();
+    let client = pair.initiator.local;
+    bench.check_report("after the close", |report| {
+        let row = report.flows.iter().find(|row| row.local() == client || row.remote() == client);
+        let row = row.ok_or("expected a row")?;
+        let peer = row.peer.as_ref().ok_or("expected a peer, got none")?;
+        let of_row = (row.pid, row.comm.clone(), row.bytes.tx);
+        let of_peer = (peer.pid, peer.comm.clone(), peer.bytes.tx);
+        let got = if row.local() == client { of_row } else { of_peer };
+        same("owner and bytes of the subflow", &(None, Some("kernel".to_owned()), 1_500), &got)
     })?;
     bench.quit()
 }
