@@ -7,6 +7,7 @@ use crate::{
     account::{refresh_received, refresh_wire, store_unlocked, update},
     find::{self, Place},
     maps::{ADMISSION, FLOWS, SLOTS, SocketState, lose, socket},
+    owner,
     read::{Access, Socket},
     slots,
     totals::{self, state},
@@ -43,6 +44,11 @@ pub fn state_changed<A: Access>(sk: &Socket<A>, old: u32, new: u32) {
             }
             if let Some(slot) = update(sk, of, old, new == state::CLOSE) {
                 slot.flow.state = new;
+                // With the lock owned this is the process that connects or closes. It may be gone without any other
+                // event in its context: in the tracepoint plan before Linux 6.3 nobody sees it send.
+                if slot.flow.pid == 0 && sk.sock::<u32>(Field::LockOwned) != 0 {
+                    owner::note(&mut slot.flow);
+                }
                 if old != state::CLOSE {
                     refresh_wire(sk, &mut slot.flow);
                 }

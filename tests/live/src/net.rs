@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use crate::compare::Connection;
@@ -106,7 +107,7 @@ impl End {
             sockopt::set_socket_reuseaddr(&socket, true)?;
             net::bind(&socket, &source).with_context(|| format!("cannot bind {source}"))?;
         }
-        net::connect(&socket, &target).with_context(|| format!("cannot connect to {target}"))?;
+        connect(&socket, target).with_context(|| format!("cannot connect to {target}"))?;
         Self::new(socket)
     }
 
@@ -176,6 +177,17 @@ impl End {
     fn since_start(&self) -> Bytes {
         Bytes { tx: self.sent - self.before_start.tx, rx: self.received - self.before_start.rx }
     }
+}
+
+/// A call that a signal interrupts goes on by itself (`connect(2)`); io_uring sends such signals.
+fn connect(socket: &OwnedFd, target: SocketAddr) -> rustix::io::Result<()> {
+    match net::connect(socket, &target) {
+        Err(Errno::INTR) => {}
+        outcome => return outcome,
+    }
+    let timeout = CALL_TIMEOUT.try_into().expect("the timeout is short");
+    while let Err(Errno::INTR) = poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout)) {}
+    sockopt::socket_error(socket)?
 }
 
 /// A connection with both ends in this process.
