@@ -31,6 +31,8 @@ enum Bench {
     Start,
     /// Cost of an event in the kernel above an empty program.
     Events,
+    /// Processor time that attribution adds at 10,000 flows.
+    Owners,
     /// Time of a sample of 10,000 flows, and memory of the process.
     Read,
     /// Processor time of a report of 10,000 connections.
@@ -48,6 +50,7 @@ impl Bench {
             Self::Idle => "idle",
             Self::Start => "start",
             Self::Events => "events",
+            Self::Owners => "owners",
             Self::Read => "read",
             Self::Report => "report",
             Self::Stream => "stream",
