@@ -34,7 +34,8 @@ pub const CASES: &[Case] = &[
     Case::exact("a process that has become another program", "the name from before the exec", executed)
         .limited(super::LATE_NAMES, exact),
     Case::exact("the kernel's own sockets", "nobody, or a process that only asked for them", kernel)
-        .where_possible(mptcp_is_possible),
+        .where_possible(mptcp_is_possible)
+        .limited("MPTCP may send bytes again, and its worker may close a subflow later", exact),
     Case::exact(
         "a server among many processes",
         "owners that take longer the more processes there are",
@@ -170,8 +171,8 @@ fn executed(stage: &mut Stage<'_>) -> Result<()> {
     bench.quit()
 }
 
-/// A subflow of MPTCP is a socket that the kernel makes and holds. Nothing is received on this end of it: the kernel does
-/// that in the name of who asks for the bytes.
+/// A subflow of MPTCP is a socket that the kernel makes and holds. It is the process's from when the process is seen to use
+/// it, which depends on the plan and on what the kernel's MPTCP calls; it is never nobody's.
 fn kernel(stage: &mut Stage<'_>) -> Result<()> {
     let listener = Listener::bind_with(SocketAddr::new(LOOPBACK, 0), MPTCP)?;
     let socket = stream(LOOPBACK, MPTCP)?;
@@ -188,8 +189,10 @@ fn kernel(stage: &mut Stage<'_>) -> Result<()> {
         let peer = row.peer.as_ref().ok_or("expected a peer, got none")?;
         let of_row = (row.pid, row.comm.clone(), row.bytes.tx);
         let of_peer = (peer.pid, peer.comm.clone(), peer.bytes.tx);
-        let got = if row.local() == client { of_row } else { of_peer };
-        same("owner and bytes of the subflow", &(None, Some("kernel".to_owned()), 1_500), &got)
+        let (pid, comm, tx_bytes) = if row.local() == client { of_row } else { of_peer };
+        same("at least the bytes, at most twice", &true, &(1_500..=3_000).contains(&tx_bytes))?;
+        let kernels = pid.is_none() && comm.as_deref() == Some("kernel");
+        same("owner of the subflow", &true, &(kernels || pid == Some(std::process::id())))
     })?;
     bench.quit()
 }
