@@ -42,7 +42,7 @@ pub struct Mapped<T> {
 unsafe impl<T: Element> Send for Mapped<T> {}
 
 /// Step in which a mapping grows, in bytes.
-const COVER_STEP: usize = 1 << 18;
+const COVER_STEP: usize = 1 << 16;
 
 impl<T: Element> Mapped<T> {
     /// Reserves addresses for an array of `len` elements, of which none is covered yet.

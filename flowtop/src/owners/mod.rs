@@ -25,7 +25,7 @@ pub use files::Trouble;
 use reader::Reader;
 
 /// Processes that wait to be read; the memory is taken at once. Those beyond are asked for by a later report.
-const QUEUE: usize = 8_192;
+const QUEUE: usize = 2_048;
 
 /// A process to look at, and when it was using a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
