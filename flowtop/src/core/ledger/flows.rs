@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry as At;
 
 use flowtop_common::FlowKey;
 use foldhash::fast::RandomState;
+use slab::Slab;
 
 use super::{Entry, Ledger};
 use crate::core::owner::{Seen, why};
@@ -54,8 +55,7 @@ impl Face {
 #[derive(Debug, Default)]
 pub(super) struct Flows {
     places: HashMap<FlowKey, u32, RandomState>,
-    slots: Vec<Option<(FlowKey, Entry)>>,
-    free: Vec<u32>,
+    slots: Slab<(FlowKey, Entry)>,
     lines: Vec<Line>,
     stamp: u64,
 }
@@ -71,19 +71,19 @@ impl Flows {
 
     pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut Entry> {
         let place = *self.places.get(key)?;
-        self.slots[place as usize].as_mut().map(|(_, entry)| entry)
+        self.slots.get_mut(place as usize).map(|(_, entry)| entry)
     }
 
     pub(super) fn at(&self, place: u32) -> Option<(&FlowKey, &Entry)> {
-        self.slots.get(place as usize)?.as_ref().map(|(key, entry)| (key, entry))
+        self.slots.get(place as usize).map(|(key, entry)| (key, entry))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&FlowKey, &Entry)> {
-        self.slots.iter().flatten().map(|(key, entry)| (key, entry))
+        self.slots.iter().map(|(_, (key, entry))| (key, entry))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&FlowKey, &mut Entry)> {
-        self.slots.iter_mut().flatten().map(|(key, entry)| (&*key, entry))
+        self.slots.iter_mut().map(|(_, (key, entry))| (&*key, entry))
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Entry> {
@@ -102,23 +102,20 @@ impl Flows {
         let place = match self.places.entry(*key) {
             At::Occupied(at) => *at.get(),
             At::Vacant(at) => {
-                let next = || u32::try_from(self.slots.len()).expect("fewer flows than 2^32");
-                let place = self.free.pop().unwrap_or_else(next);
-                if place as usize == self.slots.len() {
-                    self.slots.push(None);
+                let place = self.slots.insert((*key, open()));
+                if place == self.lines.len() {
                     self.lines.push(Line::default());
                 }
-                *at.insert(place)
+                *at.insert(u32::try_from(place).expect("fewer flows than 2^32"))
             }
         };
-        &mut self.slots[place as usize].get_or_insert_with(|| (*key, open())).1
+        &mut self.slots[place as usize].1
     }
 
     pub(super) fn remove(&mut self, key: &FlowKey) -> Option<Entry> {
         let place = self.places.remove(key)?;
-        self.free.push(place);
         self.lines[place as usize] = Line::default();
-        self.slots[place as usize].take().map(|(_, entry)| entry)
+        Some(self.slots.remove(place as usize).1)
     }
 
     /// What rows are made of, by place.
@@ -129,7 +126,7 @@ impl Flows {
     /// Makes every line anew.
     pub(super) fn draw_lines(&mut self) {
         let mut left_ends = Vec::new();
-        for place in 0..self.slots.len() {
+        for place in 0..self.lines.len() {
             left_ends.extend(self.draw_line(place));
         }
         self.restamp(&left_ends);
@@ -144,7 +141,7 @@ impl Flows {
 
     /// Returns the left end where this is the right one and looks different from before.
     fn draw_line(&mut self, place: usize) -> Option<FlowKey> {
-        let Some((_, entry)) = &mut self.slots[place] else { return None };
+        let (_, entry) = self.slots.get_mut(place)?;
         let face = Face::of(entry);
         let is_new = entry.stamp == 0 || entry.face != face;
         if is_new {
@@ -171,7 +168,7 @@ impl Flows {
     fn restamp(&mut self, left_ends: &[FlowKey]) {
         for key in left_ends {
             let Some(place) = self.places.get(key).map(|place| *place as usize) else { continue };
-            let Some((_, entry)) = &mut self.slots[place] else { continue };
+            let (_, entry) = &mut self.slots[place];
             self.stamp += 1;
             entry.stamp = self.stamp;
             let line = &mut self.lines[place];
