@@ -3,6 +3,8 @@
 
 mod loopback;
 mod outcome;
+#[path = "events/rival.rs"]
+mod rival;
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
@@ -18,13 +20,14 @@ use flowtop::{
 };
 use loopback::Pair;
 use outcome::{Outcome, OutcomeArgs, Row, median};
-use std::process::ExitCode;
+use rival::Rival;
+use std::{path::PathBuf, process::ExitCode};
 
-/// Nanoseconds that an event of the tracepoint plan may cost above an empty program.
-const BAR_NS: f64 = 100.0;
+/// Nanoseconds that an event of the tracepoint plan may cost above an empty program, with warm and with cold caches.
+const BARS_NS: [f64; 2] = [40.0, 100.0];
 
-/// Connections that are open for the second half of the figures: 10,000 flows.
-const MANY_CONNECTIONS: usize = 5_000;
+/// Most of what the same event costs libbpf-tools' tcptop.
+const RIVAL_BAR: f64 = 0.25;
 
 /// Cost of an event in the kernel above an empty program
 #[derive(Debug, Parser)]
@@ -39,6 +42,12 @@ struct Args {
     /// Messages sent and received in a round
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     messages: u32,
+    /// Connections that are open for the second half of the figures, two flows each; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    connections: usize,
+    /// Time the programs of libbpf-tools' tcptop on the same events
+    #[arg(long, value_name = "TCPTOP")]
+    beside: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
@@ -71,8 +80,8 @@ fn run(args: &Args) -> Result<Outcome> {
 fn method(args: &Args) -> String {
     format!(
         "Medians of {} rounds of {} messages of {} bytes in ns a run. The empty program is on the tracepoints \
-         sock_send_length and tcp_rcv_space_adjust for every plan; where an event takes two programs, two empty ones \
-         are taken off.",
+         sock_send_length (before Linux 6.3, which has none, on the other one) and tcp_rcv_space_adjust for every plan; \
+         where an event takes two programs, two empty ones are taken off.",
         args.rounds,
         args.messages,
         loopback::MESSAGE_BYTES
@@ -94,7 +103,11 @@ fn events(hooks: Hooks) -> Result<[Event; 2]> {
         Hooks::Tracepoint => [&["sent_tp"], &["received_tp"]],
     };
     Ok([
-        Event { name: "send", programs: send, empty: Empty::on("sock_send_length")? },
+        Event {
+            name: "send",
+            programs: send,
+            empty: Empty::on("sock_send_length").or_else(|_| Empty::on("tcp_rcv_space_adjust"))?,
+        },
         Event { name: "receive", programs: receive, empty: Empty::on("tcp_rcv_space_adjust")? },
     ])
 }
@@ -112,8 +125,7 @@ impl Empty {
         let mut ebpf = loader.btf(Some(&btf)).load(load::OBJECT)?;
         let program = ebpf.program_mut("empty").context("the BPF object has no program `empty`")?;
         let program: &mut BtfTracePoint = program.try_into()?;
-        let place =
-            || format!("cannot measure at the tracepoint {tracepoint}; Linux 6.3 has all that are needed");
+        let place = || format!("cannot measure at the tracepoint {tracepoint}");
         program.load(tracepoint, &btf).with_context(place)?;
         program.attach().with_context(place)?;
         Ok(Self(ebpf))
@@ -153,61 +165,103 @@ impl Cost {
 
 /// The plan in three situations.
 fn measure(live: &Live, args: &Args) -> Result<Vec<Row>> {
-    let events = events(live.plan.hooks)?;
-    let mut rows = measure_traffic("1 connection", live, &events, &mut loopback::connect(1)?, args)?;
-    let mut many = loopback::connect(MANY_CONNECTIONS)?;
-    rows.extend(measure_traffic("1 of 5,000 connections", live, &events, &mut many[..1], args)?);
-    rows.extend(measure_traffic("5,000 connections in turn", live, &events, &mut many, args)?);
+    let measured = Measured {
+        live,
+        events: events(live.plan.hooks)?,
+        rival: args.beside.as_deref().map(Rival::start).transpose()?,
+    };
+    let [warm, cold] = BARS_NS;
+    let mut rows = measured.rows("1 connection", warm, &mut loopback::connect(1)?, args)?;
+    if args.connections > 0 {
+        let mut many = loopback::connect(args.connections)?;
+        let count = args.connections;
+        rows.extend(measured.rows(&format!("1 of {count} connections"), warm, &mut many[..1], args)?);
+        rows.extend(measured.rows(&format!("{count} connections in turn"), cold, &mut many, args)?);
+    }
     Ok(rows)
 }
 
-fn measure_traffic(
-    traffic: &str,
-    live: &Live,
-    events: &[Event; 2],
-    pairs: &mut [Pair],
-    args: &Args,
-) -> Result<Vec<Row>> {
-    // The first round warms caches and predictors and is not counted.
-    let rounds = (0..=args.rounds).map(|_| round(live, events, pairs, args.messages));
-    let rounds = rounds.skip(1).collect::<Result<Vec<_>>>()?;
-    let row = |(index, event): (usize, &Event)| {
-        let of = |pick: fn(&Run) -> f64| median(rounds.iter().map(|runs| pick(&runs[index])).collect());
-        let hooks = live.plan.hooks;
-        Row::new("event", format!("{hooks} {}, {traffic}", event.name))
-            .cell("runs", u64::from(args.rounds) * u64::from(args.messages))
-            .cell("ns ours", of(|run| run.ours_ns))
-            .cell("ns empty", of(|run| run.empty_ns))
-            .figure(
-                "ns above",
-                of(|run| run.ours_ns - run.empty_ns),
-                (hooks == Hooks::Tracepoint).then_some(BAR_NS),
-            )
-    };
-    Ok(events.iter().enumerate().map(row).collect())
+/// Everything that runs on the same events.
+struct Measured<'a> {
+    live: &'a Live,
+    events: [Event; 2],
+    rival: Option<Rival>,
 }
 
 /// Nanoseconds of one event, the mean of a round.
 struct Run {
-    ours_ns: f64,
-    empty_ns: f64,
+    ours: f64,
+    empty: f64,
+    /// The rival's program, above an empty one.
+    rival: Option<f64>,
 }
 
-fn round(live: &Live, events: &[Event; 2], pairs: &mut [Pair], messages: u32) -> Result<Vec<Run>> {
-    let read = || -> Result<_> {
-        let empty = events.iter().map(|event| event.empty.cost()).collect::<Result<Vec<_>>>()?;
-        Ok((live.costs()?, empty))
-    };
-    let (before, empty_before) = read()?;
-    loopback::exchange(pairs, messages)?;
-    let (after, empty_after) = read()?;
-    let run = |(event, (now, then)): (&Event, (&Cost, &Cost))| {
-        let mut ours_ns = 0.0;
-        for name in event.programs {
-            ours_ns += Cost::of(&after, name)?.ns_a_run_since(Cost::of(&before, name)?, messages)?;
-        }
-        let empty_ns = now.ns_a_run_since(*then, messages)? * event.programs.len() as f64;
-        Ok(Run { ours_ns, empty_ns })
-    };
-    events.iter().zip(empty_after.iter().zip(&empty_before)).map(run).collect()
+impl Run {
+    /// Of the rival's cost above an empty program.
+    fn ratio(&self) -> Option<f64> {
+        Some((self.ours - self.empty) / self.rival?)
+    }
+}
+
+/// What everything has cost so far.
+struct Reading {
+    ours: Vec<ProgramCost>,
+    empty: Vec<Cost>,
+    rival: Option<[Cost; 2]>,
+}
+
+impl Measured<'_> {
+    fn rows(&self, traffic: &str, bar_ns: f64, pairs: &mut [Pair], args: &Args) -> Result<Vec<Row>> {
+        // The first round warms caches and predictors and is not counted.
+        let rounds = (0..=args.rounds).map(|_| self.round(pairs, args.messages));
+        let rounds = rounds.skip(1).collect::<Result<Vec<_>>>()?;
+        let hooks = self.live.plan.hooks;
+        let row = |(index, event): (usize, &Event)| {
+            let of = |pick: fn(&Run) -> f64| median(rounds.iter().map(|runs| pick(&runs[index])).collect());
+            let ratio = self.rival.is_some().then(|| of(|run| run.ratio().unwrap_or(f64::INFINITY)));
+            let row = Row::new("event", format!("{hooks} {}, {traffic}", event.name))
+                .cell("runs", u64::from(args.rounds) * u64::from(args.messages))
+                .cell("ns ours", of(|run| run.ours))
+                .cell("ns empty", of(|run| run.empty));
+            match ratio {
+                Some(ratio) => row
+                    .cell("ns above", of(|run| run.ours - run.empty))
+                    .cell("tcptop above", of(|run| run.rival.unwrap_or_default()))
+                    .figure("of tcptop", ratio, Some(RIVAL_BAR)),
+                None => row.figure(
+                    "ns above",
+                    of(|run| run.ours - run.empty),
+                    (hooks == Hooks::Tracepoint).then_some(bar_ns),
+                ),
+            }
+        };
+        Ok(self.events.iter().enumerate().map(row).collect())
+    }
+
+    fn read(&self) -> Result<Reading> {
+        Ok(Reading {
+            ours: self.live.costs()?,
+            empty: self.events.iter().map(|event| event.empty.cost()).collect::<Result<_>>()?,
+            rival: self.rival.as_ref().map(Rival::costs).transpose()?,
+        })
+    }
+
+    fn round(&self, pairs: &mut [Pair], messages: u32) -> Result<Vec<Run>> {
+        let before = self.read()?;
+        loopback::exchange(pairs, messages)?;
+        let after = self.read()?;
+        let run = |(index, event): (usize, &Event)| {
+            let mut ours = 0.0;
+            for name in event.programs {
+                let then = Cost::of(&before.ours, name)?;
+                ours += Cost::of(&after.ours, name)?.ns_a_run_since(then, messages)?;
+            }
+            let one_empty_ns = after.empty[index].ns_a_run_since(before.empty[index], messages)?;
+            let rival = before.rival.zip(after.rival).map(|(then, now)| (then[index], now[index]));
+            let rival = rival.map(|(then, now)| now.ns_a_run_since(then, messages)).transpose()?;
+            let rival = rival.map(|ns| ns - one_empty_ns);
+            Ok(Run { ours, empty: one_empty_ns * event.programs.len() as f64, rival })
+        };
+        self.events.iter().enumerate().map(run).collect()
+    }
 }

@@ -1,7 +1,9 @@
 //! Connections with both ends in this process, and messages through them.
 
-use anyhow::{Context as _, Result, bail};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+#[path = "descriptors.rs"]
+mod descriptors;
+
+use anyhow::{Context as _, Result};
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -21,7 +23,7 @@ pub struct Pair {
 
 /// Opens `count` connections: twice as many flows.
 pub fn connect(count: usize) -> Result<Vec<Pair>> {
-    allow_descriptors(2 * count as u64 + OTHER_DESCRIPTORS)?;
+    descriptors::allow(2 * count as u64 + OTHER_DESCRIPTORS)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let pair = || {
@@ -42,18 +44,6 @@ pub fn exchange(pairs: &mut [Pair], messages: u32) -> Result<()> {
         pair.client.write_all(&message)?;
         pair.server.read_exact(&mut message)?;
         turn = (turn + 1) % pairs.len();
-    }
-    Ok(())
-}
-
-fn allow_descriptors(wanted: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return Ok(());
-    }
-    let maximum = limit.maximum.map(|maximum| maximum.max(wanted));
-    if setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_err() {
-        bail!("{wanted} open files are needed; raise the limit with `ulimit -n {wanted}`");
     }
     Ok(())
 }

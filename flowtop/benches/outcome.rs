@@ -48,6 +48,13 @@ impl Row {
         let row = self.cell(column, value).cell("bar", bar);
         Self { within_bar: row.within_bar && within_bar, ..row }
     }
+
+    /// Takes the line for beyond its bar unless something holds that is no figure of its own.
+    #[must_use]
+    #[allow(dead_code, reason = "only some benchmarks have such a thing")]
+    pub fn requires(self, holds: bool) -> Self {
+        Self { within_bar: self.within_bar && holds, ..self }
+    }
 }
 
 /// What was measured.

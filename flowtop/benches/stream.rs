@@ -1,149 +1,273 @@
-//! What flowtop takes beside an iperf3 stream at full speed: of the processor, and of the stream.
+//! flowtop beside the programs that people use today: what each takes of the processor and of the traffic, and how
+//! many of the bytes it has counted.
 
-mod child;
+#[path = "stream/connections.rs"]
+mod connections;
+mod descriptors;
+mod iperf3;
 mod outcome;
+#[path = "stream/tool.rs"]
+mod tool;
 
 use anyhow::{Context as _, Result, ensure};
 use aya::sys::{Stats, enable_stats};
-use child::Flowtop;
 use clap::Parser;
+use connections::Connections;
 use flowtop::bpf::probe;
 use outcome::{Outcome, OutcomeArgs, Row, median};
-use serde_json::Value;
-use std::{
-    collections::HashSet,
-    fs,
-    io::{self, BufRead as _, BufReader},
-    net::{Ipv4Addr, TcpListener},
-    ops::Add,
-    process::{Command, ExitCode, Stdio},
-    time::Instant,
-};
+use std::{collections::HashSet, fs, process::ExitCode, time::Instant};
+use tool::{Of, Running, Tool};
 
-/// User time of flowtop in percent of a core.
-const USER_BAR_PERCENT: f64 = 1.0;
+/// Seconds that a program may take to see the end of a traffic that it started before.
+const SLACK_S: u32 = 5;
 
-/// `USER_HZ`, in which the kernel tells processor time to user space.
-const TICKS_A_SECOND: f64 = 100.0;
-
-/// Load of flowtop beside an iperf3 stream
+/// Load of flowtop and its rivals beside traffic over loopback
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench stream", bin_name = "cargo xtask bench stream")]
 struct Args {
-    /// Seconds of each stream
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Seconds of traffic
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// Streams with and as many without flowtop
+    /// Times that each program meets each traffic
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Programs to compare [default: all that are installed]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    tools: Vec<Tool>,
+    /// Only traffic whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    traffic: String,
     #[command(flatten)]
     outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(connections::WORKER) {
+        return match connections::hold(std::env::args().skip(2)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("bench stream: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let args = Args::parse();
     outcome::publish("stream", &args.outcome, run(&args))
 }
 
+/// What is sent, and what flowtop may take of it.
+struct Traffic {
+    name: &'static str,
+    kind: Kind,
+    /// Most of a core that flowtop's threads and BPF programs may take, in percent.
+    whole_bar_percent: Option<f64>,
+    /// Least of the rate without it that is left, in percent.
+    rate_bar_percent: Option<f64>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// iperf3 at full speed in writes of this length.
+    Stream(&'static str),
+    /// So many connections with a message a second each.
+    Connections(usize),
+}
+
+const TRAFFIC: [Traffic; 5] = [
+    Traffic {
+        name: "iperf3, 128 KB writes",
+        kind: Kind::Stream("128K"),
+        whole_bar_percent: Some(0.5),
+        rate_bar_percent: Some(99.0),
+    },
+    Traffic {
+        name: "iperf3, 1 KB writes",
+        kind: Kind::Stream("1K"),
+        whole_bar_percent: None,
+        rate_bar_percent: Some(97.0),
+    },
+    Traffic {
+        name: "iperf3, 64-byte writes",
+        kind: Kind::Stream("64"),
+        whole_bar_percent: None,
+        rate_bar_percent: None,
+    },
+    Traffic {
+        name: "10,000 connections",
+        kind: Kind::Connections(10_000),
+        whole_bar_percent: Some(3.0),
+        rate_bar_percent: None,
+    },
+    Traffic {
+        name: "50,000 connections",
+        kind: Kind::Connections(50_000),
+        whole_bar_percent: Some(10.0),
+        rate_bar_percent: None,
+    },
+];
+
 fn run(args: &Args) -> Result<Outcome> {
     probe::require_rights()?;
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    for _ in 0..args.rounds {
-        alone.push(gigabits_a_second(args.seconds)?);
-        beside.push(measure(args.seconds)?);
+    let mut outcome = Outcome { rows: Vec::new(), notes: vec![method(args)] };
+    let (tools, missing) = tools(args);
+    outcome.notes.extend(missing);
+    for traffic in TRAFFIC.iter().filter(|traffic| traffic.name.contains(&args.traffic)) {
+        outcome.rows.extend(measure(traffic, &tools, args)?);
     }
-    // The kernel's statistics cost time themselves, so they get a stream of their own.
-    let timed = {
-        let _statistics = enable_stats(Stats::RunTime).context("cannot have the kernel time BPF programs")?;
-        measure(args.seconds)?
-    };
-    let total = beside.iter().fold(Load::default(), |sum, load| sum + *load);
-    let (alone, with) = (median(alone), median(beside.iter().map(|load| load.gigabits_a_second).collect()));
-    let rows = vec![
-        row("user time of flowtop", "% of a core", total.percent(total.user_s), Some(USER_BAR_PERCENT)),
-        row("user and system time of flowtop", "% of a core", total.percent(total.processor_s), None),
-        row("time in its BPF programs", "% of a core", timed.percent(timed.bpf_s), None),
-        row("stream without flowtop", "Gbit/s", alone, None),
-        row("stream with flowtop", "Gbit/s", with, None),
-        row("stream with / without", "%", 100.0 * with / alone, None),
-    ];
-    let notes = vec![format!(
-        "`flowtop -t --interval 1` beside iperf3 over loopback: {} streams of {} s with flowtop and as many without, \
-         in turn; medians of the rates, sums of the times; the kernel tells user time in steps of 10 ms. The \
-         time in BPF programs is from one more stream, with the kernel's statistics on, and includes what they cost.",
+    ensure!(!outcome.rows.is_empty(), "no traffic has a name with {:?} in it", args.traffic);
+    Ok(outcome)
+}
+
+fn method(args: &Args) -> String {
+    format!(
+        "Medians of {} rounds; in each round every program in turn meets the same traffic of {} s. Processor is time \
+         of all threads of the program (user and system); BPF is the time of its BPF programs in one more run, with the \
+         kernel's statistics on, which are part of it. Counted is what the program printed against what the sender \
+         sent: iftop, nethogs and bandwhich count headers too, so that more than 100 % is right for them; iftop prints \
+         three digits. Each connection of the many sends 1,000 bytes a second.",
         args.rounds, args.seconds
-    )];
-    Ok(Outcome { rows, notes })
+    )
 }
 
-fn row(what: &str, unit: &str, value: f64, bar: Option<f64>) -> Row {
-    Row::new("figure", what).cell("unit", unit).figure("value", value, bar)
+/// The programs to compare, and a sentence for each that is not there.
+fn tools(args: &Args) -> (Vec<Tool>, Vec<String>) {
+    let wanted = if args.tools.is_empty() { &Tool::ALL[..] } else { &args.tools[..] };
+    let (there, missing): (Vec<_>, Vec<_>) = wanted.iter().copied().partition(|tool| tool.is_installed());
+    let missing = missing.iter().map(|tool| format!("Not measured: {} is not installed.", tool.name()));
+    (there, missing.collect())
 }
 
-/// What flowtop took while a stream ran, in seconds.
+/// What one run has shown.
 #[derive(Clone, Copy, Default)]
-struct Load {
-    elapsed_s: f64,
-    user_s: f64,
-    processor_s: f64,
-    bpf_s: f64,
+struct Run {
+    gigabits_a_second: f64,
+    /// Of a core, in percent.
+    processor: f64,
+    bpf: Option<f64>,
+    /// Of the bytes sent, in percent.
+    counted: f64,
+}
+
+fn measure(traffic: &Traffic, tools: &[Tool], args: &Args) -> Result<Vec<Row>> {
+    let mut source = Source::new(traffic.kind)?;
+    let mut alone = Vec::new();
+    let mut runs = vec![Vec::new(); tools.len()];
+    for _ in 0..args.rounds {
+        alone.push(source.send(args.seconds)?.gigabits_a_second);
+        for (tool, runs) in tools.iter().zip(&mut runs) {
+            let place = || format!("{} beside {}", tool.name(), traffic.name);
+            runs.push(source.watched_by(*tool, args.seconds).with_context(place)?);
+        }
+    }
+    let alone = median(alone);
+    Ok(tools.iter().zip(&runs).map(|(tool, runs)| row(traffic, *tool, alone, runs)).collect())
+}
+
+fn row(traffic: &Traffic, tool: Tool, alone: f64, runs: &[Run]) -> Row {
+    let of = |pick: fn(&Run) -> f64| median(runs.iter().map(pick).collect());
+    let rate = of(|run| run.gigabits_a_second);
+    let is_ours = tool == Tool::Flowtop;
+    // Full speed is what a program may spoil; the pace of the many connections is given.
+    let left = matches!(traffic.kind, Kind::Stream(_)).then_some(100.0 * rate / alone);
+    let bpf = is_ours.then(|| of(|run| run.bpf.unwrap_or_default()));
+    let whole = of(|run| run.processor) + bpf.unwrap_or_default();
+    let counted = of(|run| run.counted);
+    let rate_holds = left.zip(traffic.rate_bar_percent).is_none_or(|(left, bar)| left >= bar);
+    // Nothing is rounded away: each run has to be exact.
+    let exact = runs.iter().all(|run| (99.9995..100.0005).contains(&run.counted));
+    Row::new("traffic", traffic.name)
+        .cell("program", tool.name())
+        .cell("Gbit/s", rate)
+        .cell("% of alone", left)
+        .cell("counted %", format!("{counted:.3}"))
+        .cell("processor %", of(|run| run.processor))
+        .cell("BPF %", bpf)
+        .figure("whole %", whole, traffic.whole_bar_percent.filter(|_| is_ours))
+        .requires(!is_ours || (rate_holds && exact))
+}
+
+/// Where the bytes come from.
+enum Source {
+    Stream(&'static str, u16),
+    Connections(Connections),
+}
+
+/// What has been sent.
+#[derive(Clone, Copy)]
+struct Sent {
+    bytes: u64,
     gigabits_a_second: f64,
 }
 
-impl Load {
-    fn percent(self, seconds: f64) -> f64 {
-        100.0 * seconds / self.elapsed_s
+impl Source {
+    fn new(kind: Kind) -> Result<Self> {
+        Ok(match kind {
+            Kind::Stream(length) => Self::Stream(length, iperf3::free_port()?),
+            Kind::Connections(count) => Self::Connections(Connections::open(count)?),
+        })
     }
-}
 
-/// Times without the rate, which does not add up.
-impl Add for Load {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            elapsed_s: self.elapsed_s + other.elapsed_s,
-            user_s: self.user_s + other.user_s,
-            processor_s: self.processor_s + other.processor_s,
-            bpf_s: self.bpf_s + other.bpf_s,
-            gigabits_a_second: 0.0,
+    fn port(&self) -> u16 {
+        match self {
+            Self::Stream(_, port) => *port,
+            Self::Connections(connections) => connections.port,
         }
     }
-}
 
-/// A stream with flowtop beside it.
-fn measure(seconds: u32) -> Result<Load> {
-    let flowtop = Flowtop::start(&["--interval", "1"], Stdio::null())?;
-    let programs = programs(&flowtop)?;
-    let start = Instant::now();
-    let before = (user_s(&flowtop)?, processor_s(&flowtop)?, bpf_s(&programs));
-    let gigabits_a_second = gigabits_a_second(seconds)?;
-    Ok(Load {
-        elapsed_s: start.elapsed().as_secs_f64(),
-        user_s: user_s(&flowtop)? - before.0,
-        processor_s: processor_s(&flowtop)? - before.1,
-        bpf_s: bpf_s(&programs) - before.2,
-        gigabits_a_second,
-    })
-}
+    /// Beside its one stream iperf3 has a connection to talk about it.
+    fn of(&self) -> Of {
+        match self {
+            Self::Stream(..) => Of::Busiest,
+            Self::Connections(_) => Of::All,
+        }
+    }
 
-/// User time in seconds (`proc_pid_stat(5)`, field 14), known in steps of 10 ms.
-fn user_s(flowtop: &Flowtop) -> Result<f64> {
-    let stat = flowtop.proc("stat")?;
-    let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat has no name")?;
-    Ok(fields.split(' ').nth(11).context("/proc/PID/stat is short")?.parse::<f64>()? / TICKS_A_SECOND)
-}
+    fn send(&mut self, seconds: u32) -> Result<Sent> {
+        Ok(match self {
+            Self::Stream(length, port) => {
+                let stream = iperf3::stream(*port, seconds, length)?;
+                Sent { bytes: stream.sent_bytes, gigabits_a_second: stream.gigabits_a_second }
+            }
+            Self::Connections(connections) => {
+                let bytes = connections.send(seconds)?;
+                Sent { bytes, gigabits_a_second: bytes as f64 * 8e-9 / f64::from(seconds) }
+            }
+        })
+    }
 
-/// Time on a processor in seconds, of the one thread that works (`sched-stats.txt` of the kernel's documentation).
-fn processor_s(flowtop: &Flowtop) -> Result<f64> {
-    let statistics = flowtop.proc("schedstat")?;
-    Ok(statistics.split(' ').next().context("/proc/PID/schedstat is empty")?.parse::<f64>()? / 1e9)
+    fn watched_by(&mut self, tool: Tool, seconds: u32) -> Result<Run> {
+        let mut run = self.watched(tool, seconds, None)?;
+        if tool == Tool::Flowtop {
+            // The kernel's statistics cost time themselves, so they get a run of their own.
+            let _statistics =
+                enable_stats(Stats::RunTime).context("cannot have the kernel time BPF programs")?;
+            let mut bpf = 0.0;
+            self.watched(tool, seconds, Some(&mut bpf))?;
+            run.bpf = Some(bpf);
+        }
+        Ok(run)
+    }
+
+    /// One run beside a program; `bpf` takes what its BPF programs took, in percent of a core.
+    fn watched(&mut self, tool: Tool, seconds: u32, bpf: Option<&mut f64>) -> Result<Run> {
+        let running = Running::start(tool, self.port(), seconds + SLACK_S)?;
+        let programs = if bpf.is_some() { programs(running.pid())? } else { HashSet::new() };
+        let (start, processor_s, bpf_s) = (Instant::now(), running.processor_s()?, bpf_seconds(&programs));
+        let sent = self.send(seconds)?;
+        let elapsed_s = start.elapsed().as_secs_f64();
+        let processor = 100.0 * (running.processor_s()? - processor_s) / elapsed_s;
+        if let Some(bpf) = bpf {
+            *bpf = 100.0 * (bpf_seconds(&programs) - bpf_s) / elapsed_s;
+        }
+        let counted = 100.0 * running.finish(self.of())? / sent.bytes as f64;
+        Ok(Run { gigabits_a_second: sent.gigabits_a_second, processor, bpf: None, counted })
+    }
 }
 
 /// Ids of the programs that a process has open.
-fn programs(flowtop: &Flowtop) -> Result<HashSet<u32>> {
-    let folder = format!("/proc/{}/fdinfo", flowtop.child.id());
-    let texts = fs::read_dir(folder)?.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
+fn programs(pid: u32) -> Result<HashSet<u32>> {
+    let texts = fs::read_dir(format!("/proc/{pid}/fdinfo"))?;
+    let texts = texts.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
     let id = |text: String| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok());
     let ids: HashSet<_> = texts.filter_map(id).collect();
     ensure!(!ids.is_empty(), "flowtop has no BPF programs open");
@@ -151,47 +275,10 @@ fn programs(flowtop: &Flowtop) -> Result<HashSet<u32>> {
 }
 
 /// Seconds in these programs since they were loaded, as far as the kernel kept statistics.
-fn bpf_s(programs: &HashSet<u32>) -> f64 {
+fn bpf_seconds(programs: &HashSet<u32>) -> f64 {
     let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
     loaded
         .filter(|program| programs.contains(&program.id()))
         .map(|program| program.run_time().as_secs_f64())
         .sum()
-}
-
-/// Runs one stream over loopback.
-fn gigabits_a_second(seconds: u32) -> Result<f64> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port().to_string();
-    // The server ends with its first test.
-    let mut server = Command::new("iperf3");
-    server.args(["--server", "--one-off", "--forceflush", "--bind", "127.0.0.1", "--port", &port]);
-    let mut server = server.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(missing)?;
-    let lines = BufReader::new(server.stdout.take().context("iperf3 has no stdout")?).lines();
-    let mut lines = lines.map_while(Result::ok);
-    let listens = lines.any(|line| line.starts_with("Server listening"));
-    let result =
-        if listens { client(&port, seconds) } else { Err(anyhow::anyhow!("iperf3 does not listen")) };
-    if result.is_err() {
-        // It may have ended already.
-        let _ = server.kill();
-    }
-    lines.for_each(drop);
-    server.wait()?;
-    result
-}
-
-fn client(port: &str, seconds: u32) -> Result<f64> {
-    let mut client = Command::new("iperf3");
-    client.args(["--client", "127.0.0.1", "--port", port, "--time", &seconds.to_string(), "--json"]);
-    let output = client.stdin(Stdio::null()).output().map_err(missing)?;
-    let report: Value = serde_json::from_slice(&output.stdout).context("iperf3 did not answer in JSON")?;
-    let bits_a_second = report["end"]["sum_received"]["bits_per_second"].as_f64();
-    Ok(bits_a_second.with_context(|| format!("iperf3 failed: {}", report["error"]))? / 1e9)
-}
-
-fn missing(error: io::Error) -> anyhow::Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => anyhow::anyhow!("iperf3 is missing; install the package iperf3"),
-        _ => anyhow::Error::new(error).context("cannot run iperf3"),
-    }
 }

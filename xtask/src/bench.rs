@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command::{cargo, output, target};
+use crate::live;
+
+mod guests;
 
 /// What `cargo xtask bench` takes.
 #[derive(clap::Args)]
@@ -15,6 +18,9 @@ pub struct Args {
     /// What to measure.
     #[arg(value_enum)]
     bench: Bench,
+    /// Measure in virtual machines with these kernels, such as 5.10,6.12
+    #[arg(long, value_name = "SERIES", value_delimiter = ',')]
+    vm: Vec<String>,
     /// Flags of the benchmark; `-- --help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     flags: Vec<OsString>,
@@ -59,21 +65,24 @@ impl Bench {
     }
 }
 
-/// Replaces this process by the benchmark, so that its words and its exit code are the last.
+/// Replaces this process by the benchmark, so that its words and its exit code are the last; or has guests run it.
 pub fn run(args: &Args) -> Result<()> {
     let name = args.bench.name();
-    let program = build(name)?;
+    let mut bench = cargo();
+    bench.args(["bench", "--no-run", "--locked", "--package", "flowtop", "--bench", name]);
+    if !args.vm.is_empty() {
+        return guests::run(&built(live::statically(&mut bench)?, name)?, &args.vm, &args.flags);
+    }
+    let program = built(&mut bench, name)?;
     let file = target("bench")?.join(format!("{name}.json"));
     let error = Command::new(&program).arg("--json").arg(file).args(&args.flags).exec();
     Err(error).with_context(|| format!("cannot run {program}"))
 }
 
-/// Builds a benchmark and returns its path.
-fn build(name: &str) -> Result<String> {
-    let mut bench = cargo();
-    bench.args(["bench", "--no-run", "--locked", "--package", "flowtop", "--bench", name]);
+/// Has cargo build a benchmark and returns its path.
+fn built(cargo: &mut Command, name: &str) -> Result<String> {
     let messages =
-        output(bench.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit()))?;
+        output(cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit()))?;
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut built = messages.filter(|message| message["target"]["name"] == name);
     let program = built.find_map(|message| Some(message["executable"].as_str()?.to_owned()));

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::libraries;
+
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
@@ -50,6 +52,12 @@ impl Initramfs {
         }
         self.program(&path.to_string_lossy(), &content);
         Ok(())
+    }
+
+    /// Adds a program of this host with its libraries.
+    pub fn installed(&mut self, program: &Path) -> Result<()> {
+        self.copy(program)?;
+        libraries::of(program)?.iter().try_for_each(|library| self.copy(library))
     }
 
     /// The finished archive.

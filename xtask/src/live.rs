@@ -10,6 +10,15 @@ use crate::command::{cargo, run, target};
 use crate::transcript::Transcript;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Where static programs are built, below the target directory.
+const BUILD: &str = "vm/build";
+
+/// Has cargo build without shared libraries: a guest has none.
+pub fn statically(cargo: &mut Command) -> Result<&mut Command> {
+    // With an explicit target the flags do not reach build scripts and procedural macros.
+    cargo.args(["--target", TARGET]).env("CARGO_TARGET_DIR", target(BUILD)?);
+    Ok(cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))
+}
 
 /// The two static programs.
 pub struct Programs {
@@ -19,14 +28,12 @@ pub struct Programs {
     pub live: PathBuf,
 }
 
-/// Builds both programs, as they are released, but static: a guest has no libraries.
+/// Builds both programs, as they are released, but static.
 pub fn build() -> Result<Programs> {
-    let folder = target("vm/build")?;
+    let folder = target(BUILD)?;
     let mut build = cargo();
     build.args(["build", "--release", "--locked", "--package", "flowtop", "--package", "flowtop-live"]);
-    // With an explicit target the flags do not reach build scripts and procedural macros.
-    build.args(["--target", TARGET]).env("CARGO_TARGET_DIR", &folder).env_remove("CARGO_ENCODED_RUSTFLAGS");
-    run(build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))?;
+    run(statically(&mut build)?)?;
     let programs = folder.join(TARGET).join("release");
     Ok(Programs { flowtop: programs.join("flowtop"), live: programs.join("flowtop-live") })
 }

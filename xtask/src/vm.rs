@@ -1,7 +1,7 @@
 //! `cargo xtask vm`: the live suite as the only program of virtual machines, one for each kernel of the ladder.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,6 @@ use crate::command::target;
 use crate::guest::Machine;
 use crate::initramfs::Initramfs;
 use crate::kernels::{self, Kernel, LADDER};
-use crate::libraries;
 use crate::live::{self, Programs};
 use crate::modules;
 use crate::transcript::Transcript;
@@ -165,15 +164,23 @@ fn boot(options: &Options, programs: &Programs, kernel: &Kernel, transcript: &mu
     })
 }
 
-/// The suite as `/init`, flowtop, ss, the arguments of the suite, and the modules with their order.
+/// The suite as `/init`, flowtop, ss, and the arguments of the suite.
 fn initramfs(options: &Options, programs: &Programs, kernel: &Kernel) -> Result<Vec<u8>> {
     let mut root = Initramfs::default();
-    root.program("init", &fs::read(&programs.live)?);
     root.program("flowtop", &fs::read(&programs.flowtop)?);
-    root.file("init.args", lines(arguments(options)).as_bytes());
-    for path in [PathBuf::from(SS)].into_iter().chain(libraries::of(Path::new(SS))?) {
-        root.copy(&path)?;
-    }
+    root.installed(Path::new(SS))?;
+    boots(root, &programs.live, arguments(options), kernel)
+}
+
+/// Completes a root with its `/init`, what that is told, and the modules of the kernel with their order.
+pub fn boots(
+    mut root: Initramfs,
+    init: &Path,
+    arguments: impl Iterator<Item = String>,
+    kernel: &Kernel,
+) -> Result<Vec<u8>> {
+    root.program("init", &fs::read(init)?);
+    root.file("init.args", lines(arguments).as_bytes());
     root.folder("modules");
     let modules = modules::read(&kernel.modules)?;
     root.file("modules/order", lines(modules.iter().map(|module| format!("{}.ko", module.name))).as_bytes());

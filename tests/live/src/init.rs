@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 use rustix::io::Errno;
@@ -28,15 +29,17 @@ const MOUNTS: [(&str, &str); 10] = [
 
 /// Arguments of the suite, one a line.
 const ARGUMENTS: &str = "/init.args";
+/// Begins the arguments when a program, with its own arguments, is to run in place of the suite.
+const RUN: &str = "--run\n";
 /// Names of the module files beside it, one a line, in the order in which they load.
 const MODULE_ORDER: &str = "/modules/order";
 
-/// Runs the suite, prints the verdict as the last line and switches the machine off.
+/// Runs the suite or a program, prints the verdict as the last line and switches the machine off.
 pub fn run() -> Infallible {
     let outcome = catch_unwind(AssertUnwindSafe(prepare_and_run)).unwrap_or_else(|_| Err(anyhow!("a panic")));
     let verdict = match outcome {
-        Ok(tally) if tally.failed == 0 => "success",
-        Ok(_) => "failure",
+        Ok(true) => "success",
+        Ok(false) => "failure",
         Err(error) => {
             println!("init: {error:#}");
             "failure"
@@ -53,15 +56,25 @@ pub fn run() -> Infallible {
     }
 }
 
-fn prepare_and_run() -> Result<suite::Tally> {
+/// Whether all went well.
+fn prepare_and_run() -> Result<bool> {
     mount_all()?;
     use_console()?;
     sys::loopback_up().context("cannot bring loopback up")?;
     load_modules()?;
     let arguments = fs::read_to_string(ARGUMENTS).with_context(|| format!("cannot read {ARGUMENTS}"))?;
+    if let Some(program) = arguments.strip_prefix(RUN) {
+        let mut words = program.lines();
+        let program = words.next().context("no program to run")?;
+        return Ok(Command::new(program)
+            .args(words)
+            .status()
+            .with_context(|| format!("cannot run {program}"))?
+            .success());
+    }
     let arguments = ["--flowtop", "/flowtop"].into_iter().chain(arguments.lines()).map(str::to_owned);
     let options = cli::parse(arguments).map_err(|usage| anyhow!("{ARGUMENTS}: {usage}"))?;
-    suite::run(&options)
+    Ok(suite::run(&options)?.failed == 0)
 }
 
 fn mount_all() -> Result<()> {
