@@ -77,6 +77,7 @@ impl Knowledge {
     /// Asks for the processes that are new in the ledger. Returns at once.
     pub fn ask(&self, ledger: &Ledger) {
         if let Some(attribution) = &self.attribution {
+            attribution.ask_addresses();
             for (seen, used_ns) in ledger.new_owners() {
                 attribution.identity(seen, used_ns);
             }
@@ -116,7 +117,8 @@ fn asks_owner(settings: &Settings, filter: &Filter) -> bool {
         }
     };
     let chooses = !(settings.cgroup.value.is_empty() && settings.mntns.value.is_empty());
-    lists_owners || chooses || settings.by.value.asks_owner() || filter.asks_owner()
+    let filters = filter.asks_owner() || filter.asks_remote_pod();
+    lists_owners || chooses || filters || settings.by.value.asks_owner()
 }
 
 fn labels(file: &str) -> Result<Labels> {

@@ -57,7 +57,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["-t", "--by", "pods"],
-        "flowtop: invalid value \"pods\" for --by: give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, label, net/24",
+        "flowtop: invalid value \"pods\" for --by: give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, label, remote-pod, net/24",
     ),
     (&["-t", "--pid", "self"], "flowtop: invalid value \"self\" for --pid: give numbers"),
     (&["top", "0"], "flowtop: invalid value \"0\" for INTERVAL: give 0.1 to 86400 seconds"),

@@ -30,8 +30,8 @@ pub struct TopArgs {
 pub struct OwnerFlags {
     /// Sum up by what connections have in common, as pod or pod,peer
     ///
-    /// flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, net/24 or label; up
-    /// to four of them. What is local is the left end: the one that connected, where both are on this host.
+    /// flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, net/24, label or
+    /// remote-pod; up to four of them. What is local is the left end: the one that connected, where both are on this host.
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     pub by: Vec<String>,
     /// Owners to the right of the rows of a text report

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use super::flow::Role;
 use super::label::Labels;
 use super::ledger::Entry;
-use super::owner::{Identity, NoOwners, Owners, why};
+use super::owner::{Identity, NoOwners, Owners, Pod, why};
 use super::rows::Row;
 use super::window::{Rates, Window};
 use super::wire::state_name;
@@ -67,13 +67,15 @@ pub struct Source<'a> {
     at_ns: u64,
     who: Who<'a>,
     identities: [OnceCell<Option<Arc<Identity>>>; 2],
+    remote_pod: OnceCell<Option<Arc<Pod>>>,
 }
 
 impl<'a> Source<'a> {
     /// A row at `at_ns` of the monotonic clock.
     #[must_use]
     pub fn new(row: &'a Row<'a>, at_ns: u64, who: Who<'a>) -> Self {
-        Self { row, flow: row.entry.flow(), at_ns, who, identities: Default::default() }
+        let (identities, remote_pod) = Default::default();
+        Self { row, flow: row.entry.flow(), at_ns, who, identities, remote_pod }
     }
 
     /// Whether the row has another end on this host.
@@ -89,6 +91,12 @@ impl<'a> Source<'a> {
 
     fn peer_identity(&self) -> Option<&Identity> {
         self.row.right().and_then(|(_, entry)| self.identity_of(1, entry))
+    }
+
+    /// The pod of this host that has the remote address.
+    fn remote_pod(&self) -> Option<&Pod> {
+        let ask = || self.who.owners.pod_at(self.row.tuple.remote.ip());
+        self.remote_pod.get_or_init(ask).as_deref()
     }
 
     fn identity_of(&self, end: usize, entry: &Entry) -> Option<&Identity> {
@@ -175,6 +183,13 @@ pub const ALL: &[Column] = &[
     }),
     column("namespace", "text?", "Namespace of that pod", |s| text(s.identity(), |i| i.namespace.as_deref())),
     shared("label", "text", "Label of the remote address", label),
+    shared("remote_pod", "text?", "Pod of this host that has the remote address", |s| {
+        s.remote_pod().map_or(Value::Null, |pod| Value::Text(pod.name.clone()))
+    }),
+    shared("remote_namespace", "text?", "Namespace of that pod", |s| {
+        let namespace = s.remote_pod().and_then(|pod| pod.namespace.clone());
+        namespace.map_or(Value::Null, Value::Text)
+    }),
     shared("peer_netns", "integer?", "Of the other end, if it is on this host: the same as above", |s| {
         peer(s, |key, _| key.netns.into())
     }),
@@ -233,11 +248,22 @@ pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|column| column.name).collect()
 }
 
-/// Whether a field of this name is about the process behind a flow, beyond what the kernel has seen of it.
+/// Whether a field of this name is about the process behind a flow, beyond what the kernel has seen of it, or about the
+/// pod at its other end.
 #[must_use]
 pub fn asks_owner(name: &str) -> bool {
-    const ASKING: [&str; 8] =
-        ["comm", "command", "user", "unit", "container_id", "container", "pod", "namespace"];
+    const ASKING: [&str; 10] = [
+        "comm",
+        "command",
+        "user",
+        "unit",
+        "container_id",
+        "container",
+        "pod",
+        "namespace",
+        "remote_pod",
+        "remote_namespace",
+    ];
     ASKING.contains(&name.strip_prefix("peer_").unwrap_or(name))
 }
 

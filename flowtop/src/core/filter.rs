@@ -9,8 +9,8 @@
 //! - What never matches a TCP socket (`udp`, `arp`, `multicast`) is an error too, unless an odd number of `not`
 //!   stands before it: `not udp` is what people write, and it is always true.
 //! - `net` takes no network names, and a service is a TCP service.
-//! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `container` and `label` are words; a host of that
-//!   name is written `\pid`.
+//! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `container`, `label`, `remote-pod` and `remote-ns` are
+//!   words; a host of that name is written `\pid`.
 //!
 //! Not in here: how names are looked up (`Names` is passed in), and what a kernel does with a [`Pushdown`].
 
@@ -104,10 +104,19 @@ impl Filter {
     #[must_use]
     pub fn asks_owner(&self) -> bool {
         let of_files = |test: &Test| match test {
-            Test::Named(named, _) => *named != Named::Label,
+            Test::Named(named, _) => {
+                !matches!(named, Named::Label | Named::RemotePod | Named::RemoteNamespace)
+            }
             test => matches!(test, Test::Comm(_)),
         };
         self.root.as_ref().is_some_and(|root| root.has(of_files))
+    }
+
+    /// Whether it asks which pod has the remote address.
+    #[must_use]
+    pub fn asks_remote_pod(&self) -> bool {
+        let of_pods = |test: &Test| matches!(test, Test::Named(Named::RemotePod | Named::RemoteNamespace, _));
+        self.root.as_ref().is_some_and(|root| root.has(of_pods))
     }
 
     /// What can be asked of a flow's addresses and ports alone: see [`Pushdown`].

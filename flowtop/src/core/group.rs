@@ -39,6 +39,8 @@ pub enum Key {
     Net(u8),
     /// The label of the remote address.
     Label,
+    /// The pod of this host that has the remote address, and its namespace.
+    RemotePod,
 }
 
 /// What there is to be said of a key once.
@@ -62,7 +64,7 @@ const fn word(
 }
 
 /// Every key but a network, which has a form of its own.
-const WORDS: [Word; 13] = [
+const WORDS: [Word; 14] = [
     word(
         "flow",
         Key::Flow,
@@ -81,10 +83,11 @@ const WORDS: [Word; 13] = [
     word("namespace", Key::Namespace, &["namespace"], ["namespace", "namespaces"]),
     word("netns", Key::Netns, &["netns"], ["network namespace", "network namespaces"]),
     word("label", Key::Label, &["label"], ["label", "labels"]),
+    word("remote-pod", Key::RemotePod, &["remote_namespace", "remote_pod"], ["remote pod", "remote pods"]),
 ];
 
 /// The keys that take their turns on a screen, after rows that are flows.
-const TURNS: [Key; 12] = [
+const TURNS: [Key; 13] = [
     Key::Peer,
     Key::LocalPort,
     Key::Process,
@@ -97,6 +100,7 @@ const TURNS: [Key; 12] = [
     Key::Netns,
     Key::Host,
     Key::RemotePort,
+    Key::RemotePod,
 ];
 
 /// The field of a network.
@@ -120,18 +124,18 @@ impl Key {
     /// Whether it is about the right end.
     #[must_use]
     pub const fn is_remote(self) -> bool {
-        matches!(self, Self::Peer | Self::RemotePort | Self::Net(_) | Self::Label)
+        matches!(self, Self::Peer | Self::RemotePort | Self::Net(_) | Self::Label | Self::RemotePod)
     }
 
     fn word(self) -> Option<&'static Word> {
         WORDS.iter().find(|word| word.key == self)
     }
 
-    /// Whether it asks who is behind a flow.
+    /// Whether it asks who is behind a flow, at either end.
     #[must_use]
     pub const fn asks_owner(self) -> bool {
-        use Key::{Container, Namespace, Pod, Process, Unit, User};
-        matches!(self, Process | User | Unit | Container | Pod | Namespace)
+        use Key::{Container, Namespace, Pod, Process, RemotePod, Unit, User};
+        matches!(self, Process | User | Unit | Container | Pod | Namespace | RemotePod)
     }
 
     fn parse(word: &str) -> Option<Self> {
@@ -256,6 +260,7 @@ mod tests {
             "flow,process,user,unit",
             "net/0",
             "local-port,remote-port",
+            "pod,remote-pod",
         ] {
             assert_eq!(Group::parse(text).unwrap().to_string(), text);
         }
@@ -273,7 +278,7 @@ mod tests {
         }
         let turns = ["pod,peer", "", "peer", "local-port", "process", "pod"];
         assert_eq!((&seen[..6], seen.len()), (&turns.map(str::to_owned)[..], TURNS.len() + 2));
-        assert_eq!(Group::default().turn(false, Group::default()).to_string(), "remote-port");
+        assert_eq!(Group::default().turn(false, Group::default()).to_string(), "remote-pod");
     }
 
     #[test]
@@ -285,7 +290,7 @@ mod tests {
     #[test]
     fn what_is_no_key_is_told_what_is() {
         let all = "give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, \
-                   pod, namespace, netns, label, net/24";
+                   pod, namespace, netns, label, remote-pod, net/24";
         for text in ["pods", "net/33", "net/", "net/+4", "pod,", "pod,,peer", "Pod"] {
             assert_eq!(Group::parse(text).unwrap_err(), all, "{text}");
         }

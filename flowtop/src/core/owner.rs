@@ -2,6 +2,7 @@
 //!
 //! Not in here: which process of several is a flow's (`users`), and reading files (`crate::owners`).
 
+pub mod addresses;
 pub mod cgroup;
 pub mod clean;
 pub mod cni;
@@ -12,6 +13,7 @@ pub mod process;
 pub mod users;
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use flowtop_common::{Flow, KERNEL_PID};
@@ -109,11 +111,38 @@ impl Identity {
     }
 }
 
+/// A pod by its names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pod {
+    /// Its namespace, where that is known.
+    pub namespace: Option<String>,
+    /// Its name, or its UID while it has no name here.
+    pub name: String,
+}
+
+impl Pod {
+    /// `namespace/name`, or the name alone.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.namespace.as_ref().map_or_else(|| self.name.clone(), |space| format!("{space}/{}", self.name))
+    }
+}
+
 /// Where identities come from. Must answer at once.
 pub trait Owners: Debug {
     /// What is known of a process that was using a socket at `used_ns` of the monotonic clock; `None` until files have
     /// been read.
     fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>>;
+
+    /// The pod of this host that has an address, as far as known.
+    fn pod_at(&self, _: IpAddr) -> Option<Arc<Pod>> {
+        None
+    }
+
+    /// Whether it has been found out which pods have which addresses.
+    fn knows_addresses(&self) -> bool {
+        true
+    }
 
     /// Another number whenever somebody may have become known, or known otherwise.
     fn version(&self) -> u64 {

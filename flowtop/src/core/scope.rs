@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::filter::Pushdown;
 use super::flow::Tuple;
-use super::owner::{Identity, Seen};
+use super::owner::{Identity, Pod, Seen};
 use super::window::Bytes;
 
 pub mod attributed;
@@ -39,6 +39,8 @@ pub struct Subject<'a> {
     pub identity: Option<&'a Identity>,
     /// The label of the remote address, where somebody has asked for it.
     pub label: Option<&'a str>,
+    /// The pod of this host that has the remote address, likewise.
+    pub remote_pod: Option<&'a Pod>,
 }
 
 impl Subject<'_> {
@@ -56,6 +58,7 @@ impl Subject<'_> {
             used_ns: 0,
             identity: None,
             label: None,
+            remote_pod: None,
         }
     }
 }

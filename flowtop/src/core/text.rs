@@ -8,7 +8,7 @@ use super::column::Who;
 use super::ledger::{Ledger, Losses, Totals};
 use super::names::{Names, printable};
 use super::number::{Unit, write_address, write_integer, write_number};
-use super::owner::Identity;
+use super::owner::{Identity, Pod};
 use super::rows::grouped::{self, GroupedRow};
 use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, rows_in};
 use super::rows::table::Table;
@@ -152,9 +152,10 @@ impl Writer<'_> {
         }
     }
 
-    /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why nobody is known.
+    /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why nobody is known. Of an end
+    /// that has no socket here, the pod with its address.
     fn owner(&self, end: End) -> String {
-        let Some(EndOwner { seen, users, why }) = end.owner else { return String::new() };
+        let Some(EndOwner { seen, users, why }) = end.owner else { return self.pod_at(end.host) };
         if !seen.is_user_process() {
             return format!("  {why}");
         }
@@ -166,6 +167,13 @@ impl Writer<'_> {
         let texts: Vec<_> = parts.iter().flatten().map(|text| printable(text)).collect();
         let more = if users > 1 { format!(" (+{})", users - 1) } else { String::new() };
         format!("  {}{more}", texts.join(" "))
+    }
+
+    fn pod_at(&self, host: Host) -> String {
+        let Host::Shown(address) = host else { return String::new() };
+        let pod = || self.who.owners.pod_at(address);
+        let pod = self.view.grouping.owners.then(pod).flatten();
+        pod.as_deref().map(Pod::text).map_or_else(String::new, |text| format!("  {}", printable(&text)))
     }
 
     /// The left host with what it sends and, below, the right one with what it sends.

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::files::{Pace, Trouble};
+use super::files::{MAX_ENTRIES, Pace, Trouble};
 
 /// Where the tree is, below the root: alone, or beside those of version 1.
 const TREES: [&str; 2] = ["sys/fs/cgroup/unified", "sys/fs/cgroup"];
@@ -65,7 +65,7 @@ fn walk(tree: &Path, paths: &mut HashMap<u64, String>, trouble: &Trouble) {
 /// The directories in a directory, but no links to any.
 fn below(folder: &Path, trouble: &Trouble) -> Vec<String> {
     let entries = trouble.value(fs::read_dir(folder)).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let folders = entries.take(MAX_ENTRIES).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     folders.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 

@@ -1,12 +1,12 @@
 //! Reading files that others write: never more than a limit, never anything that could keep us waiting, and a count of
 //! what went wrong.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::core::owner::clean::clean;
 
@@ -90,7 +90,12 @@ impl Trouble {
         Some(bytes)
     }
 
-    /// The same as text; what is not UTF-8 is replaced.
+    /// The same where it is no trouble that there is more.
+    pub fn head(&self, path: &Path, most: usize) -> Option<Vec<u8>> {
+        self.value(read(path, most)).map(|(bytes, _)| bytes)
+    }
+
+    /// [`Self::read`] as text; what is not UTF-8 is replaced.
     pub fn read_text(&self, path: &Path, most: usize) -> Option<String> {
         self.read(path, most).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -113,14 +118,22 @@ impl Trouble {
     }
 }
 
-/// The first `most` bytes, and whether that is all. What is no regular file is refused: a pipe would keep us waiting.
-fn read(path: &Path, most: usize) -> io::Result<(Vec<u8>, bool)> {
+/// When a file was written last, in nanoseconds since 1970.
+pub fn written_ns(path: &Path) -> io::Result<u128> {
+    let written = fs::metadata(path)?.modified()?;
+    Ok(written.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos())
+}
+
+/// A regular file. Anything else is refused: a pipe would keep us waiting.
+pub fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::from(ErrorKind::InvalidInput));
-    }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::from(ErrorKind::InvalidInput)) }
+}
+
+/// The first `most` bytes, and whether that is all.
+fn read(path: &Path, most: usize) -> io::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
-    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
     let whole = bytes.len() <= most;
     bytes.truncate(most);
     Ok((bytes, whole))

@@ -11,6 +11,8 @@ use super::files::Trouble;
 use super::manifests::Manifests;
 use super::results::Results;
 use super::uts;
+use crate::core::owner::Pod;
+use crate::core::owner::addresses::Claim;
 use crate::core::owner::cgroup::Place;
 use crate::core::owner::kubernetes::{self, Names};
 use crate::core::wire::breaks_a_screen;
@@ -117,6 +119,17 @@ impl Sources {
         // A UID that has no name here is still a name for its pod.
         names.pod = names.pod.or_else(|| Some(uid.clone()));
         names
+    }
+
+    /// The names of a pod by its UID.
+    pub fn pod(&mut self, uid: &str, trouble: &Trouble) -> Pod {
+        let Names { namespace, pod, .. } = self.of_pod(uid, None, trouble).unwrap_or_default();
+        Pod { namespace, name: pod.unwrap_or_else(|| uid.to_owned()) }
+    }
+
+    /// What libcni's cache says of addresses.
+    pub fn claims(&mut self, trouble: &Trouble) -> Vec<Claim> {
+        self.results.claims(trouble)
     }
 
     fn of_container(&mut self, id: &str, trouble: &Trouble) -> Names {

@@ -43,8 +43,7 @@ pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Pr
     let comm = trouble.read(&folder.join("comm"), MAX_BYTES);
     let comm = comm.map(|comm| trouble.clean(comm.strip_suffix(b"\n").unwrap_or(&comm), COMM_CHARS));
     // Long command lines are common; that they are cut is no trouble.
-    let cmdline =
-        trouble.value(fs::File::open(folder.join("cmdline")).and_then(|file| head(file, COMMAND_CHARS * 4)));
+    let cmdline = trouble.head(&folder.join("cmdline"), COMMAND_CHARS * 4);
     let command = cmdline.and_then(|cmdline| process::command(&cmdline));
     let status = trouble.read_text(&folder.join("status"), MAX_BYTES);
     let cgroups = trouble.read_text(&folder.join("cgroup"), MAX_BYTES);
@@ -56,13 +55,6 @@ pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Pr
         mntns: fs::metadata(folder.join("ns/mnt")).ok().map(|namespace| namespace.ino()),
         folder,
     })
-}
-
-fn head(file: fs::File, most: usize) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    file.take(most as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// When the process started, in nanoseconds of the monotonic clock, which stands still while the host sleeps.

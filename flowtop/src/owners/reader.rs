@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
+use super::addresses::PodAddresses;
 use super::cgroups::Cgroups;
 use super::files::Trouble;
 use super::names::Sources;
 use super::process::{self, Process};
+use crate::core::owner::addresses::Addresses;
 use crate::core::owner::process::user_name;
-use crate::core::owner::{Identity, Seen, cgroup};
+use crate::core::owner::{Identity, Pod, Seen, cgroup};
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ pub struct Reader<'a> {
     proc: Option<PathBuf>,
     cgroups: Cgroups,
     sources: Sources,
+    addresses: PodAddresses,
     users: HashMap<u32, String>,
     trouble: &'a Trouble,
 }
@@ -54,6 +57,7 @@ impl<'a> Reader<'a> {
             root: root.to_owned(),
             cgroups: Cgroups::new(root),
             sources: Sources::new(root, proc.as_deref()),
+            addresses: PodAddresses::new(root, proc.as_deref()),
             proc,
             users: HashMap::new(),
             trouble,
@@ -72,10 +76,19 @@ impl<'a> Reader<'a> {
         Answer { identity: self.identity(process, path), last }
     }
 
+    /// Which pods have which addresses.
+    pub fn addresses(&mut self) -> Addresses {
+        self.addresses.read(&mut self.sources, self.trouble)
+    }
+
     fn identity(&mut self, process: Option<Process>, path: Option<String>) -> Identity {
         let place = path.as_deref().map(cgroup::parse).unwrap_or_default();
         let folder = process.as_ref().map(|process| process.folder.as_path());
         let names = self.sources.names(&place, folder, self.trouble);
+        if let (Some(folder), Some(name)) = (folder, &names.pod) {
+            let pod = Pod { namespace: names.namespace.clone(), name: name.clone() };
+            self.addresses.note(folder, &pod, self.trouble);
+        }
         let uid = process.as_ref().and_then(|process| process.uid);
         let clean = |text: String| self.trouble.clean(text.as_bytes(), NAME_CHARS);
         Identity {

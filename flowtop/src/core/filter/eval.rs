@@ -79,6 +79,10 @@ impl Named {
                     || of(Identity::short_container_id)
             }
             Self::Label => flow.label.is_some_and(matches),
+            Self::RemotePod => flow.remote_pod.is_some_and(|pod| matches(&pod.name)),
+            Self::RemoteNamespace => {
+                flow.remote_pod.and_then(|pod| pod.namespace.as_deref()).is_some_and(matches)
+            }
         }
     }
 }

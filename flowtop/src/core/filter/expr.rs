@@ -45,7 +45,7 @@ pub(super) enum Test {
     Pid(u32),
     /// The name of the process matches.
     Comm(Glob),
-    /// What files say of the process, or the label of the remote address, matches.
+    /// What files say of the process, or what is known of the remote address, matches.
     Named(Named, Glob),
     /// The TCP state is this one.
     State(u32),

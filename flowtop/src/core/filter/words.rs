@@ -28,7 +28,7 @@ pub(super) enum Kind {
     Comm,
     State,
     Netns,
-    /// What files say of the process, or the label of the remote address.
+    /// What files say of the process, or what is known of the remote address.
     Named(Named),
 }
 
@@ -41,16 +41,20 @@ pub(super) enum Named {
     Namespace,
     Container,
     Label,
+    RemotePod,
+    RemoteNamespace,
 }
 
 /// The words that ask for a text, each with a value that would be right.
-const NAMED: [(&str, Named, &str); 6] = [
+const NAMED: [(&str, Named, &str); 8] = [
     ("user", Named::User, "user www-data"),
     ("unit", Named::Unit, "unit nginx.service"),
     ("pod", Named::Pod, "pod 'web-*'"),
     ("ns", Named::Namespace, "ns kube-system"),
     ("container", Named::Container, "container nginx"),
     ("label", Named::Label, "label private"),
+    ("remote-pod", Named::RemotePod, "remote-pod 'db-*'"),
+    ("remote-ns", Named::RemoteNamespace, "remote-ns kube-system"),
 ];
 
 impl Named {

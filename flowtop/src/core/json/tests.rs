@@ -70,7 +70,7 @@ fn a_report_is_the_contract() {
         r#""initiator":true,"srtt_us":100,"retrans_bytes":100,"retrans_segs":1,"segs_in":4,"segs_out":6,"#,
         r#""sent_bytes":5100,"cgroup_id":77,"age_s":1.5,"idle_s":0.25,"#,
         r#""owner":"process","users":1,"command":null,"user":null,"unit":null,"container_id":null,"#,
-        r#""container":null,"pod":null,"namespace":null,"label":"same-host","#,
+        r#""container":null,"pod":null,"namespace":null,"label":"same-host","remote_pod":null,"remote_namespace":null,"#,
         r#""peer":{"netns":8,"pid":17,"comm":"nginx","state":"CLOSE_WAIT","tx_bytes":300,"rx_bytes":4000,"#,
         r#""unit":null,"container":null,"pod":null,"namespace":null}}],"#,
         r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0},"#,

@@ -2,6 +2,8 @@
 //!
 //! Not in here: the folder (`crate::owners::results`).
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 
 use super::kubernetes::{Names, is_id, is_uid, name};
@@ -15,6 +17,41 @@ pub struct Attachment {
     pub pod_uid: Option<String>,
     /// Names of the namespace and of the pod.
     pub names: Names,
+    /// The network that gave the pod its addresses.
+    pub network: String,
+    /// Addresses of the pod.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Addresses of one attachment that are kept.
+const MAX_ADDRESSES: usize = 16;
+
+/// What the network plugin has answered, in the forms of CNI from 0.3 on and of 0.2.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Outcome {
+    ips: Vec<Ip>,
+    ip4: Option<OldIp>,
+    ip6: Option<OldIp>,
+}
+
+#[derive(Deserialize)]
+struct Ip {
+    address: String,
+}
+
+#[derive(Deserialize)]
+struct OldIp {
+    ip: String,
+}
+
+impl Outcome {
+    fn addresses(self) -> Vec<IpAddr> {
+        let new = self.ips.into_iter().map(|ip| ip.address);
+        let old = [self.ip4, self.ip6].into_iter().flatten().map(|ip| ip.ip);
+        let address = |text: String| text.split('/').next()?.parse().ok();
+        new.chain(old).filter_map(address).take(MAX_ADDRESSES).collect()
+    }
 }
 
 /// The pod in a file of the cache; `None` of one without a pod's names.
@@ -25,8 +62,13 @@ pub fn attachment(file: &[u8]) -> Option<Attachment> {
     struct Cached {
         container_id: String,
         cni_args: Vec<[String; 2]>,
+        #[serde(default)]
+        network_name: String,
+        /// Read on its own: a pod without addresses is still one.
+        #[serde(default)]
+        result: serde_json::Value,
     }
-    let Cached { container_id, cni_args } = serde_json::from_slice(file).ok()?;
+    let Cached { container_id, cni_args, network_name, result } = serde_json::from_slice(file).ok()?;
     let value = |key: &str| cni_args.iter().find(|[name, _]| name == key).map(|[_, value]| value.as_str());
     let names = Names {
         namespace: Some(value("K8S_POD_NAMESPACE").and_then(name)?),
@@ -34,7 +76,15 @@ pub fn attachment(file: &[u8]) -> Option<Attachment> {
         container: None,
     };
     let pod_uid = value("K8S_POD_UID").filter(|uid| is_uid(uid)).map(str::to_owned);
-    is_id(&container_id).then_some(Attachment { sandbox_id: container_id, pod_uid, names })
+    let addresses = serde_json::from_value(result).map(Outcome::addresses).unwrap_or_default();
+    let network = network_name;
+    is_id(&container_id).then_some(Attachment {
+        sandbox_id: container_id,
+        pod_uid,
+        names,
+        network,
+        addresses,
+    })
 }
 
 #[cfg(test)]
@@ -59,6 +109,28 @@ mod tests {
         assert_eq!((found.sandbox_id, found.pod_uid.as_deref()), ("0f".repeat(32), Some(UID)));
         assert_eq!(found.names.namespace.as_deref(), Some("shop"));
         assert_eq!(found.names.pod.as_deref(), Some("web-0"));
+        assert_eq!((found.network.as_str(), found.addresses), ("cbr0", vec![IpAddr::from([10, 244, 0, 7])]));
+    }
+
+    #[test]
+    fn addresses_are_read_in_every_form_that_plugins_write() {
+        let with = |result: &str| {
+            let text = file("web-0").replace(r#"{"ips":[{"address":"10.244.0.7/24"}]}"#, result);
+            attachment(text.as_bytes()).unwrap().addresses
+        };
+        let both = [IpAddr::from([10, 1, 2, 3]), "2001:db8::3".parse().unwrap()];
+        assert_eq!(with(r#"{"ip4":{"ip":"10.1.2.3/24"},"ip6":{"ip":"2001:db8::3/64","gateway":"x"}}"#), both);
+        assert_eq!(
+            with(
+                r#"{"ips":[{"version":"4","address":"10.1.2.3/24"},{"address":"2001:db8::3/64"}],"dns":{}}"#
+            ),
+            both
+        );
+        for none in ["{}", "null", "[]", "7", r#"{"ips":[{"address":"\u001b"}]}"#, r#"{"ips":{}}"#] {
+            assert_eq!(with(none).len(), 0, "{none}");
+        }
+        let many = vec![r#"{"address":"10.1.2.3/24"}"#; 1000].join(",");
+        assert_eq!(with(&format!(r#"{{"ips":[{many}]}}"#)).len(), MAX_ADDRESSES);
     }
 
     #[test]

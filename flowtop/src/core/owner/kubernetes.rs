@@ -3,6 +3,8 @@
 //!
 //! Not in here: where the files are and in which order they are asked (`crate::owners`).
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -92,21 +94,35 @@ fn dockers_pod(text: &str) -> Option<Names> {
     })
 }
 
-/// The name of the pod in the kubelet's `etc-hosts`: the host name on the line of the pod's own address, which is the
-/// last one. On a pod in the network of its host there is no such line.
+/// The name of the pod in the kubelet's `etc-hosts`: the host name on the lines of the pod's own addresses, which are the
+/// last ones. On a pod in the network of its host there is no such line.
 #[must_use]
 pub fn etc_hosts(text: &str) -> Option<Names> {
-    text.lines().next().filter(|first| first.starts_with("# Kubernetes-managed hosts file."))?;
-    let kubelets = text.split("# Entries added by HostAliases").next()?;
-    let own = kubelets.lines().rfind(|line| {
-        let address = line.split_whitespace().next().unwrap_or_default().parse::<std::net::IpAddr>();
-        address.is_ok_and(|address| {
-            !address.is_loopback() && !address.is_multicast() && !address.is_unspecified()
-        })
-    })?;
-    let host = own.split_whitespace().nth(1)?;
+    let (_, host) = own_lines(text).last()?;
     let pod = name(host.split('.').next().unwrap_or(host))?;
     (!pod.starts_with("ip6-")).then_some(Names { pod: Some(pod), ..Names::default() })
+}
+
+/// The addresses of the pod in the kubelet's `etc-hosts`.
+#[must_use]
+pub fn etc_hosts_addresses(text: &str) -> Vec<IpAddr> {
+    let lines: Vec<_> = own_lines(text).collect();
+    let Some((_, host)) = lines.last().filter(|(_, host)| !host.starts_with("ip6-")) else {
+        return Vec::new();
+    };
+    lines.iter().filter(|(_, other)| other == host).map(|(address, _)| *address).collect()
+}
+
+/// Lines of the kubelet with an address that only one host has: the address, and the first name.
+fn own_lines(text: &str) -> impl Iterator<Item = (IpAddr, &str)> {
+    let is_kubelets = text.starts_with("# Kubernetes-managed hosts file.");
+    let kubelets = text.split("# Entries added by HostAliases").next().filter(|_| is_kubelets);
+    kubelets.unwrap_or_default().lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let address: IpAddr = words.next()?.parse().ok()?;
+        let is_own = !address.is_loopback() && !address.is_multicast() && !address.is_unspecified();
+        Some((address, words.next().filter(|_| is_own)?))
+    })
 }
 
 /// Whether a text is the id of a container.
@@ -201,7 +217,10 @@ mod tests {
                     ff02::1\tip6-allnodes\n10.244.0.7\tweb-0.web.shop.svc.cluster.local\tweb-0\n";
         assert_eq!(etc_hosts(file), Some(names("", "web-0", "")));
         let of_the_host = file.replace("hosts file.", "hosts file (host network).");
-        assert_eq!(etc_hosts(&of_the_host), None);
+        assert_eq!((etc_hosts(&of_the_host), etc_hosts_addresses(&of_the_host)), (None, Vec::new()));
+        let both = format!("{file}2001:db8::7\tweb-0.web.shop.svc.cluster.local\tweb-0\n");
+        let addresses = etc_hosts_addresses(&both).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(addresses, ["10.244.0.7", "2001:db8::7"]);
         assert_eq!(
             etc_hosts(&format!("{file}\n# Entries added by HostAliases.\n192.0.2.9\tgate\n")),
             etc_hosts(file)
@@ -212,7 +231,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_breaks_the_readers(text in "\\PC*", bytes: Vec<u8>) {
-            let _ = (log_link(&text), log_directory(&text), etc_hosts(&text), bundle(&bytes), docker(&bytes));
+            let _ = (log_link(&text), log_directory(&text), etc_hosts(&text), etc_hosts_addresses(&text), bundle(&bytes), docker(&bytes));
         }
 
         #[test]

@@ -73,6 +73,37 @@ fn end(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, u16::from_str_radix(port, 16).ok()?))
 }
 
+/// Addresses of one namespace that are kept.
+const MAX_ADDRESSES: usize = 64;
+
+/// The addresses that a network namespace has itself, in its `fib_trie`: each stands on the line before `/32 host LOCAL`.
+#[must_use]
+pub fn local_v4(fib_trie: &str) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    let mut leaf = None;
+    for line in fib_trie.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            leaf = address.parse::<Ipv4Addr>().ok();
+        }
+        let address = leaf.filter(|_| line == "/32 host LOCAL").map(IpAddr::from);
+        // Every one stands in the main table and in the local one.
+        if let Some(address) =
+            address.filter(|address| found.len() < MAX_ADDRESSES && !found.contains(address))
+        {
+            found.push(address);
+        }
+    }
+    found
+}
+
+/// The same of IPv6, in its `if_inet6`: 32 hexadecimal digits at the beginning of each line.
+#[must_use]
+pub fn local_v6(if_inet6: &str) -> Vec<IpAddr> {
+    let digits = if_inet6.lines().filter_map(|line| line.get(..32));
+    let bits = digits.filter_map(|digits| u128::from_str_radix(digits, 16).ok());
+    bits.map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits))).take(MAX_ADDRESSES).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +156,25 @@ mod tests {
         assert_eq!(socket_inode("pipe:[4711]"), None);
     }
 
+    #[test]
+    fn the_addresses_of_a_namespace_are_its_own() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     |-- 10.244.0.0\n        \
+                    /24 link UNICAST\n           |-- 127.0.0.1\n              /32 host LOCAL\n           |-- 10.244.0.7\n      \
+                    /24 link UNICAST\n        /32 host LOCAL\n        |-- 10.244.0.255\n           /32 link BROADCAST\n";
+        let local = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 244, 0, 7])];
+        assert_eq!(local_v4(&format!("{trie}Local:\n{trie}")), local);
+        let lines = "20010db8000000000000000000000007 04 40 00 82     eth0\nx\n\n";
+        assert_eq!(local_v6(lines), ["2001:db8::7".parse::<IpAddr>().unwrap()]);
+    }
+
     proptest! {
+        #[test]
+        fn no_text_breaks_the_readers_of_addresses(text in "\\PC*", lines in prop::collection::vec("(\\|-- |/32 host LOCAL|[0-9a-f]{32}|\u{e9}){0,3}", 0..20)) {
+            for text in [&text, &lines.join("\n")] {
+                prop_assert!(local_v4(text).len() <= MAX_ADDRESSES && local_v6(text).len() <= MAX_ADDRESSES);
+            }
+        }
+
         #[test]
         fn no_text_breaks_the_readers(text in "\\PC*", bytes: Vec<u8>) {
             let _ = (uid(&text), user_name(&text, 0), socket(&text), socket_inode(&text));

@@ -14,7 +14,7 @@ use crate::core::column::{Value, Who};
 use crate::core::flow::Tuple;
 use crate::core::group::{self, Group, masked};
 use crate::core::ledger::Entry;
-use crate::core::owner::{Identity, Seen, why};
+use crate::core::owner::{Identity, Pod, Seen, why};
 use crate::core::view::Grouping;
 
 /// A host as it is shown. IPv4 and IPv6 never merge, not even hidden.
@@ -280,6 +280,12 @@ impl<'a> People<'a> {
         self.who.labels.of(row.tuple.remote.ip(), same_host)
     }
 
+    /// The pod of this host that has the remote address.
+    #[must_use]
+    pub fn remote_pod(&self, row: &Row<'_>) -> Option<Arc<Pod>> {
+        self.who.owners.pod_at(row.tuple.remote.ip())
+    }
+
     fn cell(&mut self, key: group::Key, row: &Row<'_>) -> Cell {
         use group::Key;
         let Tuple { local, remote } = row.tuple;
@@ -297,6 +303,11 @@ impl<'a> People<'a> {
                 Cell::Net(network, bits)
             }
             Key::Label => Cell::Named([Some(self.words.get(self.label(row))), None]),
+            Key::RemotePod => {
+                let pod = self.remote_pod(row);
+                let texts = pod.as_deref().map(|pod| [pod.namespace.as_deref(), Some(pod.name.as_str())]);
+                Cell::Named(texts.unwrap_or_default().map(|text| text.map(|text| self.words.get(text))))
+            }
             Key::Process => self.process(row),
             Key::User => self.named(row, |identity| [identity.user.as_deref(), None]),
             Key::Unit => self.named(row, |identity| [identity.unit.as_deref(), None]),

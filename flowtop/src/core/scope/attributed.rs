@@ -23,12 +23,17 @@ impl Scope for Attributed {
         let identity =
             self.filter.asks_owner().then(|| self.owners.identity(&subject.owner, subject.used_ns));
         let identity = identity.flatten();
-        let label = self.labels.of(subject.tuple.remote.ip(), subject.both_here);
-        self.filter.verdict(&Subject { identity: identity.as_deref(), label: Some(label), ..*subject })
+        let remote = subject.tuple.remote.ip();
+        let label = Some(self.labels.of(remote, subject.both_here));
+        let remote_pod = self.filter.asks_remote_pod().then(|| self.owners.pod_at(remote)).flatten();
+        let (identity, remote_pod) = (identity.as_deref(), remote_pod.as_deref());
+        self.filter.verdict(&Subject { identity, label, remote_pod, ..*subject })
     }
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
-        self.filter.asks_owner() && self.owners.identity(&subject.owner, subject.used_ns).is_none()
+        let waits_for_owner =
+            || self.filter.asks_owner() && self.owners.identity(&subject.owner, subject.used_ns).is_none();
+        (self.filter.asks_remote_pod() && !self.owners.knows_addresses()) || waits_for_owner()
     }
 }
 
@@ -80,7 +85,7 @@ mod tests {
     use super::*;
     use crate::core::fixture::{CONNECTED, flow, key, sample};
     use crate::core::ledger::Ledger;
-    use crate::core::owner::{Identity, Seen};
+    use crate::core::owner::{Identity, Pod, Seen};
     use crate::core::window::Bytes;
     use flowtop_common::Flow;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -99,6 +104,15 @@ mod tests {
             let cgroup = Some(format!("/pods/{}", seen.pid));
             let known = Identity { pod, cgroup, mntns: Some(seen.pid.into()), ..Identity::default() };
             (asked > self.silent).then(|| Arc::new(known))
+        }
+
+        fn pod_at(&self, address: std::net::IpAddr) -> Option<Arc<Pod>> {
+            let is_db = address == std::net::IpAddr::from([192, 0, 2, 1]);
+            is_db.then(|| Arc::new(Pod { namespace: None, name: "db-0".to_owned() }))
+        }
+
+        fn knows_addresses(&self) -> bool {
+            self.questions.fetch_add(1, Ordering::Relaxed) >= self.silent
         }
     }
 
@@ -154,6 +168,15 @@ mod tests {
         assert_eq!(counted(attributed("not pod web-*", late(4))), [0, 1001]);
         assert_eq!(counted(attributed("label lab", late(u32::MAX))), [101, 1001]);
         assert_eq!(counted(attributed("label private", late(0))), [0, 0]);
+    }
+
+    #[test]
+    fn a_filter_may_ask_for_the_pod_at_the_other_end_and_waits_for_its_address() {
+        for silent in [0, 2] {
+            assert_eq!(counted(attributed("remote-pod db-*", late(silent))), [101, 1001]);
+            assert_eq!(counted(attributed("not remote-pod db-*", late(silent))), [0, 0]);
+        }
+        assert_eq!(counted(attributed("remote-pod db-*", late(u32::MAX))), [0, 0]);
     }
 
     #[test]

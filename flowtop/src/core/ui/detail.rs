@@ -7,7 +7,7 @@ use crate::core::column::Who;
 use crate::core::flow::{Role, Tuple};
 use crate::core::ledger::{Entry, Ledger};
 use crate::core::number::{Unit, number};
-use crate::core::owner::{Identity, Seen, why};
+use crate::core::owner::{Identity, Pod, Seen, why};
 use crate::core::rows::Row;
 use crate::core::rows::key::RowKey;
 use crate::core::rows::sums::Process;
@@ -180,10 +180,15 @@ fn people(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static
         let same_host = row.right().is_some() || row.entry.is_on_host(row.key);
         who.labels.of(row.tuple.remote.ip(), same_host).to_owned()
     };
+    let remote_pod = |row: &&Row<'_>| who.owners.pod_at(row.tuple.remote.ip());
+    let remote_pods = rows.iter().filter_map(remote_pod).map(|pod| labels.fit_for_terminal(Pod::text(&pod)));
     let facts = [
         ("user", of(|identity| identity.user.clone())),
         ("runs in", of(Identity::place)),
+        ("container", of(|identity| identity.short_container_id().map(str::to_owned))),
+        ("unit", of(|identity| identity.unit.clone())),
         ("label", named(rows.iter().map(label))),
+        ("remote pod", named(remote_pods)),
         ("command", of(|identity| identity.command.clone())),
     ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()

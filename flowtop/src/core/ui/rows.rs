@@ -240,6 +240,9 @@ impl<'a> Search<'a> {
         self.write_end(&mut text, row.tuple.local);
         self.write_end(&mut text, row.tuple.remote);
         line(&mut text, [people.label(row)]);
+        if let Some(pod) = people.remote_pod(row) {
+            line(&mut text, [&pod.text()]);
+        }
         let peer = row.peer.map(|(_, entry)| entry);
         for entry in [Some(row.entry), peer].into_iter().flatten() {
             write_owner(&mut text, entry, people);

@@ -4,6 +4,9 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+mod addresses;
+mod hostile;
+
 const ID: &str = "7337318d0fde8a43eeb3d8d63b7676f642647f9a4a0184a9b2e211e5b072112b";
 const UID: &str = "6d1780d4-0501-4804-a676-5ebd49ceb9c5";
 const STATIC: &str = "9729a196c4723b60ab401eaff722982d";
@@ -298,26 +301,4 @@ fn names_that_appear_later_are_found_later() {
         found = pod();
     }
     assert_eq!(found, "web-0");
-}
-
-#[test]
-fn hostile_files_name_nothing_and_are_counted() {
-    let host = Host::new();
-    host.process(7, &pod(UID, ID));
-    host.write("proc/7/comm", b"\x1b]0;owned\x07\xff\n");
-    host.write("proc/7/cmdline", &vec![b'A'; 1 << 20]);
-    host.write("proc/7/status", &vec![b'\n'; 1 << 20]);
-    fs::create_dir_all(host.path(&format!("var/log/pods/sh\nop_web-0_{UID}"))).unwrap();
-    fs::create_dir_all(host.path("var/log/containers")).unwrap();
-    symlink(host.path("var/log/containers/loop.log"), host.path("var/log/containers/loop.log")).unwrap();
-    let config = host.path(&format!("run/containerd/io.containerd.runtime.v2.task/k8s.io/{ID}/config.json"));
-    fs::create_dir_all(config.parent().unwrap()).unwrap();
-    symlink(&config, &config).unwrap();
-    let trouble = Trouble::default();
-    let identity = Reader::new(host.0.path(), &trouble).read(&Seen { pid: 7, ..Seen::default() }, 0).identity;
-    assert_eq!(identity.comm.as_deref(), Some("\u{fffd}]0;owned\u{fffd}\u{fffd}"));
-    assert_eq!(identity.command.as_deref().map(|command| command.chars().count()), Some(256));
-    assert_eq!((identity.user.as_deref(), names(&identity)), (None, [None, Some(UID), None]));
-    let counts = trouble.named().map(|(_, count)| count);
-    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }

@@ -149,7 +149,9 @@ fn what_files_say_is_matched_by_patterns() {
         namespace: text("shop"),
         ..Default::default()
     };
-    let known = Subject { identity: Some(&identity), label: Some("vpc"), ..nginx() };
+    let remote = crate::core::owner::Pod { namespace: text("data"), name: "db-0".to_owned() };
+    let known =
+        Subject { identity: Some(&identity), label: Some("vpc"), remote_pod: Some(&remote), ..nginx() };
     for expression in [
         "user www-data",
         "unit 'nginx.*'",
@@ -162,10 +164,20 @@ fn what_files_say_is_matched_by_patterns() {
         "label v?c or pod x",
         "comm \"nginx: m*\"",
         "not pod api-*",
+        "remote-pod db-* and remote-ns data",
+        "not remote-pod web-*",
     ] {
         assert_eq!(parse(expression).unwrap().verdict(&known), BOTH, "{expression}");
     }
-    for expression in ["user www", "ns kube-*", "container web", "label private", "unit nginx"] {
+    for expression in [
+        "user www",
+        "ns kube-*",
+        "container web",
+        "label private",
+        "unit nginx",
+        "remote-pod web-*",
+        "remote-ns shop",
+    ] {
         assert_eq!(parse(expression).unwrap().verdict(&known), NEITHER, "{expression}");
         assert_eq!(parse(expression).unwrap().verdict(&nginx()), NEITHER, "{expression}");
     }
@@ -178,9 +190,15 @@ fn a_filter_knows_whether_it_asks_for_owners() {
         ("port 80", false),
         ("pid 1", false),
         ("label x", false),
+        ("remote-pod x or remote-ns y", false),
         ("comm x", true),
         ("not (tcp or pod x)", true),
     ] {
         assert_eq!(parse(expression).unwrap().asks_owner(), asks, "{expression}");
+        assert_eq!(
+            parse(expression).unwrap().asks_remote_pod(),
+            expression.contains("remote-"),
+            "{expression}"
+        );
     }
 }
