@@ -16,8 +16,8 @@ use crate::live::{self, Programs};
 use crate::modules;
 use crate::transcript::Transcript;
 
-/// What the suite is told in a guest: emulation is about twenty times slower than the machine.
-const GUEST_ARGUMENTS: &[&str] = &["--without-ftrace", "--short-connections", "5000"];
+/// What the suite is told in a guest: emulation is about twenty times slower than the machine, and memory is short.
+const GUEST_ARGUMENTS: &[&str] = &["--without-ftrace", "--short-connections", "5000", "--processes", "1000"];
 
 /// What the owners of sockets are compared with (`cargo xtask setup` installs it).
 const SS: &str = "/usr/bin/ss";

@@ -52,7 +52,7 @@ impl Default for Options {
             short_connections: 50_000,
             // Beyond 2^32, so that a sequence number has wrapped.
             history_bytes: 4_400_000_003,
-            processes: 1_000,
+            processes: 20_000,
         }
     }
 }

@@ -53,6 +53,10 @@ pub struct Row {
     pub pod: Option<String>,
     /// Its container.
     pub container: Option<String>,
+    /// Namespace of the pod that has the remote address.
+    pub remote_namespace: Option<String>,
+    /// That pod.
+    pub remote_pod: Option<String>,
     /// TCP state of the local end.
     pub state: String,
     /// Whether the local end called `connect`; none when that is unknown.

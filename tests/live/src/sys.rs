@@ -1,6 +1,7 @@
 //! The system calls that have no safe interface, each behind a safe function. No policy.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 
 pub mod ring;
@@ -45,53 +46,87 @@ pub fn enter_new_mount_namespace() -> io::Result<()> {
 
 /// Brings the loopback device of the thread's network namespace up: 127.0.0.1 and `::1` then exist.
 pub fn loopback_up() -> io::Result<()> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-    let control = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-    // SAFETY: `ifreq` is plain data, for which all zeros is a value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+    let flags = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).map_err(io::Error::other)?;
+    set_device("lo", libc::SIOCSIFFLAGS, libc::__c_anonymous_ifr_ifru { ifru_flags: flags })
+}
+
+/// Gives the loopback device of the thread's network namespace another address.
+pub fn add_loopback_address(address: Ipv4Addr) -> io::Result<()> {
+    let family = libc::sa_family_t::try_from(libc::AF_INET).map_err(io::Error::other)?;
+    let mut data = [0; 14];
+    // Behind the port.
+    for (to, from) in data[2..6].iter_mut().zip(address.octets()) {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_flags =
-        libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).map_err(io::Error::other)?;
-    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, and `request` is one that lives through the call.
-    let status = unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    let address = libc::sockaddr { sa_family: family, sa_data: data };
+    set_device("lo:0", libc::SIOCSIFADDR, libc::__c_anonymous_ifr_ifru { ifru_addr: address })
+}
+
+/// Changes a device of the thread's network namespace.
+fn set_device(name: &str, request: libc::Ioctl, value: libc::__c_anonymous_ifr_ifru) -> io::Result<()> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let control = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let mut device = libc::ifreq { ifr_name: [0; libc::IFNAMSIZ], ifr_ifru: value };
+    for (to, from) in device.ifr_name.iter_mut().zip(name.as_bytes()) {
+        *to = from.cast_signed();
+    }
+    // SAFETY: these requests read an `ifreq`, and `device` is one that lives through the call.
+    let status = unsafe { libc::ioctl(control.as_raw_fd(), request, &raw const device) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Processes that do nothing. They end when this is dropped.
-pub struct Idlers(Vec<libc::pid_t>);
+/// Processes that do nothing and have no memory of their own. They end when this is dropped.
+pub struct Idlers {
+    pids: Vec<libc::pid_t>,
+    /// They stand on it, each on a part of its own.
+    _stacks: Vec<[u128; IDLER_STACK]>,
+}
+
+/// Room for the frames of two system calls, in 16 bytes each.
+const IDLER_STACK: usize = 64;
+
+/// All that an idler does. No function of the C library that could touch what belongs to a thread: the process has the
+/// parent's memory, with that of the calling thread.
+extern "C" fn idle(_: *mut libc::c_void) -> libc::c_int {
+    loop {
+        // SAFETY: no pointers.
+        unsafe {
+            libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+            libc::syscall(libc::SYS_ppoll, 0, 0, 0, 0, 0);
+        }
+    }
+}
 
 impl Idlers {
     /// Starts so many.
     pub fn start(count: u32) -> io::Result<Self> {
-        let mut idlers = Self(Vec::new());
-        for _ in 0..count {
-            // SAFETY: the child only calls what may be called between fork and exec: it waits for a signal, and dies with
-            // its parent.
-            match unsafe { libc::fork() } {
-                -1 => return Err(io::Error::last_os_error()),
-                0 => loop {
-                    // SAFETY: no pointers.
-                    unsafe {
-                        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                        libc::pause();
-                    }
-                },
-                pid => idlers.0.push(pid),
+        let mut stacks = vec![[0_u128; IDLER_STACK]; count as usize];
+        let mut pids = Vec::new();
+        let flags = libc::CLONE_VM | libc::SIGCHLD;
+        for stack in &mut stacks {
+            let top = stack.as_mut_ptr_range().end.cast();
+            // SAFETY: the child runs `idle` on a stack that nobody else uses, and which lives until the child is gone: it
+            // is in the value whose end waits for all of them.
+            match unsafe { libc::clone(idle, top, flags, std::ptr::null_mut()) } {
+                -1 => {
+                    let error = io::Error::last_os_error();
+                    drop(Self { pids, _stacks: stacks });
+                    return Err(error);
+                }
+                pid => pids.push(pid),
             }
         }
-        Ok(idlers)
+        Ok(Self { pids, _stacks: stacks })
     }
 }
 
 impl Drop for Idlers {
     fn drop(&mut self) {
-        for pid in &self.0 {
+        for pid in &self.pids {
             // SAFETY: a child of ours that nobody else waits for, so the number is still its own.
             unsafe { libc::kill(*pid, libc::SIGKILL) };
         }
-        for pid in &self.0 {
+        for pid in &self.pids {
             // SAFETY: no status is asked for.
             unsafe { libc::waitpid(*pid, std::ptr::null_mut(), 0) };
         }

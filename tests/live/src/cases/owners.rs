@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::process::Command;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -198,8 +199,17 @@ fn kernel(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 fn many(stage: &mut Stage<'_>) -> Result<()> {
-    let idlers = sys::Idlers::start(stage.setting.processes).context("cannot start the processes")?;
+    let count = stage.setting.processes;
+    let start = Instant::now();
+    let idlers = sys::Idlers::start(count).context("cannot start the processes")?;
+    let (started_s, start) = (start.elapsed().as_secs_f64(), Instant::now());
     let outcome = check_idle(stage);
+    // Not judged: a processor that is emulated or busy takes longer.
+    println!(
+        "note {} {count} processes: {started_s:.1} s to start them, {:.1} s from flowtop's start to its end",
+        stage.setting.plan,
+        start.elapsed().as_secs_f64()
+    );
     drop(idlers);
     outcome
 }

@@ -1,7 +1,8 @@
 //! Pods: network namespaces that stand for them, and a root of plain files that stands for the host: cgroup paths, log
-//! directories, a static pod.
+//! directories, libcni's cache, the manifest of a static pod.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -9,28 +10,40 @@ use anyhow::{Context, Result};
 use super::Case;
 use super::reporting::same;
 use crate::compare::exact;
-use crate::netns;
+use crate::net::{Listener, Pair};
 use crate::report::{Report, Row};
 use crate::stage::Stage;
 use crate::worker::{Order, Worker};
+use crate::{netns, sys};
 
 pub const CASES: &[Case] = &[
     Case::exact("pods with one tuple, and one in the host's network", "pods told apart by address", named)
         .limited(super::LATE_NAMES, exact),
     Case::exact("only the bytes of one pod", "a filter on names that counts by a guess", filtered)
         .limited(super::LATE_NAMES, exact),
+    Case::exact("the pod behind a remote address", "an address where a name is known", remote)
+        .limited(super::LATE_NAMES, exact),
 ];
 
-const UIDS: [&str; 3] = [
+/// One pod for each source of names.
+const PODS: usize = 4;
+const UIDS: [&str; PODS] = [
     "6d1780d4-0501-4804-a676-5ebd49ceb9c5",
     "113cf5b6-f436-4da9-952a-739011179251",
+    "2c1b7a3e-9f0d-4c55-8e6a-0b7d1f2e3a4c",
     "9729a196c4723b60ab401eaff722982d",
 ];
-const NAMES: [(&str, &str, &str); 3] = [
+const NAMES: [(&str, &str, &str); PODS] = [
     ("shop", "web-0", "app"),
     ("shop", "web-1", "app"),
+    ("shop", "web-2", "app"),
     ("kube-system", "kube-apiserver-node1", "kube-apiserver"),
 ];
+/// Bytes that each of them sends.
+const SENT: [u32; PODS] = [1_000, 2_000, 3_000, 4_000];
+
+const MANIFEST: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: kube-apiserver\n  namespace: kube-system\nspec:\n  \
+                        hostNetwork: true\n  containers:\n  - name: kube-apiserver\n    image: kube-apiserver\n";
 
 /// The files of a host, gone again at the end.
 struct Host(PathBuf);
@@ -48,7 +61,8 @@ impl Host {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Puts a process into a pod: the first by a link in the log directory, the others by their log folders.
+    /// Puts a process into a pod. Its names are in the link in the log directory, in the folder of its logs, in libcni's
+    /// cache or, of a static pod, in the manifest.
     fn put(&self, index: usize, pid: u32) -> Result<()> {
         let (uid, (namespace, pod, container)) = (UIDS[index], NAMES[index]);
         let id = format!("{index:064x}");
@@ -58,10 +72,33 @@ impl Host {
             _ => format!("/kubepods.slice/kubepods-pod{of_systemd}.slice/cri-containerd-{id}.scope"),
         };
         self.write(&format!("proc/{pid}/cgroup"), &format!("0::{path}\n"))?;
-        if index == 0 {
-            return self.write(&format!("var/log/containers/{pod}_{namespace}_{container}-{id}.log"), "");
-        }
-        self.write(&format!("var/log/pods/{namespace}_{pod}_{uid}/{container}/0.log"), "")
+        match index {
+            0 => self.write(&format!("var/log/containers/{pod}_{namespace}_{container}-{id}.log"), ""),
+            1 => self.write(&format!("var/log/pods/{namespace}_{pod}_{uid}/{container}/0.log"), ""),
+            2 => self.attach(index, "10.244.0.2"),
+            _ => self.write("etc/kubernetes/manifests/kube-apiserver.yaml", MANIFEST),
+        }?;
+        self.write(&format!("var/lib/kubelet/pods/{uid}/containers/{container}/0"), "")
+    }
+
+    /// What libcni keeps of the sandbox of a pod.
+    fn attach(&self, index: usize, address: &str) -> Result<()> {
+        let (uid, (namespace, pod, _)) = (UIDS[index], NAMES[index]);
+        let sandbox = format!("{:064x}", 0xab00 + index);
+        let file = format!(
+            r#"{{"kind":"cniCacheV1","containerId":"{sandbox}","networkName":"cbr0","ifName":"eth0",
+            "cniArgs":[["K8S_POD_NAMESPACE","{namespace}"],["K8S_POD_NAME","{pod}"],["K8S_POD_UID","{uid}"]],
+            "result":{{"cniVersion":"1.0.0","ips":[{{"address":"{address}/24"}}]}}}}"#
+        );
+        self.write(&format!("var/lib/cni/results/cbr0-{sandbox}-eth0"), &file)
+    }
+
+    /// The kubelet, which says what the node is called.
+    fn run_kubelet(&self) -> Result<()> {
+        self.write("proc/2/comm", "kubelet\n")?;
+        self.write("proc/2/cmdline", "kubelet\0--hostname-override=Node1\0")?;
+        self.write("proc/2/status", "Uid:\t0\t0\t0\t0\n")?;
+        self.write("proc/2/cgroup", "0::/system.slice/kubelet.service\n")
     }
 
     fn path(&self) -> &Path {
@@ -76,9 +113,11 @@ impl Drop for Host {
     }
 }
 
-/// Two pods with a network of their own, and a static one in that of the host.
-fn pods(host: &Host) -> Result<[Worker; 3]> {
+/// Three pods with a network of their own, and a static one in that of the host.
+fn pods(host: &Host) -> Result<[Worker; PODS]> {
+    host.run_kubelet()?;
     let workers = [
+        netns::in_new(|| Worker::start("nginx"))?,
         netns::in_new(|| Worker::start("nginx"))?,
         netns::in_new(|| Worker::start("nginx"))?,
         Worker::start("kube-apiserver")?,
@@ -102,18 +141,20 @@ fn named(stage: &mut Stage<'_>) -> Result<()> {
     let mut workers = pods(&host)?;
     let root = host.path().to_str().context("the folder's name is not text")?;
     let mut bench = stage.start(&["--host-root", root])?;
-    for (worker, count) in workers.iter_mut().zip([1_000, 2_000, 3_000]) {
+    for (worker, count) in workers.iter_mut().zip(SENT) {
         worker.order(Order::Loop(count))?;
     }
     let pids = workers.each_ref().map(Worker::pid);
     bench.check_report("with names", |report| {
-        let rows = [row(report, pids[0])?, row(report, pids[1])?, row(report, pids[2])?];
-        same("tuples", &(rows[0].local(), rows[0].remote()), &(rows[1].local(), rows[1].remote()))?;
-        for ((row, (namespace, pod, container)), count) in rows.iter().zip(NAMES).zip([1_000, 2_000, 3_000]) {
+        let rows = pids.iter().map(|pid| row(report, *pid)).collect::<Result<Vec<_>, _>>()?;
+        for other in &rows[1..] {
+            same("tuples", &(rows[0].local(), rows[0].remote()), &(other.local(), other.remote()))?;
+        }
+        for ((row, (namespace, pod, container)), count) in rows.iter().zip(NAMES).zip(SENT) {
             let expected = [namespace, pod, container].map(|name| Some(name.to_owned()));
             let got = [row.namespace.clone(), row.pod.clone(), row.container.clone()];
             same("namespace, pod and container", &expected, &got)?;
-            same("bytes", &count, &row.bytes.tx)?;
+            same("bytes", &u64::from(count), &row.bytes.tx)?;
             let peer = row.peer.as_ref().ok_or("expected a peer, got none")?;
             same("pod of the other end", &row.pod, &peer.pod)?;
         }
@@ -126,8 +167,9 @@ fn filtered(stage: &mut Stage<'_>) -> Result<()> {
     let host = Host::new()?;
     let mut workers = pods(&host)?;
     let root = host.path().to_str().context("the folder's name is not text")?;
-    let mut bench = stage.start(&["--host-root", root, "--filter", "pod web-* and not pod web-1"])?;
-    for (worker, count) in workers.iter_mut().zip([1_000, 2_000, 3_000]) {
+    let mut bench =
+        stage.start(&["--host-root", root, "--filter", "pod web-* and not pod web-1 and not pod web-2"])?;
+    for (worker, count) in workers.iter_mut().zip(SENT) {
         worker.order(Order::Loop(count))?;
     }
     let pid = workers[0].pid();
@@ -137,4 +179,40 @@ fn filtered(stage: &mut Stage<'_>) -> Result<()> {
         same("rows", &1, &report.flows.len())
     })?;
     bench.quit()
+}
+
+/// A service has an address that no socket knows; this one has a socket, so that its bytes are known.
+fn remote(stage: &mut Stage<'_>) -> Result<()> {
+    let host = Host::new()?;
+    let address = Ipv4Addr::new(10, 244, 0, 2);
+    host.attach(2, &address.to_string())?;
+    let root = host.path().to_str().context("the folder's name is not text")?;
+    let mut benches = [
+        stage.start(&["--host-root", root])?,
+        stage.start(&["--host-root", root, "--filter", "remote-pod web-2 and remote-ns shop"])?,
+        stage.start(&["--host-root", root, "--filter", "remote-pod web-1"])?,
+    ];
+    let mut pairs = netns::in_new(|| {
+        sys::add_loopback_address(address).context("cannot give loopback another address")?;
+        let listen = |ip: Ipv4Addr| Listener::bind(IpAddr::from(ip));
+        let (pod, other) = (listen(address)?, listen(Ipv4Addr::LOCALHOST)?);
+        Ok([Pair::over(&pod, None)?, Pair::over(&other, None)?])
+    })?;
+    for pair in &mut pairs {
+        pair.exchange(5_000)?;
+    }
+    let ends: [SocketAddr; 2] = pairs.each_ref().map(|pair| pair.initiator.local);
+    benches[0].check_report("with names", |report| {
+        let of = |end| report.flows.iter().find(|row| row.local() == end).ok_or("expected a row");
+        let pods =
+            [of(ends[0])?, of(ends[1])?].map(|row| [row.remote_namespace.clone(), row.remote_pod.clone()]);
+        same("remote pods", &[["shop", "web-2"].map(|name| Some(name.to_owned())), [None, None]], &pods)
+    })?;
+    benches[1].check_report("of the pod", |report| {
+        same("bytes and rows", &(5_000, 1), &(report.totals.tx, report.flows.len()))
+    })?;
+    benches[2].check_report("of another pod", |report| {
+        same("bytes and rows", &(0, 0), &(report.totals.tx, report.flows.len()))
+    })?;
+    benches.into_iter().try_for_each(crate::stage::Bench::quit)
 }
