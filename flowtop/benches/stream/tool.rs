@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::{
     fs,
     io::{self, BufReader, Read as _},
+    net::{Ipv4Addr, UdpSocket},
     path::Path,
     process::{Child, ChildStderr, ChildStdin, Command, Stdio},
     thread::JoinHandle,
@@ -101,7 +102,9 @@ pub enum Of {
 fn of_flowtop(output: &str, of: Of) -> Option<f64> {
     let report: Value = serde_json::from_str(output.lines().next_back()?).ok()?;
     let from = if of == Of::Busiest { &report["flows"][0] } else { &report["totals"] };
-    from["tx_bytes"].as_f64()
+    // Of connections that were open before, nobody knows which end called: the bytes may be on either side.
+    let both = || Some(from["tx_bytes"].as_f64()? + from["rx_bytes"].as_f64()?);
+    if of == Of::Busiest { from["tx_bytes"].as_f64() } else { both() }
 }
 
 /// The third of `Cumulative (sent/received/total):`, three digits with units of 1024.
@@ -127,9 +130,13 @@ fn of_bandwhich(output: &str) -> f64 {
     rates.flat_map(|rates| rates.split('/')).filter_map(|rate| rate.parse::<f64>().ok()).sum()
 }
 
+/// How long a program may take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A program that counts. The process ends with the value.
 pub struct Running {
     tool: Tool,
+    port: u16,
     child: Child,
     /// With its end iftop would take the processor for itself.
     _stdin: Option<ChildStdin>,
@@ -159,7 +166,14 @@ impl Running {
             let mut text = String::new();
             stdout.read_to_string(&mut text).map(|_| text)
         });
-        Ok(Self { tool, _stdin: child.stdin.take(), child, output: Some(output), _stderr: Some(stderr) })
+        Ok(Self {
+            tool,
+            port,
+            _stdin: child.stdin.take(),
+            child,
+            output: Some(output),
+            _stderr: Some(stderr),
+        })
     }
 
     /// Seconds that its threads were on a processor so far (`sched-stats.txt` of the kernel's documentation).
@@ -181,12 +195,15 @@ impl Running {
             let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("no process")?;
             kill_process(pid, signal)?;
         }
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + PATIENCE;
+        let trickle = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         while self.child.try_wait()?.is_none() {
             // Of a program that does not come to its end nothing is known.
             if Instant::now() > end {
                 return Ok(0.0);
             }
+            // iftop looks at its clock only when a packet comes. Nobody listens, which is an error of the next call.
+            let _ = trickle.send_to(&[0], (Ipv4Addr::LOCALHOST, self.port));
             std::thread::sleep(Duration::from_millis(10));
         }
         let output = self.output.take().context("it has ended before")?;
