@@ -1,14 +1,17 @@
 //! What it costs to say who is behind 10,000 flows: the program with and without it, side by side on the same traffic.
 
 mod child;
+mod crowd;
+#[expect(dead_code, reason = "what only other benchmarks use")]
+mod descriptors;
 mod loopback;
 mod outcome;
 
 use anyhow::{Context as _, Result};
 use child::Flowtop;
 use clap::Parser;
+use crowd::Crowd;
 use flowtop::core::column;
-use loopback::Pair;
 use outcome::{Outcome, OutcomeArgs, Row, median};
 use std::{
     fs,
@@ -33,12 +36,30 @@ struct Args {
     /// Seconds of traffic that a form is measured for, after its first report
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
+    /// Processes that share the connections, one each at most
+    #[arg(long, value_name = "N", default_value = "1,1000", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=i64::from(CONNECTIONS)))]
+    processes: Vec<u32>,
+    /// Processes of the host beside several that share the connections
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    idle: u32,
+    /// Be one of the processes with connections
+    #[arg(long, hide = true, num_args = 2)]
+    work: Vec<String>,
     #[command(flatten)]
     outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let [address, connections] = &args.work[..] {
+        return match connections.parse().map_err(Into::into).and_then(|count| crowd::work(address, count)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("bench owners: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     outcome::publish("owners", &args.outcome, run(&args))
 }
 
@@ -65,31 +86,19 @@ fn forms() -> [Form; 3] {
 }
 
 fn run(args: &Args) -> Result<Outcome> {
-    let mut pairs = loopback::connect(CONNECTIONS as usize)?;
-    let forms = forms();
-    let mut measured = forms.each_ref().map(|_| (Vec::new(), Vec::new()));
-    for _ in 0..args.rounds {
-        for (form, (with, without)) in forms.iter().zip(&mut measured) {
-            without.push(milliseconds_each_second(&form.without, args.seconds, &mut pairs)?);
-            with.push(milliseconds_each_second(&form.with, args.seconds, &mut pairs)?);
-        }
+    let mut rows = Vec::new();
+    for processes in &args.processes {
+        let idle = if *processes == 1 { 0 } else { args.idle };
+        rows.extend(rows_of(args, *processes, idle)?);
     }
-    let row = |(form, (with, without)): (&Form, (Vec<f64>, Vec<f64>))| {
-        let added: Vec<f64> = with.iter().zip(&without).map(|(with, without)| with - without).collect();
-        let (with, without) = (median(with), median(without));
-        Row::new("report", form.name)
-            .cell("without ms/s", without)
-            .cell("with ms/s", with)
-            .cell("ratio", with / without)
-            .figure("added ms/s", median(added), Some(BAR_MS))
-    };
-    let rows = forms.iter().zip(measured).map(row).collect();
     let notes = vec![
         format!(
-            "{CONNECTIONS} loopback connections of one process, {} flows; every connection carries a message a second. \
-             Processor time of all threads of `flowtop -t --interval 1`, by the scheduler's count, over {} s after \
+            "{CONNECTIONS} loopback connections between this process and as many others as the table says, {} flows; \
+             every connection carries a message a second to and fro. Beside several processes {} idle ones are on the \
+             host. Processor time of all threads of `flowtop -t --interval 1`, by the scheduler's count, over {} s after \
              the first report; medians of {} rounds.",
             2 * CONNECTIONS,
+            args.idle,
             args.seconds,
             args.rounds
         ),
@@ -100,13 +109,36 @@ fn run(args: &Args) -> Result<Outcome> {
     Ok(Outcome { rows, notes })
 }
 
+fn rows_of(args: &Args, processes: u32, idle: u32) -> Result<Vec<Row>> {
+    let mut crowd = Crowd::start(CONNECTIONS, processes, idle)?;
+    let forms = forms();
+    let mut measured = forms.each_ref().map(|_| (Vec::new(), Vec::new()));
+    for _ in 0..args.rounds {
+        for (form, (with, without)) in forms.iter().zip(&mut measured) {
+            without.push(milliseconds_each_second(&form.without, args.seconds, &mut crowd)?);
+            with.push(milliseconds_each_second(&form.with, args.seconds, &mut crowd)?);
+        }
+    }
+    let row = |(form, (with, without)): (&Form, (Vec<f64>, Vec<f64>))| {
+        let added: Vec<f64> = with.iter().zip(&without).map(|(with, without)| with - without).collect();
+        let (with, without) = (median(with), median(without));
+        Row::new("report", form.name)
+            .cell("processes", processes)
+            .cell("without ms/s", without)
+            .cell("with ms/s", with)
+            .cell("ratio", with / without)
+            .figure("added ms/s", median(added), Some(BAR_MS))
+    };
+    Ok(forms.iter().zip(measured).map(row).collect())
+}
+
 /// Processor time of the program in each second, in milliseconds, while there is traffic.
-fn milliseconds_each_second(args: &[String], seconds: u32, pairs: &mut [Pair]) -> Result<f64> {
+fn milliseconds_each_second(args: &[String], seconds: u32, crowd: &mut Crowd) -> Result<f64> {
     let args: Vec<&str> = ["--interval", "1"].into_iter().chain(args.iter().map(String::as_str)).collect();
     let flowtop = Flowtop::start(&args, Stdio::null())?;
     let mut tick = Instant::now();
     let mut second = || {
-        loopback::exchange(pairs, CONNECTIONS)?;
+        crowd.exchange()?;
         tick += Duration::from_secs(1);
         sleep(tick.saturating_duration_since(Instant::now()));
         anyhow::Ok(())

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header hooks= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header hooks= holders= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -63,6 +63,8 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l hooks -d 'Hooks' -r -f 
 fentry\t'Trampolines'
 kprobe\t'kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -l holders -d 'How to find out who has a socket open that nobody has used yet' -r -f -a "auto\t'A walk of the kernel over all open files (Linux 5.11), or else proc'
+proc\t'The links in /proc/PID/fd, which takes longer'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Connections counted one by one' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s c -l config -d 'Read FILE instead of ~/.iftoprc' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -s 4 -l ipv4 -d 'Only IPv4'
@@ -127,6 +129,8 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l hooks -d 'Hooks'
 fentry\t'Trampolines'
 kprobe\t'kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l holders -d 'How to find out who has a socket open that nobody has used yet' -r -f -a "auto\t'A walk of the kernel over all open files (Linux 5.11), or else proc'
+proc\t'The links in /proc/PID/fd, which takes longer'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l max-flows -d 'Connections counted one by one' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s c -l config -d 'Read FILE instead of ~/.iftoprc' -r -F
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s C -l noclear -d 'Do not clear the screen before a report'

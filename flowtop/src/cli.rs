@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::core::number::Unit;
-use crate::core::settings::choice::{Choice, Format, HooksChoice, Theme};
+use crate::core::settings::choice::{Choice, Format, HoldersChoice, HooksChoice, Theme};
 use crate::core::settings::quantity::FlowCount;
 use crate::core::settings::value::Value;
 use crate::core::settings::{Assignment, KEYS, Origin, key};
@@ -238,6 +238,10 @@ pub struct KernelFlags {
     /// What in the kernel says that a connection has moved bytes. flowtop doctor tells which hooks work here.
     #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = Words::of::<HooksChoice>())]
     pub hooks: String,
+    /// How to find out who has a socket open that nobody has used yet
+    #[arg(long, value_name = "WAY", default_value = "auto", hide_short_help = true)]
+    #[arg(value_parser = Words::of::<HoldersChoice>())]
+    pub holders: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub table: TableArgs,

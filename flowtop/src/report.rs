@@ -4,6 +4,7 @@ mod printer;
 
 use crate::{
     aside,
+    bpf::Patience,
     cli::TopArgs,
     core::{
         column::Who,
@@ -215,7 +216,7 @@ impl Reporter {
 
     fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
-        self.source.find_holders(&mut self.ledger);
+        self.source.find_holders(&mut self.ledger, Patience::Waits);
         self.known.ask(&self.ledger);
         if let Some(note) = self.own_lookups.note(&self.ledger) {
             self.printer.note(note);

@@ -3,12 +3,13 @@
 use anyhow::Result;
 use flowtop_common::{Admission, FlowKey};
 
-use crate::bpf::{Live, now_ns};
+use crate::bpf::{Live, Patience, now_ns};
 use crate::core::demo::{self, Demo};
 use crate::core::ledger::Ledger;
 use crate::core::number::Unit;
 use crate::core::plan::Demand;
 use crate::core::settings::Settings;
+use crate::core::settings::choice::HoldersChoice;
 use crate::core::wire::Sample;
 
 /// A source of samples.
@@ -31,7 +32,11 @@ impl Source {
         }
         let demand = Demand::of(settings.max_flows.value.0);
         let demand = if settings.unit.value == Unit::Packets { demand.for_packets() } else { demand };
-        Live::start_for(settings.hooks.value.wanted(), demand, admission).map(Self::Live)
+        let mut live = Live::start_for(settings.hooks.value.wanted(), demand, admission)?;
+        if settings.holders.value == HoldersChoice::Proc {
+            live.find_holders_by_proc();
+        }
+        Ok(Self::Live(live))
     }
 
     /// The name of the hook plan.
@@ -63,9 +68,9 @@ impl Source {
     }
 
     /// Finds out who has the sockets open that nobody uses; see [`Live::find_holders`].
-    pub fn find_holders(&mut self, ledger: &mut Ledger) {
+    pub fn find_holders(&mut self, ledger: &mut Ledger, patience: Patience) {
         if let Self::Live(live) = self {
-            live.find_holders(ledger);
+            live.find_holders(ledger, patience);
         }
     }
 

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::Usage;
-use crate::bpf::probe;
+use crate::bpf::{Patience, probe};
 use crate::core::demo::people::{DemoNames, DemoOwners};
 use crate::core::filter::Filter;
 use crate::core::interface::Chosen;
@@ -256,7 +256,7 @@ impl App {
         let Some(source) = &mut self.source else { return Ok(()) };
         take(source, &mut self.sample)?;
         self.state.update(Event::Sample(&self.sample), &*self.names);
-        source.find_holders(&mut self.state.ledger);
+        source.find_holders(&mut self.state.ledger, Patience::TakesWhatIsThere);
         self.known.ask(&self.state.ledger);
         source.remove(self.state.ledger.removable())
     }

@@ -77,7 +77,7 @@ impl Knowledge {
     /// Asks for the processes that are new in the ledger. Returns at once.
     pub fn ask(&self, ledger: &Ledger) {
         if let Some(attribution) = &self.attribution {
-            attribution.ask_addresses();
+            attribution.pass_time();
             for (seen, used_ns) in ledger.new_owners() {
                 attribution.identity(seen, used_ns);
             }

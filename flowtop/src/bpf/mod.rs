@@ -20,6 +20,7 @@ use anyhow::{Context as _, Result, bail};
 use aya::Ebpf;
 use flowtop_common::{Admission, FlowKey, store};
 use holders::Holders;
+pub use holders::Patience;
 use load::{Iterator, Refused};
 use probe::Host;
 use read::Reader;
@@ -69,6 +70,11 @@ impl Live {
     /// As there.
     pub fn start(wanted: Option<Hooks>, max_flows: u32) -> Result<Self> {
         Self::start_for(wanted, Demand::of(max_flows), &Admission::default())
+    }
+
+    /// Finds the holders of sockets by the links in `/proc`, whatever the kernel offers.
+    pub fn find_holders_by_proc(&mut self) {
+        self.holders.by_proc();
     }
 
     /// Starts counting with the first plan that loads, attaches and passes the self-check. Flows that do not meet the
@@ -123,8 +129,8 @@ impl Live {
 
     /// Finds out who has the sockets open that nobody has been seen to use, if there are any and it is time to look
     /// again.
-    pub fn find_holders(&mut self, ledger: &mut Ledger) {
-        self.holders.find(&mut self.ebpf, ledger);
+    pub fn find_holders(&mut self, ledger: &mut Ledger, patience: Patience) {
+        self.holders.find(&mut self.ebpf, ledger, patience);
     }
 
     /// What each program has cost.

@@ -43,10 +43,17 @@ fn in_namespace(iter: &mut Iter, file: &File, out: &mut (impl Write + Send)) -> 
 /// # Errors
 /// When the iterator does not work.
 pub fn walk(iter: &mut Iter, out: &mut impl Write) -> Result<()> {
-    let link = iter.attach().context("cannot attach the iterator")?;
-    let mut file = iter.take_link(link)?.into_file().context("cannot open the iterator")?;
-    io::copy(&mut file, out).context("cannot walk")?;
+    io::copy(&mut open(iter)?, out).context("cannot walk")?;
     Ok(())
+}
+
+/// A walk that has not begun.
+///
+/// # Errors
+/// When the iterator does not work.
+pub fn open(iter: &mut Iter) -> Result<File> {
+    let link = iter.attach().context("cannot attach the iterator")?;
+    iter.take_link(link)?.into_file().context("cannot open the iterator")
 }
 
 /// Every network namespace that a process lives in or that is mounted somewhere, by inode number.

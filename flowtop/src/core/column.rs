@@ -1,6 +1,7 @@
 //! Every field of a connection in the machine formats, once: its name, its type, where it comes from, what it says.
 //! JSON, CSV, `--fields` and the table in README.md are made from it.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::{Arc, LazyLock};
 
@@ -30,7 +31,15 @@ pub struct Column {
     pub doc: &'static str,
     /// Whether only the left end's socket knows it.
     of_left: bool,
-    value: fn(&Source<'_>) -> Value,
+    of: Of,
+}
+
+/// Where a field comes from.
+#[derive(Debug)]
+enum Of {
+    Value(fn(&Source<'_>) -> Value),
+    /// A text that is somewhere already: ten thousands of rows have a dozen of them.
+    Text(for<'s> fn(&'s Source<'_>) -> Option<Cow<'s, str>>),
 }
 
 /// What is known beside the ledger.
@@ -112,7 +121,26 @@ impl Column {
         if self.of_left && source.row.turned {
             return Value::Null;
         }
-        (self.value)(source)
+        match self.of {
+            Of::Value(value) => value(source),
+            Of::Text(text) => text(source).map_or(Value::Null, |text| Value::Text(text.into_owned())),
+        }
+    }
+
+    /// The value as [`Value::write_json`] writes it, and as fast as can be.
+    pub fn write_json(&self, source: &Source<'_>, out: &mut String) {
+        match self.text(source) {
+            Some(Some(text)) => value::write_json_text(out, &text),
+            Some(None) => out.push_str("null"),
+            None => self.value(source).write_json(out),
+        }
+    }
+
+    /// The text of a field that is one: `Some(None)` where it is not known.
+    #[must_use]
+    pub fn text<'s>(&self, source: &'s Source<'_>) -> Option<Option<Cow<'s, str>>> {
+        let Of::Text(text) = self.of else { return None };
+        Some(if self.of_left && source.row.turned { None } else { text(source) })
     }
 
     /// The name within the object of the other end, for its fields.
@@ -132,7 +160,7 @@ pub const ALL: &[Column] = &[
     }),
     column("netns", "integer", "Inode number of the network namespace", |s| s.row.key.netns.into()),
     column("pid", "integer?", "Process that uses the socket, of several the busiest", |s| pid(s.row.entry)),
-    column("comm", "text?", "Name of that process", |s| comm(s.row.entry, s.identity())),
+    text("comm", "text?", "Name of that process", |s| comm(s.row.entry, s.identity())),
     column("state", "text", "TCP state, as `ESTABLISHED` or `CLOSE_WAIT`", |s| {
         Value::Word(state_name(s.flow.state))
     }),
@@ -167,45 +195,48 @@ pub const ALL: &[Column] = &[
     column("users", "integer", "Processes that use the socket or have it open, as far as known", |s| {
         s.row.entry.users().count().into()
     }),
-    column("command", "text?", "Command line of the process", |s| {
-        text(s.identity(), |i| i.command.as_deref())
+    text("command", "text?", "Command line of the process", |s| {
+        s.identity()?.command.as_deref().map(Cow::from)
     }),
-    column("user", "text?", "Its effective user", |s| text(s.identity(), |i| i.user.as_deref())),
-    column("unit", "text?", "Its systemd unit", |s| text(s.identity(), |i| i.unit.as_deref())),
-    column("container_id", "text?", "First 12 digits of the id of its container", |s| {
-        text(s.identity(), Identity::short_container_id)
+    text("user", "text?", "Its effective user", |s| s.identity()?.user.as_deref().map(Cow::from)),
+    text("unit", "text?", "Its systemd unit", |s| s.identity()?.unit.as_deref().map(Cow::from)),
+    text("container_id", "text?", "First 12 digits of the id of its container", |s| {
+        s.identity()?.short_container_id().map(Cow::from)
     }),
-    column("container", "text?", "Name of that container", |s| {
-        text(s.identity(), |i| i.container.as_deref())
+    text("container", "text?", "Name of that container", |s| {
+        s.identity()?.container.as_deref().map(Cow::from)
     }),
-    column("pod", "text?", "Name of its pod, or the UID while it has no name here", |s| {
-        text(s.identity(), |i| i.pod.as_deref())
+    text("pod", "text?", "Name of its pod, or the UID while it has no name here", |s| {
+        s.identity()?.pod.as_deref().map(Cow::from)
     }),
-    column("namespace", "text?", "Namespace of that pod", |s| text(s.identity(), |i| i.namespace.as_deref())),
-    shared("label", "text", "Label of the remote address", label),
-    shared("remote_pod", "text?", "Pod of this host that has the remote address", |s| {
-        s.remote_pod().map_or(Value::Null, |pod| Value::Text(pod.name.clone()))
+    text("namespace", "text?", "Namespace of that pod", |s| {
+        s.identity()?.namespace.as_deref().map(Cow::from)
     }),
-    shared("remote_namespace", "text?", "Namespace of that pod", |s| {
-        let namespace = s.remote_pod().and_then(|pod| pod.namespace.clone());
-        namespace.map_or(Value::Null, Value::Text)
+    shared_text("label", "text", "Label of the remote address", |s| Some(label(s).into())),
+    shared_text("remote_pod", "text?", "Pod of this host that has the remote address", |s| {
+        Some(s.remote_pod()?.name.as_str().into())
+    }),
+    shared_text("remote_namespace", "text?", "Namespace of that pod", |s| {
+        s.remote_pod()?.namespace.as_deref().map(Cow::from)
     }),
     shared("peer_netns", "integer?", "Of the other end, if it is on this host: the same as above", |s| {
         peer(s, |key, _| key.netns.into())
     }),
     shared("peer_pid", "integer?", "Likewise", |s| peer(s, |_, entry| pid(entry))),
-    shared("peer_comm", "text?", "Likewise", |s| {
-        s.row.right().map_or(Value::Null, |(_, entry)| comm(entry, s.peer_identity()))
-    }),
+    shared_text("peer_comm", "text?", "Likewise", |s| comm(s.row.right()?.1, s.peer_identity())),
     shared("peer_state", "text?", "Likewise", |s| {
         peer(s, |_, entry| Value::Word(state_name(entry.flow().state)))
     }),
     shared("peer_tx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().tx))),
     shared("peer_rx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().rx))),
-    shared("peer_unit", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.unit.as_deref())),
-    shared("peer_container", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.container.as_deref())),
-    shared("peer_pod", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.pod.as_deref())),
-    shared("peer_namespace", "text?", "Likewise", |s| text(s.peer_identity(), |i| i.namespace.as_deref())),
+    shared_text("peer_unit", "text?", "Likewise", |s| s.peer_identity()?.unit.as_deref().map(Cow::from)),
+    shared_text("peer_container", "text?", "Likewise", |s| {
+        s.peer_identity()?.container.as_deref().map(Cow::from)
+    }),
+    shared_text("peer_pod", "text?", "Likewise", |s| s.peer_identity()?.pod.as_deref().map(Cow::from)),
+    shared_text("peer_namespace", "text?", "Likewise", |s| {
+        s.peer_identity()?.namespace.as_deref().map(Cow::from)
+    }),
 ];
 
 /// A field of the left end's socket.
@@ -215,7 +246,17 @@ const fn column(
     doc: &'static str,
     value: fn(&Source<'_>) -> Value,
 ) -> Column {
-    Column { name, kind, doc, of_left: true, value }
+    Column { name, kind, doc, of_left: true, of: Of::Value(value) }
+}
+
+/// The same of one that is a text.
+const fn text(
+    name: &'static str,
+    kind: &'static str,
+    doc: &'static str,
+    text: for<'s> fn(&'s Source<'_>) -> Option<Cow<'s, str>>,
+) -> Column {
+    Column { name, kind, doc, of_left: true, of: Of::Text(text) }
 }
 
 /// A field that is known of a connection whichever of its ends is on this host.
@@ -225,7 +266,17 @@ const fn shared(
     doc: &'static str,
     value: fn(&Source<'_>) -> Value,
 ) -> Column {
-    Column { name, kind, doc, of_left: false, value }
+    Column { name, kind, doc, of_left: false, of: Of::Value(value) }
+}
+
+/// The same of one that is a text.
+const fn shared_text(
+    name: &'static str,
+    kind: &'static str,
+    doc: &'static str,
+    text: for<'s> fn(&'s Source<'_>) -> Option<Cow<'s, str>>,
+) -> Column {
+    Column { name, kind, doc, of_left: false, of: Of::Text(text) }
 }
 
 /// A field that does not exist.
@@ -306,19 +357,15 @@ fn pid(entry: &Entry) -> Value {
 }
 
 /// The name that the process has now; of one that is gone the name that the kernel saw.
-fn comm(entry: &Entry, identity: Option<&Identity>) -> Value {
-    let now = identity.and_then(|identity| identity.comm.clone());
-    now.or_else(|| entry.owner().comm_text()).map_or(Value::Null, Value::Text)
+fn comm<'s>(entry: &Entry, identity: Option<&'s Identity>) -> Option<Cow<'s, str>> {
+    let now = identity.and_then(|identity| identity.comm.as_deref());
+    now.map(Cow::from).or_else(|| entry.owner().comm_text().map(Cow::from))
 }
 
-fn text(identity: Option<&Identity>, of: fn(&Identity) -> Option<&str>) -> Value {
-    identity.and_then(of).map_or(Value::Null, |text| Value::Text(text.to_owned()))
-}
-
-fn label(source: &Source<'_>) -> Value {
+fn label<'a>(source: &Source<'a>) -> &'a str {
     let row = source.row;
     let same_host = row.right().is_some() || row.entry.is_on_host(row.key);
-    Value::Text(source.who.labels.of(row.tuple.remote.ip(), same_host).to_owned())
+    source.who.labels.of(row.tuple.remote.ip(), same_host)
 }
 
 fn initiator(source: &Source<'_>) -> Value {

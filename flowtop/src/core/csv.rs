@@ -3,7 +3,7 @@
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
-use super::column::{Column, Source, Value};
+use super::column::{Column, Source};
 use super::json::Heading;
 use super::ledger::Ledger;
 use super::parts::Parts;
@@ -38,21 +38,23 @@ pub fn report(
         line.push_str(front);
         for field in fields {
             line.push(',');
-            write_field(line, &field.value(&source));
+            match field.text(&source) {
+                Some(text) => write_text(line, text.as_deref().unwrap_or_default()),
+                None => field.value(&source).write_text(line),
+            }
         }
         line.push('\n');
     }
 }
 
-/// A field, quoted if it has to be. By hand, because there may be millions, and only texts from outside can need it.
-fn write_field(out: &mut String, value: &Value) {
-    match value {
-        Value::Text(text) if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) => {
-            out.push('"');
-            out.push_str(&text.replace('"', "\"\""));
-            out.push('"');
-        }
-        plain => plain.write_text(out),
+/// A text, quoted if it has to be. By hand, because there may be millions; no other value needs it.
+fn write_text(out: &mut String, text: &str) {
+    if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) {
+        out.push('"');
+        out.push_str(&text.replace('"', "\"\""));
+        out.push('"');
+    } else {
+        out.push_str(text);
     }
 }
 

@@ -186,7 +186,7 @@ impl Object {
     fn write(&self, out: &mut String, source: &Source<'_>) {
         for (prefix, field) in &self.fields {
             out.push_str(prefix);
-            field.value(source).write_json(out);
+            field.write_json(source, out);
         }
         if let Some(peer) = &self.peer {
             out.push_str(",\"peer\":");

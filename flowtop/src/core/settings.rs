@@ -17,7 +17,7 @@ use std::fmt;
 use super::group::Group;
 use super::number::Unit;
 use super::view::{Grouping, LineDisplay, PortDisplay, Sort, View};
-use choice::{Format, HooksChoice, Theme};
+use choice::{Format, HoldersChoice, HooksChoice, Theme};
 pub use directive::Directive;
 use quantity::{BitsPerSecond, FlowCount, Interval, Limit, Seconds};
 use value::Value;
@@ -189,6 +189,8 @@ settings! {
     no_header "no-header": bool = false, [];
     /// Kernel hooks to use.
     hooks "hooks": HooksChoice = HooksChoice::Auto, [];
+    /// How holders of idle sockets are found.
+    holders "holders": HoldersChoice = HoldersChoice::Auto, [];
     /// Size of the kernel's table.
     max_flows "max-flows": FlowCount = FlowCount::DEFAULT, [];
 }

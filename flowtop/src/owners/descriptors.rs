@@ -8,30 +8,28 @@ use std::path::Path;
 use flowtop_common::FlowKey;
 
 use crate::core::flow::Tuple;
-use crate::core::ledger::Ledger;
 use crate::core::owner::Seen;
 use crate::core::owner::process::{socket, socket_inode};
 
 /// A namespace's inode number, and the ends of a socket in it.
 type Place = (u32, Tuple);
 
-/// Asks for all open sockets of the ledger.
-pub fn find(ledger: &mut Ledger) {
+/// The processes that have these flows open.
+pub fn find<'a>(flows: impl Iterator<Item = &'a FlowKey>) -> Vec<(FlowKey, Seen)> {
     let proc = Path::new("/proc");
     let processes = processes(proc);
-    let flows: HashMap<Place, FlowKey> =
-        ledger.open_flows().map(|key| ((key.netns, Tuple::of(key)), *key)).collect();
+    let flows: HashMap<Place, FlowKey> = flows.map(|key| ((key.netns, Tuple::of(key)), *key)).collect();
     let sockets = sockets(proc, &processes, &flows);
+    let mut found = Vec::new();
     for pid in processes {
         let folder = proc.join(pid.to_string());
         let held: Vec<&FlowKey> = inodes(&folder).filter_map(|inode| sockets.get(&inode)).collect();
         if !held.is_empty() {
             let seen = Seen { pid, comm: comm(&folder), cgroup_id: 0 };
-            for key in held {
-                ledger.take_holder(key, seen);
-            }
+            found.extend(held.into_iter().map(|key| (*key, seen)));
         }
     }
+    found
 }
 
 fn processes(proc: &Path) -> Vec<u32> {
@@ -79,7 +77,7 @@ fn comm(folder: &Path) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{OLDER, flow, key, sample};
+    use crate::core::fixture::key;
     use std::net::{TcpListener, TcpStream};
 
     #[test]
@@ -93,11 +91,9 @@ mod tests {
             key(netns, &local.to_string(), &remote.to_string(), id)
         };
         let keys = [of(&client, 1), of(&server, 2), key(netns, "192.0.2.1:1", "192.0.2.2:2", 3)];
-        let mut ledger = Ledger::new(10, 0);
-        ledger.apply(&sample(0, &keys.map(|key| (key, flow(OLDER, 0, 0)))));
-        assert!(ledger.has_unowned());
-        find(&mut ledger);
-        let pids = keys.map(|key| ledger.get(&key).unwrap().owner().pid);
-        assert_eq!(pids, [std::process::id(), std::process::id(), 0]);
+        let found = find(keys.iter());
+        let pid = std::process::id();
+        let pids = keys.map(|key| found.iter().find(|(other, _)| *other == key).map(|(_, seen)| seen.pid));
+        assert_eq!(pids, [Some(pid), Some(pid), None]);
     }
 }

@@ -16,7 +16,7 @@ mod uts;
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -58,6 +58,8 @@ struct Shared {
     has_addresses: AtomicBool,
     answered: Condvar,
     start: Instant,
+    /// Seconds since the start when somebody has asked last: a clock for each row would cost more than the answer.
+    asked_s: AtomicU64,
     trouble: Trouble,
     /// Of processes that have no files here.
     nobody: Arc<Identity>,
@@ -82,6 +84,7 @@ impl Shared {
             has_addresses: AtomicBool::new(false),
             answered: Condvar::new(),
             start: Instant::now(),
+            asked_s: AtomicU64::new(0),
             trouble: Trouble::default(),
             nobody: Arc::default(),
         }
@@ -128,8 +131,9 @@ impl Attribution {
         drop(self.shared.answered.wait_timeout_while(known, limit, pending));
     }
 
-    /// Asks again which pods have which addresses, unless that is known well enough. Returns at once.
-    pub fn ask_addresses(&self) {
+    /// Notes the time, and asks again which pods have which addresses, unless that is known well enough. Returns at once.
+    pub fn pass_time(&self) {
+        self.shared.asked_s.store(self.shared.now_s(), Ordering::Relaxed);
         let mut places = self.shared.places();
         let is_time = places.next.is_none_or(|next| Instant::now() >= next);
         if is_time && !places.is_asked && self.questions.try_send(Question::Addresses).is_ok() {
@@ -149,7 +153,7 @@ impl Owners for Attribution {
         if !seen.is_user_process() {
             return Some(Arc::clone(&self.shared.nobody));
         }
-        let now_s = self.shared.now_s();
+        let now_s = self.shared.asked_s.load(Ordering::Relaxed);
         let mut known = self.shared.known();
         let (identity, wanted) = known.get(seen, now_s);
         if wanted && self.questions.try_send(Question::Process { seen: *seen, used_ns }).is_ok() {
@@ -208,15 +212,15 @@ mod tests {
         let owners = Attribution { shared: Arc::new(Shared::new()), questions };
         let web = IpAddr::from([10, 244, 0, 7]);
         assert_eq!((owners.pod_at(web), owners.knows_addresses()), (None, false));
-        owners.ask_addresses();
-        owners.ask_addresses();
+        owners.pass_time();
+        owners.pass_time();
         assert_eq!((queue.try_recv(), queue.try_recv().is_err()), (Ok(Question::Addresses), true));
         let pod = Arc::new(Pod { namespace: None, name: "web-0".to_owned() });
         let claim =
             Claim { network: String::new(), written_ns: 0, pod: Arc::clone(&pod), addresses: vec![web] };
         owners.shared.answer_addresses(Addresses::of([vec![claim]]));
         assert_eq!((owners.pod_at(web), owners.knows_addresses(), owners.version()), (Some(pod), true, 1));
-        owners.ask_addresses();
+        owners.pass_time();
         assert!(queue.try_recv().is_err());
     }
 

@@ -50,24 +50,31 @@ impl Value {
     }
 
     /// In JSON, at the end of `out`, as `serde_json` writes it, but faster. What is no number there is null.
-    #[expect(clippy::missing_panics_doc, reason = "text is always JSON")]
     pub fn write_json(&self, out: &mut String) {
         match self {
             Self::Number(value) if value.is_finite() => {
                 out.push_str(zmij::Buffer::new().format_finite(*value));
             }
             Self::Null | Self::Number(_) => out.push_str("null"),
-            Self::Text(text) if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') => {
-                out.push_str(&serde_json::to_string(text).expect("text is JSON"));
-            }
+            Self::Text(text) => write_json_text(out, text),
             Self::Bool(_) | Self::Integer(_) => self.write_text(out),
-            Self::Word(_) | Self::Text(_) | Self::Address(_) => {
+            Self::Word(_) | Self::Address(_) => {
                 out.push('"');
                 self.write_text(out);
                 out.push('"');
             }
         }
     }
+}
+
+/// A text in JSON, at the end of `out`.
+pub(super) fn write_json_text(out: &mut String, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        return out.push_str(&serde_json::to_string(text).expect("text is JSON"));
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 /// Without an exponent and without a fraction that is 0, as `{}`, but faster.

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::{Identity, Seen};
 
 /// Processes remembered.
@@ -26,7 +28,7 @@ struct Answer {
 /// Identities of processes as far as they are known.
 #[derive(Debug, Default)]
 pub struct Known {
-    answers: HashMap<Seen, Answer>,
+    answers: HashMap<Seen, Answer, RandomState>,
     pending: usize,
     version: u64,
 }

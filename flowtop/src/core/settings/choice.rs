@@ -128,6 +128,23 @@ impl HooksChoice {
     }
 }
 
+/// How it is found out who has a socket open that nobody has been seen to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HoldersChoice {
+    /// By the kernel's iterator if it has one, or else by `/proc`.
+    #[default]
+    Auto,
+    /// By the links in `/proc`.
+    Proc,
+}
+
+impl Choice for HoldersChoice {
+    const WORDS: &'static [(&'static str, Self, &'static str)] = &[
+        (AUTO, Self::Auto, "A walk of the kernel over all open files (Linux 5.11), or else proc"),
+        ("proc", Self::Proc, "The links in /proc/PID/fd, which takes longer"),
+    ];
+}
+
 impl Choice for HooksChoice {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
         (AUTO, Self::Auto, "The first of the following that loads, attaches and counts"),

@@ -44,6 +44,12 @@ pub const CASES: &[Case] = &[
     ),
     Case::exact("owners as ss names them", "sockets or owners that another tool sees", as_ss)
         .where_possible(has_ss),
+    Case::exact(
+        "owners as ss names them, without the kernel's iterator",
+        "sockets or owners that only the iterator finds",
+        as_ss_by_proc,
+    )
+    .where_possible(has_ss),
 ];
 
 fn passed(stage: &mut Stage<'_>) -> Result<()> {
@@ -236,8 +242,16 @@ fn beside_ss() -> Result<([Pair; 3], [Worker; 2], BTreeSet<Socket>)> {
 }
 
 fn as_ss(stage: &mut Stage<'_>) -> Result<()> {
+    judge_as_ss(stage, "auto")
+}
+
+fn as_ss_by_proc(stage: &mut Stage<'_>) -> Result<()> {
+    judge_as_ss(stage, "proc")
+}
+
+fn judge_as_ss(stage: &mut Stage<'_>, way: &str) -> Result<()> {
     let (mut pairs, _workers, expected) = netns::in_new(beside_ss)?;
-    let mut bench = stage.start(&[])?;
+    let mut bench = stage.start(&["--holders", way])?;
     for pair in &mut pairs {
         pair.initiator.send_small(100)?;
     }
