@@ -21,6 +21,7 @@ pub mod number;
 pub mod owner;
 pub mod parts;
 pub mod plan;
+pub mod record;
 pub mod recycle;
 pub mod rows;
 pub mod scope;

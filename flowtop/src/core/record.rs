@@ -1,0 +1,183 @@
+//! What one window of time held on one host: the value that `flowtop record` writes, and that `flowtop report` and
+//! `flowtop replay` read.
+//!
+//! A record stands for itself. Texts that are gone when somebody reads it (pods, commands, labels) are in it, and
+//! counters over the life of each socket, so that the time between two records is not lost.
+//!
+//! Not in here: how a record is made (`core::sampler`), how it looks as bytes (`core::record::frame`), and files.
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use std::sync::Arc;
+
+use flowtop_common::{Flow, FlowKey, Untracked, flags};
+
+use super::flow::Tuple;
+use super::owner::Identity;
+use super::scope::Verdict;
+use super::window::Bytes;
+
+/// One window of time on one host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Where.
+    pub host: Host,
+    /// When.
+    pub span: Span,
+    /// Every socket that was open at the end of the window or ended within it, one each; of a connection with both
+    /// ends here there are two. Those in `rest` are not in it.
+    pub flows: Vec<FlowRecord>,
+    /// What a sparse record has summed up.
+    pub rest: Vec<Rest>,
+    /// All traffic of the window: of the flows that are not right ends, of `rest`, and of what nobody could track.
+    pub totals: Bytes,
+    /// The totals of each second of the window, in order; as many as there were samples.
+    pub per_second: Vec<Bytes>,
+    /// Sockets that found the kernel's table full, and their bytes in this window.
+    pub untracked: Untracked,
+    /// What the kernel side could not do in this window, by name, if anything.
+    pub losses: Vec<(String, u64)>,
+    /// Records that were made before this one and could not be written.
+    pub unwritten: u64,
+    /// Entries in use of the kernel's table, and how many it has.
+    pub table: Fill,
+    /// What the interfaces have counted in this window.
+    pub interfaces: Vec<InterfaceRecord>,
+    /// Settings that keep traffic out, as they were typed; empty if everything counts.
+    pub limits: String,
+    /// Runs that found the directory locked before this record, in µs since 1970 UTC.
+    pub turned_away_us: Vec<i64>,
+}
+
+/// A host, in one of its lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// `/etc/machine-id`, zeros where there is none.
+    pub machine_id: [u8; 16],
+    /// `/proc/sys/kernel/random/boot_id`: the monotonic clock and the keys of flows are of this boot.
+    pub boot_id: [u8; 16],
+}
+
+/// A window of time on both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// `CLOCK_REALTIME` at the start, in µs since 1970 UTC.
+    pub start_us: i64,
+    /// The same at the end; before the start if somebody has set the clock back.
+    pub end_us: i64,
+    /// `CLOCK_MONOTONIC` at the start, in ns.
+    pub start_ns: u64,
+    /// The same at the end.
+    pub end_ns: u64,
+}
+
+impl Span {
+    /// Length in ns, by the clock that nobody sets.
+    #[must_use]
+    pub fn length_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
+    }
+}
+
+/// One socket in a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowRecord {
+    /// Who it is. `id` tells sockets on one tuple apart, within one boot.
+    pub key: FlowKey,
+    /// The kernel's last word in this window. Counters are over the life of the socket.
+    pub flow: Flow,
+    /// Bytes of this window that count.
+    pub bytes: Bytes,
+    /// Bytes of this window that were put on the wire again.
+    pub retrans_bytes: u64,
+    /// Most bytes in one second of the window, each direction for itself.
+    pub peak: Bytes,
+    /// Which directions count.
+    pub counts: Verdict,
+    /// The other end, if it is on this host too: its place in [`Record::flows`].
+    pub peer: Option<u32>,
+    /// Whether this is the right end of a connection whose left end is here too. Its bytes are those of the left end.
+    pub is_right: bool,
+    /// What files said of the process.
+    pub identity: Option<Arc<Identity>>,
+    /// Processes that used the socket or had it open.
+    pub users: u32,
+    /// Label of the remote address.
+    pub label: Arc<str>,
+}
+
+impl FlowRecord {
+    /// The two ends.
+    #[must_use]
+    pub fn tuple(&self) -> Tuple {
+        Tuple::of(&self.key)
+    }
+
+    /// Bytes over the life of the socket, at the end of the window.
+    #[must_use]
+    pub fn lifetime(&self) -> Bytes {
+        Bytes { tx: self.flow.tx_bytes, rx: self.flow.rx_bytes }
+    }
+
+    /// Whether the birth of the socket was seen: all of its bytes are its own.
+    #[must_use]
+    pub fn is_born(&self) -> bool {
+        self.flow.flags & flags::BORN != 0
+    }
+
+    /// Whether the socket has ended within the window.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.flow.flags & flags::ENDED != 0
+    }
+}
+
+/// What was left out of the flows of a sparse record, summed up by who and to where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// Name of the process.
+    pub comm: Option<String>,
+    /// Its user.
+    pub user: Option<String>,
+    /// Its systemd unit.
+    pub unit: Option<String>,
+    /// Name of its container.
+    pub container: Option<String>,
+    /// Name of its pod.
+    pub pod: Option<String>,
+    /// Namespace of that pod.
+    pub namespace: Option<String>,
+    /// Label of the remote addresses.
+    pub label: Arc<str>,
+    /// Connections summed up.
+    pub flows: u32,
+    /// Their bytes in the window.
+    pub bytes: Bytes,
+    /// Of these, put on the wire again.
+    pub retrans_bytes: u64,
+}
+
+/// How full a table is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Entries in use.
+    pub used: u32,
+    /// Entries there are.
+    pub max: u32,
+}
+
+/// Counters of one network interface over a window, from `/sys/class/net/IF/statistics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceRecord {
+    /// Its name.
+    pub name: String,
+    /// Bytes, headers included.
+    pub bytes: Bytes,
+    /// Packets.
+    pub packets: Bytes,
+    /// Packets dropped.
+    pub drops: Bytes,
+}
