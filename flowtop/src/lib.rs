@@ -14,6 +14,7 @@ mod interfaces;
 mod letters;
 mod names;
 pub mod owners;
+pub mod recordings;
 pub mod report;
 pub mod source;
 pub mod tui;

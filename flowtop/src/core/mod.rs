@@ -25,6 +25,7 @@ pub mod record;
 pub mod recycle;
 pub mod rows;
 pub mod scope;
+pub mod segment;
 pub mod settings;
 pub mod text;
 pub mod top;

@@ -65,7 +65,7 @@ impl Seen {
 }
 
 /// What is known of a process and of where it runs. Every text is safe to print and short.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
     /// Name of the process as it is now: a process that has called `exec` has another one.
     pub comm: Option<String>,

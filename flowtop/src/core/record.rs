@@ -6,9 +6,20 @@
 //!
 //! Not in here: how a record is made (`core::sampler`), how it looks as bytes (`core::record::frame`), and files.
 
+mod columns;
+mod dictionary;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod flows;
+pub mod frame;
+mod payload;
+pub mod scan;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod varint;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
@@ -50,6 +61,44 @@ pub struct Record {
     pub turned_away_us: Vec<i64>,
 }
 
+impl Record {
+    /// The same with its flows by the id of the socket, as they come out of a file.
+    #[must_use]
+    pub fn sorted(&self) -> Cow<'_, Self> {
+        let order = |flow: &FlowRecord| (flow.key.id, flow.key);
+        if self.flows.is_sorted_by_key(order) {
+            return Cow::Borrowed(self);
+        }
+        let mut places: Vec<usize> = (0..self.flows.len()).collect();
+        places.sort_by_key(|place| order(&self.flows[*place]));
+        let mut now_at = vec![0; places.len()];
+        for (now, before) in (0..).zip(&places) {
+            now_at[*before] = now;
+        }
+        let peer_of =
+            |flow: &FlowRecord| flow.peer.map(|peer| now_at.get(peer as usize).copied().unwrap_or(peer));
+        let flow = |place: &usize| {
+            let flow = &self.flows[*place];
+            FlowRecord { peer: peer_of(flow), ..flow.clone() }
+        };
+        Cow::Owned(Self { flows: places.iter().map(flow).collect(), ..self.without_flows() })
+    }
+
+    fn without_flows(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            rest: self.rest.clone(),
+            per_second: self.per_second.clone(),
+            losses: self.losses.clone(),
+            interfaces: self.interfaces.clone(),
+            limits: self.limits.clone(),
+            turned_away_us: self.turned_away_us.clone(),
+            flows: Vec::new(),
+            ..*self
+        }
+    }
+}
+
 /// A host, in one of its lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Host {
@@ -79,6 +128,12 @@ impl Span {
     #[must_use]
     pub fn length_ns(&self) -> u64 {
         self.end_ns.saturating_sub(self.start_ns)
+    }
+
+    /// The middle by the wall clock, in µs since 1970 UTC: where it is, the window belongs.
+    #[must_use]
+    pub fn middle_us(&self) -> i64 {
+        self.start_us.midpoint(self.end_us)
     }
 }
 

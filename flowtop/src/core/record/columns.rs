@@ -1,0 +1,153 @@
+//! Rows of numbers ⇄ named columns of bytes. The schema is additive: a reader passes over columns that it does not know,
+//! and what a column says that is not there stays as it is in an empty row.
+//!
+//! Not in here: which columns there are (`flows`, `payload`).
+
+use std::collections::BTreeMap;
+
+use serde_bytes::ByteBuf;
+
+use super::varint::{count, put, take};
+
+/// One number of every row.
+#[derive(Debug)]
+pub(super) struct Column<T, C> {
+    /// Its name, which never changes.
+    name: &'static str,
+    get: fn(&T, &Place<'_, T, C>) -> u64,
+    set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
+}
+
+/// Where a row stands, for columns whose numbers are relative to something.
+#[derive(Debug)]
+pub(super) struct Place<'a, T, C> {
+    /// The row above; above the first one is an empty row.
+    pub(super) above: &'a T,
+    /// Number of the row.
+    pub(super) row: usize,
+    /// What all rows share.
+    pub(super) shared: &'a C,
+}
+
+/// A column: how its number is taken from a row, and how it is put into one. `set` may ask for all columns that stand
+/// before its own, in its row and in the one above, and refuses a number that cannot be.
+pub(super) const fn column<T, C>(
+    name: &'static str,
+    get: fn(&T, &Place<'_, T, C>) -> u64,
+    set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
+) -> Column<T, C> {
+    Column { name, get, set }
+}
+
+/// Puts a number where it belongs, if it fits.
+pub(super) fn fit<N: TryFrom<u64>>(field: &mut N, number: u64) -> Option<()> {
+    *field = number.try_into().ok()?;
+    Some(())
+}
+
+/// Columns by name, each a number a row.
+pub(super) type Section = BTreeMap<String, ByteBuf>;
+
+/// Rows as columns.
+pub(super) fn write<T: Default, C>(columns: &[Column<T, C>], rows: &[&T], shared: &C) -> Section {
+    let empty = T::default();
+    let bytes = |column: &Column<T, C>| {
+        let mut bytes = Vec::with_capacity(rows.len());
+        for (row, value) in rows.iter().enumerate() {
+            let above = if row == 0 { &empty } else { rows[row - 1] };
+            put(&mut bytes, (column.get)(value, &Place { above, row, shared }));
+        }
+        ByteBuf::from(bytes)
+    };
+    columns.iter().map(|column| (column.name.to_owned(), bytes(column))).collect()
+}
+
+/// Columns as rows: as many as the first column has, and at most `max_rows`. The error is the column that is wrong.
+pub(super) fn read<T: Clone + Default, C>(
+    columns: &[Column<T, C>],
+    section: Option<&Section>,
+    shared: &C,
+    max_rows: usize,
+) -> Result<Vec<T>, &'static str> {
+    let bytes = |column: &Column<T, C>| section?.get(column.name);
+    let Some(first) = columns.first() else { return Ok(Vec::new()) };
+    let rows = bytes(first).map_or(0, |bytes| count(bytes));
+    if rows > max_rows {
+        return Err(first.name);
+    }
+    let mut values = vec![T::default(); rows];
+    for column in columns {
+        if let Some(numbers) = bytes(column) {
+            set_all(column, numbers, &mut values, shared).ok_or(column.name)?;
+        }
+    }
+    Ok(values)
+}
+
+fn set_all<T: Default, C>(
+    column: &Column<T, C>,
+    mut numbers: &[u8],
+    values: &mut [T],
+    shared: &C,
+) -> Option<()> {
+    let empty = T::default();
+    for row in 0..values.len() {
+        let number = take(&mut numbers)?;
+        let (above, from_here) = values.split_at_mut(row);
+        let above = above.last().unwrap_or(&empty);
+        (column.set)(&mut from_here[0], &Place { above, row, shared }, number)?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::varint::{unzigzag, zigzag};
+    use proptest::prelude::*;
+
+    type Row = (u64, u16);
+
+    const TIME: Column<Row, ()> = column(
+        "time",
+        |row, place| zigzag(place.above.0, row.0),
+        |row, place, number| {
+            row.0 = unzigzag(place.above.0, number);
+            Some(())
+        },
+    );
+    const PORT: Column<Row, ()> =
+        column("port", |row, _| row.1.into(), |row, _, number| fit(&mut row.1, number));
+
+    fn written(rows: &[Row]) -> Section {
+        write(&[TIME, PORT], &rows.iter().collect::<Vec<_>>(), &())
+    }
+
+    #[test]
+    fn columns_may_be_new_or_missing() {
+        let rows = [(7, 80), (9, 443)];
+        let mut section = written(&rows);
+        section.insert("later".to_owned(), ByteBuf::from(vec![1, 2, 3]));
+        assert_eq!(read(&[TIME, PORT], Some(&section), &(), 9).unwrap(), rows);
+        section.remove("port");
+        assert_eq!(read(&[TIME, PORT], Some(&section), &(), 9).unwrap(), [(7, 0), (9, 0)]);
+        assert_eq!(read(&[TIME, PORT], None, &(), 9).unwrap(), []);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let mut section = written(&[(7, 80), (9, 443)]);
+        assert_eq!(read(&[TIME, PORT], Some(&section), &(), 1), Err("time"));
+        section.insert("port".to_owned(), ByteBuf::from(vec![1]));
+        assert_eq!(read(&[TIME, PORT], Some(&section), &(), 9), Err("port"));
+        section.insert("port".to_owned(), ByteBuf::from(vec![1, 0xff, 0xff, 0x04]));
+        assert_eq!(read(&[TIME, PORT], Some(&section), &(), 9), Err("port"));
+    }
+
+    proptest! {
+        #[test]
+        fn rows_come_back(rows: Vec<Row>) {
+            prop_assert_eq!(read(&[TIME, PORT], Some(&written(&rows)), &(), rows.len()).unwrap(), rows);
+        }
+    }
+}

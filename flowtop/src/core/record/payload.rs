@@ -1,0 +1,202 @@
+//! A record ⇄ bytes, before they are compressed: a CBOR map of sections, each of named columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::columns::{Column, Section, column, fit, read, write};
+use super::dictionary::Dictionary;
+use super::flows::{FLOWS, IDENTITIES, OWNERS, optional, plain};
+use super::shared::Shared;
+use super::varint::{unzigzag, zigzag};
+use super::{Host, InterfaceRecord, Record, Rest, Span};
+use crate::core::window::Bytes;
+
+/// Most flows that a record may hold.
+pub const MAX_FLOWS: usize = 1 << 20;
+/// Most rows of anything else.
+const MAX_ROWS: usize = 1 << 20;
+
+/// How an IPv4 address begins among those of IPv6.
+const V4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Payload {
+    texts: Vec<String>,
+    /// Each with its length before it, 4 or 16.
+    addresses: ByteBuf,
+    /// 16 bytes each.
+    comms: ByteBuf,
+    sections: BTreeMap<String, Section>,
+}
+
+/// A record whose flows are sorted, as bytes.
+pub(super) fn write_record(record: &Record) -> Vec<u8> {
+    let shared = Shared::of(record);
+    let payload = Payload {
+        texts: shared.texts.values().iter().map(ToString::to_string).collect(),
+        addresses: ByteBuf::from(write_addresses(shared.addresses.values())),
+        comms: ByteBuf::from(shared.comms.values().concat()),
+        sections: sections(record, &shared),
+    };
+    let mut bytes = Vec::new();
+    // Memory takes everything, and no value of a payload is one that CBOR cannot say.
+    let _ = ciborium::into_writer(&payload, &mut bytes);
+    bytes
+}
+
+fn sections(record: &Record, shared: &Shared) -> BTreeMap<String, Section> {
+    let mut sections = BTreeMap::new();
+    let mut add = |name: &str, section| {
+        sections.insert(name.to_owned(), section);
+    };
+    let identities: Vec<_> = shared.identities.values().iter().map(|identity| &**identity).collect();
+    add("netns", write(NETNS, &refs(shared.netns.values()), shared));
+    add("identities", write(IDENTITIES, &identities, shared));
+    add("owners", write(OWNERS, &refs(shared.owners.values()), shared));
+    add("flows", write(FLOWS, &refs(&record.flows), shared));
+    add("rest", write(REST, &refs(&record.rest), shared));
+    add("seconds", write(SECONDS, &refs(&record.per_second), shared));
+    add("losses", write(LOSSES, &refs(&record.losses), shared));
+    add("interfaces", write(INTERFACES, &refs(&record.interfaces), shared));
+    add("turned_away", write(TURNED_AWAY, &refs(&record.turned_away_us), shared));
+    add("record", write(RECORD, &[record], shared));
+    sections
+}
+
+fn refs<T>(values: &[T]) -> Vec<&T> {
+    values.iter().collect()
+}
+
+/// Bytes as the record that they are the payload of. The error is what is wrong.
+pub(super) fn read_record(bytes: &[u8], host: Host, span: Span) -> Result<Record, &'static str> {
+    let payload: Payload = ciborium::from_reader(bytes).map_err(|_| "no CBOR of a record")?;
+    let section = |name| payload.sections.get(name);
+    let (comms, rest) = payload.comms.as_chunks();
+    let texts = payload.texts.iter().map(|text| Arc::from(text.as_str())).collect();
+    let mut shared = Shared {
+        span,
+        texts: Dictionary::written(texts),
+        addresses: Dictionary::written(read_addresses(&payload.addresses).ok_or("addresses")?),
+        comms: Dictionary::written(if rest.is_empty() { comms.to_vec() } else { return Err("comms") }),
+        ..Shared::default()
+    };
+    shared.netns = Dictionary::written(read(NETNS, section("netns"), &shared, MAX_ROWS)?);
+    let identities = read(IDENTITIES, section("identities"), &shared, MAX_ROWS)?;
+    shared.identities = Dictionary::written(identities.into_iter().map(Arc::new).collect());
+    shared.owners = Dictionary::written(read(OWNERS, section("owners"), &shared, MAX_ROWS)?);
+    let head = read(RECORD, section("record"), &shared, 1)?.pop().unwrap_or_default();
+    Ok(Record {
+        host,
+        span,
+        flows: read(FLOWS, section("flows"), &shared, MAX_FLOWS)?,
+        rest: read(REST, section("rest"), &shared, MAX_ROWS)?,
+        per_second: read(SECONDS, section("seconds"), &shared, MAX_ROWS)?,
+        losses: read(LOSSES, section("losses"), &shared, MAX_ROWS)?,
+        interfaces: read(INTERFACES, section("interfaces"), &shared, MAX_ROWS)?,
+        turned_away_us: read(TURNED_AWAY, section("turned_away"), &shared, MAX_ROWS)?,
+        ..head
+    })
+}
+
+fn write_addresses(addresses: &[[u8; 16]]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(addresses.len() * 5);
+    for address in addresses {
+        let address = address.strip_prefix(&V4_MAPPED).unwrap_or(address);
+        bytes.push(if address.len() == 4 { 4 } else { 16 });
+        bytes.extend_from_slice(address);
+    }
+    bytes
+}
+
+fn read_addresses(mut bytes: &[u8]) -> Option<Vec<[u8; 16]>> {
+    let mut addresses = Vec::new();
+    while let Some((length, rest)) = bytes.split_first() {
+        let (address, rest) = rest.split_at_checked(usize::from(*length))?;
+        let prefix = if address.len() == 4 { &V4_MAPPED[..] } else { &[] };
+        addresses.push([prefix, address].concat().try_into().ok()?);
+        bytes = rest;
+    }
+    Some(addresses)
+}
+
+const NETNS: &[Column<u32, Shared>] =
+    &[column("inode", |row, _| (*row).into(), |row, _, number| fit(row, number))];
+
+/// The totals of each second.
+const SECONDS: &[Column<Bytes, Shared>] = &[plain!("tx_bytes", tx), plain!("rx_bytes", rx)];
+
+const LOSSES: &[Column<(String, u64), Shared>] = &[
+    column(
+        "name",
+        |row, place| place.shared.text(&row.0),
+        |row, place, number| place.shared.put_text(&mut row.0, number),
+    ),
+    column("count", |row, _| row.1, |row, _, number| fit(&mut row.1, number)),
+];
+
+const TURNED_AWAY: &[Column<i64, Shared>] = &[column(
+    "at_us",
+    |row, place| zigzag(place.above.cast_unsigned(), row.cast_unsigned()),
+    |row, place, number| {
+        *row = unzigzag(place.above.cast_unsigned(), number).cast_signed();
+        Some(())
+    },
+)];
+
+const INTERFACES: &[Column<InterfaceRecord, Shared>] = &[
+    column(
+        "name",
+        |row, place| place.shared.text(&row.name),
+        |row, place, number| place.shared.put_text(&mut row.name, number),
+    ),
+    plain!("tx_bytes", bytes.tx),
+    plain!("rx_bytes", bytes.rx),
+    plain!("tx_packets", packets.tx),
+    plain!("rx_packets", packets.rx),
+    plain!("tx_drops", drops.tx),
+    plain!("rx_drops", drops.rx),
+];
+
+const REST: &[Column<Rest, Shared>] = &[
+    optional!("comm", comm),
+    optional!("user", user),
+    optional!("unit", unit),
+    optional!("container", container),
+    optional!("pod", pod),
+    optional!("namespace", namespace),
+    column(
+        "label",
+        |row, place| place.shared.text(&row.label),
+        |row, place, number| {
+            row.label = Arc::clone(place.shared.texts.value(number)?);
+            Some(())
+        },
+    ),
+    plain!("flows", flows),
+    plain!("tx_bytes", bytes.tx),
+    plain!("rx_bytes", bytes.rx),
+    plain!("retrans_bytes", retrans_bytes),
+];
+
+/// Of the record as a whole: one row.
+const RECORD: &[Column<Record, Shared>] = &[
+    plain!("tx_bytes", totals.tx),
+    plain!("rx_bytes", totals.rx),
+    plain!("untracked_flows", untracked.flows),
+    plain!("untracked_tx_bytes", untracked.tx_bytes),
+    plain!("untracked_rx_bytes", untracked.rx_bytes),
+    plain!("untracked_mirrored_tx_bytes", untracked.mirrored_tx_bytes),
+    plain!("untracked_mirrored_rx_bytes", untracked.mirrored_rx_bytes),
+    plain!("unwritten", unwritten),
+    plain!("table_used", table.used),
+    plain!("table_max", table.max),
+    column(
+        "limits",
+        |row, place| place.shared.text(&row.limits),
+        |row, place, number| place.shared.put_text(&mut row.limits, number),
+    ),
+];

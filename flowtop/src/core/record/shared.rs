@@ -1,0 +1,106 @@
+//! What the rows of a record share, by number: texts, addresses, processes.
+
+use std::sync::Arc;
+
+use super::dictionary::Dictionary;
+use super::{FlowRecord, Record, Span};
+use crate::core::owner::{Identity, Seen};
+
+/// A process that uses sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Owner {
+    pub(super) seen: Seen,
+    /// Number of the identity plus one, 0 for none.
+    pub(super) identity: u64,
+}
+
+/// What rows refer to by number.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) span: Span,
+    pub(super) texts: Dictionary<Arc<str>>,
+    pub(super) addresses: Dictionary<[u8; 16]>,
+    pub(super) comms: Dictionary<[u8; 16]>,
+    pub(super) netns: Dictionary<u32>,
+    pub(super) identities: Dictionary<Arc<Identity>>,
+    pub(super) owners: Dictionary<Owner>,
+}
+
+impl Shared {
+    /// Everything that occurs in a record.
+    pub(super) fn of(record: &Record) -> Self {
+        let flows = || record.flows.iter();
+        let identities = Dictionary::of(flows().filter_map(|flow| flow.identity.clone()));
+        let mut shared = Self {
+            span: record.span,
+            texts: Dictionary::of(texts(record, identities.values())),
+            addresses: Dictionary::of(flows().flat_map(|flow| [flow.key.local_addr, flow.key.remote_addr])),
+            comms: Dictionary::of(flows().map(|flow| flow.flow.comm)),
+            netns: Dictionary::of(flows().map(|flow| flow.key.netns)),
+            identities,
+            owners: Dictionary::default(),
+        };
+        shared.owners = Dictionary::of(flows().map(|flow| shared.owner(flow)));
+        shared
+    }
+
+    /// The process of a flow.
+    pub(super) fn owner(&self, flow: &FlowRecord) -> Owner {
+        let identity = flow.identity.as_ref().map_or(0, |identity| self.identities.number(identity) + 1);
+        Owner { seen: Seen::of(&flow.flow), identity }
+    }
+
+    /// Number of a text.
+    pub(super) fn text(&self, text: &str) -> u64 {
+        self.texts.number(text)
+    }
+
+    /// Number of a text plus one, 0 for none.
+    pub(super) fn optional(&self, text: Option<&str>) -> u64 {
+        text.map_or(0, |text| self.text(text) + 1)
+    }
+
+    /// Puts the text with a number where it belongs.
+    pub(super) fn put_text(&self, field: &mut String, number: u64) -> Option<()> {
+        *field = self.texts.value(number)?.to_string();
+        Some(())
+    }
+
+    /// The same with a number from [`Self::optional`].
+    pub(super) fn put_optional(&self, field: &mut Option<String>, number: u64) -> Option<()> {
+        *field = match number.checked_sub(1) {
+            Some(number) => Some(self.texts.value(number)?.to_string()),
+            None => None,
+        };
+        Some(())
+    }
+}
+
+/// Every text of a record, as often as it occurs.
+fn texts<'a>(record: &'a Record, identities: &'a [Arc<Identity>]) -> impl Iterator<Item = Arc<str>> + 'a {
+    let labels =
+        record.flows.iter().map(|flow| &flow.label).chain(record.rest.iter().map(|rest| &rest.label));
+    let of_identities = identities.iter().flat_map(|identity| {
+        let i = &**identity;
+        [
+            &i.comm,
+            &i.command,
+            &i.user,
+            &i.unit,
+            &i.container_id,
+            &i.container,
+            &i.pod,
+            &i.namespace,
+            &i.cgroup,
+        ]
+    });
+    let of_rest = record
+        .rest
+        .iter()
+        .flat_map(|rest| [&rest.comm, &rest.user, &rest.unit, &rest.container, &rest.pod, &rest.namespace]);
+    let losses = record.losses.iter().map(|(name, _)| name);
+    let interfaces = record.interfaces.iter().map(|interface| &interface.name);
+    let others = losses.chain(interfaces).chain([&record.limits]);
+    let texts = of_identities.chain(of_rest).flatten().chain(others);
+    labels.map(Arc::clone).chain(texts.map(|text| Arc::from(text.as_str())))
+}
