@@ -23,6 +23,7 @@ pub struct OutcomeArgs {
 }
 
 /// One line of the table: named cells in the order of the columns.
+#[derive(Clone)]
 pub struct Row {
     cells: Vec<(&'static str, Value)>,
     within_bar: bool,

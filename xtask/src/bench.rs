@@ -41,6 +41,8 @@ enum Bench {
     Owners,
     /// Time of a sample of 10,000 flows, and memory of the process.
     Read,
+    /// Size of a recorded day, and processor time to write and to read it.
+    Record,
     /// Processor time of a report of 10,000 connections.
     Report,
     /// Load beside an iperf3 stream at full speed.
@@ -58,6 +60,7 @@ impl Bench {
             Self::Events => "events",
             Self::Owners => "owners",
             Self::Read => "read",
+            Self::Record => "record",
             Self::Report => "report",
             Self::Stream => "stream",
             Self::Timing => "timing",

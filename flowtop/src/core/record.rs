@@ -13,6 +13,7 @@ pub(crate) mod fixture;
 mod flows;
 pub mod frame;
 mod payload;
+pub mod reference;
 pub mod scan;
 mod shared;
 #[cfg(test)]
@@ -142,7 +143,7 @@ impl Span {
 pub struct FlowRecord {
     /// Who it is. `id` tells sockets on one tuple apart, within one boot.
     pub key: FlowKey,
-    /// The kernel's last word in this window. Counters are over the life of the socket.
+    /// The kernel's last word in this window, with the busiest of its processes. Counters are over the life of the socket.
     pub flow: Flow,
     /// Bytes of this window that count.
     pub bytes: Bytes,
@@ -154,7 +155,8 @@ pub struct FlowRecord {
     pub counts: Verdict,
     /// The other end, if it is on this host too: its place in [`Record::flows`].
     pub peer: Option<u32>,
-    /// Whether this is the right end of a connection whose left end is here too. Its bytes are those of the left end.
+    /// Whether this is the right end of a connection whose left end is here too, or cannot be elsewhere. Its bytes are
+    /// those of the left end.
     pub is_right: bool,
     /// What files said of the process.
     pub identity: Option<Arc<Identity>>,

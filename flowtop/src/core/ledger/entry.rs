@@ -149,7 +149,7 @@ impl Entry {
 
     /// Whether the totals of the host contain this flow. The right end of a connection that cannot have left the host
     /// does not count even when the left one is not visible: that one is among the untracked.
-    pub(super) fn counts(&self, key: &FlowKey) -> bool {
+    pub(in crate::core) fn counts(&self, key: &FlowKey) -> bool {
         match self.link {
             Link::Left(_) => true,
             Link::Right(_) => false,
@@ -158,6 +158,16 @@ impl Entry {
                 !stays_on_host(key) || self.side.is_left(leads())
             }
         }
+    }
+
+    /// Which directions count.
+    pub(in crate::core) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
+    pub(in crate::core) fn closed_ns(&self) -> Option<u64> {
+        self.closed_ns
     }
 
     /// Whether the kernel has said that nothing changes any more.

@@ -5,9 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use std::ops::Add as _;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::column::Who;
+use crate::core::record::Record;
+use crate::core::sampler::Sampler;
 
 const MAX_FLOWS: usize = 12;
 
@@ -26,7 +31,7 @@ enum Kind {
 const KINDS: [Kind; 5] =
     [Kind::Remote, Kind::Loopback, Kind::Across, Kind::InitiatorUntracked, Kind::AcceptorUntracked];
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Open { kind: Kind, port: u16, history: u64 },
     Move { which: usize, tx: u64, rx: u64 },
@@ -174,6 +179,22 @@ fn run(kernel: &mut Kernel, ledger: &mut Ledger, steps: &[Step]) -> Result<(), T
     Ok(())
 }
 
+/// What of the totals of a record is of no flow in it.
+fn untracked_of(record: &Record) -> Result<Bytes, TestCaseError> {
+    let sum = |bytes: &mut dyn Iterator<Item = Bytes>| bytes.fold(Bytes::default(), Bytes::add);
+    let left_ends = record.flows.iter().filter(|flow| !flow.is_right);
+    let moved = sum(&mut left_ends.map(|flow| flow.bytes).chain(record.rest.iter().map(|rest| rest.bytes)));
+    prop_assert_eq!(record.totals.since(moved) + moved, record.totals);
+    prop_assert_eq!(sum(&mut record.per_second.iter().copied()), record.totals);
+    for flow in &record.flows {
+        prop_assert_eq!(flow.peak.max(flow.bytes), flow.bytes);
+        let peer = flow.peer.map(|peer| record.flows[peer as usize].tuple());
+        prop_assert!(peer.is_none_or(|peer| peer == flow.tuple().mirror()));
+    }
+    prop_assert_eq!(&*record.sorted(), record);
+    Ok(record.totals.since(moved))
+}
+
 proptest! {
     #[test]
     fn totals_are_what_the_connections_sent(before in steps(), after in steps()) {
@@ -190,6 +211,34 @@ proptest! {
         end.extend((0..60).map(|_| Step::Sample { seconds: 2, delete: true }));
         run(&mut kernel, &mut ledger, &end)?;
         prop_assert_eq!(ledger.entries().count(), 0);
+    }
+
+    /// Every third sample ends a window. Flows that leave the ledger within one are in the rest.
+    #[test]
+    fn records_add_up_to_the_totals(before in steps(), after in steps()) {
+        let (mut kernel, mut ledger) = (Kernel::default(), Ledger::new(MAX_FLOWS, 0));
+        for step in &before {
+            kernel.step(step);
+        }
+        kernel.show(&mut ledger, true);
+        let mut sampler = Sampler::start(&ledger, 0);
+        let (mut samples, mut totals, mut untracked) = (0, Bytes::default(), Bytes::default());
+        for step in after.iter().chain(&[Step::Sample { seconds: 1, delete: true }; 3]) {
+            kernel.step(step);
+            let Step::Sample { delete, .. } = *step else { continue };
+            kernel.show(&mut ledger, delete);
+            sampler.sample(&ledger);
+            samples += 1;
+            if samples % 3 == 0 {
+                let record = sampler.close(&ledger, Who::nobody(), samples);
+                untracked += untracked_of(&record)?;
+                totals += record.totals;
+                prop_assert_eq!(totals, ledger.totals().bytes);
+                let now = ledger.untracked();
+                let once = bytes(now.tx_bytes - now.mirrored_tx_bytes, now.rx_bytes - now.mirrored_rx_bytes);
+                prop_assert_eq!(untracked, once);
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,245 @@
+//! Samples of a ledger → one record for each window of time.
+//!
+//! What a record says is a difference: the ledger at the end of the window less the ledger at its start, so the records of
+//! a run add up to what the ledger has counted, whatever the flows do.
+//!
+//! Not in here: what is left out of a sparse record (`core::record::sparse`), the clock, and what is not in the ledger: the
+//! host, its interfaces, the kernel's table.
+
+use flowtop_common::{FlowKey, Untracked, flags};
+
+use super::column::Who;
+use super::flow::Tuple;
+use super::ledger::{Entry, Ledger, Losses};
+use super::record::{FlowRecord, Record, Rest, Span};
+use super::scope::Verdict;
+use super::window::Bytes;
+
+#[cfg(test)]
+mod tests;
+
+const NS_PER_S: u64 = 1_000_000_000;
+/// A sample may come this much after the one before and still stand for one second.
+const SECOND_WITHIN_NS: u64 = NS_PER_S * 3 / 2;
+
+/// One flow since the start of the window, by its place in the ledger.
+#[derive(Clone, Copy, Debug, Default)]
+struct Since {
+    /// Whose place it is.
+    key: FlowKey,
+    is_taken: bool,
+    /// Whether the totals contain the flow.
+    counts: bool,
+    /// Bytes of the ledger at the start, and at the newest sample.
+    start: Bytes,
+    newest: Bytes,
+    peak: Bytes,
+    /// Over the life of the socket, at the start and at the newest sample.
+    retrans_start: u64,
+    retrans: u64,
+}
+
+impl Since {
+    /// Takes what a sample has added in `interval_ns`.
+    fn take(&mut self, key: &FlowKey, entry: &Entry, interval_ns: u64) {
+        let bytes = entry.bytes();
+        self.peak = self.peak.max(in_one_second(bytes.since(self.newest), interval_ns));
+        self.newest = bytes;
+        self.retrans = self.retrans.max(entry.flow().retrans_bytes);
+        self.counts = entry.counts(key);
+    }
+
+    fn bytes(&self) -> Bytes {
+        self.newest.since(self.start)
+    }
+
+    fn retrans_bytes(&self) -> u64 {
+        self.retrans.saturating_sub(self.retrans_start)
+    }
+
+    /// The same flow in the next window.
+    fn next(self) -> Self {
+        Self { start: self.newest, retrans_start: self.retrans, peak: Bytes::default(), ..self }
+    }
+}
+
+/// What has moved in one second at least, where so much has moved in a time that was to be a second. Of a longer one it
+/// is the mean: there was a second with that much.
+fn in_one_second(bytes: Bytes, interval_ns: u64) -> Bytes {
+    if interval_ns <= SECOND_WITHIN_NS {
+        return bytes;
+    }
+    let mean = |bytes: u64| {
+        let mean = u128::from(bytes) * u128::from(NS_PER_S) / u128::from(interval_ns);
+        u64::try_from(mean).unwrap_or(u64::MAX)
+    };
+    Bytes { tx: mean(bytes.tx), rx: mean(bytes.rx) }
+}
+
+/// Makes records. It has to see the ledger after every sample that the ledger takes.
+#[derive(Debug)]
+pub struct Sampler {
+    flows: Vec<Since>,
+    /// What flows have moved in this window that have left the ledger since.
+    gone: Rest,
+    /// At the start of the window.
+    totals: Bytes,
+    untracked: Untracked,
+    losses: Losses,
+    start_us: i64,
+    start_ns: u64,
+    /// At the newest sample.
+    newest_totals: Bytes,
+    newest_ns: u64,
+    per_second: Vec<Bytes>,
+}
+
+impl Sampler {
+    /// Starts a window with the newest sample of a ledger, at `start_us` of the wall clock (µs since 1970 UTC). The ledger
+    /// is not one that is seen from a border: the bytes of a record are those of its sockets.
+    #[must_use]
+    pub fn start(ledger: &Ledger, start_us: i64) -> Self {
+        let totals = ledger.totals().bytes;
+        let mut sampler = Self {
+            flows: Vec::new(),
+            gone: Rest::default(),
+            totals,
+            untracked: ledger.untracked(),
+            losses: ledger.losses(),
+            start_us,
+            start_ns: ledger.at_ns(),
+            newest_totals: totals,
+            newest_ns: ledger.at_ns(),
+            per_second: Vec::new(),
+        };
+        sampler.take_flows(ledger, 0);
+        sampler.flows = sampler.flows.into_iter().map(Since::next).collect();
+        sampler
+    }
+
+    /// Takes the newest sample of the ledger, about a second after the one before.
+    pub fn sample(&mut self, ledger: &Ledger) {
+        let interval_ns = ledger.at_ns().saturating_sub(self.newest_ns);
+        self.take_flows(ledger, interval_ns);
+        let totals = ledger.totals().bytes;
+        self.per_second.push(totals.since(self.newest_totals));
+        (self.newest_totals, self.newest_ns) = (totals, ledger.at_ns());
+    }
+
+    /// When the window has begun, in ns of the monotonic clock.
+    #[must_use]
+    pub fn start_ns(&self) -> u64 {
+        self.start_ns
+    }
+
+    /// Ends the window with the newest sample, at `end_us` of the wall clock, and starts the next one.
+    pub fn close(&mut self, ledger: &Ledger, who: Who<'_>, end_us: i64) -> Record {
+        let (untracked, losses) = (ledger.untracked(), ledger.losses());
+        let gone = std::mem::take(&mut self.gone);
+        let record = Record {
+            span: Span { start_us: self.start_us, end_us, start_ns: self.start_ns, end_ns: self.newest_ns },
+            flows: self.records(ledger, who),
+            rest: if gone.flows == 0 { Vec::new() } else { vec![gone] },
+            totals: self.newest_totals.since(self.totals),
+            per_second: std::mem::take(&mut self.per_second),
+            untracked: untracked_since(&untracked, &self.untracked),
+            losses: losses_since(&losses, &self.losses),
+            ..Record::default()
+        };
+        self.flows = std::mem::take(&mut self.flows).into_iter().map(Since::next).collect();
+        (self.totals, self.untracked, self.losses) = (self.newest_totals, untracked, losses);
+        (self.start_us, self.start_ns) = (end_us, self.newest_ns);
+        record
+    }
+
+    fn take_flows(&mut self, ledger: &Ledger, interval_ns: u64) {
+        self.flows.resize_with(ledger.lines().len().max(self.flows.len()), Since::default);
+        let is_first = self.newest_ns == self.start_ns && self.per_second.is_empty();
+        for (place, since) in (0..).zip(&mut self.flows) {
+            let found = ledger.at(place);
+            if since.is_taken && found.is_none_or(|(key, _)| *key != since.key) {
+                add_gone(&mut self.gone, since);
+                *since = Since::default();
+            }
+            let Some((key, entry)) = found else { continue };
+            if !since.is_taken {
+                // What an older socket has sent again before it was found is not of this window.
+                let is_born = entry.flow().flags & flags::BORN != 0 && !is_first;
+                let retrans_start = if is_born { 0 } else { entry.flow().retrans_bytes };
+                *since = Since { key: *key, is_taken: true, retrans_start, ..Since::default() };
+            }
+            since.take(key, entry, interval_ns);
+        }
+    }
+
+    /// The flows of the window, in the order of files.
+    fn records(&self, ledger: &Ledger, who: Who<'_>) -> Vec<FlowRecord> {
+        let taken = (0..).zip(&self.flows).filter(|(_, since)| since.is_taken);
+        let found = taken.filter_map(|(place, since)| Some((since, ledger.at(place)?.1)));
+        let in_window = found.filter(|(since, entry)| self.is_in_window(since, entry));
+        let mut flows: Vec<_> = in_window.map(|(since, entry)| record(since, entry, who)).collect();
+        flows.sort_unstable_by_key(order);
+        for place in 0..flows.len() {
+            let peer = ledger.get(&flows[place].key).and_then(Entry::peer);
+            let found = peer.and_then(|peer| flows.binary_search_by_key(&(peer.id, *peer), order).ok());
+            flows[place].peer = found.and_then(|found| u32::try_from(found).ok());
+        }
+        flows
+    }
+
+    /// Whether a flow has moved something, or may: one that has not ended before, and is not kept out.
+    fn is_in_window(&self, since: &Since, entry: &Entry) -> bool {
+        let was_open = entry.closed_ns().is_none_or(|closed_ns| closed_ns > self.start_ns);
+        since.bytes() != Bytes::default() || (was_open && entry.verdict() != Verdict::NONE)
+    }
+}
+
+fn order(flow: &FlowRecord) -> (u64, FlowKey) {
+    (flow.key.id, flow.key)
+}
+
+fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
+    let (key, owner) = (&since.key, entry.owner());
+    FlowRecord {
+        key: *key,
+        flow: flowtop_common::Flow {
+            pid: owner.pid,
+            comm: owner.comm,
+            cgroup_id: owner.cgroup_id,
+            ..*entry.flow()
+        },
+        bytes: since.bytes(),
+        retrans_bytes: since.retrans_bytes(),
+        peak: since.peak,
+        counts: entry.verdict(),
+        peer: None,
+        is_right: !since.counts,
+        identity: who.owners.identity(&owner, entry.used_ns()),
+        users: entry.users().count(),
+        label: who.labels.of(Tuple::of(key).remote.ip(), entry.is_on_host(key)).into(),
+    }
+}
+
+fn add_gone(gone: &mut Rest, since: &Since) {
+    if since.counts && since.bytes() != Bytes::default() {
+        gone.flows = gone.flows.saturating_add(1);
+        gone.bytes += since.bytes();
+        gone.retrans_bytes = gone.retrans_bytes.saturating_add(since.retrans_bytes());
+    }
+}
+
+fn untracked_since(now: &Untracked, start: &Untracked) -> Untracked {
+    Untracked {
+        flows: now.flows.saturating_sub(start.flows),
+        tx_bytes: now.tx_bytes.saturating_sub(start.tx_bytes),
+        rx_bytes: now.rx_bytes.saturating_sub(start.rx_bytes),
+        mirrored_tx_bytes: now.mirrored_tx_bytes.saturating_sub(start.mirrored_tx_bytes),
+        mirrored_rx_bytes: now.mirrored_rx_bytes.saturating_sub(start.mirrored_rx_bytes),
+    }
+}
+
+fn losses_since(now: &Losses, start: &Losses) -> Vec<(String, u64)> {
+    let both = now.named().zip(start.named());
+    let grown = both.map(|((name, now), (_, start))| (name.to_owned(), now.saturating_sub(start)));
+    grown.filter(|(_, count)| *count > 0).collect()
+}
