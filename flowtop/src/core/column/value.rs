@@ -17,6 +17,8 @@ pub enum Value {
     Bool(bool),
     /// A count.
     Integer(u64),
+    /// A difference of counts.
+    Signed(i64),
     /// A rate or a time.
     Number(f64),
     /// One of a few words.
@@ -42,6 +44,7 @@ impl Value {
             Self::Null => {}
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Integer(value) => write_integer(out, *value),
+            Self::Signed(value) => out.push_str(itoa::Buffer::new().format(*value)),
             Self::Number(value) => write_plain(out, *value),
             Self::Word(value) => out.push_str(value),
             Self::Text(value) => out.push_str(value),
@@ -57,7 +60,7 @@ impl Value {
             }
             Self::Null | Self::Number(_) => out.push_str("null"),
             Self::Text(text) => write_json_text(out, text),
-            Self::Bool(_) | Self::Integer(_) => self.write_text(out),
+            Self::Bool(_) | Self::Integer(_) | Self::Signed(_) => self.write_text(out),
             Self::Word(_) | Self::Address(_) => {
                 out.push('"');
                 self.write_text(out);

@@ -112,7 +112,8 @@ pub fn picked(row: &GroupedRow, fields: Option<&[&'static str]>) -> Vec<(&'stati
 }
 
 /// `default/web-0`, `nginx[42]`, `192.0.2.1:80`: as people write it.
-fn text_of(key: Key, values: &[Value]) -> String {
+#[must_use]
+pub fn text_of(key: Key, values: &[Value]) -> String {
     let texts: Vec<String> = values.iter().map(Value::text).collect();
     let known: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
     match (key, &known[..]) {

@@ -1,0 +1,87 @@
+//! What a recorded socket has in common with others, key by key: as `rows::key` has it of a living one.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::core::flow::Tuple;
+use crate::core::group::{Key, masked};
+use crate::core::owner::{Identity, Seen};
+use crate::core::record::{FlowRecord, Rest};
+use crate::core::rows::key::Cell;
+use crate::core::wire::comm_text;
+
+type Texts<'a> = [Option<&'a str>; 2];
+
+/// The name of the process: the one it had then; of one that nobody could ask the one that the kernel saw.
+pub(super) fn comm(flow: &FlowRecord) -> Option<Cow<'_, str>> {
+    let now = flow.identity.as_deref().and_then(|identity| identity.comm.as_deref());
+    now.map(Cow::Borrowed).or_else(|| comm_text(&flow.flow.comm).map(Cow::Owned))
+}
+
+fn pid(flow: &FlowRecord) -> Option<u32> {
+    let seen = Seen::of(&flow.flow);
+    seen.is_user_process().then_some(seen.pid)
+}
+
+/// The texts of a key that has some, of a process that somebody could ask.
+fn named(key: Key, flow: &FlowRecord) -> Option<Texts<'_>> {
+    let of = |texts: fn(&Identity) -> Texts<'_>| Some(flow.identity.as_deref().map_or([None; 2], texts));
+    match key {
+        Key::Label => Some([Some(&flow.label), None]),
+        Key::User => of(|identity| [identity.user.as_deref(), None]),
+        Key::Unit => of(|identity| [identity.unit.as_deref(), None]),
+        Key::Namespace => of(|identity| [identity.namespace.as_deref(), None]),
+        Key::Container => of(|identity| [identity.short_container_id(), identity.container.as_deref()]),
+        Key::Pod => of(|identity| [identity.namespace.as_deref(), identity.pod.as_deref()]),
+        _ => None,
+    }
+}
+
+/// The cell of a key. `word` makes texts.
+pub(super) fn of(key: Key, flow: &FlowRecord, mut word: impl FnMut(&str) -> Arc<str>) -> Cell {
+    let Tuple { local, remote } = flow.tuple();
+    match key {
+        Key::Flow => Cell::Flow(flow.tuple(), Some(flow.key.netns)),
+        Key::Peer => Cell::Address(remote.ip()),
+        Key::Host => Cell::Address(local.ip()),
+        Key::LocalPort => Cell::Port(local.port()),
+        Key::RemotePort => Cell::Port(remote.port()),
+        Key::Netns => Cell::Netns(Some(flow.key.netns)),
+        Key::Net(bits) => net(remote.ip(), bits),
+        Key::Process => Cell::Process(pid(flow), comm(flow).map(|comm| word(&comm))),
+        _ => Cell::Named(named(key, flow).unwrap_or_default().map(|text| text.map(&mut word))),
+    }
+}
+
+fn net(address: IpAddr, bits: u8) -> Cell {
+    let (network, bits) = masked(address, bits);
+    Cell::Net(network, bits)
+}
+
+/// Whether [`of`] would yield this cell. Asked of every socket of every record, so without making it.
+pub(super) fn is(cell: &Cell, key: Key, flow: &FlowRecord) -> bool {
+    match cell {
+        Cell::Process(known, name) => *known == pid(flow) && name.as_deref() == comm(flow).as_deref(),
+        Cell::Named(texts) => {
+            named(key, flow).is_some_and(|named| texts.each_ref().map(|t| t.as_deref()) == named)
+        }
+        // These are of the socket's own identity.
+        Cell::Flow(..) | Cell::Address(_) | Cell::Port(_) | Cell::Netns(_) | Cell::Net(..) => true,
+    }
+}
+
+/// The cell of what a sparse record has summed up, if that says it.
+pub(super) fn of_rest(key: Key, rest: &Rest, mut word: impl FnMut(&str) -> Arc<str>) -> Option<Cell> {
+    let texts: Texts<'_> = match key {
+        Key::Process => return Some(Cell::Process(None, rest.comm.as_deref().map(word))),
+        Key::Label => [Some(&rest.label), None],
+        Key::User => [rest.user.as_deref(), None],
+        Key::Unit => [rest.unit.as_deref(), None],
+        Key::Namespace => [rest.namespace.as_deref(), None],
+        Key::Container => [None, rest.container.as_deref()],
+        Key::Pod => [rest.namespace.as_deref(), rest.pod.as_deref()],
+        _ => return None,
+    };
+    Some(Cell::Named(texts.map(|text| text.map(&mut word))))
+}

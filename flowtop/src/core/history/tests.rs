@@ -1,0 +1,308 @@
+use super::*;
+use crate::core::record::Rest;
+use crate::core::record::fixture::{flow, record};
+use crate::core::rows::key::Cell;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use world::{FIRST_S, Recorder, SECONDS, Window, World, any_windows, any_world};
+
+mod world;
+
+const RECORDER: Recorder = Recorder { started: 0, ids: 0 };
+
+fn question(by: &str) -> Question {
+    let period = Period { from_us: FIRST_S * 1_000_000, to_us: (FIRST_S + 86_400) * 1_000_000 };
+    let by = Group::parse(by).unwrap();
+    Question { period, by, filter: Filter::default(), limit_bits_per_s: None }
+}
+
+fn reported(question: &Question, records: &[Record]) -> Report {
+    let mut twice = Twice::new(question);
+    records.iter().for_each(|record| twice.add(record));
+    let mut history = History::new(question.clone(), twice);
+    records.iter().for_each(|record| history.add(record));
+    history.report()
+}
+
+fn assert_whole(report: &Report) {
+    let rows = report.rows.iter().fold(Bytes::default(), |sum, row| sum + row.sums.bytes);
+    assert_eq!(rows + report.remainder + report.untracked, report.total.bytes);
+}
+
+/// Name of the process and address of the other end.
+fn who(row: &Row) -> (String, String) {
+    let [Cell::Process(_, comm), Cell::Address(peer)] = &row.cells[..] else { panic!("{row:?}") };
+    (comm.as_deref().unwrap_or("-").to_owned(), peer.to_string())
+}
+
+fn by_who(report: &Report) -> BTreeMap<(String, String), Bytes> {
+    report.rows.iter().map(|row| (who(row), row.sums.bytes)).collect()
+}
+
+/// What these windows, and the gaps between them, say of a world that is known.
+fn oracle(world: &World, windows: &[Window]) -> BTreeMap<(String, String), Bytes> {
+    let mut sums = BTreeMap::<_, Bytes>::new();
+    for socket in &world.0 {
+        let mut bytes = windows.iter().fold(Bytes::default(), |sum, w| sum + socket.moved(w.start, w.end));
+        for pair in windows.windows(2) {
+            let (gap, after) = (Window { start: pair[0].end, end: pair[1].start }, pair[1]);
+            // One that has ended in the gap has taken its last bytes with it.
+            if socket.is_in(after) {
+                bytes += socket.moved(gap.start, gap.end);
+            }
+        }
+        let peer = socket.ends()[1].split(':').next().unwrap().to_owned();
+        *sums.entry((socket.comm().to_owned(), peer)).or_default() += bytes;
+    }
+    sums.retain(|_, bytes| bytes.sum() > 0);
+    sums
+}
+
+proptest! {
+    #[test]
+    fn a_report_is_what_the_windows_and_the_counters_say(world in any_world(), windows in any_windows()) {
+        let records: Vec<_> = windows.iter().map(|window| world.record(RECORDER, *window)).collect();
+        let report = reported(&question("process,peer"), &records);
+        assert_whole(&report);
+        prop_assert_eq!(by_who(&report), oracle(&world, &windows));
+        prop_assert_eq!(report.remainder, Bytes::default());
+        let unseen = windows.windows(2).map(|pair| {
+            world.0.iter().filter(|s| s.is_in(pair[0]) && s.end > pair[0].end && !s.is_in(pair[1])).count()
+        });
+        prop_assert_eq!(report.not_counted.ended_unseen, unseen.sum::<usize>() as u64);
+        prop_assert_eq!(report.not_counted.unknown, 0);
+    }
+
+    /// What is alive across the gaps has the same bytes, whichever records are missing between the first and the last.
+    #[test]
+    fn a_missing_record_costs_no_byte_of_what_outlives_it(world in any_world(), cuts in prop::collection::btree_set(1..SECONDS, 3..12)) {
+        let cuts: Vec<_> = std::iter::once(0).chain(cuts).chain([SECONDS]).collect();
+        let windows: Vec<_> = cuts.windows(2).map(|pair| Window { start: pair[0], end: pair[1] }).collect();
+        let last = windows.len() - 1;
+        let kept: Vec<_> = windows.iter().enumerate().filter(|(n, _)| n % 2 == 0 || *n == last).map(|(_, w)| *w).collect();
+        let lives = |socket: &world::Socket| {
+            let missing = windows.iter().filter(|window| !kept.contains(window));
+            missing.clone().all(|window| socket.end <= window.start || socket.end > window.end)
+        };
+        let world = World(world.0.iter().filter(|socket| lives(socket)).cloned().collect());
+        let of = |windows: &[Window]| {
+            let records: Vec<_> = windows.iter().map(|window| world.record(RECORDER, *window)).collect();
+            let report = reported(&question("flow"), &records);
+            let rows = report.rows.iter().map(|row| (row.cells.clone(), row.sums.bytes));
+            (rows.collect::<BTreeMap<_, _>>(), report.total.bytes)
+        };
+        prop_assert_eq!(of(&kept), of(&windows));
+    }
+
+    /// Another recorder, which gives other ids and started later, adds nothing to what is known already.
+    #[test]
+    fn a_second_recording_of_the_same_time_adds_nothing(
+        world in any_world(),
+        cuts in prop::collection::btree_set(1..SECONDS, 0..8),
+        started in 0..SECONDS,
+        windows in any_windows(),
+    ) {
+        let cuts: Vec<_> = std::iter::once(0).chain(cuts).chain([SECONDS]).collect();
+        let whole = cuts.windows(2).map(|pair| Window { start: pair[0], end: pair[1] });
+        let mut records: Vec<_> = whole.map(|window| world.record(RECORDER, window)).collect();
+        let alone = reported(&question("process,peer"), &records);
+        let other = Recorder { started, ids: 1000 };
+        let later = windows.into_iter().filter(|window| window.start >= started);
+        records.extend(later.map(|window| world.record(other, window)));
+        records.sort_by_key(|record| record.span.start_ns);
+        let both = reported(&question("process,peer"), &records);
+        assert_whole(&both);
+        prop_assert_eq!((by_who(&both), both.total.bytes), (by_who(&alone), alone.total.bytes));
+    }
+
+    #[test]
+    fn the_order_of_sockets_and_the_keys_change_no_sum(
+        world in any_world(), windows in any_windows(), seed: u64, by in prop::sample::select(&["peer", "flow", "label", "net/24,user", "pod,host"][..]),
+    ) {
+        let records: Vec<_> = windows.iter().map(|window| world.record(RECORDER, *window)).collect();
+        let shuffled: Vec<_> = records.iter().cloned().map(|mut record| {
+            record.flows.sort_by_key(|flow| flow.key.id.wrapping_mul(seed | 1));
+            record
+        }).collect();
+        let (one, other) = (reported(&question(by), &records), reported(&question(by), &shuffled));
+        assert_whole(&one);
+        prop_assert_eq!(&one, &other);
+        prop_assert_eq!(one.total.bytes, reported(&question("process,peer"), &records).total.bytes);
+    }
+}
+
+fn curl(bytes: u64, lifetime: u64) -> FlowRecord {
+    let of = |tx| Bytes { tx, rx: 0 };
+    FlowRecord {
+        peak: of(bytes.min(50)),
+        ..flow(7, "curl", ["192.0.2.1:40000", "192.0.2.2:443"], of(bytes), of(lifetime))
+    }
+}
+
+#[test]
+fn a_boot_between_two_records_is_a_gap_that_nothing_closes() {
+    let mut after = record(2, vec![curl(10, 10)]);
+    after.host.boot_id = [9; 16];
+    let report = reported(&question("process"), &[record(0, vec![curl(60, 60)]), after]);
+    assert_eq!((report.total.bytes.tx, report.hosts[0].reboots, report.hosts[0].gaps), (70, 1, 2));
+}
+
+#[test]
+fn a_gap_with_other_limits_is_not_closed() {
+    let mut after = record(2, vec![curl(10, 100)]);
+    after.limits = "-F 10.0.0.0/8".to_owned();
+    let report = reported(&question("process"), &[record(0, vec![curl(60, 60)]), after]);
+    assert_eq!((report.total.bytes.tx, report.not_counted.unknown), (70, 1));
+    assert_eq!(report.hosts[0].limits, ["-F 10.0.0.0/8"]);
+}
+
+#[test]
+fn a_direction_that_does_not_count_has_no_bytes_in_a_gap() {
+    let of = |minute, tx, rx| {
+        let mut seen = curl(tx, tx * 3);
+        (seen.flow.rx_bytes, seen.bytes.rx) = (rx, 0);
+        seen.counts = Verdict { tx: true, rx: false };
+        record(minute, vec![seen])
+    };
+    let report = reported(&question("process"), &[of(0, 20, 500), of(2, 30, 900)]);
+    assert_eq!((report.total.bytes, report.not_counted.unknown), (Bytes { tx: 20 + 30, rx: 0 }, 0));
+}
+
+#[test]
+fn bytes_between_the_period_and_its_neighbour_are_told_apart() {
+    let mut asked = question("process");
+    asked.period.from_us += 90_000_000;
+    let report = reported(&asked, &[record(0, vec![curl(60, 60)]), record(2, vec![curl(10, 100)])]);
+    assert_eq!((report.total.bytes.tx, report.not_counted.at_the_edges.tx), (10, 30));
+    // A window next to the period is no loss.
+    let report = reported(&asked, &[record(0, vec![curl(60, 60)]), record(1, vec![curl(10, 100)])]);
+    assert_eq!((report.total.bytes.tx, report.not_counted.at_the_edges.tx), (10, 0));
+    asked.period.from_us += 30_000_000;
+    let report = reported(&asked, &[record(0, vec![curl(60, 60)]), record(2, vec![curl(10, 100)])]);
+    assert_eq!((report.total.bytes.tx, report.not_counted.at_the_edges.tx), (10, 0));
+}
+
+#[test]
+fn a_clock_that_was_set_is_counted_and_costs_no_byte() {
+    let (first, mut second) = (record(0, vec![curl(60, 60)]), record(1, vec![curl(10, 70)]));
+    second.span.start_us -= 45_000_000;
+    second.span.end_us -= 45_000_000;
+    let report = reported(&question("process"), &[first, second]);
+    assert_eq!(
+        (report.total.bytes.tx, report.hosts[0].clock_steps, report.hosts[0].covered_us),
+        (70, 1, 75_000_000)
+    );
+}
+
+#[test]
+fn what_nobody_could_tell_apart_is_the_remainder_or_untracked() {
+    let mut of = record(0, vec![curl(60, 60)]);
+    let rest = Rest {
+        comm: Some("curl".to_owned()),
+        label: "public".into(),
+        flows: 3,
+        bytes: Bytes { tx: 5, rx: 6 },
+        ..Rest::default()
+    };
+    of.rest = vec![rest];
+    of.untracked =
+        Untracked { flows: 2, tx_bytes: 9, rx_bytes: 4, mirrored_tx_bytes: 2, mirrored_rx_bytes: 1 };
+    of.totals = Bytes { tx: 60 + 5 + 7 + 100, rx: 6 + 3 };
+    for (by, remainder, connections) in
+        [("peer", Bytes { tx: 105, rx: 6 }, 1), ("label", Bytes { tx: 100, rx: 0 }, 4)]
+    {
+        let report = reported(&question(by), std::slice::from_ref(&of));
+        assert_whole(&report);
+        assert_eq!(
+            (report.total.bytes, report.remainder, report.untracked),
+            (of.totals, remainder, Bytes { tx: 7, rx: 3 })
+        );
+        assert_eq!(report.total.connections, connections, "{by}");
+    }
+    // A filter cannot judge any of it.
+    let mut asked = question("label");
+    asked.filter = Filter::parse("comm curl", &NoNames).unwrap();
+    let report = reported(&asked, std::slice::from_ref(&of));
+    assert_eq!((report.total.bytes.tx, report.not_counted.unjudged), (60, Bytes { tx: 112, rx: 9 }));
+}
+
+struct NoNames;
+
+impl crate::core::filter::Names for NoNames {
+    fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, String> {
+        Err("nobody is asked".to_owned())
+    }
+
+    fn service(&self, _: &str) -> Option<u16> {
+        None
+    }
+
+    fn own_netns(&self) -> u32 {
+        0
+    }
+}
+
+#[test]
+fn a_filter_judges_each_direction() {
+    let mut asked = question("process");
+    asked.filter = Filter::parse("dst host 192.0.2.2", &NoNames).unwrap();
+    let both =
+        flow(7, "curl", ["192.0.2.1:40000", "192.0.2.2:443"], Bytes { tx: 5, rx: 9 }, Bytes { tx: 5, rx: 9 });
+    let report = reported(&asked, &[record(0, vec![both])]);
+    assert_eq!(report.total.bytes, Bytes { tx: 5, rx: 0 });
+}
+
+#[test]
+fn a_right_end_is_not_counted() {
+    let mut right = curl(60, 60);
+    (right.key.id, right.is_right) = (8, true);
+    let report = reported(&question("process"), &[record(0, vec![curl(60, 60), right])]);
+    assert_eq!((report.total.bytes.tx, report.rows.len()), (60, 1));
+}
+
+#[test]
+fn a_connection_of_two_hosts_counts_from_the_end_that_has_seen_more() {
+    let [a, b] = ["192.0.2.1:40000", "192.0.2.2:443"];
+    let of = |name: &str, machine: u8, comm, ends, bytes| {
+        let mut one = record(0, vec![flow(7, comm, ends, bytes, bytes)]);
+        (one.host.name, one.host.machine_id, one.host.boot_id) =
+            (name.to_owned(), [machine; 16], [machine; 16]);
+        one
+    };
+    let records = [
+        of("node-1", 1, "curl", [a, b], Bytes { tx: 100, rx: 5 }),
+        of("node-2", 2, "nginx", [b, a], Bytes { tx: 5, rx: 99 }),
+    ];
+    let report = reported(&question("process,peer"), &records);
+    assert_whole(&report);
+    assert_eq!(report.total.bytes, Bytes { tx: 100, rx: 5 });
+    assert_eq!((report.rows[0].host.as_deref(), report.not_counted.twice), (Some("node-1"), 1));
+    // The filter knows only the other end: that one counts.
+    let mut asked = question("process,peer");
+    asked.filter = Filter::parse("comm nginx", &NoNames).unwrap();
+    assert_eq!(reported(&asked, &records).total.bytes, Bytes { tx: 5, rx: 99 });
+    // Two hosts with the same addresses at home have nothing in common.
+    let [c, d] = ["127.0.0.1:40000", "127.0.0.1:443"];
+    let loops = [
+        of("node-1", 1, "curl", [c, d], Bytes { tx: 100, rx: 5 }),
+        of("node-2", 2, "nginx", [d, c], Bytes { tx: 5, rx: 99 }),
+    ];
+    assert_eq!(reported(&question("process"), &loops).total.bytes, Bytes { tx: 105, rx: 104 });
+}
+
+#[test]
+fn peaks_are_those_of_a_member_or_of_the_mean_and_time_above_is_that_of_windows() {
+    let mut asked = question("process");
+    asked.limit_bits_per_s = Some(8 * 100);
+    let busy = |minute, per_s: u64| {
+        let mut one = record(minute, vec![curl(per_s * 60, 0)]);
+        one.flows[0].flow.tx_bytes = per_s * 60;
+        one.per_second = vec![Bytes { tx: per_s * 2, rx: 1 }; 60];
+        one
+    };
+    let report = reported(&asked, &[busy(0, 80), busy(1, 81), busy(2, 20)]);
+    let row = report.rows[0].sums;
+    assert_eq!((row.peak.tx, row.above_us), (81, Some([60_000_000, 0, 60_000_000])));
+    assert_eq!((report.total.peak, report.total_peak_is_exact), (Bytes { tx: 162, rx: 1 }, true));
+    assert_eq!(report.counted_us, 180_000_000);
+}

@@ -1,0 +1,208 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Central European time without files.
+fn berlin() -> TimeZone {
+    TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
+}
+
+/// A clock of that zone.
+fn at(text: &str) -> Zoned {
+    text.parse::<DateTime>().unwrap().to_zoned(berlin()).unwrap()
+}
+
+fn utc(at: Timestamp) -> String {
+    at.to_string()
+}
+
+fn start_of(text: &str, now: &str) -> String {
+    start(text, &at(now)).map_or_else(|error| error, |moment| utc(moment.at))
+}
+
+#[test]
+fn a_time_is_what_people_mean_by_it() {
+    const NOW: &str = "2026-11-21 08:30:00";
+    for (text, expected) in [
+        ("now", "2026-11-21T07:30:00Z"),
+        ("08:00", "2026-11-21T07:00:00Z"),
+        ("8:00", "2026-11-21T07:00:00Z"),
+        ("08:30:00", "2026-11-21T07:30:00Z"),
+        ("08:30:01", "2026-11-20T07:30:01Z"),
+        ("23:59", "2026-11-20T22:59:00Z"),
+        ("00:00", "2026-11-20T23:00:00Z"),
+        ("yesterday 08:00", "2026-11-20T07:00:00Z"),
+        ("yesterday", "2026-11-19T23:00:00Z"),
+        ("today", "2026-11-20T23:00:00Z"),
+        ("today 10:00", "2026-11-21T09:00:00Z"),
+        ("3m ago", "2026-11-21T07:27:00Z"),
+        ("90 s ago", "2026-11-21T07:28:30Z"),
+        ("1h30m ago", "2026-11-21T06:00:00Z"),
+        ("2 days ago", "2026-11-19T07:30:00Z"),
+        ("2026-11-20", "2026-11-19T23:00:00Z"),
+        ("2026-11-20 08:00", "2026-11-20T07:00:00Z"),
+        ("2026-11-20T08:00:15.5", "2026-11-20T07:00:15.5Z"),
+        ("2026-07-20 08:00", "2026-07-20T06:00:00Z"),
+        ("2026-11-20T08:00:00Z", "2026-11-20T08:00:00Z"),
+        ("2026-11-20T08:00:00-05:00", "2026-11-20T13:00:00Z"),
+        (" 2026-11-20 08:00:00+02:00 ", "2026-11-20T06:00:00Z"),
+    ] {
+        assert_eq!(start_of(text, NOW), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_time_is_told_what_is() {
+    for text in [
+        "",
+        "8",
+        "0800",
+        "08:60",
+        "25:00",
+        "8 o'clock",
+        "3m",
+        "ago",
+        "-3m ago ago",
+        "tomorrow",
+        "2026-13-01",
+        "2026-11-20 25:00",
+        "20261120",
+        "2026-11-20T08:00[Europe/Berlin]",
+        "08:00 CET",
+        "yesterday 3m ago",
+        "noon",
+    ] {
+        let error = start(text, &at("2026-11-21 08:30:00")).unwrap_err();
+        assert!(
+            error.starts_with("--from: \"") && error.contains("08:00, \"yesterday 08:00\""),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_end_of_a_period_is_after_its_start() {
+    let of = |from, to, now| {
+        let asked = period(from, to, &at(now)).unwrap();
+        (asked.from.map(utc).unwrap_or_default(), utc(asked.to))
+    };
+    let both = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    let (morning, evening) = ("2026-11-21 08:30:00", "2026-11-21 22:00:00");
+    let nine = both("2026-11-21T07:00:00Z", "2026-11-21T08:00:00Z");
+    assert_eq!(of(Some("08:00"), Some("09:00"), evening), nine);
+    // The period has begun and is not over.
+    assert_eq!(of(Some("08:00"), Some("09:00"), morning), nine);
+    assert_eq!(
+        of(Some("23:00"), Some("01:00"), morning),
+        both("2026-11-20T22:00:00Z", "2026-11-21T00:00:00Z")
+    );
+    assert_eq!(of(Some("yesterday 08:00"), Some("09:00"), evening).1, "2026-11-20T08:00:00Z");
+    assert_eq!(of(Some("2026-11-02"), Some("09:00"), evening).1, "2026-11-02T08:00:00Z");
+    assert_eq!(of(None, Some("09:00"), morning), both("", "2026-11-20T08:00:00Z"));
+    assert_eq!(of(Some("08:00"), None, morning), both("2026-11-21T07:00:00Z", "2026-11-21T07:30:00Z"));
+}
+
+#[test]
+fn a_period_that_ends_before_it_starts_is_an_error_with_both_ends() {
+    let wrong =
+        period(Some("2026-11-20 09:00"), Some("2026-11-20 08:00"), &at("2026-11-21 08:30:00")).unwrap_err();
+    assert_eq!(
+        wrong,
+        "--from 2026-11-20 09:00:00 +01:00 is not before --to 2026-11-20 08:00:00 +01:00; give an earlier one"
+    );
+    assert!(period(Some("now"), None, &at("2026-11-21 08:30:00")).is_err());
+}
+
+#[test]
+fn a_range_is_both_ends_in_one_text() {
+    let now = at("2026-11-21 08:30:00");
+    let one = range("yesterday 08:00..09:00", &now).unwrap();
+    assert_eq!(Ok(one), period(Some("yesterday 08:00"), Some("09:00"), &now));
+    for text in ["08:00", "..", "08:00..", "..09:00"] {
+        assert!(range(text, &now).unwrap_err().contains("write one like 08:00..09:00"), "{text}");
+    }
+}
+
+#[test]
+fn a_time_that_came_twice_is_the_first_as_start_and_the_second_as_end() {
+    let now = at("2026-10-25 12:00:00");
+    let asked = period(Some("02:15"), Some("02:45"), &now).unwrap();
+    assert_eq!(
+        (asked.from.map(utc), utc(asked.to)),
+        (Some("2026-10-25T00:15:00Z".into()), "2026-10-25T01:45:00Z".into())
+    );
+    assert_eq!(
+        asked.notes,
+        [
+            "the clock showed 2026-10-25 02:15:00 twice; --from is the first time",
+            "the clock showed 2026-10-25 02:45:00 twice; --to is the second time"
+        ]
+    );
+    // At the first 02:30 the second one has not come.
+    let first: Timestamp = "2026-10-25T00:35:00Z".parse().unwrap();
+    assert_eq!(utc(start("02:30", &first.to_zoned(berlin())).unwrap().at), "2026-10-25T00:30:00Z");
+}
+
+#[test]
+fn a_time_that_never_came_is_when_the_clock_jumped() {
+    let now = at("2026-03-29 12:00:00");
+    let asked = period(Some("02:30"), Some("03:30"), &now).unwrap();
+    assert_eq!(
+        (asked.from.map(utc), utc(asked.to)),
+        (Some("2026-03-29T01:00:00Z".into()), "2026-03-29T01:30:00Z".into())
+    );
+    assert_eq!(asked.notes, ["the clock never showed 2026-03-29 02:30:00; --from is when it jumped"]);
+    // A day is a day of the calendar, not 24 hours.
+    assert_eq!(start_of("1 day ago", "2026-03-29 12:00:00"), "2026-03-28T11:00:00Z");
+    assert_eq!(start_of("24h ago", "2026-03-29 12:00:00"), "2026-03-28T10:00:00Z");
+}
+
+#[test]
+fn a_zone_has_a_name_or_says_what_it_is() {
+    assert_eq!(zone_name(&TimeZone::UTC), "UTC");
+    assert_eq!(zone_name(&berlin()), "local time");
+    assert_eq!(show(Timestamp::UNIX_EPOCH, &berlin()), "1970-01-01 01:00:00 +01:00");
+}
+
+/// Seconds of the years 2000 to 2100.
+fn any_second() -> impl Strategy<Value = Timestamp> {
+    (946_684_800..4_102_444_800_i64).prop_map(|s| Timestamp::from_second(s).unwrap())
+}
+
+proptest! {
+    #[test]
+    fn a_moment_is_read_as_it_is_written(then in any_second(), now in any_second()) {
+        let now = now.to_zoned(berlin());
+        prop_assert_eq!(start(&then.to_string(), &now).unwrap().at, then);
+        let local = then.to_zoned(berlin());
+        prop_assert_eq!(start(&local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), &now).unwrap().at, then);
+        let read = start(&local.strftime("%Y-%m-%d %H:%M:%S").to_string(), &now).unwrap();
+        prop_assert!(read.at == then || read.note.is_some());
+        // As a start and as an end it encloses what was meant.
+        let end = moment(local.datetime(), &berlin(), Edge::To).unwrap();
+        prop_assert!(read.at <= then && then <= end.at);
+    }
+
+    #[test]
+    fn a_clock_time_is_its_latest_occurrence(now in any_second(), h in 0..24_i8, m in 0..60_i8) {
+        let now = now.to_zoned(berlin());
+        let read = start(&format!("{h:02}:{m:02}"), &now).unwrap();
+        let behind_s = now.timestamp().as_second() - read.at.as_second();
+        prop_assert!((0..=25 * 3600).contains(&behind_s), "{}", behind_s);
+        let local = read.at.to_zoned(berlin());
+        prop_assert!((local.hour(), local.minute()) == (h, m) || read.note.is_some());
+    }
+
+    #[test]
+    fn later_local_times_are_never_earlier(a in any_second(), s in 0..200_000_i64) {
+        let first = a.to_zoned(TimeZone::UTC).datetime();
+        let second = first.checked_add(s.seconds()).unwrap();
+        let of = |local| moment(local, &berlin(), Edge::From).unwrap().at;
+        prop_assert!(of(first) <= of(second));
+    }
+
+    #[test]
+    fn no_text_panics(text: String, now in any_second()) {
+        let _ = start(&text, &now.to_zoned(berlin()));
+        let _ = range(&text, &now.to_zoned(berlin()));
+    }
+}
