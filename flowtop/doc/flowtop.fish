@@ -86,6 +86,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l print-config -d 'Print 
 complete -c flowtop -n "__fish_flowtop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s V -l version -d 'Print version'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "top" -d 'Report as tcptop does: what each connection has moved, by process, every second'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "report" -d 'Say who moved how much between two points in time, from recordings of any hosts'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "man" -d 'Print the man page'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -152,13 +153,28 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l no-header -d 'CS
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l from -d 'Start of the period [default: that of the first record]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l to -d 'End of the period [default: now; without --from that of the last record]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l timezone -d 'Whose clock is meant, as Europe/Berlin [default: TZ, or that of this system]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l diff -d 'Compare with another period, as \'yesterday 08:00..09:00\'' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l by -d 'Sum up by what connections have in common, as pod,peer' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l limit -d 'What a link carries in one direction, as 5G: tells how long 80 % of it were exceeded' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s f -l filter -d 'Only what the filter expression lets pass' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s L -l rows -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l format -d 'Form of the report' -r -f -a "text\t''
+json\t''
+csv\t''"
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s B -l bytes -d 'Rates in bytes, not in bits, in text'
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l no-header -d 'CSV without its line of names'
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l max-flows -d 'Connections counted one by one' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l json -d 'One JSON object instead of text'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_using_subcommand man" -s h -l help -d 'Print help'
 complete -c flowtop -n "__fish_flowtop_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top doctor man completions help" -f -a "top" -d 'Report as tcptop does: what each connection has moved, by process, every second'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top doctor man completions help" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top doctor man completions help" -f -a "man" -d 'Print the man page'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top doctor man completions help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top doctor man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report doctor man completions help" -f -a "top" -d 'Report as tcptop does: what each connection has moved, by process, every second'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report doctor man completions help" -f -a "report" -d 'Say who moved how much between two points in time, from recordings of any hosts'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report doctor man completions help" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report doctor man completions help" -f -a "man" -d 'Print the man page'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report doctor man completions help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report doctor man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -16,10 +16,12 @@ use crate::core::settings::value::Value;
 use crate::core::settings::{Assignment, KEYS, Origin, key};
 use crate::core::view::{PortDisplay, Sort};
 
+mod history;
 mod owners;
 #[cfg(test)]
 mod tests;
 
+pub use history::ReportArgs;
 pub use owners::{OwnerFlags, TopArgs};
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
@@ -42,6 +44,8 @@ pub struct Cli {
 pub enum Command {
     /// Report as tcptop does: what each connection has moved, by process, every second
     Top(TopArgs),
+    /// Say who moved how much between two points in time, from recordings of any hosts
+    Report(Box<ReportArgs>),
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
     /// Print the man page
@@ -257,7 +261,7 @@ pub struct SettingsFlags {
     /// Warn where iftop warns and goes on, instead of ending
     ///
     /// For -F, -G, -L, -m, -o, -s and -c, and the same in files.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub lenient: bool,
     /// Print every setting and where it comes from, then end
     #[arg(long)]

@@ -10,6 +10,7 @@ pub mod core;
 mod doc;
 pub mod doctor;
 pub mod filter_names;
+mod history;
 mod interfaces;
 mod letters;
 mod names;
@@ -41,6 +42,7 @@ pub struct Usage(String);
 pub fn run(typed: &Typed) -> Result<()> {
     match &typed.cli.command {
         Some(Command::Doctor(args)) => examine(args),
+        Some(Command::Report(args)) => history::run(args),
         Some(Command::Man) => doc::man(&mut io::stdout().lock()).context("cannot write the man page"),
         Some(Command::Completions { shell }) => {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")

@@ -17,9 +17,9 @@ pub mod diff;
 mod entries;
 pub mod fields;
 pub mod json;
+pub mod lines;
 mod report;
 mod rows;
-mod said;
 pub mod text;
 mod twice;
 

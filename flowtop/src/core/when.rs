@@ -27,8 +27,8 @@ pub struct Moment {
 pub struct Asked {
     /// Its start, if one was given.
     pub from: Option<Timestamp>,
-    /// Its end; now, if none was given.
-    pub to: Timestamp,
+    /// Its end; now if only a start was given, and none if neither.
+    pub to: Option<Timestamp>,
     /// What has to be said about how it was read.
     pub notes: Vec<String>,
 }
@@ -70,8 +70,10 @@ pub fn period(from: Option<&str>, to: Option<&str>, now: &Zoned) -> Result<Asked
     let from = from.map(|text| start(text, now)).transpose()?;
     let from_at = from.as_ref().map(|moment| moment.at);
     let to = to.map(|text| end(text, from_at, now)).transpose()?;
-    let to_at = to.as_ref().map_or_else(|| now.timestamp(), |moment| moment.at);
-    if let Some(from_at) = from_at.filter(|from_at| *from_at >= to_at) {
+    let to_at = to.as_ref().map(|moment| moment.at).or(from_at.map(|_| now.timestamp()));
+    if let (Some(from_at), Some(to_at)) = (from_at, to_at)
+        && from_at >= to_at
+    {
         let shown = |at| show(at, now.time_zone());
         return Err(format!(
             "--from {} is not before --to {}; give an earlier one",

@@ -56,6 +56,8 @@ struct Head<'a> {
     total_peak_is_exact: bool,
     hosts: Vec<HostObject<'a>>,
     not_counted: NotCountedObject,
+    notes: &'a [String],
+    damage: &'a [String],
 }
 
 impl<'a> Head<'a> {
@@ -71,6 +73,8 @@ impl<'a> Head<'a> {
             total_peak_is_exact: report.total_peak_is_exact,
             hosts: report.hosts.iter().map(|host| HostObject::of(host, asked_us)).collect(),
             not_counted: NotCountedObject::of(&report.not_counted),
+            notes: &report.notes,
+            damage: &report.damage,
         }
     }
 }

@@ -37,6 +37,10 @@ pub struct Report {
     pub not_counted: NotCounted,
     /// Time that the bytes are of, in µs: windows, and gaps that have been closed, of any host. What rates are over.
     pub counted_us: u64,
+    /// What has to be said about how the period was read.
+    pub notes: Vec<String>,
+    /// What could not be read.
+    pub damage: Vec<String>,
 }
 
 /// What records there are of one host.
@@ -173,6 +177,8 @@ impl History {
             untracked: Bytes { tx: self.untracked.tx_bytes, rx: self.untracked.rx_bytes },
             not_counted: NotCounted { twice: self.twice.len() as u64, ..self.not_counted },
             counted_us: self.counted.total_us(),
+            notes: Vec::new(),
+            damage: Vec::new(),
         }
     }
 

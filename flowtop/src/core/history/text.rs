@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::diff::{Diff, Presence};
 use super::entries::{self, Entry, Kind};
 use super::report::{Report, Sums};
-use super::{fields, said};
+use super::{fields, lines};
 use crate::core::group::Group;
 use crate::core::number::{Unit, number};
 use crate::core::ui::label::cut_middle;
@@ -74,11 +74,11 @@ pub fn report(report: &Report, style: &Style) -> String {
         cells.push(peak(entry, way, style.unit));
         cells.push(share(way.of(entry.sums.bytes), way.of(report.total.bytes)));
         let above_us = entry.sums.above_us.map(|above_us| above_us[way.place()]);
-        cells.push(above_us.map_or_else(String::new, said::span));
+        cells.push(above_us.map_or_else(String::new, lines::span));
         cells.truncate(titles.len());
         cells
     };
-    let said = said::lines(report, &style.zone);
+    let said = lines::of_report(report, &style.zone);
     let entries = entries::of_report(report, style.rows);
     Table { by: report.by, hosts: report.hosts.len(), style, titles }.text(&said, &entries, &cells)
 }
@@ -103,9 +103,9 @@ pub fn diff(diff: &Diff, style: &Style) -> String {
             mark.to_owned(),
         ]
     };
-    let mut said = said::lines(&diff.now, &style.zone);
+    let mut said = lines::of_report(&diff.now, &style.zone);
     said.push("Before:".to_owned());
-    said.extend(said::lines(&diff.before, &style.zone));
+    said.extend(lines::of_report(&diff.before, &style.zone));
     let entries = entries::of_diff(diff, style.rows);
     let hosts = diff.now.hosts.len().max(diff.before.hosts.len());
     Table { by: diff.now.by, hosts, style, titles: &titles }.text(&said, &entries, &cells)

@@ -83,7 +83,7 @@ fn what_is_no_time_is_told_what_is() {
 fn the_end_of_a_period_is_after_its_start() {
     let of = |from, to, now| {
         let asked = period(from, to, &at(now)).unwrap();
-        (asked.from.map(utc).unwrap_or_default(), utc(asked.to))
+        (asked.from.map(utc).unwrap_or_default(), utc(asked.to.unwrap()))
     };
     let both = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     let (morning, evening) = ("2026-11-21 08:30:00", "2026-11-21 22:00:00");
@@ -98,6 +98,7 @@ fn the_end_of_a_period_is_after_its_start() {
     assert_eq!(of(Some("yesterday 08:00"), Some("09:00"), evening).1, "2026-11-20T08:00:00Z");
     assert_eq!(of(Some("2026-11-02"), Some("09:00"), evening).1, "2026-11-02T08:00:00Z");
     assert_eq!(of(None, Some("09:00"), morning), both("", "2026-11-20T08:00:00Z"));
+    assert_eq!(period(None, None, &at(morning)), Ok(Asked { from: None, to: None, notes: vec![] }));
     assert_eq!(of(Some("08:00"), None, morning), both("2026-11-21T07:00:00Z", "2026-11-21T07:30:00Z"));
 }
 
@@ -127,7 +128,7 @@ fn a_time_that_came_twice_is_the_first_as_start_and_the_second_as_end() {
     let now = at("2026-10-25 12:00:00");
     let asked = period(Some("02:15"), Some("02:45"), &now).unwrap();
     assert_eq!(
-        (asked.from.map(utc), utc(asked.to)),
+        (asked.from.map(utc), utc(asked.to.unwrap())),
         (Some("2026-10-25T00:15:00Z".into()), "2026-10-25T01:45:00Z".into())
     );
     assert_eq!(
@@ -147,7 +148,7 @@ fn a_time_that_never_came_is_when_the_clock_jumped() {
     let now = at("2026-03-29 12:00:00");
     let asked = period(Some("02:30"), Some("03:30"), &now).unwrap();
     assert_eq!(
-        (asked.from.map(utc), utc(asked.to)),
+        (asked.from.map(utc), utc(asked.to.unwrap())),
         (Some("2026-03-29T01:00:00Z".into()), "2026-03-29T01:30:00Z".into())
     );
     assert_eq!(asked.notes, ["the clock never showed 2026-03-29 02:30:00; --from is when it jumped"]);

@@ -10,12 +10,15 @@ use crate::core::ui::label::count;
 use crate::core::when::{show, zone_name};
 use crate::core::window::Bytes;
 
-/// Everything, a line each: the period, each host, what could not be counted.
-pub(super) fn lines(report: &Report, zone: &TimeZone) -> Vec<String> {
+/// Everything, a line each: the period, each host, what could not be counted, what was damaged.
+#[must_use]
+pub fn of_report(report: &Report, zone: &TimeZone) -> Vec<String> {
     let mut lines = vec![period(&report.period, zone)];
     let asked_us = length_us(&report.period);
     lines.extend(report.hosts.iter().map(|host| of_host(host, asked_us)));
     lines.extend(not_counted(report));
+    lines.extend(report.notes.iter().cloned());
+    lines.extend(report.damage.iter().map(|damage| format!("Not read: {damage}")));
     lines
 }
 
@@ -24,7 +27,8 @@ fn length_us(period: &Period) -> u64 {
 }
 
 /// Both ends, and the zone.
-pub(super) fn period(period: &Period, zone: &TimeZone) -> String {
+#[must_use]
+pub fn period(period: &Period, zone: &TimeZone) -> String {
     let at = |us| Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |at| show(at, zone));
     format!("{} to {} ({})", at(period.from_us), at(period.to_us), zone_name(zone))
 }
@@ -48,7 +52,7 @@ fn of_host(host: &HostReport, asked_us: u64) -> String {
 }
 
 /// Sentences about what is not in the sums.
-pub(super) fn not_counted(report: &Report) -> Vec<String> {
+fn not_counted(report: &Report) -> Vec<String> {
     let NotCounted { ended_unseen, unknown, at_the_edges, unjudged, overlapping, overlapped_records, twice } =
         report.not_counted;
     let mut lines = Vec::new();
