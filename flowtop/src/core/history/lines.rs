@@ -16,6 +16,7 @@ pub fn of_report(report: &Report, zone: &TimeZone) -> Vec<String> {
     let mut lines = vec![period(&report.period, zone)];
     let asked_us = length_us(&report.period);
     lines.extend(report.hosts.iter().map(|host| of_host(host, asked_us)));
+    lines.extend(means(report, asked_us));
     lines.extend(not_counted(report));
     lines.extend(report.notes.iter().cloned());
     lines.extend(report.damage.iter().map(|damage| format!("Not read: {damage}")));
@@ -31,6 +32,14 @@ fn length_us(period: &Period) -> u64 {
 pub fn period(period: &Period, zone: &TimeZone) -> String {
     let at = |us| Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |at| show(at, zone));
     format!("{} to {} ({})", at(period.from_us), at(period.to_us), zone_name(zone))
+}
+
+/// What bytes and rates are of, where that is not the whole period.
+fn means(report: &Report, asked_us: u64) -> Option<String> {
+    let has_gaps = report.hosts.iter().any(|host| host.gaps > 0);
+    let of = "the records and the gaps between them, which the counters of sockets close";
+    let counted = percent(report.counted_us, asked_us);
+    has_gaps.then(|| format!("Bytes and rates are of {counted}: {of}"))
 }
 
 fn of_host(host: &HostReport, asked_us: u64) -> String {
