@@ -36,5 +36,6 @@ pub mod top;
 pub mod ui;
 pub mod view;
 pub mod when;
+pub mod watch;
 pub mod window;
 pub mod wire;

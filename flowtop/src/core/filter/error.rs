@@ -23,6 +23,17 @@ impl FilterError {
         Self { column: token.column, width: token.text.chars().count().max(1), message }
     }
 
+    /// An error about a piece of text that is `width` characters long, from character `column` on, counted from 1. For
+    /// expressions that have a filter as a part.
+    pub(in crate::core) fn spot(column: usize, width: usize, message: impl Into<String>) -> Self {
+        Self { column, width: width.max(1), message: message.into() }
+    }
+
+    /// The same error where so many characters stand before the filter.
+    pub(in crate::core) fn behind(self, chars: usize) -> Self {
+        Self { column: self.column + chars, ..self }
+    }
+
     /// Where the offending text begins, in characters from 1; one past the end if something is missing there.
     #[must_use]
     pub fn column(&self) -> usize {

@@ -1,0 +1,65 @@
+//! Text into pieces, each with its place, for the short languages of `flowtop watch`.
+
+use crate::core::filter::FilterError;
+
+/// Signs that stand for themselves, also without blanks around them.
+const SIGNS: [char; 3] = ['<', '>', '='];
+
+/// A piece of a text. At the end of the text it is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece<'a> {
+    pub(super) text: &'a str,
+    /// Where it begins, in characters from 1.
+    pub(super) column: usize,
+}
+
+impl Piece<'_> {
+    /// An error about it.
+    pub(super) fn error(&self, message: impl Into<String>) -> FilterError {
+        FilterError::spot(self.column, self.text.chars().count(), message)
+    }
+
+    /// Something else has to stand here: what, and how it could be written.
+    pub(super) fn wrong(&self, what: &str, example: &str) -> FilterError {
+        self.error(match self.text {
+            "" => format!("{what} is missing at the end; write one like `{example}`"),
+            text => format!("`{text}` is not {what}; write one like `{example}`"),
+        })
+    }
+}
+
+/// Takes pieces off a text.
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    /// Bytes that have been taken.
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The next signs or the next word.
+    pub(super) fn next(&mut self) -> Piece<'a> {
+        let rest = self.text[self.at..].trim_start();
+        let is_sign = rest.starts_with(SIGNS);
+        let ends = |c: char| c.is_whitespace() || SIGNS.contains(&c) != is_sign;
+        let text = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        let begin = self.text.len() - rest.len();
+        self.at = begin + text.len();
+        Piece { text, column: self.chars_before(begin) + 1 }
+    }
+
+    /// All that is left, without blanks around it.
+    pub(super) fn rest(&mut self) -> Piece<'a> {
+        let rest = self.text[self.at..].trim_start();
+        let begin = self.text.len() - rest.len();
+        self.at = self.text.len();
+        Piece { text: rest.trim_end(), column: self.chars_before(begin) + 1 }
+    }
+
+    fn chars_before(&self, byte: usize) -> usize {
+        self.text[..byte].chars().count()
+    }
+}
