@@ -63,6 +63,24 @@ impl Labels {
         Ok(Self { names, v4: by_length(found.0), v6: by_length(found.1) })
     }
 
+    /// Labels of single addresses, each with whether its end is on this host. What an address says itself is left to it.
+    #[must_use]
+    pub fn of_addresses<'a>(known: impl Iterator<Item = (IpAddr, bool, &'a str)>) -> Self {
+        let (mut indexes, mut names) = (HashMap::new(), Vec::new());
+        let (mut v4, mut v6) = (HashMap::new(), HashMap::new());
+        for (address, _, name) in known.filter(|(at, same, name)| class(at.to_canonical(), *same) != *name) {
+            let index = *indexes.entry(name).or_insert_with(|| {
+                names.push(name.to_owned());
+                names.len() - 1
+            });
+            match address.to_canonical() {
+                IpAddr::V4(address) => v4.insert(address.to_bits(), index),
+                IpAddr::V6(address) => v6.insert(address.to_bits(), index),
+            };
+        }
+        Self { names, v4: vec![(32, v4)], v6: vec![(128, v6)] }
+    }
+
     /// The label of a remote address: that of the file, or one of [`BUILT_IN`]. `same_host` says that the other end is
     /// known to be on this host.
     #[must_use]

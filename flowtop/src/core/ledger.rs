@@ -16,6 +16,7 @@ mod losses;
 mod outside;
 mod owners;
 mod pairs;
+mod recorded;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -130,12 +131,17 @@ impl Ledger {
 
     /// Takes in a sample. The first one is the baseline: everything counts from there.
     pub fn apply(&mut self, sample: &Sample) {
+        self.take(sample, pairs::join);
+    }
+
+    /// The same where something else knows which flows are the two ends of one connection.
+    fn take(&mut self, sample: &Sample, join: impl FnOnce(&mut Flows, &[FlowKey], u64)) {
         self.pass_time(sample.at_ns);
         self.sample += 1;
         self.take_untracked(&sample.untracked);
         self.take_losses(&sample.losses);
         let newborn = self.take_flows(&sample.flows);
-        pairs::join(&mut self.flows, &newborn, self.sample);
+        join(&mut self.flows, &newborn, self.sample);
         self.judge();
         self.count();
         self.outside.close_slot(&self.timeline, self.in_packets);

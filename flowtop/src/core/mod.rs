@@ -25,6 +25,7 @@ pub mod plan;
 pub mod record;
 pub mod recycle;
 pub mod retention;
+pub mod replay;
 pub mod rows;
 pub mod sampler;
 pub mod schedule;

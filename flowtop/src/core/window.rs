@@ -356,6 +356,12 @@ impl Peaks {
         };
     }
 
+    /// Notes that the rates of the newest slot were this large in a part of it.
+    pub fn raise(&mut self, timeline: &Timeline, peak: Peak) {
+        let newest = &mut self.0[index(timeline.opened.saturating_sub(1))];
+        *newest = newest.max(peak);
+    }
+
     /// The largest of the last 40 s.
     #[must_use]
     pub fn largest(&self, timeline: &Timeline) -> Peak {

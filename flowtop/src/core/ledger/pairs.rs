@@ -86,6 +86,11 @@ pub(super) fn join(flows: &mut Flows, newborn: &[FlowKey], sample: u64) {
     for group in candidates.chunk_by_mut(|a, b| a.connection == b.connection) {
         join_group(group, &mut pairs);
     }
+    link_all(flows, pairs);
+}
+
+/// Links left ends with their right ends.
+pub(super) fn link_all(flows: &mut Flows, pairs: impl IntoIterator<Item = (FlowKey, FlowKey)>) {
     for (left, right) in pairs {
         link(flows, &left, Link::Left(Box::new(right)));
         link(flows, &right, Link::Right(Box::new(left)));

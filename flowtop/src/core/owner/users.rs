@@ -36,6 +36,12 @@ impl Users {
         self.current.bytes = self.current.bytes.saturating_add(bytes);
     }
 
+    /// There are `count` users, of whom nobody remembers more than the one that is shown.
+    pub(in crate::core) fn set_count(&mut self, count: u32) {
+        let shown = u32::from(self.current.seen.is_user_process());
+        (self.others, self.beyond) = (Vec::new(), count.saturating_sub(shown));
+    }
+
     /// This process has the socket open.
     pub fn held_by(&mut self, seen: Seen) {
         if self.current.seen.pid == 0 {

@@ -1,0 +1,223 @@
+//! Which record is shown: steps, jumps, playing at a speed. Time comes in.
+
+#[cfg(test)]
+mod tests;
+
+use crate::core::record::{Host, Span};
+
+/// How many times as fast as it was.
+pub const SPEEDS: [u32; 6] = [1, 10, 60, 300, 600, 3600];
+const US_PER_S: i64 = 1_000_000;
+
+/// When and where one record was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The host.
+    pub host: Host,
+    /// The window.
+    pub span: Span,
+}
+
+/// The records there are, in their order, and which of them is shown.
+#[derive(Clone, Debug)]
+pub struct Player {
+    moments: Vec<Moment>,
+    at: usize,
+    speed: usize,
+    /// How long the record has been shown while playing, in ns.
+    shown_ns: Option<u64>,
+}
+
+/// Time of a host that no record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// So many ns between two records.
+    Missing(u64),
+    /// The host was started anew in it.
+    Reboot,
+}
+
+impl Player {
+    /// The first of these records, not playing, at 60 times the speed; `None` if there is no record.
+    #[must_use]
+    pub fn new(moments: Vec<Moment>) -> Option<Self> {
+        (!moments.is_empty()).then_some(Self { moments, at: 0, speed: 2, shown_ns: None })
+    }
+
+    /// All records.
+    #[must_use]
+    pub fn moments(&self) -> &[Moment] {
+        &self.moments
+    }
+
+    /// The number of the record that is shown, from 0.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// When and where it was made.
+    #[must_use]
+    pub fn moment(&self) -> &Moment {
+        &self.moments[self.at]
+    }
+
+    /// How many times as fast as it was.
+    #[must_use]
+    pub fn speed(&self) -> u32 {
+        SPEEDS[self.speed]
+    }
+
+    /// Whether time goes on by itself.
+    #[must_use]
+    pub fn is_playing(&self) -> bool {
+        self.shown_ns.is_some()
+    }
+
+    /// The next record, or the one before. Whether there is one.
+    pub fn step(&mut self, forward: bool) -> bool {
+        let to = if forward { self.at + 1 } else { self.at.wrapping_sub(1) };
+        self.go(to)
+    }
+
+    /// The first record, or the last one.
+    pub fn go_to_end(&mut self, last: bool) -> bool {
+        self.go(if last { self.moments.len() - 1 } else { 0 })
+    }
+
+    /// The record of a time, in µs since 1970 UTC: the first one that it is in, else the next one, else the last one.
+    pub fn jump(&mut self, us: i64) -> bool {
+        let of = |is_it: &dyn Fn(&Span) -> bool| self.moments.iter().position(|moment| is_it(&moment.span));
+        let within = of(&|span| (span.start_us..span.end_us).contains(&us));
+        let later = || {
+            let later = self.moments.iter().enumerate().filter(|(_, moment)| moment.span.start_us >= us);
+            later.min_by_key(|(_, moment)| moment.span.start_us).map(|(at, _)| at)
+        };
+        self.go(within.or_else(later).unwrap_or(self.moments.len() - 1))
+    }
+
+    /// The next record behind a gap, or the one before. Whether there is one.
+    pub fn go_to_gap(&mut self, forward: bool) -> bool {
+        let is_behind = |at: &usize| self.gap_before(*at).is_some();
+        let to = if forward {
+            (self.at + 1..self.moments.len()).find(is_behind)
+        } else {
+            (0..self.at).rev().find(is_behind)
+        };
+        to.is_some_and(|to| self.go(to))
+    }
+
+    /// Starts or stops.
+    pub fn toggle(&mut self) {
+        self.shown_ns = if self.is_playing() { None } else { Some(0) };
+    }
+
+    /// Another speed. Whether there is one.
+    pub fn change_speed(&mut self, faster: bool) -> bool {
+        let to = if faster { self.speed + 1 } else { self.speed.wrapping_sub(1) };
+        let exists = to < SPEEDS.len();
+        if exists {
+            self.speed = to;
+        }
+        exists
+    }
+
+    /// Lets so many ns pass. Whether another record is shown then; at the end it stops.
+    pub fn pass(&mut self, ns: u64) -> bool {
+        let Some(shown_ns) = self.shown_ns else { return false };
+        let (before, mut played_ns) =
+            (self.at, shown_ns.saturating_add(ns.saturating_mul(self.speed().into())));
+        while played_ns >= self.length_ns(self.at) {
+            played_ns -= self.length_ns(self.at);
+            if self.at + 1 == self.moments.len() {
+                self.shown_ns = None;
+                return self.at != before;
+            }
+            self.at += 1;
+        }
+        self.shown_ns = Some(played_ns);
+        self.at != before
+    }
+
+    /// What is missing before a record: between it and the one before of the same host.
+    #[must_use]
+    pub fn gap_before(&self, at: usize) -> Option<Gap> {
+        let this = self.moments.get(at)?;
+        let of_host = |moment: &&Moment| {
+            moment.host.machine_id == this.host.machine_id && moment.host.name == this.host.name
+        };
+        let before = self.moments[..at].iter().rev().find(of_host)?;
+        if before.host.boot_id != this.host.boot_id {
+            return Some(Gap::Reboot);
+        }
+        let missing_ns = this.span.start_ns.saturating_sub(before.span.end_ns);
+        (missing_ns > 0).then_some(Gap::Missing(missing_ns))
+    }
+
+    /// How much of each of `cells` equal parts of the whole time was recorded on the host that is shown, 0 to 1, and
+    /// in which of them the record begins that is shown. By the clock on the wall.
+    #[must_use]
+    pub fn track(&self, cells: usize) -> (Vec<f64>, usize) {
+        let ends = |moment: &Moment| [moment.span.start_us, moment.span.end_us].map(i128::from);
+        let start_us = self.moments.iter().map(|moment| ends(moment)[0]).min().unwrap_or_default();
+        let end_us = self.moments.iter().map(|moment| ends(moment)[1]).max().unwrap_or_default();
+        let scale = Scale { start_us, length_us: (end_us - start_us).max(US_PER_S.into()), cells };
+        let mut covered = vec![0.0; cells];
+        let host = &self.moment().host;
+        for moment in self.moments.iter().filter(|moment| moment.host.name == host.name) {
+            scale.cover(&mut covered, ends(moment));
+        }
+        (covered, scale.cell(ends(self.moment())[0]))
+    }
+
+    fn go(&mut self, to: usize) -> bool {
+        let moves = to < self.moments.len() && to != self.at;
+        if moves {
+            self.at = to;
+            self.shown_ns = self.shown_ns.map(|_| 0);
+        }
+        moves
+    }
+
+    /// How long a record is shown at the speed of life: until the next one begins, but no longer than it took.
+    fn length_ns(&self, at: usize) -> u64 {
+        let Moment { span, .. } = &self.moments[at];
+        let until_next =
+            self.moments.get(at + 1).map(|next| next.span.start_us.saturating_sub(span.start_us));
+        let next_ns = until_next.and_then(|us| u64::try_from(us).ok()).map(|us| us.saturating_mul(1000));
+        // A record of no time must not be shown for no time: playing would not end.
+        next_ns.map_or(span.length_ns(), |ns| ns.min(span.length_ns())).max(1_000_000)
+    }
+}
+
+/// A time in equal parts.
+struct Scale {
+    start_us: i128,
+    length_us: i128,
+    cells: usize,
+}
+
+impl Scale {
+    /// The part that a time is in.
+    fn cell(&self, us: i128) -> usize {
+        let at = (us - self.start_us) * self.count() / self.length_us;
+        usize::try_from(at.max(0)).unwrap_or(usize::MAX).min(self.cells.saturating_sub(1))
+    }
+
+    fn count(&self) -> i128 {
+        i128::try_from(self.cells).unwrap_or_default()
+    }
+
+    /// Adds the time between two ends to the parts that it is in.
+    fn cover(&self, covered: &mut [f64], [from_us, to_us]: [i128; 2]) {
+        for (cell, part) in (0..).zip(covered).skip(self.cell(from_us)) {
+            let edge_us = |cell: i128| self.start_us + self.length_us * cell / self.count();
+            let [left, right] = [edge_us(cell), edge_us(cell + 1)];
+            if left >= to_us {
+                return;
+            }
+            let both_us = to_us.min(right) - from_us.max(left);
+            *part = (*part + both_us.max(0) as f64 / (right - left).max(1) as f64).min(1.0);
+        }
+    }
+}
