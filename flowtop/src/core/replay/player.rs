@@ -1,7 +1,11 @@
 //! Which record is shown: steps, jumps, playing at a speed. Time comes in.
+//!
+//! Of several hosts one is shown at a time, and all but [`Player::turn`] and a jump stay with it.
 
 #[cfg(test)]
 mod tests;
+
+use std::ops::Range;
 
 use crate::core::record::{Host, Span};
 
@@ -18,7 +22,13 @@ pub struct Moment {
     pub span: Span,
 }
 
-/// The records there are, in their order, and which of them is shown.
+impl Moment {
+    fn is_beside(&self, other: &Self) -> bool {
+        (&self.host.machine_id, &self.host.name) == (&other.host.machine_id, &other.host.name)
+    }
+}
+
+/// The records there are, host by host in their order, and which of them is shown.
 #[derive(Clone, Debug)]
 pub struct Player {
     moments: Vec<Moment>,
@@ -74,35 +84,62 @@ impl Player {
         self.shown_ns.is_some()
     }
 
+    /// The records of the host that is shown.
+    #[must_use]
+    pub fn of_host(&self) -> Range<usize> {
+        let is_other = |moment: &Moment| !moment.is_beside(self.moment());
+        let start = self.moments[..self.at].iter().rposition(is_other).map_or(0, |at| at + 1);
+        let end =
+            self.moments[self.at..].iter().position(is_other).map_or(self.moments.len(), |n| self.at + n);
+        start..end
+    }
+
     /// The next record, or the one before. Whether there is one.
     pub fn step(&mut self, forward: bool) -> bool {
         let to = if forward { self.at + 1 } else { self.at.wrapping_sub(1) };
-        self.go(to)
+        self.of_host().contains(&to) && self.go(to)
     }
 
     /// The first record, or the last one.
     pub fn go_to_end(&mut self, last: bool) -> bool {
-        self.go(if last { self.moments.len() - 1 } else { 0 })
+        let host = self.of_host();
+        self.go(if last { host.end - 1 } else { host.start })
     }
 
-    /// The record of a time, in µs since 1970 UTC: the first one that it is in, else the next one, else the last one.
+    /// The record of a time, in µs since 1970 UTC: the one that it is in, here or on another host; else the next one, else
+    /// the last one.
     pub fn jump(&mut self, us: i64) -> bool {
-        let of = |is_it: &dyn Fn(&Span) -> bool| self.moments.iter().position(|moment| is_it(&moment.span));
-        let within = of(&|span| (span.start_us..span.end_us).contains(&us));
-        let later = || {
-            let later = self.moments.iter().enumerate().filter(|(_, moment)| moment.span.start_us >= us);
-            later.min_by_key(|(_, moment)| moment.span.start_us).map(|(at, _)| at)
+        let host = self.of_host();
+        let holds = |at: &usize| {
+            let span = &self.moments[*at].span;
+            (span.start_us..span.end_us).contains(&us)
         };
-        self.go(within.or_else(later).unwrap_or(self.moments.len() - 1))
+        let within = host.clone().find(holds).or_else(|| (0..self.moments.len()).find(holds));
+        let start_us = |at: &usize| self.moments[*at].span.start_us;
+        let later = || host.clone().filter(|at| start_us(at) >= us).min_by_key(start_us);
+        self.go(within.or_else(later).unwrap_or(host.end - 1))
+    }
+
+    /// The same time on the next host; on the first one behind the last. Whether there is another one.
+    pub fn turn(&mut self) -> bool {
+        let middle_us = self.moment().span.middle_us();
+        let next = self.of_host().end;
+        let first = if next == self.moments.len() { 0 } else { next };
+        let is_beside = |at: &usize| self.moments[*at].is_beside(&self.moments[first]);
+        let host = (first..self.moments.len()).take_while(is_beside);
+        let nearest = host.min_by_key(|at| self.moments[*at].span.middle_us().abs_diff(middle_us));
+        let is_other = !self.of_host().contains(&first);
+        is_other && nearest.is_some_and(|to| self.go(to))
     }
 
     /// The next record behind a gap, or the one before. Whether there is one.
     pub fn go_to_gap(&mut self, forward: bool) -> bool {
+        let host = self.of_host();
         let is_behind = |at: &usize| self.gap_before(*at).is_some();
         let to = if forward {
-            (self.at + 1..self.moments.len()).find(is_behind)
+            (self.at + 1..host.end).find(is_behind)
         } else {
-            (0..self.at).rev().find(is_behind)
+            (host.start..self.at).rev().find(is_behind)
         };
         to.is_some_and(|to| self.go(to))
     }
@@ -125,11 +162,12 @@ impl Player {
     /// Lets so many ns pass. Whether another record is shown then; at the end it stops.
     pub fn pass(&mut self, ns: u64) -> bool {
         let Some(shown_ns) = self.shown_ns else { return false };
+        let end = self.of_host().end;
         let (before, mut played_ns) =
             (self.at, shown_ns.saturating_add(ns.saturating_mul(self.speed().into())));
         while played_ns >= self.length_ns(self.at) {
             played_ns -= self.length_ns(self.at);
-            if self.at + 1 == self.moments.len() {
+            if self.at + 1 == end {
                 self.shown_ns = None;
                 return self.at != before;
             }
@@ -143,10 +181,7 @@ impl Player {
     #[must_use]
     pub fn gap_before(&self, at: usize) -> Option<Gap> {
         let this = self.moments.get(at)?;
-        let of_host = |moment: &&Moment| {
-            moment.host.machine_id == this.host.machine_id && moment.host.name == this.host.name
-        };
-        let before = self.moments[..at].iter().rev().find(of_host)?;
+        let before = self.moments.get(at.checked_sub(1)?).filter(|before| before.is_beside(this))?;
         if before.host.boot_id != this.host.boot_id {
             return Some(Gap::Reboot);
         }
@@ -163,8 +198,7 @@ impl Player {
         let end_us = self.moments.iter().map(|moment| ends(moment)[1]).max().unwrap_or_default();
         let scale = Scale { start_us, length_us: (end_us - start_us).max(US_PER_S.into()), cells };
         let mut covered = vec![0.0; cells];
-        let host = &self.moment().host;
-        for moment in self.moments.iter().filter(|moment| moment.host.name == host.name) {
+        for moment in &self.moments[self.of_host()] {
             scale.cover(&mut covered, ends(moment));
         }
         (covered, scale.cell(ends(self.moment())[0]))

@@ -58,12 +58,25 @@ fn gaps_are_found_and_named() {
 }
 
 #[test]
-fn another_host_is_no_gap() {
-    let mut all = moments("a", 1, &[(0, 60)]);
-    all.extend(moments("b", 3, &[(30, 90)]));
-    all.extend(moments("a", 1, &[(60, 120)]));
-    let player = Player::new(all).unwrap();
-    assert_eq!((0..3).map(|at| player.gap_before(at)).collect::<Vec<_>>(), [None; 3]);
+fn one_host_is_shown_at_a_time() {
+    let mut all = moments("a", 1, &[(0, 60), (60, 120), (120, 180)]);
+    all.extend(moments("b", 3, &[(50, 110), (110, 170), (300, 360)]));
+    let mut player = Player::new(all).unwrap();
+    assert_eq!((player.of_host(), player.gap_before(3)), (0..3, None));
+    player.go_to_end(true);
+    assert!(!player.step(true) && player.at() == 2);
+    // The middle at 150 s is nearest to that at 140 s.
+    assert!(player.turn() && player.at() == 4);
+    assert_eq!(player.of_host(), 3..6);
+    assert!(player.turn() && player.at() == 2);
+    assert!(player.jump(310 * US_PER_S) && player.at() == 5);
+    player.toggle();
+    assert!(!player.pass(1000 * S) && !player.is_playing());
+}
+
+#[test]
+fn a_host_alone_has_no_other() {
+    assert!(!player().turn());
 }
 
 #[test]
@@ -101,11 +114,11 @@ proptest! {
     #[test]
     fn whatever_is_pressed_there_is_a_record(
         spans in prop::collection::vec((any::<i64>(), any::<i64>(), any::<u64>(), any::<u64>(), 0..3_u8), 1..8),
-        presses in prop::collection::vec((0..9_u8, any::<i64>()), 0..30),
+        presses in prop::collection::vec((0..10_u8, any::<i64>()), 0..30),
         cells in 0..50_usize,
     ) {
         let moment = |&(start_us, end_us, start_ns, end_ns, boot): &(i64, i64, u64, u64, u8)| Moment {
-            host: Host { boot_id: [boot; 16], ..Host::default() },
+            host: Host { machine_id: [boot / 2; 16], boot_id: [boot; 16], ..Host::default() },
             span: Span { start_us, end_us, start_ns, end_ns },
         };
         let mut player = Player::new(spans.iter().map(moment).collect()).unwrap();
@@ -118,7 +131,8 @@ proptest! {
                 3 => player.go_to_gap(number > 0),
                 4 => player.go_to_end(number > 0),
                 5 => player.pass(number.unsigned_abs() % (100 * S)),
-                6 => { player.toggle(); false }
+                6 => player.turn(),
+                7 => { player.toggle(); false }
                 _ => { player.change_speed(number > 0); false }
             };
             prop_assert_eq!(moved, player.at() != before);
