@@ -36,7 +36,7 @@ pub mod text;
 pub mod top;
 pub mod ui;
 pub mod view;
-pub mod when;
 pub mod watch;
+pub mod when;
 pub mod window;
 pub mod wire;
