@@ -18,6 +18,8 @@ mod command_lines;
 mod generated;
 #[path = "cli/names.rs"]
 mod names;
+#[path = "cli/replay.rs"]
+mod replay;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/streams.rs"]

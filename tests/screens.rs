@@ -23,6 +23,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+#[path = "screens/replay.rs"]
+mod replay;
+
 const S: u64 = 1_000_000_000;
 
 fn octets(end: &str) -> ([u8; 16], u16) {

@@ -18,11 +18,13 @@ use crate::core::view::{PortDisplay, Sort};
 
 mod history;
 mod owners;
+mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use history::ReportArgs;
 pub use owners::{OwnerFlags, TopArgs};
+pub use replay::ReplayArgs;
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ pub enum Command {
     Top(TopArgs),
     /// Say who moved how much between two points in time, from recordings of any hosts
     Report(Box<ReportArgs>),
+    /// Show what was recorded: in the view, or with -t as reports
+    Replay(ReplayArgs),
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
     /// Print the man page
@@ -77,7 +81,7 @@ pub struct TableArgs {
     ///
     /// Those beyond are counted together. 1,000 take 0.3 MiB of kernel memory, and 0.1 MiB more where a socket cannot
     /// hold its own state (Linux before 5.11, kprobe hooks).
-    #[arg(long, value_name = "N", default_value_t = FlowCount::DEFAULT.0, value_parser = flow_count)]
+    #[arg(long, value_name = "N", default_value_t = FlowCount::DEFAULT.0, value_parser = flow_count, hide_short_help = true)]
     pub max_flows: u32,
 }
 
@@ -240,7 +244,7 @@ pub struct KernelFlags {
     /// Hooks
     ///
     /// What in the kernel says that a connection has moved bytes. flowtop doctor tells which hooks work here.
-    #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = Words::of::<HooksChoice>())]
+    #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = Words::of::<HooksChoice>(), hide_short_help = true)]
     pub hooks: String,
     /// How to find out who has a socket open that nobody has used yet
     #[arg(long, value_name = "WAY", default_value = "auto", hide_short_help = true)]
@@ -286,15 +290,24 @@ impl Typed {
 
     fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut cli = Cli::from_arg_matches(matches)?;
-        let mut assignments = assignments(matches.subcommand_matches("top").unwrap_or(matches));
-        if let Some(Command::Top(top)) = &mut cli.command {
-            // They are the same flags in another place.
-            std::mem::swap(&mut cli.report, &mut top.report);
-            assignments.extend(of_top(top, &assignments));
+        let of_command = WITH_REPORT_FLAGS.iter().find_map(|name| matches.subcommand_matches(name));
+        let of_command = of_command.unwrap_or(matches);
+        let mut assignments = assignments(of_command);
+        // They are the same flags in another place.
+        match &mut cli.command {
+            Some(Command::Top(top)) => {
+                std::mem::swap(&mut cli.report, &mut top.report);
+                assignments.extend(of_top(top, &assignments));
+            }
+            Some(Command::Replay(replay)) => std::mem::swap(&mut cli.report, &mut replay.report),
+            _ => {}
         }
         Ok(Self { cli, assignments })
     }
 }
+
+/// Commands that take the flags of the report.
+const WITH_REPORT_FLAGS: [&str; 2] = ["top", "replay"];
 
 /// What `flowtop top` sets: it only prints reports, one a second if nobody says otherwise.
 fn of_top(top: &TopArgs, typed: &[Assignment]) -> Vec<Assignment> {

@@ -16,12 +16,14 @@ mod letters;
 mod names;
 pub mod owners;
 pub mod recordings;
+mod replay;
 pub mod report;
 pub mod source;
 pub mod tui;
 pub mod ui;
 mod who;
 
+use crate::core::{filter::Filter, settings::Settings};
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};
 use report::Top;
@@ -47,6 +49,10 @@ pub fn run(typed: &Typed) -> Result<()> {
         Some(Command::Completions { shell }) => {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
         }
+        Some(Command::Replay(args)) => match counting(typed)? {
+            Some((settings, filter)) => replay::run(&settings, filter, args),
+            None => Ok(()),
+        },
         Some(Command::Top(args)) => report(typed, Some(Top::of(args))),
         None => report(typed, None),
     }
@@ -54,17 +60,24 @@ pub fn run(typed: &Typed) -> Result<()> {
 
 fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     let started = Instant::now();
-    let settings = config::settings(typed)?;
-    let filter = config::filter(&settings)?;
-    if typed.cli.report.settings.print_config {
-        return io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings");
-    }
+    let Some((settings, filter)) = counting(typed)? else { return Ok(()) };
     let demo = typed.cli.report.screen.demo;
     if settings.text.value || top.is_some() {
         report::run(&settings, filter, demo, top, started)
     } else {
         tui::run(&settings, filter, demo)
     }
+}
+
+/// The settings and the filter in force; `None` if they were only to be printed.
+fn counting(typed: &Typed) -> Result<Option<(Settings, Filter)>> {
+    let settings = config::settings(typed)?;
+    let filter = config::filter(&settings)?;
+    if typed.cli.report.settings.print_config {
+        io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings")?;
+        return Ok(None);
+    }
+    Ok(Some((settings, filter)))
 }
 
 fn examine(args: &DoctorArgs) -> Result<()> {

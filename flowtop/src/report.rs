@@ -1,6 +1,6 @@
 //! The `-t` loop: clock, signals, letters. What is printed is made in `core`, and printed in `printer`.
 
-mod printer;
+pub(crate) mod printer;
 
 use crate::{
     aside,
@@ -9,6 +9,7 @@ use crate::{
     core::{
         column::Who,
         filter::Filter,
+        json::Heading,
         ledger::Ledger,
         settings::{Settings, choice::Format},
         top,
@@ -112,6 +113,7 @@ struct Reporter {
     /// Length of a run that ends with its only report, at least a second.
     once: Option<Duration>,
     interval: Duration,
+    host: String,
 }
 
 impl Reporter {
@@ -128,6 +130,7 @@ impl Reporter {
             reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         }
     }
 
@@ -241,7 +244,10 @@ impl Reporter {
     }
 
     fn print(&mut self) -> Result<()> {
-        self.printer.report(&self.ledger, &self.view, self.source.hooks(), self.known.who())
+        let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let (hooks, who) = (self.source.hooks(), self.known.who());
+        let heading = Heading { time: &time, host: &self.host, hooks, who };
+        self.printer.report(&self.ledger, &self.view, &heading)
     }
 
     fn say_if_silent(&self) {

@@ -5,16 +5,16 @@ pub mod screen;
 mod wake;
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use flowtop_common::Admission;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use rustix::process::{Signal, getpgrp, getppid, getsid, kill_process_group};
+use rustix::process::{Signal, getpgrp, kill_process_group};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -25,19 +25,20 @@ use crate::core::filter::Filter;
 use crate::core::interface::Chosen;
 use crate::core::ledger::Ledger;
 use crate::core::names::Names;
-use crate::core::owner::Owners;
 use crate::core::settings::{Origin, Settings};
 use crate::core::ui::input::{Decoder, Input};
+use crate::core::ui::replay::Replay;
 use crate::core::ui::update::{Effect, Event, Reaction};
 use crate::core::ui::{About, REFRESH_MS, State, save};
 use crate::core::wire::Sample;
 use crate::filter_names::HostNames;
 use crate::names::Resolver;
+use crate::replay::{HOOKS, Lens};
 use crate::source::Source;
 use crate::ui::theme::{Theme, is_utf8};
 use crate::who::{self, Knowledge};
 use crate::{interfaces, ui};
-use screen::Screen;
+use screen::{Screen, has_shell, require_terminal};
 use wake::{Wake, Watched, answered, every, loaded, read};
 
 /// Longest time between two reads of the kernel's table.
@@ -49,59 +50,47 @@ const KEY_GAP: Duration = Duration::from_millis(30);
 
 /// Opens the view and keeps it until somebody quits.
 pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        let what = "the view needs a terminal on its input and output; use -t for reports";
-        return Err(Usage(what.to_owned()).into());
-    }
+    require_terminal()?;
     let refresh = refresh(settings)?;
     let all = interfaces::read().context("cannot list the network interfaces")?;
     let interfaces = Chosen::new(&all, &settings.interface.value)?;
     if !demo {
         probe::require_rights()?;
     }
-    let known = if demo { Knowledge::nothing() } else { Knowledge::of_everyone(settings)? };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("cannot start the event loop")?;
-    let names: Box<dyn Names> = if demo {
-        Box::new(DemoNames)
-    } else {
-        Box::new(Resolver::start().context("cannot start the thread that asks for names")?)
+    let known = match demo {
+        true => Knowledge::of(Arc::new(DemoOwners), Arc::default()),
+        false => Knowledge::of_everyone(settings)?,
     };
+    let settings = of_this_terminal(settings);
+    let ledger = who::ledger(&settings, &interfaces, filter, &known)?;
+    let state = state(&settings, &interfaces, ledger, refresh).knowing(known.owners(), known.labels());
+    let names: Box<dyn Names> = if demo { Box::new(DemoNames) } else { resolver()? };
+    let app = App::new(state, names, settings, Subject::Present { interfaces, known });
+    let wanted = app.settings.clone();
+    // Everything is admitted: what the filter hides is told, and another filter may come.
+    app.open(Some(Box::new(move || Source::start(&wanted, &Admission::default(), demo))))
+}
+
+/// Opens the view on records.
+pub fn replay(settings: &Settings, lens: Lens, replay: Replay) -> Result<()> {
+    require_terminal()?;
+    let settings = of_this_terminal(settings);
+    let window = lens.window(&replay, replay.player.at())?;
+    let state = state(&settings, &Chosen::default(), Ledger::new(1, 0), REFRESH).replaying(replay);
+    let mut app = App::new(state, resolver()?, settings, Subject::Past(Box::new(lens)));
+    HOOKS.clone_into(&mut app.state.about.hooks);
+    app.state.update(Event::Window(Ok(Box::new(window))), &*app.names);
+    app.open(None)
+}
+
+fn of_this_terminal(settings: &Settings) -> Settings {
     let mut settings = settings.clone();
     settings.ascii.value |= !is_utf8(&variable);
-    let ledger = who::ledger(&settings, &interfaces, filter, &known)?;
-    let (owners, labels) =
-        if demo { (demo_owners(), known.labels()) } else { (known.owners(), known.labels()) };
-    let state = state(&settings, &interfaces, ledger, refresh).knowing(owners, labels);
-    let theme = Theme::new(settings.theme.value, &variable);
-    // From here on a signal gives the terminal back.
-    let signals = runtime.block_on(async { Watched::new() }).context("cannot watch for signals")?;
-    let result = Screen::open().context("cannot take the terminal").and_then(|mut screen| {
-        screen.draw(state.size, |buffer| ui::draw(&state, &*names, &theme, buffer)).map_err(Gone)?;
-        // On a thread of its own: nobody who presses a key or sends a signal meanwhile has to wait. Everything is
-        // admitted: what the filter hides is told, and another filter may come.
-        let wanted = settings.clone();
-        let loading = runtime.spawn_blocking(move || Source::start(&wanted, &Admission::default(), demo));
-        let app = App {
-            source: None,
-            loading: Some(loading),
-            state,
-            sample: Sample::default(),
-            names,
-            theme,
-            settings,
-            interfaces,
-            known,
-            answer: None,
-        };
-        runtime.block_on(app.run(signals, &mut screen))
-    });
-    // A read of stdin is pending on its own thread, and hooks may be loading on another; nothing waits for them.
-    runtime.shutdown_background();
-    match result {
-        Err(error) if error.is::<Gone>() => Ok(()),
-        result => result,
-    }
+    settings
+}
+
+fn resolver() -> Result<Box<dyn Names>> {
+    Ok(Box::new(Resolver::start().context("cannot start the thread that asks for names")?))
 }
 
 /// The view before anything is counted.
@@ -115,10 +104,6 @@ fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Dura
     let mut state = State::new(settings, about, ledger, refresh);
     state.size = Screen::size();
     state
-}
-
-fn demo_owners() -> Arc<dyn Owners> {
-    Arc::new(DemoOwners)
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -142,6 +127,17 @@ fn refresh(settings: &Settings) -> Result<Duration> {
     .into())
 }
 
+/// What is shown.
+enum Subject {
+    /// What is counted now, on these interfaces.
+    Present { interfaces: Chosen, known: Knowledge },
+    /// What was recorded.
+    Past(Box<Lens>),
+}
+
+/// Starts counting.
+type Load = Box<dyn FnOnce() -> Result<Source> + Send>;
+
 struct App {
     source: Option<Box<Source>>,
     /// The source, as long as it is being loaded.
@@ -151,19 +147,46 @@ struct App {
     names: Box<dyn Names>,
     theme: Theme,
     settings: Settings,
-    interfaces: Chosen,
-    known: Knowledge,
+    subject: Subject,
+    /// When the last frame was drawn.
+    framed: Instant,
     /// A filter whose names are being looked up.
     answer: Option<(String, JoinHandle<Result<Filter, String>>)>,
 }
 
 impl App {
+    fn new(state: State, names: Box<dyn Names>, settings: Settings, subject: Subject) -> Self {
+        let (theme, framed) = (Theme::new(settings.theme.value, &variable), Instant::now());
+        let (source, loading, answer, sample) = (None, None, None, Sample::default());
+        Self { source, loading, state, sample, names, theme, settings, subject, framed, answer }
+    }
+
+    /// Takes the terminal until somebody quits.
+    fn open(mut self, load: Option<Load>) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("cannot start the event loop")?;
+        // From here on a signal gives the terminal back.
+        let signals = runtime.block_on(async { Watched::new() }).context("cannot watch for signals")?;
+        let result = Screen::open().context("cannot take the terminal").and_then(|mut screen| {
+            self.draw(&mut screen)?;
+            // On a thread of its own: nobody who presses a key or sends a signal meanwhile has to wait.
+            self.loading = load.map(|load| runtime.spawn_blocking(load));
+            runtime.block_on(self.run(signals, &mut screen))
+        });
+        // A read of stdin is pending on its own thread, and hooks may be loading on another; nothing waits for them.
+        runtime.shutdown_background();
+        match result {
+            Err(error) if error.is::<Gone>() => Ok(()),
+            result => result,
+        }
+    }
+
     async fn run(mut self, mut signals: Watched, screen: &mut Screen) -> Result<()> {
         let (mut stdin, mut bytes, mut keys) = (tokio::io::stdin(), [0; 1024], Decoder::default());
         let mut sampling = every(SAMPLE_EVERY);
-        let mut framing = every(self.state.refresh);
+        let mut framing = every(self.state.frame_every());
         loop {
-            let refresh = self.state.refresh;
+            let refresh = self.state.frame_every();
             let wake = tokio::select! {
                 wake = signals.next() => wake,
                 read = read(&mut stdin, &mut bytes) => Wake::Bytes(read),
@@ -185,8 +208,8 @@ impl App {
             if self.take(inputs, screen)? {
                 return Ok(());
             }
-            if self.state.refresh != refresh {
-                framing = every(self.state.refresh);
+            if self.state.frame_every() != refresh {
+                framing = every(self.state.frame_every());
             }
         }
     }
@@ -195,6 +218,7 @@ impl App {
         match wake {
             Wake::Loaded(source) => self.begin(source?, screen),
             Wake::Sample => self.book(Source::sample),
+            Wake::Frame if matches!(self.subject, Subject::Past(_)) => self.pass(screen),
             Wake::Frame => {
                 self.book(Source::sample_exactly)?;
                 self.frame(screen)
@@ -237,6 +261,7 @@ impl App {
                 let saved = self.save(&path);
                 self.state.update(Event::Saved(saved), &*self.names);
             }
+            Effect::Show(at) => self.show(at, screen)?,
             // The loop sees the new time itself.
             Effect::Refresh | Effect::Quit => {}
         }
@@ -257,13 +282,35 @@ impl App {
         take(source, &mut self.sample)?;
         self.state.update(Event::Sample(&self.sample), &*self.names);
         source.find_holders(&mut self.state.ledger, Patience::TakesWhatIsThere);
-        self.known.ask(&self.state.ledger);
+        if let Subject::Present { known, .. } = &self.subject {
+            known.ask(&self.state.ledger);
+        }
         source.remove(self.state.ledger.removable())
     }
 
     fn frame(&mut self, screen: &mut Screen) -> Result<()> {
         let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
         let reaction = self.state.update(Event::Frame(time), &*self.names);
+        self.react(&reaction, screen)
+    }
+
+    /// Lets the time since the last frame pass in front of a replay.
+    fn pass(&mut self, screen: &mut Screen) -> Result<()> {
+        let now = Instant::now();
+        let passed = now.duration_since(std::mem::replace(&mut self.framed, now));
+        let passed_ns = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+        let reaction = self.state.update(Event::Pass(passed_ns), &*self.names);
+        if let Some(effect) = reaction.effect.clone() {
+            self.carry_out(effect, screen)?;
+        }
+        self.react(&reaction, screen)
+    }
+
+    /// Reads a record and shows it.
+    fn show(&mut self, at: usize, screen: &mut Screen) -> Result<()> {
+        let (Subject::Past(lens), Some(replay)) = (&self.subject, &self.state.replay) else { return Ok(()) };
+        let window = lens.window(replay, at).map(Box::new).map_err(|error| format!("{error:#}"));
+        let reaction = self.state.update(Event::Window(window), &*self.names);
         self.react(&reaction, screen)
     }
 
@@ -304,11 +351,20 @@ impl App {
 
     fn install(&mut self, answer: Result<Filter, String>, screen: &mut Screen) -> Result<()> {
         let Some((text, _)) = self.answer.take() else { return Ok(()) };
-        let scope = answer.and_then(|filter| {
-            let scope = who::scope(&self.settings, &self.interfaces, filter, &self.known);
-            scope.map_err(|error| error.to_string())
+        let scope = answer.and_then(|filter| match &mut self.subject {
+            Subject::Present { interfaces, known } => {
+                who::scope(&self.settings, interfaces, filter, known).map_err(|error| error.to_string())
+            }
+            // It is asked for each record on its own.
+            Subject::Past(lens) => {
+                lens.set_filter(filter);
+                Ok(None)
+            }
         });
         let reaction = self.state.update(Event::Filter(text, scope), &*self.names);
+        if let Some(replay) = &self.state.replay {
+            self.show(replay.player.at(), screen)?;
+        }
         self.react(&reaction, screen)
     }
 
@@ -338,9 +394,3 @@ impl App {
 #[derive(Debug, thiserror::Error)]
 #[error("the terminal has gone")]
 struct Gone(#[source] io::Error);
-
-/// Whether somebody in this session could continue us.
-fn has_shell() -> bool {
-    let session = getsid(None).ok();
-    getppid().is_some_and(|parent| getsid(Some(parent)).ok() == session)
-}

@@ -9,6 +9,7 @@ mod head;
 mod help;
 mod rows;
 pub mod theme;
+mod timebar;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -50,6 +51,7 @@ pub fn draw_rows(state: &State, names: &dyn Names, theme: &Theme, buffer: &mut B
     canvas.rows();
     canvas.detail();
     canvas.footer();
+    canvas.time_bar();
     canvas.header();
 }
 

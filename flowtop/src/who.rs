@@ -28,6 +28,7 @@ const SETTLES_WITHIN: Duration = Duration::from_millis(100);
 pub struct Knowledge {
     /// Reads files, if anything needs them.
     attribution: Option<Arc<Attribution>>,
+    owners: Arc<dyn Owners>,
     labels: Arc<Labels>,
 }
 
@@ -42,9 +43,9 @@ impl Knowledge {
         Self::start(settings, true)
     }
 
-    /// Nothing about the processes of this host.
-    pub fn nothing() -> Self {
-        Self { attribution: None, labels: Arc::default() }
+    /// What somebody else knows, and nothing about the processes of this host.
+    pub fn of(owners: Arc<dyn Owners>, labels: Arc<Labels>) -> Self {
+        Self { attribution: None, owners, labels }
     }
 
     fn start(settings: &Settings, asks_owner: bool) -> Result<Self> {
@@ -54,24 +55,21 @@ impl Knowledge {
             anyhow::bail!("{text} {}; give the one where the file system of the host is", root.display());
         }
         let attribution = asks_owner.then(|| Attribution::start(root)).transpose();
-        Ok(Self {
-            attribution: attribution
-                .context("cannot start the thread that reads about processes")?
-                .map(Arc::new),
-            labels: Arc::new(labels(&settings.labels.value)?),
-        })
+        let attribution = attribution.context("cannot start the thread that reads about processes")?;
+        let attribution = attribution.map(Arc::new);
+        let owners: Arc<dyn Owners> = match &attribution {
+            Some(attribution) => Arc::<Attribution>::clone(attribution),
+            None => Arc::new(NoOwners),
+        };
+        Ok(Self { attribution, owners, labels: Arc::new(labels(&settings.labels.value)?) })
     }
 
     /// As the reports need it.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
-        let owners: &dyn Owners = match &self.attribution {
-            Some(attribution) => &**attribution,
-            None => &NoOwners,
-        };
         let trouble =
             self.attribution.as_ref().map_or(Who::nobody().trouble, |known| known.trouble().named());
-        Who { owners, labels: &self.labels, trouble }
+        Who { owners: &*self.owners, labels: &self.labels, trouble }
     }
 
     /// Asks for the processes that are new in the ledger. Returns at once.
@@ -99,10 +97,7 @@ impl Knowledge {
 
     /// Where identities come from.
     pub fn owners(&self) -> Arc<dyn Owners> {
-        match &self.attribution {
-            Some(attribution) => Arc::<Attribution>::clone(attribution),
-            None => Arc::new(NoOwners),
-        }
+        Arc::clone(&self.owners)
     }
 }
 
@@ -121,7 +116,8 @@ fn asks_owner(settings: &Settings, filter: &Filter) -> bool {
     lists_owners || chooses || filters || settings.by.value.asks_owner()
 }
 
-fn labels(file: &str) -> Result<Labels> {
+/// The labels in a file; without a name, those that addresses have by themselves.
+pub fn labels(file: &str) -> Result<Labels> {
     if file.is_empty() {
         return Ok(Labels::default());
     }
@@ -143,7 +139,7 @@ pub fn ledger(settings: &Settings, interfaces: &Chosen, filter: Filter, known: &
 }
 
 /// The border that `-F` and `-G` draw.
-fn boundary(settings: &Settings) -> Result<Boundary> {
+pub fn boundary(settings: &Settings) -> Result<Boundary> {
     let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
     Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
 }

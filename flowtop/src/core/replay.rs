@@ -4,6 +4,7 @@
 //!
 //! Not in here: which record is shown (`replay::player`), and where records come from (`crate::recordings`).
 
+pub mod caption;
 pub mod player;
 #[cfg(test)]
 mod tests;

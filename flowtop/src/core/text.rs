@@ -60,6 +60,11 @@ pub struct Reports {
 }
 
 impl Reports {
+    /// Forgets which rows the connections of the last ledger belong to: the next report is of another one.
+    pub fn forget_ledger(&mut self) {
+        self.table.sums.forget_members();
+    }
+
     /// One block: from the header to the rule at its end and the empty line after that.
     pub fn report(&mut self, ledger: &Ledger, view: &View, names: &dyn Names, who: Who<'_>) -> String {
         let writer = Writer { view, names, who };

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod label;
 pub mod layout;
 pub mod prompt;
+pub mod replay;
 mod rows;
 pub mod save;
 pub mod scale;
@@ -40,6 +41,7 @@ use history::History;
 use label::Labels;
 use layout::{Layout, Parts};
 use prompt::Prompt;
+use replay::Replay;
 use scale::Scale;
 
 /// Times between two frames that can be chosen.
@@ -185,6 +187,8 @@ pub struct State {
     pub prompt: Option<Prompt>,
     /// Time between two frames.
     pub refresh: Duration,
+    /// Which record is shown, where it is not the present.
+    pub replay: Option<Replay>,
     message: Option<Message>,
     now_ns: u64,
     frozen: Option<Frozen>,
@@ -235,6 +239,7 @@ impl State {
             help: None,
             prompt: None,
             refresh,
+            replay: None,
             message: Some(Message { text: message, since_ns: 0 }),
             now_ns: 0,
             frozen: None,
@@ -289,6 +294,7 @@ impl State {
             totals: self.look.totals,
             hidden: self.has_hidden(),
             detail: self.detail.is_some(),
+            bar: self.replay.is_some(),
             window: self.look.window,
         })
     }
@@ -312,10 +318,19 @@ impl State {
         self.table.rows(self.offset, self.page_or_none())
     }
 
+    /// How long it is to the next frame: a replay that plays shows many records a second.
+    #[must_use]
+    pub fn frame_every(&self) -> Duration {
+        let is_playing = self.replay.as_ref().is_some_and(|replay| replay.player.is_playing());
+        if is_playing { PLAYING } else { self.refresh }
+    }
+
     fn say(&mut self, text: impl Into<String>) {
         self.message = Some(Message { text: text.into(), since_ns: self.now_ns });
     }
 }
 
+/// Time between two frames of a replay that plays.
+const PLAYING: Duration = Duration::from_millis(100);
 /// iftop cuts its greeting.
 const LISTENING_CHARS: usize = 32;

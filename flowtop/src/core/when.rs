@@ -40,6 +40,8 @@ pub enum Edge {
     From,
     /// The end.
     To,
+    /// No end: a moment by itself.
+    At,
 }
 
 impl Edge {
@@ -47,6 +49,7 @@ impl Edge {
         match self {
             Self::From => "--from",
             Self::To => "--to",
+            Self::At => "--at",
         }
     }
 }
@@ -106,6 +109,18 @@ pub fn start(text: &str, now: &Zoned) -> Result<Moment, String> {
         Said::At(at) => Ok(Moment { at, note: None }),
         Said::Local(local) => moment(local, now.time_zone(), Edge::From),
         Said::Clock(clock) => latest(clock, now, Edge::From),
+    }
+}
+
+/// A moment by itself. A clock time is of `day`.
+///
+/// # Errors
+/// One sentence with what is accepted.
+pub fn at(text: &str, day: Date, now: &Zoned) -> Result<Moment, String> {
+    match said(text, now).ok_or_else(|| no_time(text, Edge::At))? {
+        Said::At(at) => Ok(Moment { at, note: None }),
+        Said::Local(local) => moment(local, now.time_zone(), Edge::At),
+        Said::Clock(clock) => moment(day.to_datetime(clock), now.time_zone(), Edge::At),
     }
 }
 
@@ -198,7 +213,7 @@ fn moment(local: DateTime, zone: &TimeZone, edge: Edge) -> Result<Moment, String
         (AmbiguousOffset::Unambiguous { .. }, _) => {
             Ok(Moment { at: ambiguous.compatible().map_err(bad)?, note: None })
         }
-        (AmbiguousOffset::Fold { .. }, Edge::From) => {
+        (AmbiguousOffset::Fold { .. }, Edge::From | Edge::At) => {
             let note = format!("the clock showed {} twice; {} is the first time", shown(local), edge.flag());
             Ok(Moment { at: ambiguous.earlier().map_err(bad)?, note: Some(note) })
         }

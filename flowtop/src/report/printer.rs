@@ -59,16 +59,15 @@ impl Fields {
 }
 
 /// Writes reports in their format, each flushed, and what is said around them.
-pub(super) struct Printer {
-    pub(super) format: Format,
+pub(crate) struct Printer {
+    pub(crate) format: Format,
     reports: text::Reports,
     /// Instead of iftop's.
     top: Option<Top>,
     limit: Option<usize>,
     fields: Fields,
     header: bool,
-    host: String,
-    pub(super) interfaces: Chosen,
+    pub(crate) interfaces: Chosen,
     /// Started when a name is wanted for the first time.
     resolver: Option<Resolver>,
     /// Whether a line that does not end stands on stderr.
@@ -76,7 +75,7 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub(super) fn new(settings: &Settings, top: Option<Top>) -> Result<Self> {
+    pub(crate) fn new(settings: &Settings, top: Option<Top>) -> Result<Self> {
         let all = interfaces::read().context("cannot list the network interfaces")?;
         Ok(Self {
             format: settings.format.value,
@@ -85,7 +84,6 @@ impl Printer {
             limit: settings.limit.value.map_or(Some(top::ROWS), |_| settings.rows()),
             fields: Fields::of(settings).map_err(Usage)?,
             header: !settings.no_header.value,
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             interfaces: Chosen::new(&all, &settings.interface.value)?,
             resolver: None,
             progress_shown: false,
@@ -93,39 +91,50 @@ impl Printer {
     }
 
     /// What stands before the first report.
-    pub(super) fn introduce(&mut self) -> Result<()> {
+    pub(crate) fn introduce(&mut self) -> Result<()> {
         match self.format {
             Format::Text if self.top.is_some() => Ok(()),
             Format::Text => {
                 aside::say(&self.interfaces.introduction());
                 self.say(&text::listening_on(&self.interfaces.names()))
             }
-            Format::Csv if self.header => self.say(&csv::header(&self.fields.names())),
-            Format::Csv | Format::Json => Ok(()),
+            Format::Csv | Format::Json => self.print_header(),
         }
     }
 
-    pub(super) fn report(&mut self, ledger: &Ledger, view: &View, hooks: &str, who: Who<'_>) -> Result<()> {
+    /// The names of the fields, in CSV.
+    pub(crate) fn print_header(&mut self) -> Result<()> {
+        if self.format != Format::Csv || !self.header {
+            return Ok(());
+        }
+        self.say(&csv::header(&self.fields.names()))
+    }
+
+    /// A line about the next report, which is of another ledger, in text.
+    pub(crate) fn print_caption(&mut self, caption: &str) -> Result<()> {
+        self.reports.forget_ledger();
+        if self.format == Format::Text { self.say(&format!("{caption}\n")) } else { Ok(()) }
+    }
+
+    pub(crate) fn report(&mut self, ledger: &Ledger, view: &View, heading: &json::Heading<'_>) -> Result<()> {
         if self.format == Format::Text {
-            let report = self.text(ledger, view, who)?;
+            let report = self.text(ledger, view, heading.who)?;
             return self.say(&report);
         }
         self.clear_progress();
-        let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
-        let heading = json::Heading { time: &time, host: &self.host, hooks, who };
         to_stdout(|out| match (self.format, &self.fields) {
             (Format::Json, Fields::Flows(fields)) => {
-                json::report(&heading, ledger, view, fields.as_deref(), out);
+                json::report(heading, ledger, view, fields.as_deref(), out);
             }
             (Format::Json, Fields::Groups(fields)) => {
-                json::grouped_report(&heading, ledger, view, Some(fields), out);
+                json::grouped_report(heading, ledger, view, Some(fields), out);
             }
-            (_, Fields::Flows(Some(fields))) => csv::report(&heading, ledger, view, fields, out),
+            (_, Fields::Flows(Some(fields))) => csv::report(heading, ledger, view, fields, out),
             (_, Fields::Flows(None)) => {
-                csv::report(&heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>(), out);
+                csv::report(heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>(), out);
             }
             (_, Fields::Groups(fields)) => {
-                out.row().push_str(&csv::grouped_report(&heading, ledger, view, fields));
+                out.row().push_str(&csv::grouped_report(heading, ledger, view, fields));
             }
         })
     }
@@ -148,7 +157,7 @@ impl Printer {
     }
 
     /// Asks for the names that a report of now would have, so that they are there when it is due.
-    pub(super) fn ask_names(&mut self, ledger: &Ledger, view: &View) -> Result<()> {
+    pub(crate) fn ask_names(&mut self, ledger: &Ledger, view: &View) -> Result<()> {
         if self.format == Format::Text && self.top.is_none() {
             self.resolve(view)?;
             if let Some(resolver) = &self.resolver {
@@ -159,13 +168,13 @@ impl Printer {
     }
 
     /// Writes to stdout, at once.
-    pub(super) fn say(&mut self, text: &str) -> Result<()> {
+    pub(crate) fn say(&mut self, text: &str) -> Result<()> {
         self.clear_progress();
         to_stdout(|out| out.row().push_str(text))
     }
 
     /// A line on stderr.
-    pub(super) fn note(&mut self, text: &str) {
+    pub(crate) fn note(&mut self, text: &str) {
         self.clear_progress();
         aside::say(&format!("flowtop: {text}\n"));
     }
@@ -177,7 +186,7 @@ impl Printer {
     }
 
     /// How long it takes to the only report, for somebody who watches.
-    pub(super) fn progress(&mut self, end: Option<Instant>) {
+    pub(crate) fn progress(&mut self, end: Option<Instant>) {
         let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
         let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
         aside::say(&format!("\r\x1b[Kflowtop: {left_s:.0} s left"));

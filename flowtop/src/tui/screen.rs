@@ -1,6 +1,6 @@
 //! The terminal while the view has it: taken, drawn on, and given back as it was, however the program ends.
 
-use std::io::{self, BufWriter, Stdout, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::panic;
 use std::sync::Once;
 
@@ -13,11 +13,32 @@ use crossterm::{execute, queue};
 use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use rustix::process::{getppid, getsid};
 use rustix::termios::tcgetwinsize;
+
+use crate::Usage;
 
 /// Presses and the wheel, reported in SGR's form; crossterm's own command asks for every movement as well.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// Whether there is one.
+///
+/// # Errors
+/// As [`Usage`], that there is none.
+pub fn require_terminal() -> anyhow::Result<()> {
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let what = "the view needs a terminal on its input and output; use -t for reports";
+    Err(Usage(what.to_owned()).into())
+}
+
+/// Whether somebody in this session could continue us.
+pub fn has_shell() -> bool {
+    let session = getsid(None).ok();
+    getppid().is_some_and(|parent| getsid(Some(parent)).ok() == session)
+}
 
 /// A terminal that shows the view. Giving it back is its drop.
 pub struct Screen {

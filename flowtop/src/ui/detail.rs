@@ -29,7 +29,9 @@ impl Canvas<'_> {
             cut_middle(&detail.title, usize::from(self.width()).saturating_sub(6), self.state.look.ascii);
         self.put(2, pane.start, &format!(" {title} "), self.theme.accent);
         let line = self.facts(pane.start + 1, pane.end, detail);
-        let line = self.graphs(line, pane.end, detail);
+        // A record says nothing of the course within its window, or of what was before.
+        let has_graphs = self.state.replay.is_none();
+        let line = if has_graphs { self.graphs(line, pane.end, detail) } else { line };
         for (line, member) in (line..pane.end).zip(&detail.members) {
             self.member(line, member);
         }

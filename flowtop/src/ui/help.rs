@@ -20,7 +20,7 @@ impl Canvas<'_> {
         }
         let columns = (self.width() / COLUMN).clamp(1, 3);
         let width = self.width() / columns;
-        let all = help_lines();
+        let all = help_lines(self.state.replay.is_some());
         let height = all.len().div_ceil(columns.into()).max(lines.len() - 1);
         let most = height.saturating_sub(lines.len() - 1);
         let skipped = usize::from(first).min(most);
@@ -45,11 +45,12 @@ impl Canvas<'_> {
     }
 }
 
-/// Name and help of each key, under the headings of the sections.
-fn help_lines() -> Vec<(&'static str, &'static str)> {
+/// Name and help of each key, under the headings of the sections; those of a replay only in one.
+fn help_lines(in_replay: bool) -> Vec<(&'static str, &'static str)> {
     let section = |section: Section| {
         let keys = TABLE.iter().filter(move |binding| binding.section == section);
         std::iter::once((section.title(), "")).chain(keys.map(|binding| (binding.name, binding.help)))
     };
-    Section::ALL.into_iter().flat_map(section).collect()
+    let is_offered = |section: &Section| in_replay || *section != Section::Replay;
+    Section::ALL.into_iter().filter(is_offered).flat_map(section).collect()
 }

@@ -189,13 +189,21 @@ impl Player {
         (missing_ns > 0).then_some(Gap::Missing(missing_ns))
     }
 
+    /// The first and the last time of all records, in µs since 1970 UTC.
+    #[must_use]
+    pub fn time_us(&self) -> (i64, i64) {
+        let spans = || self.moments.iter().map(|moment| &moment.span);
+        let first = spans().map(|span| span.start_us.min(span.end_us)).min();
+        let last = spans().map(|span| span.start_us.max(span.end_us)).max();
+        (first.unwrap_or_default(), last.unwrap_or_default())
+    }
+
     /// How much of each of `cells` equal parts of the whole time was recorded on the host that is shown, 0 to 1, and
     /// in which of them the record begins that is shown. By the clock on the wall.
     #[must_use]
     pub fn track(&self, cells: usize) -> (Vec<f64>, usize) {
         let ends = |moment: &Moment| [moment.span.start_us, moment.span.end_us].map(i128::from);
-        let start_us = self.moments.iter().map(|moment| ends(moment)[0]).min().unwrap_or_default();
-        let end_us = self.moments.iter().map(|moment| ends(moment)[1]).max().unwrap_or_default();
+        let [start_us, end_us] = <[i64; 2]>::from(self.time_us()).map(i128::from);
         let scale = Scale { start_us, length_us: (end_us - start_us).max(US_PER_S.into()), cells };
         let mut covered = vec![0.0; cells];
         for moment in &self.moments[self.of_host()] {

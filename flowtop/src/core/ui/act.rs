@@ -1,7 +1,7 @@
 //! What each key and click does to the state.
 
 use super::input::Key;
-use super::keys::{Action, Move, UNKNOWN_KEY, binding};
+use super::keys::{Action, Move, Section, UNKNOWN_KEY, Wind, binding};
 use super::prompt::{Ask, Prompt};
 use super::update::{Effect, Reaction};
 use super::{REFRESH_MS, State};
@@ -13,10 +13,16 @@ use crate::core::window::Window;
 impl State {
     /// Does what the table says about a key.
     pub(super) fn press_binding(&mut self, key: Key, names: &dyn Names) -> Reaction {
-        let Some(binding) = binding(key) else {
+        let Some(binding) =
+            binding(key).filter(|its| self.replay.is_some() || its.section != Section::Replay)
+        else {
             self.say(UNKNOWN_KEY);
             return Reaction::DRAW;
         };
+        // The rows of a replay pause with its time.
+        if self.replay.is_some() && binding.action == Action::View(Change::Pause) {
+            return self.wind(Wind::Play);
+        }
         let reaction = self.act(binding.action, names);
         if let Some(message) = binding.messages.get(self.which_message(binding.action)) {
             self.say(*message);
@@ -72,6 +78,7 @@ impl State {
                 self.refresh_detail(names);
                 return Reaction::DRAW;
             }
+            Action::Replay(wind) => return self.wind(wind),
             Action::Detail => return self.toggle_detail(names),
             Action::By { forward } => return self.regroup(forward, names),
             Action::Pin => self.pin(names),
@@ -108,6 +115,7 @@ impl State {
             Ask::Search => self.filters.search.clone(),
             Ask::Threshold if self.filters.threshold > 0.0 => format!("{:.0}", self.filters.threshold),
             Ask::Threshold => String::new(),
+            Ask::Time => String::new(),
             Ask::SaveTo => format!("flowtop-{}.txt", self.time.replace(':', "")),
         };
         self.prompt = Some(Prompt::new(ask, &text));

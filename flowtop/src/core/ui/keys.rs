@@ -54,6 +54,8 @@ pub enum Action {
         /// A shorter one.
         faster: bool,
     },
+    /// Moves the time of a replay.
+    Replay(Wind),
     /// Help on or off.
     Help,
     /// Closes what lies over the rows.
@@ -83,6 +85,37 @@ pub enum Move {
     Last,
 }
 
+/// Where the time of a replay goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wind {
+    /// One record on or back.
+    Step {
+        /// On.
+        forward: bool,
+    },
+    /// The first record or the last one.
+    End {
+        /// The last one.
+        last: bool,
+    },
+    /// The next record behind a gap.
+    Gap {
+        /// Later than this one.
+        forward: bool,
+    },
+    /// The same time on another host.
+    Host,
+    /// Asks for a time.
+    Jump,
+    /// Goes on by itself, or no longer.
+    Play,
+    /// Another speed.
+    Speed {
+        /// A higher one.
+        faster: bool,
+    },
+}
+
 /// Keys that belong together, with the heading of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
@@ -94,13 +127,16 @@ pub enum Section {
     Look,
     /// A row by itself.
     Selection,
+    /// Which record of a replay; keys of a replay only.
+    Replay,
     /// The program.
     General,
 }
 
 impl Section {
     /// All, in the order of the help.
-    pub const ALL: [Self; 5] = [Self::Rows, Self::Order, Self::Look, Self::Selection, Self::General];
+    pub const ALL: [Self; 6] =
+        [Self::Rows, Self::Order, Self::Look, Self::Selection, Self::Replay, Self::General];
 
     /// The heading.
     #[must_use]
@@ -110,6 +146,7 @@ impl Section {
             Self::Order => "Order",
             Self::Look => "Look",
             Self::Selection => "Selection",
+            Self::Replay => "In a replay",
             Self::General => "General",
         }
     }
@@ -145,6 +182,7 @@ const PORTS: &[&str] = &["Port display OFF", "Port display SOURCE", "Port displa
 use Action::View;
 use Key::{Char, Ctrl};
 use Section::{General, Look, Order, Rows, Selection};
+use Wind::{End, Gap, Speed, Step};
 
 /// Every key.
 pub const TABLE: &[Binding] = &[
@@ -297,6 +335,17 @@ pub const TABLE: &[Binding] = &[
         Selection,
         &["Row unpinned", "Row pinned"],
     ),
+    wind(&[Key::Right], "Right", Step { forward: true }, "next record"),
+    wind(&[Key::Left], "Left", Step { forward: false }, "record before"),
+    wind(&[Char(']')], "]", Gap { forward: true }, "next record behind a gap"),
+    wind(&[Char('[')], "[", Gap { forward: false }, "the one before"),
+    wind(&[Char('a')], "a", End { last: false }, "first record"),
+    wind(&[Char('e')], "e", End { last: true }, "last record"),
+    wind(&[Char('g')], "g", Wind::Jump, "go to a time"),
+    wind(&[Char('r')], "r", Wind::Play, "play or stop, as P"),
+    wind(&[Char('.')], ".", Speed { faster: true }, "play faster"),
+    wind(&[Char(',')], ",", Speed { faster: false }, "play slower"),
+    wind(&[Char('v')], "v", Wind::Host, "the same time, another host"),
     key(&[Char('w')], "w", Action::Save, "save what is shown to a file", General),
     key(&[Char('h'), Char('?')], "h, ?", Action::Help, "this help", General),
     key(&[Key::Esc], "Esc", Action::Close, "close help or detail", General),
@@ -321,6 +370,10 @@ const fn key(
     section: Section,
 ) -> Binding {
     Binding { keys, name, action, help, messages: &[], section }
+}
+
+const fn wind(keys: &'static [Key], name: &'static str, wind: Wind, help: &'static str) -> Binding {
+    key(keys, name, Action::Replay(wind), help, Section::Replay)
 }
 
 const fn says(

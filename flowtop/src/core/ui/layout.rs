@@ -12,6 +12,8 @@
 //! RX:    …
 //! TOTAL: …
 //! HIDDEN: …                                                            if anything is
+//! stopped  2026-11-20 08:03:00 +01:00  means over 60 s  record 4 of 52  time bar of a replay
+//! 07:00 ━━━━━━━━━━━●━━━━━━━┄┄┄━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 09:00   from 16 lines on
 //! ```
 
 use std::ops::Range;
@@ -50,6 +52,8 @@ pub struct Parts {
     pub hidden: bool,
     /// Whether the pane about a row is open.
     pub detail: bool,
+    /// Whether there is a time bar.
+    pub bar: bool,
     /// The rate that stays where there is room for one.
     pub window: Window,
 }
@@ -92,6 +96,8 @@ pub struct Layout {
     pub totals: Range<u16>,
     /// What is hidden.
     pub hidden: Option<u16>,
+    /// What is said of a record, and its place among the others where there is room for that.
+    pub bar: Range<u16>,
     /// The columns of a row.
     pub columns: Columns,
 }
@@ -108,8 +114,10 @@ impl Layout {
         let rule = 1 + u16::from(scale.is_some());
         let heads = (height >= 16).then_some(rule + 1);
         let top = rule + 1 + u16::from(heads.is_some());
-        let hidden = parts.hidden.then_some(height - 1);
-        let totals_end = height - u16::from(parts.hidden);
+        let bar_lines = if parts.bar { 1 + u16::from(height >= 16) } else { 0 };
+        let bar = height - bar_lines..height;
+        let hidden = parts.hidden.then_some(bar.start - 1);
+        let totals_end = bar.start - u16::from(parts.hidden);
         let totals = totals_end - 3..totals_end;
         let footer_rule = totals.start - 1;
         let (rows, detail) = share(top..footer_rule, parts.detail);
@@ -124,6 +132,7 @@ impl Layout {
             footer_rule,
             totals,
             hidden,
+            bar,
             columns,
         })
     }
@@ -235,9 +244,9 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_overlaps_and_nothing_is_outside(
-            width in 0..400_u16, height in 0..120_u16, bars: bool, totals: bool, hidden: bool, detail: bool,
+            width in 0..400_u16, height in 0..120_u16, bars: bool, totals: bool, hidden: bool, detail: bool, bar: bool,
         ) {
-            let parts = Parts { bars, totals, hidden, detail, ..parts(width, height) };
+            let parts = Parts { bars, totals, hidden, detail, bar, ..parts(width, height) };
             let Some(layout) = Layout::new(&parts) else {
                 prop_assert!(width < MIN.0 || height < MIN.1);
                 return Ok(());
@@ -245,7 +254,9 @@ mod tests {
             prop_assert!(layout.rule < layout.rows.start && layout.rows.start <= layout.rows.end);
             let middle = layout.detail.clone().map_or(layout.rows.end, |pane| pane.end);
             prop_assert!(middle == layout.footer_rule && layout.totals.end <= height);
-            prop_assert!(layout.hidden.is_none_or(|line| line == layout.totals.end && line < height));
+            prop_assert!(layout.hidden.is_none_or(|line| line == layout.totals.end && line < layout.bar.start));
+            prop_assert!(layout.totals.end <= layout.bar.start && layout.bar.end == height);
+            prop_assert_eq!(layout.bar.is_empty(), !bar);
             let columns = &layout.columns;
             let right = columns.totals.unwrap_or(columns.rates[0].1);
             let left = columns.owner.clone().map_or(columns.destination + columns.host, |owner| owner.end);

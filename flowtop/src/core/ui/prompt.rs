@@ -15,6 +15,8 @@ pub enum Ask {
     Threshold,
     /// The file to save to.
     SaveTo,
+    /// The time to go to in a replay.
+    Time,
 }
 
 impl Ask {
@@ -26,6 +28,7 @@ impl Ask {
             Self::ScreenFilter => "Screen filter> ",
             Self::Search => "Search> ",
             Self::Threshold => "Hide rows below (bit/s)> ",
+            Self::Time => "Go to (as 08:00 or 2026-11-20 08:00)> ",
             Self::SaveTo => "Save to (.txt or .json)> ",
         }
     }

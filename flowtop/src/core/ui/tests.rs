@@ -3,6 +3,7 @@
 mod filters;
 mod groups;
 mod keys;
+mod replay;
 
 use proptest::prelude::*;
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::input::{Input, Key};
 use super::keys::{FILTER_INSTALLED, INVALID_REGEXP};
 use super::prompt::{Ask, Edited};
+use super::replay::Window;
 use super::{MESSAGE_NS, State};
 use crate::core::names::Names;
 use crate::core::scope::Scope;
@@ -30,6 +31,10 @@ pub enum Event<'a> {
     Filter(String, Result<Option<Box<dyn Scope>>, String>),
     /// The answer to [`Effect::Save`]: the name of the file, or why there is none.
     Saved(Result<String, String>),
+    /// The answer to [`Effect::Show`]: a record, or why it cannot be read.
+    Window(Result<Box<Window>, String>),
+    /// So many nanoseconds have passed in front of a replay.
+    Pass(u64),
     /// The answer to [`Effect::Suspend`] where nobody could continue the program.
     NoShell,
 }
@@ -49,6 +54,8 @@ pub enum Effect {
     Save(PathBuf),
     /// Another time between frames.
     Refresh,
+    /// Read a record, by its number among those of the replay.
+    Show(usize),
 }
 
 /// What follows an event.
@@ -90,6 +97,12 @@ impl State {
             }
             Event::Filter(text, result) => self.install(text, result, names),
             Event::Saved(result) => self.saved(result),
+            Event::Window(Ok(window)) => self.show(*window, names),
+            Event::Window(Err(why)) => {
+                self.say(why);
+                Reaction::DRAW
+            }
+            Event::Pass(ns) => self.pass(ns, names),
             Event::NoShell => {
                 self.say("No shell to come back from");
                 Reaction::DRAW
@@ -99,7 +112,7 @@ impl State {
 
     fn frame(&mut self, time: String, names: &dyn Names) -> Reaction {
         self.time = time;
-        self.message.take_if(|message| self.now_ns.saturating_sub(message.since_ns) > MESSAGE_NS);
+        self.forget_message();
         if self.view.paused {
             self.grow_footer();
         } else {
@@ -107,6 +120,10 @@ impl State {
             self.refresh_detail(names);
         }
         Reaction::DRAW
+    }
+
+    pub(super) fn forget_message(&mut self) {
+        self.message.take_if(|message| self.now_ns.saturating_sub(message.since_ns) > MESSAGE_NS);
     }
 
     /// Makes the open pane anew.
@@ -153,6 +170,11 @@ impl State {
             Ask::SaveTo if text.trim().is_empty() => self.prompt = None,
             Ask::SaveTo => return Reaction::effect(Effect::Save(PathBuf::from(text))),
             Ask::Search => self.prompt = None,
+            Ask::Time if text.trim().is_empty() => self.prompt = None,
+            Ask::Time => match self.jump(&text) {
+                Ok(reaction) => return Reaction { draw: true, ..reaction },
+                Err(right) => self.complain(right),
+            },
             Ask::ScreenFilter => match pattern(&text) {
                 Ok(screen) => {
                     self.filters.screen = screen;

@@ -1,0 +1,142 @@
+//! What is said of a record beside its numbers: where and when, that its rates are means, and what is not in it.
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+use super::player::Gap;
+use crate::core::number::{Unit, number};
+use crate::core::record::{Record, Span};
+use crate::core::window::Bytes;
+
+/// What is said of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caption {
+    /// Name of the host.
+    pub host: String,
+    /// Start by the clock on the wall, and the zone.
+    pub start: String,
+    /// Start and end.
+    pub window: String,
+    /// What its rates are.
+    pub mean: String,
+    /// What is missing in it or before it.
+    pub notes: Vec<String>,
+}
+
+impl Caption {
+    /// What is said of a record behind a gap, by the clocks of a zone.
+    #[must_use]
+    pub fn of(record: &Record, gap: Option<Gap>, zone: &TimeZone) -> Self {
+        let notes = [gap.map(behind), summed_up(record), unwritten(record), turned_away(record)];
+        Self {
+            host: record.host.name.clone(),
+            start: zoned(record.span.start_us, zone).strftime("%F %T %:z").to_string(),
+            window: window(&record.span, zone),
+            mean: format!("means over {}", seconds(record.span.length_ns())),
+            notes: notes.into_iter().flatten().collect(),
+        }
+    }
+
+    /// All of it in a line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let parts = [&self.host, &self.window, &self.mean].into_iter().chain(&self.notes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A time of the clock on the wall, in µs since 1970 UTC.
+#[must_use]
+pub fn zoned(us: i64, zone: &TimeZone) -> Zoned {
+    // What no calendar has is as far as one goes.
+    let far = if us < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_microsecond(us).unwrap_or(far).to_zoned(zone.clone())
+}
+
+/// The day is said twice only where it is not the same.
+fn window(span: &Span, zone: &TimeZone) -> String {
+    let [start, end] = [span.start_us, span.end_us].map(|us| zoned(us, zone));
+    let same = (start.date(), start.offset()) == (end.date(), end.offset());
+    let (first, last) = if same { ("%F %T", "%T %:z") } else { ("%F %T %:z", "%F %T %:z") };
+    format!("{} to {}", start.strftime(first), end.strftime(last))
+}
+
+fn seconds(ns: u64) -> String {
+    match ns {
+        _ if ns.is_multiple_of(1_000_000_000) => format!("{} s", ns / 1_000_000_000),
+        _ => format!("{:.1} s", ns as f64 / 1e9),
+    }
+}
+
+fn behind(gap: Gap) -> String {
+    match gap {
+        Gap::Missing(ns) => format!("{} missing before", seconds(ns)),
+        Gap::Reboot => "started anew before".to_owned(),
+    }
+}
+
+fn summed_up(record: &Record) -> Option<String> {
+    let flows: u64 = record.rest.iter().map(|rest| u64::from(rest.flows)).sum();
+    let bytes = record.rest.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
+    let amount = number(bytes.sum() as f64, Unit::Bytes);
+    (flows > 0).then(|| format!("{flows} connections only in the totals: {amount}"))
+}
+
+fn unwritten(record: &Record) -> Option<String> {
+    (record.unwritten > 0).then(|| format!("{} records before could not be written", record.unwritten))
+}
+
+fn turned_away(record: &Record) -> Option<String> {
+    let runs = record.turned_away_us.len();
+    (runs > 0).then(|| format!("{runs} runs before found the directory locked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::Rest;
+    use crate::core::record::fixture::record;
+
+    #[test]
+    fn a_caption_says_where_when_and_what_is_missing() {
+        let mut minute = record(3, vec![]);
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let line = |record: &Record, gap| Caption::of(record, gap, &berlin).line();
+        let plain = "node-1, 2026-11-02 09:03:00 to 09:04:00 +01:00, means over 60 s";
+        assert_eq!(line(&minute, None), plain);
+        minute.rest = vec![Rest { flows: 9, bytes: Bytes { tx: 2000, rx: 48 }, ..Rest::default() }];
+        minute.unwritten = 2;
+        minute.turned_away_us = vec![1];
+        assert_eq!(
+            line(&minute, Some(Gap::Missing(61_500_000_000))),
+            format!(
+                "{plain}, 61.5 s missing before, 9 connections only in the totals: 2.00KB, 2 records before could not \
+                 be written, 1 runs before found the directory locked"
+            )
+        );
+    }
+
+    #[test]
+    fn a_window_over_midnight_or_over_a_change_of_the_clock_says_both_days() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().as_microsecond();
+        let shown = |start: &str, end: &str| {
+            window(&Span { start_us: at(start), end_us: at(end), ..Span::default() }, &zone)
+        };
+        assert_eq!(
+            shown("2026-10-25T00:59:30Z", "2026-10-25T01:00:30Z"),
+            "2026-10-25 02:59:30 +02:00 to 2026-10-25 02:00:30 +01:00"
+        );
+        assert_eq!(
+            shown("2026-11-01T22:59:30Z", "2026-11-01T23:00:30Z"),
+            "2026-11-01 23:59:30 +01:00 to 2026-11-02 00:00:30 +01:00"
+        );
+    }
+
+    #[test]
+    fn no_time_is_out_of_range() {
+        for us in [i64::MIN, i64::MAX] {
+            let _ = zoned(us, &TimeZone::UTC);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Records as reports: the same as those of now, each with its own time; and what cannot be shown.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowtop::core::flow::Tuple;
+use flowtop::core::owner::Identity;
+use flowtop::core::record::frame::encode;
+use flowtop::core::record::{FlowRecord, Host, Record, Span};
+use flowtop::core::scope::Verdict;
+use flowtop::core::window::Bytes;
+use flowtop_common::{Flow, FlowKey, flags};
+
+use super::*;
+
+/// 2026-11-02 08:00 UTC, in seconds since 1970.
+const EIGHT_O_CLOCK_S: i64 = 1_793_606_400;
+
+fn flow(pod: &str, remote: &str, tx: u64, rx: u64) -> FlowRecord {
+    let [local, remote]: [SocketAddr; 2] = ["192.0.2.1:40000", remote].map(|end| end.parse().unwrap());
+    let bytes = Bytes { tx, rx };
+    let mut comm = [0; 16];
+    comm[..5].copy_from_slice(b"nginx");
+    let identity = Identity { pod: Some(pod.to_owned()), ..Identity::default() };
+    FlowRecord {
+        key: FlowKey { id: 7, ..Tuple { local, remote }.key() },
+        flow: Flow {
+            tx_bytes: tx + 10_000,
+            rx_bytes: rx,
+            state: 1,
+            flags: flags::BORN | flags::ACTIVE | flags::OPEN,
+            pid: 100,
+            comm,
+            ..Flow::default()
+        },
+        bytes,
+        retrans_bytes: 0,
+        peak: bytes,
+        counts: Verdict::ALL,
+        peer: None,
+        is_right: false,
+        identity: Some(Arc::new(identity)),
+        users: 1,
+        label: "vpc".into(),
+    }
+}
+
+/// A minute of host `name`.
+fn minute(name: &str, minute: u64, flows: Vec<FlowRecord>) -> Record {
+    let us = |minute: u64| (EIGHT_O_CLOCK_S + i64::try_from(minute).unwrap() * 60) * 1_000_000;
+    let ns = |minute: u64| minute * 60_000_000_000;
+    let span =
+        Span { start_us: us(minute), end_us: us(minute + 1), start_ns: ns(minute), end_ns: ns(minute + 1) };
+    Record { host: Host { name: name.to_owned(), ..Host::default() }, span, flows, ..Record::default() }
+}
+
+/// A recording of three minutes, the third one of them missing.
+fn recording() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.rec");
+    let records = [
+        minute("web-1", 0, vec![flow("web-0", "198.51.100.7:443", 6_000_000, 60)]),
+        minute("web-1", 1, vec![flow("web-0", "198.51.100.7:443", 600, 60)]),
+        minute("web-1", 3, vec![flow("db-0", "203.0.113.9:5432", 120, 60)]),
+    ];
+    fs::write(&file, records.iter().flat_map(encode).collect::<Vec<_>>()).unwrap();
+    (directory, file)
+}
+
+fn replay(args: &[&str], file: &Path) -> Output {
+    let file = file.to_str().unwrap();
+    flowtop(&["replay", file]).args(args).env("TZ", "UTC").output().unwrap()
+}
+
+#[test]
+fn each_record_is_a_report_with_its_own_time() {
+    let (_directory, file) = recording();
+    let output = replay(&["-t", "--format", "json"], &file);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let reports: Vec<Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |report: &Value| {
+        let flow = &report["flows"][0];
+        (
+            report["time"].as_str().unwrap().to_owned(),
+            report["totals"]["tx_bytes"].as_u64().unwrap(),
+            report["totals"]["tx_rate_2s"].as_f64().unwrap(),
+            flow["pod"].as_str().unwrap().to_owned(),
+            flow["label"].as_str().unwrap().to_owned(),
+        )
+    };
+    let expected = |time: &str, bytes: u64, rate: f64, pod: &str| {
+        (format!("2026-11-02T{time}.000+00:00"), bytes, rate, pod.to_owned(), "vpc".to_owned())
+    };
+    assert_eq!(
+        reports.iter().map(told).collect::<Vec<_>>(),
+        [
+            expected("08:01:00", 6_000_000, 100_000.0, "web-0"),
+            expected("08:02:00", 600, 10.0, "web-0"),
+            expected("08:04:00", 120, 2.0, "db-0"),
+        ]
+    );
+    assert_eq!((&reports[0]["host"], &reports[0]["hooks"]), (&"web-1".into(), &"recorded".into()));
+    assert_eq!(reports[0]["elapsed_s"], 60.0);
+}
+
+#[test]
+fn text_says_when_it_was_and_what_is_missing() {
+    let (_directory, file) = recording();
+    let output = replay(&["-t", "-P"], &file);
+    assert_snapshot("replay.txt", stdout(&output));
+    let output = replay(&["-t", "-P", "--by", "pod", "--at", "08:03:30"], &file);
+    assert_eq!(stderr(&output), "");
+    let lines: Vec<_> = stdout(&output).lines().collect();
+    let caption = "web-1, 2026-11-02 08:03:00 to 08:04:00 +00:00, means over 60 s, 60 s missing before";
+    assert_eq!(lines[0], caption);
+    assert!(lines[3].contains("db-0"), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line.contains("means over")).count(), 1);
+}
+
+#[test]
+fn filters_judge_by_what_was_recorded() {
+    let (_directory, file) = recording();
+    let output = replay(&["-t", "--format", "csv", "--fields", "tx_bytes", "-f", "pod web-*"], &file);
+    assert_eq!(
+        stdout(&output),
+        "time,elapsed_s,tx_bytes\n2026-11-02T08:01:00.000+00:00,60,6000000\n2026-11-02T08:02:00.000+00:00,60,600\n"
+    );
+}
+
+#[test]
+fn a_time_in_a_gap_is_the_next_record_and_one_outside_is_an_error() {
+    let (_directory, file) = recording();
+    let output = replay(&["-t", "--at", "08:02:30"], &file);
+    let said = "flowtop: nothing was recorded at that time; this is 2026-11-02 08:03:00 +00:00\n";
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), said));
+    let output = replay(&["-t", "--at", "07:59"], &file);
+    let said = "flowtop: --at: there is no record of 2026-11-02 07:59:00 +00:00; there are records from 2026-11-02 \
+                08:00:00 +00:00 to 2026-11-02 08:04:00 +00:00\n";
+    assert_eq!(all(&output), (Some(1), "", said));
+    let output = replay(&["-t", "--at", "soon"], &file);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("flowtop: --at: \"soon\" is no time; "), "{}", stderr(&output));
+}
+
+#[test]
+fn damage_is_told_and_the_rest_is_shown() {
+    let (_directory, file) = recording();
+    let mut bytes = fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let output = replay(&["-t", "--format", "json"], &file);
+    assert_eq!((output.status.code(), stdout(&output).lines().count()), (Some(0), 2));
+    assert!(stderr(&output).ends_with("whose checksum is wrong; the report goes on without it\n"));
+}
+
+#[test]
+fn what_there_is_no_record_of_is_a_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = replay(&["-t"], directory.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("flowtop: there is no record in "), "{}", stderr(&output));
+    let (_directory, file) = recording();
+    for (args, said) in [
+        (
+            &["-t", "-s", "5"][..],
+            "-s and --interval are not for records, which have their own length; pick one with --at",
+        ),
+        (&["-t", "-i", "lo"], "-i needs the addresses of the host; pick addresses with -f or -F instead"),
+        (&["-t", "-u", "packets"], "-u packets: records hold bytes; take bits or bytes"),
+        (&[], "the view needs a terminal on its input and output; use -t for reports"),
+    ] {
+        let output = replay(args, &file);
+        assert_eq!(all(&output), (Some(2), "", format!("flowtop: {said}\n").as_str()));
+    }
+}
+
+fn assert_snapshot(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/snapshots").join(name);
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(text == expected, "{name} is not what is printed:\n{text}");
+}
