@@ -2,8 +2,8 @@
 
 mod child;
 mod crowd;
-#[expect(dead_code, reason = "what only other benchmarks use")]
 mod descriptors;
+#[expect(dead_code, reason = "what only other benchmarks use")]
 mod loopback;
 mod outcome;
 

@@ -208,6 +208,8 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l hooks -d 'Hoo
 fentry\t'Trampolines'
 kprobe\t'kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l holders -d 'How to find out who has a socket open that nobody has used yet' -r -f -a "auto\t'A walk of the kernel over all open files (Linux 5.11), or else proc'
+proc\t'The links in /proc/PID/fd, which takes longer'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l max-flows -d 'Connections counted one by one' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s c -l config -d 'Read FILE instead of ~/.iftoprc' -r -F
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s 4 -l ipv4 -d 'Only IPv4'

@@ -113,6 +113,7 @@ impl Question {
             used_ns: 0,
             identity: flow.identity.as_deref(),
             label: Some(&flow.label),
+            remote_pod: None,
         })
     }
 }
