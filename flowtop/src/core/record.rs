@@ -6,6 +6,7 @@
 //!
 //! Not in here: how a record is made (`core::sampler`), how it looks as bytes (`core::record::frame`), and files.
 
+mod bits;
 mod columns;
 mod dictionary;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod payload;
 pub mod reference;
 pub mod scan;
 mod shared;
+pub mod sparse;
 #[cfg(test)]
 mod tests;
 mod varint;
@@ -167,6 +169,32 @@ pub struct FlowRecord {
 }
 
 impl FlowRecord {
+    /// To how many ns the birth of a socket is recorded, in `key.id` and `flow.opened_ns`. No tuple is used twice in that
+    /// time.
+    pub const OPENED_WITHIN_NS: u64 = 100_000;
+    /// To how many µs the last segment is recorded. The kernel side does not look at it more often.
+    pub const LAST_WITHIN_US: u64 = 1_000_000;
+
+    /// How many binary digits of the round-trip time are recorded.
+    pub const SRTT_DIGITS: u32 = 6;
+
+    /// The same with the precision of records, which keeps them small: times are rounded down, and so is the round-trip time,
+    /// to some 2 %.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let down = |number: u64, to: u64| number - number % to;
+        // The id of an older socket is no time.
+        let id = if self.is_born() { down(self.key.id, Self::OPENED_WITHIN_NS) } else { self.key.id };
+        let flow = Flow {
+            opened_ns: down(self.flow.opened_ns, Self::OPENED_WITHIN_NS),
+            last_us: down(self.flow.last_us, Self::LAST_WITHIN_US),
+            srtt_us_x8: down_to_digits(self.flow.srtt_us_x8, Self::SRTT_DIGITS),
+            uses: 0,
+            ..self.flow
+        };
+        Self { key: FlowKey { id, ..self.key }, flow, ..self }
+    }
+
     /// The two ends.
     #[must_use]
     pub fn tuple(&self) -> Tuple {
@@ -189,6 +217,22 @@ impl FlowRecord {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.flow.flags & flags::ENDED != 0
+    }
+}
+
+/// A number of which only the highest binary digits are kept.
+fn down_to_digits(number: u32, digits: u32) -> u32 {
+    let below = (u32::BITS - number.leading_zeros()).saturating_sub(digits);
+    number >> below << below
+}
+
+impl Identity {
+    /// What of it is recorded: the path of the cgroup is long and says nothing that is not in the rest, and of the id of
+    /// a container nobody is shown more than the first digits.
+    #[must_use]
+    pub fn recorded(&self) -> Self {
+        let container_id = self.short_container_id().map(str::to_owned);
+        Self { container_id, cgroup: None, ..self.clone() }
     }
 }
 

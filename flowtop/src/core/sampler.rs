@@ -6,11 +6,16 @@
 //! Not in here: what is left out of a sparse record (`core::record::sparse`), the clock, and what is not in the ledger: the
 //! host, its interfaces, the kernel's table.
 
-use flowtop_common::{FlowKey, Untracked, flags};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowtop_common::{Flow, FlowKey, Untracked, flags};
+use foldhash::fast::RandomState;
 
 use super::column::Who;
 use super::flow::Tuple;
 use super::ledger::{Entry, Ledger, Losses};
+use super::owner::Identity;
 use super::record::{FlowRecord, Record, Rest, Span};
 use super::scope::Verdict;
 use super::window::Bytes;
@@ -177,14 +182,20 @@ impl Sampler {
         let taken = (0..).zip(&self.flows).filter(|(_, since)| since.is_taken);
         let found = taken.filter_map(|(place, since)| Some((since, ledger.at(place)?.1)));
         let in_window = found.filter(|(since, entry)| self.is_in_window(since, entry));
-        let mut flows: Vec<_> = in_window.map(|(since, entry)| record(since, entry, who)).collect();
-        flows.sort_unstable_by_key(order);
-        for place in 0..flows.len() {
-            let peer = ledger.get(&flows[place].key).and_then(Entry::peer);
-            let found = peer.and_then(|peer| flows.binary_search_by_key(&(peer.id, *peer), order).ok());
-            flows[place].peer = found.and_then(|found| u32::try_from(found).ok());
-        }
-        flows
+        let mut identities = Identities::default();
+        let mut flows: Vec<_> = in_window
+            .map(|(since, entry)| {
+                let identity = who.owners.identity(&entry.owner(), entry.used_ns());
+                let flow = record(since, entry, who);
+                let identity = identity.map(|identity| identities.recorded(identity));
+                (since.key, FlowRecord { identity, ..flow }.rounded())
+            })
+            .collect();
+        flows.sort_unstable_by_key(|(_, flow)| (flow.key.id, flow.key));
+        let places: HashMap<FlowKey, u32, RandomState> =
+            (0..).zip(&flows).map(|(place, (key, _))| (*key, place)).collect();
+        let peer = |key: &FlowKey| places.get(ledger.get(key)?.peer()?).copied();
+        flows.into_iter().map(|(key, flow)| FlowRecord { peer: peer(&key), ..flow }).collect()
     }
 
     /// Whether a flow has moved something, or may: one that has not ended before, and is not kept out.
@@ -194,27 +205,33 @@ impl Sampler {
     }
 }
 
-fn order(flow: &FlowRecord) -> (u64, FlowKey) {
-    (flow.key.id, flow.key)
+/// What is recorded of identities, made once of each.
+#[derive(Default)]
+struct Identities(HashMap<*const Identity, (Arc<Identity>, Arc<Identity>), RandomState>);
+
+impl Identities {
+    fn recorded(&mut self, identity: Arc<Identity>) -> Arc<Identity> {
+        // The identity is kept with what is made of it, so that no other one can have its address.
+        let made = self.0.entry(Arc::as_ptr(&identity)).or_insert_with(|| {
+            let recorded = Arc::new(identity.recorded());
+            (identity, recorded)
+        });
+        Arc::clone(&made.1)
+    }
 }
 
 fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
     let (key, owner) = (&since.key, entry.owner());
     FlowRecord {
         key: *key,
-        flow: flowtop_common::Flow {
-            pid: owner.pid,
-            comm: owner.comm,
-            cgroup_id: owner.cgroup_id,
-            ..*entry.flow()
-        },
+        flow: Flow { pid: owner.pid, comm: owner.comm, cgroup_id: owner.cgroup_id, ..*entry.flow() },
         bytes: since.bytes(),
         retrans_bytes: since.retrans_bytes(),
         peak: since.peak,
         counts: entry.verdict(),
         peer: None,
         is_right: !since.counts,
-        identity: who.owners.identity(&owner, entry.used_ns()),
+        identity: None,
         users: entry.users().count(),
         label: who.labels.of(Tuple::of(key).remote.ip(), entry.is_on_host(key)).into(),
     }

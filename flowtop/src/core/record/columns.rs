@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_bytes::ByteBuf;
 
+use super::bits::{Packed, Unpacker};
 use super::varint::{count, put, take};
 
 /// One number of every row.
@@ -14,6 +15,8 @@ use super::varint::{count, put, take};
 pub(super) struct Column<T, C> {
     /// Its name, which never changes.
     name: &'static str,
+    /// The name of the column beside it that has its bits, if it is written so.
+    bits: Option<&'static str>,
     get: fn(&T, &Place<'_, T, C>) -> u64,
     set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
 }
@@ -36,7 +39,14 @@ pub(super) const fn column<T, C>(
     get: fn(&T, &Place<'_, T, C>) -> u64,
     set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
 ) -> Column<T, C> {
-    Column { name, get, set }
+    Column { name, bits: None, get, set }
+}
+
+/// The same column with its bits in one of their own, `bits`: for numbers that are hardly ever the same.
+#[expect(clippy::needless_pass_by_value, reason = "a constant becomes another one")]
+pub(super) const fn in_bits<T, C>(bits: &'static str, column: Column<T, C>) -> Column<T, C> {
+    let Column { name, get, set, .. } = column;
+    Column { name, bits: Some(bits), get, set }
 }
 
 /// Puts a number where it belongs, if it fits.
@@ -51,15 +61,26 @@ pub(super) type Section = BTreeMap<String, ByteBuf>;
 /// Rows as columns.
 pub(super) fn write<T: Default, C>(columns: &[Column<T, C>], rows: &[&T], shared: &C) -> Section {
     let empty = T::default();
-    let bytes = |column: &Column<T, C>| {
-        let mut bytes = Vec::with_capacity(rows.len());
-        for (row, value) in rows.iter().enumerate() {
+    let mut section = Section::new();
+    for column in columns {
+        let number = |row: usize| {
             let above = if row == 0 { &empty } else { rows[row - 1] };
-            put(&mut bytes, (column.get)(value, &Place { above, row, shared }));
+            (column.get)(rows[row], &Place { above, row, shared })
+        };
+        let numbers = (0..rows.len()).map(number);
+        if let Some(name) = column.bits {
+            let mut written = Packed::default();
+            numbers.for_each(|number| written.put(number));
+            written.end();
+            section.insert(column.name.to_owned(), ByteBuf::from(written.sizes));
+            section.insert(name.to_owned(), ByteBuf::from(written.bits));
+        } else {
+            let mut written = Vec::with_capacity(rows.len());
+            numbers.for_each(|number| put(&mut written, number));
+            section.insert(column.name.to_owned(), ByteBuf::from(written));
         }
-        ByteBuf::from(bytes)
-    };
-    columns.iter().map(|column| (column.name.to_owned(), bytes(column))).collect()
+    }
+    section
 }
 
 /// Columns as rows: as many as the first column has, and at most `max_rows`. The error is the column that is wrong.
@@ -69,30 +90,35 @@ pub(super) fn read<T: Clone + Default, C>(
     shared: &C,
     max_rows: usize,
 ) -> Result<Vec<T>, &'static str> {
-    let bytes = |column: &Column<T, C>| section?.get(column.name);
+    let bytes = |name: &str| section?.get(name).map(|bytes| &bytes[..]);
     let Some(first) = columns.first() else { return Ok(Vec::new()) };
-    let rows = bytes(first).map_or(0, |bytes| count(bytes));
+    let rows = bytes(first.name).map_or(0, count);
     if rows > max_rows {
         return Err(first.name);
     }
     let mut values = vec![T::default(); rows];
     for column in columns {
-        if let Some(numbers) = bytes(column) {
-            set_all(column, numbers, &mut values, shared).ok_or(column.name)?;
-        }
+        let Some(mut numbers) = bytes(column.name) else { continue };
+        let done = if let Some(name) = column.bits {
+            let mut reader = Unpacker::new(numbers, bytes(name).unwrap_or_default());
+            set_all(column, || reader.take(), &mut values, shared)
+        } else {
+            set_all(column, || take(&mut numbers), &mut values, shared)
+        };
+        done.ok_or(column.name)?;
     }
     Ok(values)
 }
 
 fn set_all<T: Default, C>(
     column: &Column<T, C>,
-    mut numbers: &[u8],
+    mut next: impl FnMut() -> Option<u64>,
     values: &mut [T],
     shared: &C,
 ) -> Option<()> {
     let empty = T::default();
     for row in 0..values.len() {
-        let number = take(&mut numbers)?;
+        let number = next()?;
         let (above, from_here) = values.split_at_mut(row);
         let above = above.last().unwrap_or(&empty);
         (column.set)(&mut from_here[0], &Place { above, row, shared }, number)?;
@@ -116,6 +142,8 @@ mod tests {
             Some(())
         },
     );
+    const SIZE: Column<Row, ()> =
+        in_bits("size+", column("size", |row, _| row.1.into(), |row, _, number| fit(&mut row.1, number)));
     const PORT: Column<Row, ()> =
         column("port", |row, _| row.1.into(), |row, _, number| fit(&mut row.1, number));
 
@@ -145,6 +173,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn bits_come_back(rows: Vec<Row>) {
+            let section = write(&[TIME, SIZE], &rows.iter().collect::<Vec<_>>(), &());
+            prop_assert_eq!(read(&[TIME, SIZE], Some(&section), &(), rows.len()).unwrap(), rows);
+        }
+
         #[test]
         fn rows_come_back(rows: Vec<Row>) {
             prop_assert_eq!(read(&[TIME, PORT], Some(&written(&rows)), &(), rows.len()).unwrap(), rows);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::FlowRecord;
-use super::columns::{Column, column, fit};
-use super::shared::{Owner, Shared};
+use super::columns::{Column, column, fit, in_bits};
+use super::shared::{Owner, Shared, client_port, service_port};
 use super::varint::{unzigzag, zigzag};
 use crate::core::owner::Identity;
 use crate::core::scope::Verdict;
@@ -67,48 +67,36 @@ macro_rules! listed {
     };
 }
 
-/// Which of the two ports is the service's: of a flow that was accepted, the local one.
-fn is_served(flow: &FlowRecord) -> bool {
-    flow.flow.flags & flags::PASSIVE != 0
-}
-
 /// A flow whose birth was seen is opened at its birth, which is its id.
 fn opened_about_ns(row: &FlowRecord, above: &FlowRecord) -> u64 {
     if row.is_born() { row.key.id } else { above.flow.opened_ns }
 }
 
-/// Flags first, since they say what others mean.
-pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
-    column(
-        "id",
-        |row, place| row.key.id.wrapping_sub(place.above.key.id),
-        |row, place, number| {
-            row.key.id = place.above.key.id.wrapping_add(number);
-            Some(())
-        },
-    ),
+/// The state that a flow is in as a rule: ESTABLISHED, or CLOSE after its end.
+fn usual_state(row: &FlowRecord) -> u64 {
+    if row.has_ended() { 7 } else { 1 }
+}
+
+/// Ids in the unit to which they are rounded: what they have below it stands in a column of its own, mostly of zeros.
+const ID_NS: u64 = FlowRecord::OPENED_WITHIN_NS;
+const LAST_US: u64 = FlowRecord::LAST_WITHIN_US;
+
+/// How many binary digits of the round-trip time stand below those that are kept.
+fn srtt_below(row: &FlowRecord) -> u32 {
+    (u32::BITS - row.flow.srtt_us_x8.leading_zeros()).saturating_sub(FlowRecord::SRTT_DIGITS)
+}
+
+/// What many flows have in common: each is a flow that has nothing else. Flags first, since they say what others mean.
+pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
     plain!("flags", flow.flags),
     listed!("netns", key.netns, netns),
     listed!("local_addr", key.local_addr, addresses),
-    listed!("remote_addr", key.remote_addr, addresses),
     column(
         "service_port",
-        |row, _| u64::from(if is_served(row) { row.key.local_port } else { row.key.remote_port }),
-        |row, _, number| {
-            let served = is_served(row);
-            fit(if served { &mut row.key.local_port } else { &mut row.key.remote_port }, number)
-        },
-    ),
-    column(
-        "client_port",
-        |row, _| u64::from(if is_served(row) { row.key.remote_port } else { row.key.local_port }),
-        |row, _, number| {
-            let served = is_served(row);
-            fit(if served { &mut row.key.remote_port } else { &mut row.key.local_port }, number)
-        },
+        |row, _| (*service_port(&mut row.key.clone(), row.flow.flags)).into(),
+        |row, _, number| fit(service_port(&mut row.key, row.flow.flags), number),
     ),
     plain!("family", key.family),
-    close!("opened_ns", flow.opened_ns, |row, place| opened_about_ns(row, place.above)),
     column(
         "owner",
         |row, place| place.shared.owners.number(&place.shared.owner(row)),
@@ -147,6 +135,55 @@ pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
             Some(())
         },
     ),
+];
+
+/// Kind first, since it sets what others are relative to.
+pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
+    column(
+        "kind",
+        |row, place| place.shared.kinds.number(&place.shared.kind(row)),
+        |row, place, number| {
+            row.clone_from(place.shared.templates.get(usize::try_from(number).ok()?)?);
+            Some(())
+        },
+    ),
+    column(
+        "has_ended",
+        |row, _| row.has_ended().into(),
+        |row, _, number| {
+            row.flow.flags |= if number == 0 { 0 } else { flags::ENDED };
+            Some(())
+        },
+    ),
+    in_bits(
+        "id+",
+        column(
+            "id",
+            |row, place| (row.key.id / ID_NS).wrapping_sub(place.above.key.id / ID_NS),
+            |row, place, number| {
+                row.key.id = (place.above.key.id / ID_NS).wrapping_add(number).wrapping_mul(ID_NS);
+                Some(())
+            },
+        ),
+    ),
+    column(
+        "id_below",
+        |row, _| row.key.id % ID_NS,
+        |row, _, number| {
+            row.key.id = row.key.id.wrapping_add(number);
+            Some(())
+        },
+    ),
+    listed!("remote_addr", key.remote_addr, addresses),
+    in_bits(
+        "client_port+",
+        column(
+            "client_port",
+            |row, _| (*client_port(&mut row.key.clone(), row.flow.flags)).into(),
+            |row, _, number| fit(client_port(&mut row.key, row.flow.flags), number),
+        ),
+    ),
+    close!("opened_ns", flow.opened_ns, |row, place| opened_about_ns(row, place.above)),
     column(
         "peer",
         |row, place| row.peer.map_or(0, |peer| zigzag(place.row as u64, peer.into()) + 1),
@@ -158,15 +195,22 @@ pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
             Some(())
         },
     ),
-    plain!("state", flow.state),
+    column(
+        "state",
+        |row, _| zigzag(usual_state(row), row.flow.state.into()),
+        |row, _, number| {
+            let usual = usual_state(row);
+            fit(&mut row.flow.state, unzigzag(usual, number))
+        },
+    ),
     plain!("uses", flow.uses),
-    plain!("tx_bytes", bytes.tx),
-    plain!("rx_bytes", bytes.rx),
-    close!("tx_peak", peak.tx, |row, _place| row.bytes.tx),
-    close!("rx_peak", peak.rx, |row, _place| row.bytes.rx),
+    in_bits("tx_bytes+", plain!("tx_bytes", bytes.tx)),
+    in_bits("rx_bytes+", plain!("rx_bytes", bytes.rx)),
+    in_bits("tx_peak+", close!("tx_peak", peak.tx, |row, _place| row.bytes.tx)),
+    in_bits("rx_peak+", close!("rx_peak", peak.rx, |row, _place| row.bytes.rx)),
     plain!("retrans_bytes", retrans_bytes),
-    close!("tx_life", flow.tx_bytes, |row, _place| row.bytes.tx),
-    close!("rx_life", flow.rx_bytes, |row, _place| row.bytes.rx),
+    in_bits("tx_life+", close!("tx_life", flow.tx_bytes, |row, _place| row.bytes.tx)),
+    in_bits("rx_life+", close!("rx_life", flow.rx_bytes, |row, _place| row.bytes.rx)),
     close!("retrans_life", flow.retrans_bytes, |row, _place| row.retrans_bytes),
     close!("sent_life", flow.sent_bytes, |row, _place| row
         .flow
@@ -174,11 +218,47 @@ pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
         .wrapping_add(row.flow.retrans_bytes)),
     plain!("tx_base", flow.base_tx_bytes),
     plain!("rx_base", flow.base_rx_bytes),
-    plain!("segs_in", flow.segs_in),
-    plain!("segs_out", flow.segs_out),
+    in_bits("segs_in+", plain!("segs_in", flow.segs_in)),
+    in_bits("segs_out+", plain!("segs_out", flow.segs_out)),
     plain!("retrans_segs", flow.retrans_segs),
-    plain!("srtt_us_x8", flow.srtt_us_x8),
-    close!("last_us", flow.last_us, |_row, place| place.shared.span.end_ns / 1000),
+    column(
+        "srtt_digits",
+        |row, _| (row.flow.srtt_us_x8 >> srtt_below(row)).into(),
+        |row, _, number| fit(&mut row.flow.srtt_us_x8, number),
+    ),
+    column(
+        "srtt_shift",
+        |row, _| srtt_below(row).into(),
+        |row, _, number| {
+            let wide = u64::from(row.flow.srtt_us_x8).checked_shl(number.try_into().ok()?)?;
+            fit(&mut row.flow.srtt_us_x8, wide)
+        },
+    ),
+    column(
+        "srtt_below",
+        |row, _| (row.flow.srtt_us_x8 & !(u32::MAX << srtt_below(row))).into(),
+        |row, _, number| {
+            row.flow.srtt_us_x8 = row.flow.srtt_us_x8.checked_add(number.try_into().ok()?)?;
+            Some(())
+        },
+    ),
+    column(
+        "last",
+        |row, place| zigzag(place.shared.span.end_ns / 1000 / LAST_US, row.flow.last_us / LAST_US),
+        |row, place, number| {
+            let last = unzigzag(place.shared.span.end_ns / 1000 / LAST_US, number);
+            row.flow.last_us = last.wrapping_mul(LAST_US);
+            Some(())
+        },
+    ),
+    column(
+        "last_below_us",
+        |row, _| row.flow.last_us % LAST_US,
+        |row, _, number| {
+            row.flow.last_us = row.flow.last_us.wrapping_add(number);
+            Some(())
+        },
+    ),
 ];
 
 /// Processes.

@@ -20,6 +20,10 @@
 //! Magic, version, lengths and checksums stay where they are for ever, so that a reader can always pass over a frame. What
 //! is only added, to the head or to the payload, needs no new version.
 
+use std::io;
+
+use zstd::stream::write::Encoder;
+
 use super::payload::{read_record, write_record};
 use super::{Host, Record, Span};
 
@@ -33,8 +37,8 @@ pub const MAX_HEAD_BYTES: usize = 4096;
 ///
 /// [`MAX_FLOWS`]: super::payload::MAX_FLOWS
 pub const MAX_CONTENT_BYTES: usize = 1 << 28;
-/// zstd's own default.
-const COMPRESSION_LEVEL: i32 = 3;
+/// Below it zstd takes repetitions that cost more than they save.
+const COMPRESSION_LEVEL: i32 = 6;
 
 const NAME_AT: usize = 90;
 const CRC_BYTES: usize = 4;
@@ -94,8 +98,7 @@ pub enum Why {
 /// If the record has more than [`MAX_FLOWS`](super::payload::MAX_FLOWS) flows, or 4 GiB of texts.
 #[must_use]
 pub fn encode(record: &Record) -> Vec<u8> {
-    let content = write_record(&record.sorted());
-    let payload = zstd::bulk::compress(&content, COMPRESSION_LEVEL).expect("memory takes everything");
+    let (payload, content_bytes) = compress(&record.sorted()).expect("memory takes everything");
     let name = cut(&record.host.name).as_bytes();
     let length = |bytes: usize| u32::try_from(bytes).expect("a record is shorter than 4 GiB").to_le_bytes();
     let head_bytes = u16::try_from(NAME_AT + name.len() + CRC_BYTES).expect("a name has 255 bytes at most");
@@ -106,7 +109,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
         &VERSION.to_le_bytes(),
         &head_bytes.to_le_bytes(),
         &length(payload.len()),
-        &length(content.len()),
+        &length(content_bytes),
         &crc32fast::hash(&payload).to_le_bytes(),
         &record.host.machine_id,
         &record.host.boot_id,
@@ -241,5 +244,41 @@ impl<'a> Frame<'a> {
         }
         let content = zstd::bulk::decompress(self.payload, bytes).map_err(|_| damage("compression"))?;
         read_record(&content, self.head.host.clone(), self.head.span).map_err(damage)
+    }
+}
+
+/// The payload of a record, and how many bytes it has once it is decompressed.
+fn compress(record: &Record) -> io::Result<(Vec<u8>, usize)> {
+    let encoder = Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
+    let mut columns = Columns { encoder, bytes: 0 };
+    write_record(record, &mut columns);
+    Ok((columns.encoder.finish()?, columns.bytes))
+}
+
+/// Compresses long runs of bytes, which are columns, each with statistics of its own.
+struct Columns<'a> {
+    encoder: Encoder<'a, Vec<u8>>,
+    bytes: usize,
+}
+
+/// A run that is worth a block of its own.
+const COLUMN_BYTES: usize = 64;
+
+impl io::Write for Columns<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let is_column = bytes.len() >= COLUMN_BYTES;
+        if is_column {
+            self.encoder.flush()?;
+        }
+        self.encoder.write_all(bytes)?;
+        if is_column {
+            self.encoder.flush()?;
+        }
+        self.bytes += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
     }
 }

@@ -1,6 +1,7 @@
 //! A record ⇄ bytes, before they are compressed: a CBOR map of sections, each of named columns.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde_bytes::ByteBuf;
 
 use super::columns::{Column, Section, column, fit, read, write};
 use super::dictionary::Dictionary;
-use super::flows::{FLOWS, IDENTITIES, OWNERS, optional, plain};
+use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, optional, plain};
 use super::shared::Shared;
 use super::varint::{unzigzag, zigzag};
 use super::{Host, InterfaceRecord, Record, Rest, Span};
@@ -33,8 +34,8 @@ struct Payload {
     sections: BTreeMap<String, Section>,
 }
 
-/// A record whose flows are sorted, as bytes.
-pub(super) fn write_record(record: &Record) -> Vec<u8> {
+/// Writes a record whose flows are sorted.
+pub(super) fn write_record(record: &Record, into: impl Write) {
     let shared = Shared::of(record);
     let payload = Payload {
         texts: shared.texts.values().iter().map(ToString::to_string).collect(),
@@ -42,10 +43,8 @@ pub(super) fn write_record(record: &Record) -> Vec<u8> {
         comms: ByteBuf::from(shared.comms.values().concat()),
         sections: sections(record, &shared),
     };
-    let mut bytes = Vec::new();
     // Memory takes everything, and no value of a payload is one that CBOR cannot say.
-    let _ = ciborium::into_writer(&payload, &mut bytes);
-    bytes
+    let _ = ciborium::into_writer(&payload, into);
 }
 
 fn sections(record: &Record, shared: &Shared) -> BTreeMap<String, Section> {
@@ -57,6 +56,7 @@ fn sections(record: &Record, shared: &Shared) -> BTreeMap<String, Section> {
     add("netns", write(NETNS, &refs(shared.netns.values()), shared));
     add("identities", write(IDENTITIES, &identities, shared));
     add("owners", write(OWNERS, &refs(shared.owners.values()), shared));
+    add("kinds", write(KINDS, &refs(&shared.templates), shared));
     add("flows", write(FLOWS, &refs(&record.flows), shared));
     add("rest", write(REST, &refs(&record.rest), shared));
     add("seconds", write(SECONDS, &refs(&record.per_second), shared));
@@ -88,6 +88,7 @@ pub(super) fn read_record(bytes: &[u8], host: Host, span: Span) -> Result<Record
     let identities = read(IDENTITIES, section("identities"), &shared, MAX_ROWS)?;
     shared.identities = Dictionary::written(identities.into_iter().map(Arc::new).collect());
     shared.owners = Dictionary::written(read(OWNERS, section("owners"), &shared, MAX_ROWS)?);
+    shared.templates = read(KINDS, section("kinds"), &shared, MAX_ROWS)?;
     let head = read(RECORD, section("record"), &shared, 1)?.pop().unwrap_or_default();
     Ok(Record {
         host,

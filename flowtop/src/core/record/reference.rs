@@ -1,9 +1,10 @@
 //! The reference host: made-up minutes on which sizes and speeds of recordings are measured, the same in every run.
 //!
-//! A node with an API server. Each minute 15 % of its flows have ended and as many are new. Two thirds of those that
-//! stay move something in a minute; how much is heavy-tailed (Pareto, most below 2 KB, the largest some GB), and neither
-//! repeats nor is round. Half of all flows move in one burst, the others all over the minute. Remote hosts, processes and
-//! pods are few and used unequally, as they are.
+//! A node with an API server. Each minute 15 % of its flows have ended and as many are new. Of those that stay a third is
+//! idle in a minute, a third is polled (the same exchange every 10 s: probes, keep-alives, watches), and a third moves
+//! heavy-tailed random amounts (Pareto, most below 1 KB, the largest some GB), as do all new ones; half of these in one
+//! burst, half all over the minute. Ports, times, round-trip times and ids of containers are random; remote hosts,
+//! processes and pods are few and used unequally, as they are.
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use crate::core::window::Bytes;
 
 /// How many of a hundred flows are others after a minute.
 const REPLACED_PERCENT: u64 = 15;
-/// How many of a hundred flows that stay move something in a minute.
-const BUSY_PERCENT: u64 = 66;
+/// How often a flow is polled in a minute.
+const POLLS: u64 = 6;
 const MINUTE_NS: u64 = 60_000_000_000;
 const MINUTE_US: i64 = 60_000_000;
 /// 2026-11-02 00:00 UTC.
@@ -39,7 +40,8 @@ impl Reference {
     /// With so many flows each minute.
     #[must_use]
     pub fn of(flows: usize) -> Self {
-        let mut reference = Self { random: Random(1), people: people(), flows: Vec::new(), minute: 0 };
+        let mut reference =
+            Self { random: Random(1), people: people(&mut Random(7)), flows: Vec::new(), minute: 0 };
         for _ in 0..flows {
             // The oldest ones have been open for hours.
             let age_ns = reference.random.heavy(MINUTE_NS / 4).min(UP_NS);
@@ -59,7 +61,7 @@ impl Reference {
         let ends = |port: u64, addr: [u8; 4]| (addr, u16::try_from(port).unwrap_or_default()).into();
         let tuple = Tuple { local: ends(local, [10, 42, 0, 9]), remote: ends(far, remote_addr) };
         let person = (person + random.few(4)) % self.people.len() as u64;
-        let identity = Arc::clone(&self.people[usize::try_from(person).unwrap_or_default()]);
+        let identity: Arc<Identity> = Arc::clone(&self.people[usize::try_from(person).unwrap_or_default()]);
         let mut comm = [0; 16];
         let name = identity.comm.as_deref().unwrap_or_default().as_bytes();
         comm[..name.len()].copy_from_slice(name);
@@ -100,21 +102,32 @@ impl Reference {
 
     /// Lets a flow be moved by its processes for the minute from `start_ns`.
     fn pass_a_minute(flow: &mut FlowRecord, random: &mut Random, start_ns: u64) {
-        let is_busy = flow.key.id >= start_ns || random.percent(BUSY_PERCENT);
         (flow.bytes, flow.peak, flow.retrans_bytes) = (Bytes::default(), Bytes::default(), 0);
-        flow.flow.last_us = flow.flow.last_us.max(flow.key.id / 1000);
-        if !is_busy {
+        let is_new = flow.key.id >= start_ns;
+        let third = random.below(3);
+        let (is_idle, is_polled) = (!is_new && third == 0, !is_new && third == 1);
+        if is_idle {
             return;
         }
+        if is_polled {
+            flow.peak = Bytes { tx: 100 + flow.key.id % 400, rx: 60 + flow.key.id % 50 };
+            flow.bytes = Bytes { tx: flow.peak.tx * POLLS, rx: flow.peak.rx * POLLS };
+        } else {
+            Self::transfer(flow, random);
+        }
+        let open_ns = start_ns + MINUTE_NS - flow.key.id.max(start_ns);
+        let quiet_ns = if is_polled { MINUTE_NS / POLLS } else { open_ns.max(1) };
+        flow.flow.last_us = (start_ns + MINUTE_NS - random.below(quiet_ns)) / 1000;
+        Self::count(&mut flow.flow, flow.bytes, flow.retrans_bytes, random);
+    }
+
+    fn transfer(flow: &mut FlowRecord, random: &mut Random) {
         flow.bytes = Bytes { tx: random.heavy(300), rx: random.heavy(150) };
         let share = if random.percent(50) { 1000 } else { 17 + random.below(984) };
         flow.peak = Bytes { tx: flow.bytes.tx * share / 1000, rx: flow.bytes.rx * share / 1000 };
         if random.percent(3) {
             flow.retrans_bytes = PAYLOAD_OF_A_SEGMENT * (1 + random.below(4));
         }
-        let open_us = (start_ns + MINUTE_NS - flow.key.id.max(start_ns)) / 1000;
-        flow.flow.last_us = (start_ns + MINUTE_NS) / 1000 - random.below(open_us.max(1));
-        Self::count(&mut flow.flow, flow.bytes, flow.retrans_bytes, random);
     }
 
     /// The socket's own counters.
@@ -159,7 +172,7 @@ impl Iterator for Reference {
                 start_ns,
                 end_ns: start_ns + MINUTE_NS,
             },
-            flows: self.flows.clone(),
+            flows: self.flows.iter().cloned().map(FlowRecord::rounded).collect(),
             totals,
             per_second,
             interfaces: vec![InterfaceRecord {
@@ -187,25 +200,30 @@ const SERVICES: [(u64, bool, u64); 9] = [
 ];
 
 /// Who is on the host: 32 processes, most of them in pods.
-fn people() -> Vec<Arc<Identity>> {
+fn people(random: &mut Random) -> Vec<Arc<Identity>> {
     let names = ["kube-apiserver", "kubelet", "nginx", "api", "worker", "etcd", "backup", "python3"];
-    let person = |number: usize| {
+    let mut person = |number: usize| {
         let name = names[number / 4];
         let pod = (!number.is_multiple_of(4)).then(|| format!("{name}-7d9f8b6c5-{number:05x}"));
-        Arc::new(Identity {
+        let identity = Identity {
             comm: Some(name.to_owned()),
             command: Some(format!("/usr/bin/{name} --config=/etc/{name}/config-{number}.yaml --listen=[::]")),
             user: Some("app".to_owned()),
             unit: pod.is_none().then(|| format!("{name}.service")),
-            container_id: pod.as_ref().map(|_| format!("{:016x}", number * 0x9e37_79b9).repeat(4)),
+            container_id: pod.as_ref().map(|_| format!("{:016x}", random.next()).repeat(4)),
             container: pod.as_ref().map(|_| name.to_owned()),
             namespace: pod.as_ref().map(|_| "shop".to_owned()),
             pod,
-            cgroup: Some(format!("/kubepods.slice/kubepods-pod{number:032x}.slice")),
+            cgroup: Some(format!(
+                "/kubepods.slice/kubepods-pod{:016x}{:016x}.slice",
+                random.next(),
+                random.next()
+            )),
             mntns: Some(4_026_532_000 + number as u64),
-        })
+        };
+        Arc::new(identity.recorded())
     };
-    (0..names.len() * 4).map(person).collect()
+    (0..names.len() * 4).map(&mut person).collect()
 }
 
 /// Numbers in an order that looks random and is always the same (`SplitMix64`).

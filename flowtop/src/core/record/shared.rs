@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use flowtop_common::{Flow, FlowKey, flags};
+
 use super::dictionary::Dictionary;
 use super::{FlowRecord, Record, Span};
 use crate::core::owner::{Identity, Seen};
+use crate::core::scope::Verdict;
 
 /// A process that uses sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,6 +15,73 @@ pub(super) struct Owner {
     pub(super) seen: Seen,
     /// Number of the identity plus one, 0 for none.
     pub(super) identity: u64,
+}
+
+/// What many flows have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Kind {
+    pub(super) owner: Owner,
+    users: u32,
+    netns: u32,
+    family: u16,
+    /// Without [`flags::ENDED`].
+    flags: u32,
+    local_addr: [u8; 16],
+    service_port: u16,
+    label: Arc<str>,
+    counts: [bool; 2],
+    is_right: bool,
+}
+
+impl Kind {
+    fn of(flow: &FlowRecord, owner: Owner) -> Self {
+        Self {
+            owner,
+            users: flow.users,
+            netns: flow.key.netns,
+            family: flow.key.family,
+            flags: flow.flow.flags & !flags::ENDED,
+            local_addr: flow.key.local_addr,
+            service_port: *service_port(&mut flow.key.clone(), flow.flow.flags),
+            label: Arc::clone(&flow.label),
+            counts: [flow.counts.tx, flow.counts.rx],
+            is_right: flow.is_right,
+        }
+    }
+
+    /// A flow that has nothing but this.
+    fn flow(&self, identities: &Dictionary<Arc<Identity>>) -> FlowRecord {
+        let mut key = FlowKey {
+            netns: self.netns,
+            family: self.family,
+            local_addr: self.local_addr,
+            ..FlowKey::default()
+        };
+        *service_port(&mut key, self.flags) = self.service_port;
+        let Seen { pid, comm, cgroup_id } = self.owner.seen;
+        let identity = self.owner.identity.checked_sub(1).and_then(|number| identities.value(number));
+        let flow = Flow { pid, comm, cgroup_id, flags: self.flags, ..Flow::default() };
+        FlowRecord {
+            key,
+            flow,
+            users: self.users,
+            label: Arc::clone(&self.label),
+            counts: Verdict { tx: self.counts[0], rx: self.counts[1] },
+            is_right: self.is_right,
+            identity: identity.cloned(),
+            ..FlowRecord::default()
+        }
+    }
+}
+
+/// Which of the two ports is the service's: of a flow that was accepted, the local one.
+pub(super) fn service_port(key: &mut FlowKey, flow_flags: u32) -> &mut u16 {
+    if flow_flags & flags::PASSIVE == 0 { &mut key.remote_port } else { &mut key.local_port }
+}
+
+/// The other one.
+pub(super) fn client_port(key: &mut FlowKey, flow_flags: u32) -> &mut u16 {
+    if flow_flags & flags::PASSIVE == 0 { &mut key.local_port } else { &mut key.remote_port }
 }
 
 /// What rows refer to by number.
@@ -24,6 +94,9 @@ pub(super) struct Shared {
     pub(super) netns: Dictionary<u32>,
     pub(super) identities: Dictionary<Arc<Identity>>,
     pub(super) owners: Dictionary<Owner>,
+    pub(super) kinds: Dictionary<Kind>,
+    /// Flows that have only what is in common, by the number of the kind.
+    pub(super) templates: Vec<FlowRecord>,
 }
 
 impl Shared {
@@ -38,10 +111,18 @@ impl Shared {
             comms: Dictionary::of(flows().map(|flow| flow.flow.comm)),
             netns: Dictionary::of(flows().map(|flow| flow.key.netns)),
             identities,
-            owners: Dictionary::default(),
+            ..Self::default()
         };
         shared.owners = Dictionary::of(flows().map(|flow| shared.owner(flow)));
+        shared.kinds = Dictionary::of(flows().map(|flow| shared.kind(flow)));
+        let kinds = shared.kinds.values().iter();
+        shared.templates = kinds.map(|kind| kind.flow(&shared.identities)).collect();
         shared
+    }
+
+    /// What a flow has in common with others.
+    pub(super) fn kind(&self, flow: &FlowRecord) -> Kind {
+        Kind::of(flow, self.owner(flow))
     }
 
     /// The process of a flow.

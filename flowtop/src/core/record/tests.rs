@@ -353,7 +353,8 @@ proptest! {
         record in record(),
         flips in vec((any::<Index>(), any::<u8>()), 1..6),
     ) {
-        let mut content = super::payload::write_record(&record);
+        let mut content = Vec::new();
+        super::payload::write_record(&record, &mut content);
         for (at, byte) in flips {
             let at = at.index(content.len());
             content[at] = byte;

@@ -6,9 +6,12 @@ use super::*;
 use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, S, ended, flow, key, sample};
 use crate::core::ledger::Ledger;
 
-fn remote(id: u64) -> FlowKey {
-    key(1, "192.0.2.1:40000", "198.51.100.7:443", id)
+/// Of a socket that was born at so many ms.
+fn remote(born_ms: u64) -> FlowKey {
+    key(1, "192.0.2.1:40000", "198.51.100.7:443", born_ms * MS)
 }
+
+const MS: u64 = 1_000_000;
 
 fn bytes(tx: u64, rx: u64) -> Bytes {
     Bytes { tx, rx }
@@ -58,8 +61,9 @@ fn a_flow_is_in_the_window_in_which_it_ends_and_in_no_later_one() {
     let over = ended(flow(CONNECTED, 5, 6));
     step(&mut ledger, &mut sampler, 1, &[(remote(1), over), (remote(2), flow(CONNECTED, 0, 0))]);
     let first = close(&ledger, &mut sampler);
-    let of =
-        |record: &Record| record.flows.iter().map(|flow| (flow.key.id, flow.has_ended())).collect::<Vec<_>>();
+    let of = |record: &Record| {
+        record.flows.iter().map(|flow| (flow.key.id / MS, flow.has_ended())).collect::<Vec<_>>()
+    };
     assert_eq!(of(&first), [(1, true), (2, false)]);
     step(&mut ledger, &mut sampler, 2, &[(remote(1), over), (remote(2), flow(CONNECTED, 0, 0))]);
     assert_eq!(of(&close(&ledger, &mut sampler)), [(2, false)]);
@@ -67,12 +71,14 @@ fn a_flow_is_in_the_window_in_which_it_ends_and_in_no_later_one() {
 
 #[test]
 fn both_ends_are_in_it_and_count_once() {
-    let (left, right) =
-        (key(1, "127.0.0.1:40000", "127.0.0.1:80", 9), key(1, "127.0.0.1:80", "127.0.0.1:40000", 3));
+    let (left, right) = (
+        key(1, "127.0.0.1:40000", "127.0.0.1:80", 9 * MS),
+        key(1, "127.0.0.1:80", "127.0.0.1:40000", 3 * MS),
+    );
     let (mut ledger, mut sampler) = start(&[]);
     step(&mut ledger, &mut sampler, 1, &[(left, flow(CONNECTED, 5, 6)), (right, flow(ACCEPTED, 6, 5))]);
     let record = close(&ledger, &mut sampler);
-    let ends: Vec<_> = record.flows.iter().map(|flow| (flow.key.id, flow.peer, flow.is_right)).collect();
+    let ends: Vec<_> = record.flows.iter().map(|flow| (flow.key.id / MS, flow.peer, flow.is_right)).collect();
     assert_eq!(ends, [(3, Some(1), true), (9, Some(0), false)]);
     assert_eq!((record.totals, &*record.flows[0].label), (bytes(5, 6), "loopback"));
 }
