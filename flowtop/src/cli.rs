@@ -18,12 +18,14 @@ use crate::core::view::{PortDisplay, Sort};
 
 mod history;
 mod owners;
+mod record;
 mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use history::ReportArgs;
-pub use owners::{OwnerFlags, TopArgs};
+pub use owners::{OwnerFlags, ProcessFlags, TopArgs};
+pub use record::RecordArgs;
 pub use replay::ReplayArgs;
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
@@ -50,6 +52,8 @@ pub enum Command {
     Report(Box<ReportArgs>),
     /// Show what was recorded: in the view, or with -t as reports
     Replay(ReplayArgs),
+    /// Record what connections move, minute by minute, to a directory
+    Record(Box<RecordArgs>),
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
     /// Print the man page
@@ -300,6 +304,7 @@ impl Typed {
                 assignments.extend(of_top(top, &assignments));
             }
             Some(Command::Replay(replay)) => std::mem::swap(&mut cli.report, &mut replay.report),
+            Some(Command::Record(record)) => std::mem::swap(&mut cli.report.settings, &mut record.settings),
             _ => {}
         }
         Ok(Self { cli, assignments })
@@ -307,7 +312,7 @@ impl Typed {
 }
 
 /// Commands that take the flags of the report.
-const WITH_REPORT_FLAGS: [&str; 2] = ["top", "replay"];
+const WITH_REPORT_FLAGS: [&str; 3] = ["top", "replay", "record"];
 
 /// What `flowtop top` sets: it only prints reports, one a second if nobody says otherwise.
 fn of_top(top: &TopArgs, typed: &[Assignment]) -> Vec<Assignment> {

@@ -15,6 +15,7 @@ mod interfaces;
 mod letters;
 mod names;
 pub mod owners;
+pub mod record;
 pub mod recordings;
 mod replay;
 pub mod report;
@@ -49,35 +50,37 @@ pub fn run(typed: &Typed) -> Result<()> {
         Some(Command::Completions { shell }) => {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
         }
-        Some(Command::Replay(args)) => match counting(typed)? {
-            Some((settings, filter)) => replay::run(&settings, filter, args),
-            None => Ok(()),
-        },
+        Some(Command::Replay(args)) => {
+            counting(typed, |settings, filter| replay::run(settings, filter, args))
+        }
         Some(Command::Top(args)) => report(typed, Some(Top::of(args))),
+        Some(Command::Record(args)) => {
+            counting(typed, |settings, filter| record::run(args, settings, filter))
+        }
         None => report(typed, None),
     }
 }
 
 fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     let started = Instant::now();
-    let Some((settings, filter)) = counting(typed)? else { return Ok(()) };
     let demo = typed.cli.report.screen.demo;
-    if settings.text.value || top.is_some() {
-        report::run(&settings, filter, demo, top, started)
-    } else {
-        tui::run(&settings, filter, demo)
-    }
+    counting(typed, |settings, filter| {
+        if settings.text.value || top.is_some() {
+            report::run(settings, filter, demo, top, started)
+        } else {
+            tui::run(settings, filter, demo)
+        }
+    })
 }
 
-/// The settings and the filter in force; `None` if they were only to be printed.
-fn counting(typed: &Typed) -> Result<Option<(Settings, Filter)>> {
+/// Does something with the settings and the filter in force, unless they are only to be printed.
+fn counting(typed: &Typed, run: impl FnOnce(&Settings, Filter) -> Result<()>) -> Result<()> {
     let settings = config::settings(typed)?;
     let filter = config::filter(&settings)?;
     if typed.cli.report.settings.print_config {
-        io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings")?;
-        return Ok(None);
+        return io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings");
     }
-    Ok(Some((settings, filter)))
+    run(&settings, filter)
 }
 
 fn examine(args: &DoctorArgs) -> Result<()> {

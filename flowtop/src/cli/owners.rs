@@ -39,6 +39,14 @@ pub struct OwnerFlags {
     /// What is shown tells rows apart: two processes between the same hosts are two rows.
     #[arg(long)]
     pub show_owner: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub processes: ProcessFlags,
+}
+
+/// Whose connections count, and what is known of them.
+#[derive(Debug, Args)]
+pub struct ProcessFlags {
     /// Only connections of process PID
     ///
     /// Several with commas between, or repeated.

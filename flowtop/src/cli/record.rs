@@ -1,0 +1,118 @@
+//! Flags of `flowtop record`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{KernelFlags, ProcessFlags, SettingsFlags, TrafficFlags};
+
+/// Flags of `flowtop record`: when, how much, for how long; and those of the report that say what counts.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Directory to write to [default: /var/lib/flowtop as root]
+    ///
+    /// It is made if there is none, for its owner only. Others than root have ~/.local/state/flowtop, a service the state
+    /// directory that systemd gives it. One file an hour, named by it in UTC. One run writes to it at a time; another one
+    /// ends with exit code 0 and leaves a mark.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Time from record to record, as 60s or 5m [default: 60s]
+    ///
+    /// Records end when the clock shows a multiple of it, as cron starts: with 60s on the minute. The first one may be half a
+    /// period shorter or longer.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub every: Option<Duration>,
+    /// Time that a record is about, if it is shorter than the time between them [default: all of it]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub length: Option<Duration>,
+    /// Records, then end [default: without end]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Only the N connections with most bytes one by one, and the N that repeat most
+    ///
+    /// All others are summed up by process, user, unit, container, pod and label, so totals stay exact.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
+    /// Only connections with so many bytes in a record one by one, as 10M; added to --top
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    pub over: Option<u64>,
+    /// Remove files that are older
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep_days: u32,
+    /// Most bytes of all files, 0 for no limit; the oldest are removed before it is exceeded
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = size)]
+    pub max_size: u64,
+    /// Bytes to leave free in the file system; the oldest files are removed for it
+    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = size)]
+    pub min_free: u64,
+    /// Nothing on stderr but what goes wrong
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Made-up traffic, without any rights
+    #[arg(long, hide_short_help = true)]
+    pub demo: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub traffic: TrafficFlags,
+    #[command(flatten, next_help_heading = "Who")]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub processes: ProcessFlags,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub kernel: KernelFlags,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub settings: SettingsFlags,
+}
+
+/// Digits are seconds, anything else says its unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let right = || "give a time of at least a second, as 60s, 5m or 1h".to_owned();
+    let time = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let time: jiff::SignedDuration = text.parse().map_err(|_| right())?;
+        time.try_into().map_err(|_| right())?
+    };
+    let longest = Duration::from_hours(24);
+    match time {
+        time if time < Duration::from_secs(1) => Err(right()),
+        time if time > longest => Err("give a time of a day at most".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// Bytes: digits and at most one of K, M, G, T in steps of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    let factor = ["", "K", "M", "G", "T"].iter().position(|known| unit.eq_ignore_ascii_case(known));
+    let bytes = factor.and_then(|power| digits.parse::<u64>().ok()?.checked_mul(1 << (10 * power)));
+    bytes.ok_or_else(|| "give bytes: digits and at most one of K, M, G, T, as 500M".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_or_are_seconds() {
+        for (text, seconds) in [("90", 90), ("60s", 60), ("5m", 300), ("1h", 3600), ("1h 30m", 5400)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0", "-5s", "soon", "2d", "100ms", "18446744073709551615"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_in_steps_of_1024() {
+        for (text, bytes) in [("0", 0), ("500", 500), ("2k", 2048), ("1G", 1 << 30), ("3T", 3 << 40)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "G", "1.5G", "-1", "1GB", "99999999T"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! `flowtop record`: clock, signals, windows. What is in a record is made in `core::sampler`, and written by a thread of
+//! its own.
+
+mod host;
+mod store;
+mod writer;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep_until;
+
+use crate::cli::RecordArgs;
+use crate::core::filter::Filter;
+use crate::core::interface::Chosen;
+use crate::core::ledger::Ledger;
+use crate::core::number::Unit;
+use crate::core::record::sparse::Keep;
+use crate::core::record::{Fill, Host, Record};
+use crate::core::retention::Limits;
+use crate::core::sampler::Sampler;
+use crate::core::schedule::{Schedule, until_sample};
+use crate::core::settings::Settings;
+use crate::core::wire::Sample;
+use crate::source::Source;
+use crate::who::{self, Knowledge};
+use crate::{Usage, aside, interfaces};
+use host::Interfaces;
+use store::Store;
+use writer::Writer;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const US_PER_DAY: i64 = 24 * 3600 * 1_000_000;
+/// How much longer than a window a flow that has ended stays in the ledger.
+const MARGIN_S: u64 = 60;
+
+/// Records until told to stop, or so many times.
+///
+/// # Errors
+/// A directory that cannot be written to, hooks that do not work, a clock that nobody has set.
+pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()> {
+    let every = args.every.unwrap_or(MINUTE.max(args.length.unwrap_or(MINUTE)));
+    let schedule = Schedule::new(every, args.length.unwrap_or(every));
+    let schedule =
+        schedule.ok_or_else(|| Usage("--for: give a time that is not longer than --every".to_owned()))?;
+    let dir = directory(args.output.as_deref())?;
+    let limits = Limits {
+        keep_us: Some(i64::from(args.keep_days).saturating_mul(US_PER_DAY)),
+        max_bytes: Some(args.max_size).filter(|bytes| *bytes > 0),
+        min_free_bytes: args.min_free,
+    };
+    let now_us = now_us();
+    let Some((store, notes)) = Store::open(&dir, limits, now_us)? else {
+        let text = "another flowtop records there, so this run ends";
+        aside::say(&format!("flowtop: {}: {text}\n", dir.display()));
+        return Ok(());
+    };
+    for note in notes {
+        aside::say(&format!("flowtop: {note}\n"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    // Before the hooks are loaded: from now on a signal ends the run in order.
+    let guard = runtime.enter();
+    let signals = Signals::watch()?;
+    drop(guard);
+    let recorder = Recorder::start(args, settings, filter, schedule, store)?;
+    runtime.block_on(recorder.run(signals, &dir))
+}
+
+/// Where records go if nobody says so.
+fn directory(typed: Option<&Path>) -> Result<PathBuf> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(dir) = typed {
+        return Ok(dir.to_owned());
+    }
+    // systemd may give several, with colons between.
+    if let Some(dirs) = env::var_os("STATE_DIRECTORY")
+        && let Some(dir) = env::split_paths(&dirs).next().filter(|dir| dir.is_absolute())
+    {
+        return Ok(dir);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/flowtop"));
+    }
+    let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute());
+    let state = state.or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    Ok(state.ok_or_else(|| Usage("there is no home directory; give -o DIR".to_owned()))?.join("flowtop"))
+}
+
+/// What ends a run.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Self> {
+        let interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+        let terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+struct Recorder {
+    source: Source,
+    ledger: Ledger,
+    sample: Sample,
+    known: Knowledge,
+    schedule: Schedule,
+    keep: Keep,
+    writer: Writer,
+    host: Host,
+    limits: String,
+    max_flows: u32,
+    count: Option<u64>,
+    is_quiet: bool,
+}
+
+/// A window that is not over.
+struct Window {
+    sampler: Sampler,
+    interfaces: Interfaces,
+}
+
+impl Recorder {
+    fn start(
+        args: &RecordArgs,
+        settings: &Settings,
+        filter: Filter,
+        schedule: Schedule,
+        store: Store,
+    ) -> Result<Self> {
+        let mut settings = settings.clone();
+        // What a record says is bytes, and they are those of the sockets: a border turns none around.
+        settings.unit.value = Unit::default();
+        let all = interfaces::read().context("cannot list the network interfaces")?;
+        let chosen = Chosen::new(&all, &settings.interface.value)?;
+        let known = Knowledge::of_everyone(&settings)?;
+        let limits = limits(&settings, &filter);
+        let admission = who::admission(&settings, &chosen, &filter)?;
+        let scope = who::scope(&settings, &chosen, filter, &known)?;
+        let longest_s = schedule.length(0).as_secs().saturating_mul(2).saturating_add(MARGIN_S);
+        let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, longest_s);
+        ledger.set_scope(scope);
+        Ok(Self {
+            source: Source::start(&settings, &admission, args.demo)?,
+            ledger,
+            sample: Sample::default(),
+            known,
+            schedule,
+            keep: Keep { top: args.top.map(|top| top as usize), over: args.over },
+            writer: Writer::start(store)?,
+            host: host::host(Path::new(&settings.host_root.value)),
+            limits,
+            max_flows: settings.max_flows.value.0,
+            count: args.count,
+            is_quiet: args.quiet,
+        })
+    }
+
+    async fn run(mut self, mut signals: Signals, dir: &Path) -> Result<()> {
+        self.take_sample()?;
+        self.say(&format!("recording to {} with {} hooks", dir.display(), self.source.hooks()));
+        let mut window = self.open();
+        let result = loop {
+            let ended_by_signal = match self.pass(&mut window, &mut signals).await {
+                Ok(ended) => ended,
+                Err(error) => break Err(error),
+            };
+            self.count = self.count.map(|count| count - 1);
+            if ended_by_signal || self.count == Some(0) {
+                break Ok(());
+            }
+            if !self.schedule.has_no_gaps() {
+                match self.wait_for_next(&mut signals).await {
+                    Ok(true) => break Ok(()),
+                    Ok(false) => window = self.open(),
+                    Err(error) => break Err(error),
+                }
+            }
+        };
+        self.summary(dir);
+        result
+    }
+
+    fn open(&self) -> Window {
+        Window { sampler: Sampler::start(&self.ledger, now_us()), interfaces: Interfaces::read() }
+    }
+
+    /// One window from its start to its record; true if a signal has ended it.
+    async fn pass(&mut self, window: &mut Window, signals: &mut Signals) -> Result<bool> {
+        let end = Instant::now() + self.schedule.length(now_us());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let next = Instant::now() + until_sample(left);
+            let by_signal = tokio::select! {
+                () = signals.any() => true,
+                () = sleep_until(next.into()) => false,
+            };
+            if by_signal || next >= end {
+                self.close(window)?;
+                return Ok(by_signal);
+            }
+            self.take_sample()?;
+            window.sampler.sample(&self.ledger);
+        }
+    }
+
+    /// The time between two windows, in which the kernel's table is read all the same: what has ended leaves it.
+    async fn wait_for_next(&mut self, signals: &mut Signals) -> Result<bool> {
+        let end = Instant::now() + self.schedule.gap(now_us());
+        loop {
+            let next = Instant::now() + until_sample(end.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                () = signals.any() => return Ok(true),
+                () = sleep_until(next.into()) => self.take_sample()?,
+            }
+            if next >= end {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn close(&mut self, window: &mut Window) -> Result<()> {
+        self.source.sample_exactly(&mut self.sample)?;
+        self.book()?;
+        self.known.settle(&mut self.ledger);
+        window.sampler.sample(&self.ledger);
+        let interfaces = Interfaces::read();
+        let record = window.sampler.close(&self.ledger, self.known.who(), now_us());
+        let used = u32::try_from(self.sample.flows.len()).unwrap_or(u32::MAX);
+        let record = Record {
+            host: self.host.clone(),
+            table: Fill { used, max: self.max_flows },
+            interfaces: interfaces.since(&window.interfaces),
+            limits: self.limits.clone(),
+            ..self.keep.apply(record)
+        };
+        window.interfaces = interfaces;
+        self.writer.write(record);
+        Ok(())
+    }
+
+    fn take_sample(&mut self) -> Result<()> {
+        self.source.sample(&mut self.sample)?;
+        self.book()
+    }
+
+    fn book(&mut self) -> Result<()> {
+        self.ledger.apply(&self.sample);
+        self.source.find_holders(&mut self.ledger);
+        self.known.ask(&self.ledger);
+        self.source.remove(self.ledger.removable())
+    }
+
+    fn summary(self, dir: &Path) {
+        let is_quiet = self.is_quiet;
+        let outcome = self.writer.end();
+        let missing = match outcome.unwritten {
+            0 => String::new(),
+            count => format!(", {count} could not be written"),
+        };
+        if !is_quiet {
+            let (written, bytes) = (outcome.written, outcome.bytes);
+            aside::say(&format!("flowtop: {written} records in {}, {bytes} bytes{missing}\n", dir.display()));
+        }
+    }
+
+    fn say(&self, text: &str) {
+        if !self.is_quiet {
+            aside::say(&format!("flowtop: {text}\n"));
+        }
+    }
+}
+
+/// What keeps traffic out of the records, as flags.
+fn limits(settings: &Settings, filter: &Filter) -> String {
+    let filter =
+        if *filter == Filter::default() { String::new() } else { format!("-f '{}'", settings.filter.value) };
+    [filter, who::limits(settings)]
+        .iter()
+        .filter(|text| !text.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// µs since 1970 UTC.
+fn now_us() -> i64 {
+    let since = |later: Duration| i64::try_from(later.as_micros()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since_1970) => since(since_1970),
+        Err(before) => -since(before.duration()),
+    }
+}

@@ -1,0 +1,129 @@
+//! Directories that another run writes to, that are too full, and that somebody has left in a hurry.
+
+use super::*;
+use crate::core::record::fixture;
+use crate::core::record::frame::encode;
+use crate::recordings;
+use std::os::unix::fs::PermissionsExt as _;
+
+const NOW_US: i64 = 1_793_606_400_000_000;
+
+fn open(dir: &Path, limits: Limits) -> (Store, Vec<String>) {
+    Store::open(dir, limits, NOW_US).unwrap().expect("nobody else writes")
+}
+
+fn minutes(dir: &Path) -> Vec<u64> {
+    let recordings = recordings::open(&[dir.to_owned()]).unwrap();
+    assert_eq!(recordings.damage(), []);
+    recordings.heads().iter().map(|at| at.head.span.start_ns / 60_000_000_000 - 60).collect()
+}
+
+fn write(store: &mut Store, minute: u64) -> Written {
+    store.append(&mut fixture::record(minute, vec![])).unwrap()
+}
+
+#[test]
+fn each_hour_has_a_file_that_only_its_owner_can_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let below = dir.path().join("made/for/it");
+    let (mut store, notes) = open(&below, Limits::default());
+    for minute in [0, 59, 60] {
+        write(&mut store, minute);
+    }
+    assert_eq!((minutes(&below), notes), (vec![0, 59, 60], vec![]));
+    let files = ["flowtop-20261102T08Z.rec", "flowtop-20261102T09Z.rec", LOCK];
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(files.map(|file| mode(&below.join(file))), [0o600; 3]);
+    assert_eq!(mode(&below), 0o700);
+}
+
+#[test]
+fn a_clock_that_is_set_back_goes_on_in_the_hour_it_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path(), Limits::default());
+    for minute in [60, 61, 2, 62] {
+        write(&mut store, minute);
+    }
+    assert_eq!(minutes(dir.path()), [2, 60, 61, 62]);
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_any_byte_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("flowtop-20261102T08Z.rec");
+    let frames = [0, 1].map(|minute| encode(&fixture::record(minute, vec![])));
+    for length in 1..frames[1].len() {
+        fs::write(&file, [&frames[0][..], &frames[1][..length]].concat()).unwrap();
+        let (mut store, notes) = open(dir.path(), Limits::default());
+        let told =
+            format!("{}: the last record is not complete, its {length} bytes are cut off", file.display());
+        assert_eq!(notes, [told]);
+        write(&mut store, 2);
+        assert_eq!(minutes(dir.path()), [0, 2]);
+    }
+}
+
+#[test]
+fn what_a_newer_flowtop_has_written_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("flowtop-20261102T08Z.rec");
+    let mut frame = encode(&fixture::record(0, vec![]));
+    let head_bytes = usize::from(u16::from_le_bytes([frame[10], frame[11]]));
+    frame[8] = 99;
+    let crc = crc32fast::hash(&frame[..head_bytes - 4]);
+    frame[head_bytes - 4..head_bytes].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&file, &frame).unwrap();
+    let (mut store, notes) = open(dir.path(), Limits::default());
+    assert_eq!(notes, Vec::<String>::new());
+    let written = write(&mut store, 1).bytes;
+    assert_eq!(fs::metadata(&file).unwrap().len(), frame.len() as u64 + written);
+}
+
+#[test]
+fn who_finds_it_locked_leaves_a_mark_for_the_next_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path(), Limits::default());
+    assert!(Store::open(dir.path(), Limits::default(), NOW_US + 5).unwrap().is_none());
+    let mut record = fixture::record(0, vec![]);
+    store.append(&mut record).unwrap();
+    assert_eq!(record.turned_away_us, [NOW_US + 5]);
+    let mut record = fixture::record(1, vec![]);
+    store.append(&mut record).unwrap();
+    assert!(record.turned_away_us.is_empty());
+    drop(store);
+    open(dir.path(), Limits::default());
+}
+
+#[test]
+fn no_more_bytes_than_allowed_are_there_at_any_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = encode(&fixture::record(0, vec![])).len() as u64;
+    let max_bytes = one * 20;
+    let limits = Limits { max_bytes: Some(max_bytes), ..Limits::default() };
+    let (mut store, _) = open(dir.path(), limits);
+    for minute in 0..200 {
+        write(&mut store, minute);
+        let bytes: u64 = store.segments().unwrap().iter().map(|(_, bytes)| bytes).sum();
+        assert!(bytes <= max_bytes, "{bytes} bytes after minute {minute}");
+    }
+    let kept = minutes(dir.path());
+    assert_eq!(kept.last(), Some(&199));
+    assert!(kept.is_sorted() && kept.len() >= 15, "{} records are left", kept.len());
+    drop(store);
+
+    let limits = Limits { max_bytes: Some(one - 1), ..Limits::default() };
+    let (mut store, _) = open(dir.path(), limits);
+    let error = store.append(&mut fixture::record(200, vec![])).unwrap_err();
+    assert!(error.to_string().contains("--max-size"), "{error}");
+}
+
+#[test]
+fn what_is_too_old_goes_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { keep_us: Some(2 * 3600 * 1_000_000), ..Limits::default() };
+    let (mut store, _) = open(dir.path(), limits);
+    for minute in [0, 60, 240] {
+        write(&mut store, minute);
+    }
+    assert_eq!(minutes(dir.path()), [240]);
+}

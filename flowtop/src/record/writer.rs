@@ -1,0 +1,88 @@
+//! The thread that writes records, so that a slow disk never keeps anybody from counting.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context as _, Result};
+
+use super::store::Store;
+use crate::aside;
+use crate::core::record::Record;
+
+/// Records that wait for a slow disk; a further one is not written.
+const WAITING: usize = 4;
+
+/// Takes records and never waits.
+#[derive(Debug)]
+pub struct Writer {
+    to_thread: SyncSender<Record>,
+    thread: JoinHandle<Outcome>,
+    /// Records for which there was no room to wait, since the last one that had.
+    turned_down: u64,
+}
+
+/// What became of the records of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Records on disk.
+    pub written: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+    /// Records that are not there.
+    pub unwritten: u64,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start(store: Store) -> Result<Self> {
+        let (to_thread, records) = sync_channel(WAITING);
+        let thread = thread::Builder::new().name("recorder".to_owned());
+        let thread = thread
+            .spawn(move || write_all(store, &records))
+            .context("cannot start the thread that writes")?;
+        Ok(Self { to_thread, thread, turned_down: 0 })
+    }
+
+    /// Hands a record over.
+    pub fn write(&mut self, record: Record) {
+        match self.to_thread.try_send(Record { unwritten: self.turned_down, ..record }) {
+            Ok(()) => self.turned_down = 0,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.turned_down += 1;
+                aside::say("flowtop: the disk is too slow: a record is not written\n");
+            }
+        }
+    }
+
+    /// Waits until everything is written.
+    pub fn end(self) -> Outcome {
+        drop(self.to_thread);
+        let outcome = self.thread.join().unwrap_or_default();
+        Outcome { unwritten: outcome.unwritten + self.turned_down, ..outcome }
+    }
+}
+
+fn write_all(mut store: Store, records: &Receiver<Record>) -> Outcome {
+    let mut outcome = Outcome::default();
+    // Of those, what no record tells yet.
+    let mut untold = 0;
+    for mut record in records {
+        outcome.unwritten += record.unwritten;
+        untold += record.unwritten;
+        record.unwritten = untold;
+        match store.append(&mut record) {
+            Ok(written) => {
+                (outcome.written, outcome.bytes) = (outcome.written + 1, outcome.bytes + written.bytes);
+                untold = 0;
+                for note in written.notes {
+                    aside::say(&format!("flowtop: {note}\n"));
+                }
+            }
+            Err(error) => {
+                aside::say(&format!("flowtop: a record is not written: {error:#}\n"));
+                (outcome.unwritten, untold) = (outcome.unwritten + 1, untold + 1);
+            }
+        }
+    }
+    outcome
+}
