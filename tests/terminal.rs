@@ -18,6 +18,8 @@ use flowtop::tui::screen::Screen;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+#[path = "terminal/replay.rs"]
+mod replay;
 #[path = "terminal/tmux.rs"]
 mod tmux;
 use tmux::Terminal;
@@ -65,8 +67,9 @@ fn name(key: Key) -> String {
 
 /// Presses every key of the table that does not end or stop the program, and waits for what it shows.
 fn press_every_key(terminal: &Terminal) {
-    let ends = |binding: &&Binding| !matches!(binding.action, Action::Quit | Action::Suspend);
-    for binding in TABLE.iter().filter(ends) {
+    let is_safe =
+        |binding: &&Binding| !matches!(binding.action, Action::Quit | Action::Suspend | Action::Replay(_));
+    for binding in TABLE.iter().filter(is_safe) {
         for key in binding.keys {
             terminal.press(&[&name(*key)]);
             let label = match binding.action {

@@ -165,7 +165,7 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
     let view = lens.settings.view();
     let all = 0..replay.player.moments().len();
     let wanted = if only_one { replay.player.at()..replay.player.at() + 1 } else { all };
-    let mut any = false;
+    let mut is_any = false;
     for at in wanted {
         let window = match lens.window(replay, at) {
             Err(error) if error.is::<Damaged>() => {
@@ -180,7 +180,7 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
         let heading = Heading { time: &time, host: &window.caption.host, hooks: HOOKS, who };
         printer.print_caption(&window.caption.line())?;
         printer.report(&window.ledger, &view, &heading)?;
-        any = true;
+        is_any = true;
     }
-    if any { Ok(()) } else { bail!("no record could be read") }
+    if is_any { Ok(()) } else { bail!("no record could be read") }
 }

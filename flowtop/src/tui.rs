@@ -57,9 +57,10 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     if !demo {
         probe::require_rights()?;
     }
-    let known = match demo {
-        true => Knowledge::of(Arc::new(DemoOwners), Arc::default()),
-        false => Knowledge::of_everyone(settings)?,
+    let known = if demo {
+        Knowledge::of(Arc::new(DemoOwners), Arc::default())
+    } else {
+        Knowledge::of_everyone(settings)?
     };
     let settings = of_this_terminal(settings);
     let ledger = who::ledger(&settings, &interfaces, filter, &known)?;

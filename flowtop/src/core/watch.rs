@@ -5,6 +5,7 @@
 pub mod action;
 pub mod before;
 pub mod condition;
+pub mod news;
 mod scanner;
 pub mod trigger;
 

@@ -35,6 +35,7 @@ pub fn require_terminal() -> anyhow::Result<()> {
 }
 
 /// Whether somebody in this session could continue us.
+#[must_use]
 pub fn has_shell() -> bool {
     let session = getsid(None).ok();
     getppid().is_some_and(|parent| getsid(Some(parent)).ok() == session)

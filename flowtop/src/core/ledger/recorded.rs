@@ -5,6 +5,7 @@ use flowtop_common::{FlowKey, Loss};
 
 use super::{Ledger, pairs};
 use crate::core::filter::Boundary;
+use crate::core::flow::stays_on_host;
 use crate::core::record::{FlowRecord, Record};
 use crate::core::scope::{Scope, Verdict};
 use crate::core::window::{Bytes, Peak};
@@ -53,10 +54,16 @@ impl Ledger {
     }
 }
 
-/// The left and right ends of the connections that have both here.
+/// The left and right ends of the connections that have both here. What was a left end stays one where the other is not
+/// in the record.
 fn pairs_of(record: &Record) -> Vec<(FlowKey, FlowKey)> {
     let left = (0..).zip(&record.flows).filter(|(_, flow)| !flow.is_right);
-    left.filter_map(|(at, flow)| partner(record, at, flow).map(|right| (flow.key, right.key))).collect()
+    let pair = |(at, flow): (u32, &FlowRecord)| {
+        let absent = || stays_on_host(&flow.key).then(|| flow.tuple().mirror().key());
+        let right = partner(record, at, flow).map(|right| right.key).or_else(absent)?;
+        Some((flow.key, right))
+    };
+    left.filter_map(pair).collect()
 }
 
 /// The other end, if both say so and one of them is right.

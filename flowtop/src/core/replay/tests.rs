@@ -257,7 +257,10 @@ proptest! {
             }
         }
         record.span.end_ns = length_ns;
+        let left = record.flows.iter().filter(|flow| !flow.is_right);
+        let expected = left.fold(Bytes::default(), |sum, flow| sum + flow.bytes);
         let ledger = replayed(&record);
+        prop_assert_eq!(ledger.totals().bytes, expected);
         for (key, entry) in ledger.entries() {
             let recorded = record.flows.iter().find(|flow| flow.key == *key).unwrap();
             prop_assert_eq!(entry.bytes(), recorded.bytes);

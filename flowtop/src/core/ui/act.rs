@@ -114,8 +114,7 @@ impl State {
             Ask::ScreenFilter => self.filters.screen.as_ref().map_or("", |screen| screen.as_str()).to_owned(),
             Ask::Search => self.filters.search.clone(),
             Ask::Threshold if self.filters.threshold > 0.0 => format!("{:.0}", self.filters.threshold),
-            Ask::Threshold => String::new(),
-            Ask::Time => String::new(),
+            Ask::Threshold | Ask::Time => String::new(),
             Ask::SaveTo => format!("flowtop-{}.txt", self.time.replace(':', "")),
         };
         self.prompt = Some(Prompt::new(ask, &text));

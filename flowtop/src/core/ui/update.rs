@@ -167,10 +167,9 @@ impl State {
     fn accept(&mut self, ask: Ask, text: String, names: &dyn Names) -> Reaction {
         match ask {
             Ask::Filter => return Reaction::effect(Effect::Filter(text)),
-            Ask::SaveTo if text.trim().is_empty() => self.prompt = None,
+            Ask::SaveTo | Ask::Time if text.trim().is_empty() => self.prompt = None,
             Ask::SaveTo => return Reaction::effect(Effect::Save(PathBuf::from(text))),
             Ask::Search => self.prompt = None,
-            Ask::Time if text.trim().is_empty() => self.prompt = None,
             Ask::Time => match self.jump(&text) {
                 Ok(reaction) => return Reaction { draw: true, ..reaction },
                 Err(right) => self.complain(right),
