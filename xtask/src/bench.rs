@@ -31,6 +31,8 @@ pub struct Args {
 enum Bench {
     /// Time of a frame of the view with 100,000 flows.
     Draw,
+    /// Processor time of a report of a recorded day.
+    History,
     /// Load of the view with 1,000 idle connections.
     Idle,
     /// Time from the start of the view to its first frame.
@@ -55,6 +57,7 @@ impl Bench {
     const fn name(self) -> &'static str {
         match self {
             Self::Draw => "draw",
+            Self::History => "history",
             Self::Idle => "idle",
             Self::Start => "start",
             Self::Events => "events",

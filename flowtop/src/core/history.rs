@@ -150,6 +150,8 @@ struct Host {
     turned_away: u64,
     losses: BTreeMap<String, u64>,
     limits: BTreeSet<String>,
+    /// Bytes of sockets that no record tells one by one.
+    summed_up: Bytes,
     /// Up to where the seconds are taken.
     seconds_until: i64,
 }
@@ -224,6 +226,7 @@ impl History {
             () if step.join == Join::Overlap => self.not_counted.overlapping += rest + once,
             () if self.question.has_filter() => self.not_counted.unjudged += rest + once + left,
             () => {
+                self.hosts[host].summed_up += rest + once;
                 self.remainder += left + self.rows.add_rest(host, &record.rest);
                 self.untracked.flows += untracked.flows;
                 self.untracked.tx_bytes += once.tx;

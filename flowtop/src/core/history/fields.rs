@@ -110,3 +110,37 @@ pub(super) fn title(by: Group, row: &Row, with_host: bool) -> String {
     let cells = by.keys().zip(&row.cells).map(|(key, cell)| text_of(key, &cell.values()));
     host.chain(cells).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// README.md is written by a person, but for what stands between these.
+    const README: &str = include_str!("../../../../README.md");
+    const MARKERS: [&str; 2] = ["<!-- report fields -->\n", "<!-- /report fields -->\n"];
+
+    #[test]
+    fn readme_has_every_field() {
+        let mut table = "| field | type | content |\n|---|---|---|\n".to_owned();
+        for Field { name, kind, doc, .. } in &SUMS {
+            writeln!(table, "| `{name}` | {kind} | {doc} |").unwrap();
+        }
+        let written = README.split_once(MARKERS[0]).and_then(|(_, rest)| rest.split_once(MARKERS[1]));
+        assert_eq!(
+            written.map(|(table, _)| table),
+            Some(&table[..]),
+            "README.md must have this table:\n{table}"
+        );
+    }
+
+    #[test]
+    fn a_field_of_a_key_is_no_sum() {
+        let keys = ["flow,process,user,unit", "container,pod,netns,label", "net/24,peer"]
+            .map(|by| Group::parse(by).unwrap());
+        for names in keys.map(id_names) {
+            assert!(names.iter().all(|name| SUMS.iter().all(|field| field.name != *name)));
+        }
+    }
+}

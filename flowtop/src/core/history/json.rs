@@ -138,6 +138,7 @@ struct NotCountedObject {
     overlapping: BytesObject,
     overlapped_records: u64,
     seen_from_two_hosts: u64,
+    maybe_counted_twice: BytesObject,
 }
 
 impl NotCountedObject {
@@ -150,6 +151,7 @@ impl NotCountedObject {
             overlapping: what.overlapping.into(),
             overlapped_records: what.overlapped_records,
             seen_from_two_hosts: what.twice,
+            maybe_counted_twice: what.maybe_twice.into(),
         }
     }
 }

@@ -62,8 +62,8 @@ fn of_host(host: &HostReport, asked_us: u64) -> String {
 
 /// Sentences about what is not in the sums.
 fn not_counted(report: &Report) -> Vec<String> {
-    let NotCounted { ended_unseen, unknown, at_the_edges, unjudged, overlapping, overlapped_records, twice } =
-        report.not_counted;
+    let NotCounted { ended_unseen, unknown, at_the_edges, unjudged, overlapping, .. } = report.not_counted;
+    let NotCounted { overlapped_records, twice, maybe_twice, .. } = report.not_counted;
     let mut lines = Vec::new();
     let mut add = |n: u64, text: String| lines.extend((n > 0).then_some(text));
     let (sockets, others) = (count(ended_unseen, "socket"), count(unknown, "socket"));
@@ -78,6 +78,8 @@ fn not_counted(report: &Report) -> Vec<String> {
     add(overlapped_records, format!("{records} of the same time as others: each byte is counted once"));
     add(overlapping.sum(), format!("Not counted: {} in them that may be in the others", bytes(overlapping)));
     add(twice, format!("{} seen from two hosts, counted once", count(twice, "connection")));
+    let summed = bytes(maybe_twice);
+    add(maybe_twice.sum(), format!("{summed} are known as sums only: two hosts may both have counted them"));
     add(
         report.untracked_flows,
         format!("{} found the table full: see untracked", count(report.untracked_flows, "socket")),

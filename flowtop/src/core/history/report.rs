@@ -93,6 +93,8 @@ pub struct NotCounted {
     pub overlapped_records: u64,
     /// Connections that are counted from another host.
     pub twice: u64,
+    /// Bytes that only sums tell, of sparse records and untracked sockets: another host may have counted them too.
+    pub maybe_twice: Bytes,
 }
 
 /// Sums over sockets.
@@ -150,6 +152,8 @@ impl History {
         let mut hosts: Vec<HostReport> = self.hosts.iter().map(|host| host.report(period)).collect();
         let names: Vec<String> = hosts.iter().map(|host| host.name.clone()).collect();
         hosts.retain(|host| host.records > 0);
+        let summed_up = self.hosts.iter().fold(Bytes::default(), |sum, host| sum + host.summed_up);
+        let maybe_twice = if hosts.len() > 1 { summed_up } else { Bytes::default() };
         hosts.sort_by(|a, b| (&a.name, a.machine_id).cmp(&(&b.name, b.machine_id)));
         let threshold = self.question.threshold();
         let peak = self.total_peak();
@@ -175,7 +179,7 @@ impl History {
             remainder: self.remainder,
             untracked_flows: self.untracked.flows,
             untracked: Bytes { tx: self.untracked.tx_bytes, rx: self.untracked.rx_bytes },
-            not_counted: NotCounted { twice: self.twice.len() as u64, ..self.not_counted },
+            not_counted: NotCounted { twice: self.twice.len() as u64, maybe_twice, ..self.not_counted },
             counted_us: self.counted.total_us(),
             notes: Vec::new(),
             damage: Vec::new(),

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use world::{FIRST_S, Recorder, SECONDS, Window, World, any_windows, any_world};
 
+mod lists;
 mod world;
 
 const RECORDER: Recorder = Recorder { started: 0, ids: 0 };
@@ -18,9 +19,13 @@ fn question(by: &str) -> Question {
 
 fn reported(question: &Question, records: &[Record]) -> Report {
     let mut twice = Twice::new(question);
-    records.iter().for_each(|record| twice.add(record));
+    for record in records {
+        twice.add(record);
+    }
     let mut history = History::new(question.clone(), twice);
-    records.iter().for_each(|record| history.add(record));
+    for record in records {
+        history.add(record);
+    }
     history.report()
 }
 

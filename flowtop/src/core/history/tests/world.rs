@@ -38,7 +38,7 @@ impl Socket {
 
     /// Processes and remote hosts are few, so that sockets share rows.
     pub fn comm(&self) -> &'static str {
-        ["curl", "nginx", "rsync"][self.number as usize % 3]
+        ["curl", "nginx", "rsync"][usize::try_from(self.number % 3).unwrap()]
     }
 
     pub fn ends(&self) -> [String; 2] {
@@ -67,7 +67,7 @@ impl World {
     pub fn record(&self, recorder: Recorder, window: Window) -> Record {
         let sockets = self.0.iter().filter(|socket| socket.is_in(window));
         let flows: Vec<_> = sockets.map(|socket| recorder.sees(socket, window)).collect();
-        let of = |second: usize| (second as i64 + FIRST_S) * 1_000_000;
+        let of = |second: usize| (i64::try_from(second).unwrap() + FIRST_S) * 1_000_000;
         let ns = |second: usize| (3600 + second as u64) * 1_000_000_000;
         let span = Span {
             start_us: of(window.start),
