@@ -133,6 +133,8 @@ pub struct History {
     not_counted: NotCounted,
     /// Bytes of all hosts by second of the wall clock.
     seconds: BTreeMap<i64, Bytes>,
+    /// Whether they are those of all records.
+    seconds_are_all: bool,
     /// Time that bytes are known of, of any host.
     counted: Cover,
 }
@@ -172,6 +174,7 @@ impl History {
             untracked: Untracked::default(),
             not_counted: NotCounted::default(),
             seconds: BTreeMap::new(),
+            seconds_are_all: true,
             counted: Cover::default(),
         }
     }
@@ -246,7 +249,10 @@ impl History {
 
     /// The bytes of each second, unless a filter keeps some of them out.
     fn add_seconds(&mut self, host: usize, record: &Record) {
-        if self.question.has_filter() || !self.twice.is_empty() {
+        // A sample that came late is not of one second.
+        let has_all = record.per_second.len() as u64 >= record.span.length_ns() / 1_000_000_000;
+        if !has_all || self.question.has_filter() || !self.twice.is_empty() {
+            self.seconds_are_all = false;
             return;
         }
         let host = &mut self.hosts[host];

@@ -1,5 +1,6 @@
 //! Every field of a row in the machine formats, once.
 
+use super::lines;
 use super::report::{Report, Row, Sums};
 use crate::core::column::Value;
 use crate::core::group::Group;
@@ -108,7 +109,10 @@ pub(super) fn sums(report: &Report, sums: &Sums) -> Vec<Value> {
 pub(super) fn title(by: Group, row: &Row, with_host: bool) -> String {
     let host = row.host.iter().filter(|_| with_host).cloned();
     let cells = by.keys().zip(&row.cells).map(|(key, cell)| text_of(key, &cell.values()));
-    host.chain(cells).collect::<Vec<_>>().join(" ")
+    if row.cells.is_empty() {
+        return "all".to_owned();
+    }
+    lines::shown(&host.chain(cells).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

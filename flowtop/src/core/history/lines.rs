@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use super::Period;
 use super::report::{HostReport, NotCounted, Report};
 use crate::core::number::{Unit, number};
+use crate::core::owner::clean::clean;
 use crate::core::ui::label::count;
 use crate::core::when::{show, zone_name};
 use crate::core::window::Bytes;
@@ -20,7 +21,12 @@ pub fn of_report(report: &Report, zone: &TimeZone) -> Vec<String> {
     lines.extend(not_counted(report));
     lines.extend(report.notes.iter().cloned());
     lines.extend(report.damage.iter().map(|damage| format!("Not read: {damage}")));
-    lines
+    lines.iter().map(|line| shown(line)).collect()
+}
+
+/// A text of a file as it may be shown: anybody can have written the file.
+pub(super) fn shown(text: &str) -> String {
+    clean(text.as_bytes(), usize::MAX).text
 }
 
 fn length_us(period: &Period) -> u64 {

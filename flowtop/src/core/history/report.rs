@@ -152,12 +152,12 @@ impl History {
         let mut hosts: Vec<HostReport> = self.hosts.iter().map(|host| host.report(period)).collect();
         let names: Vec<String> = hosts.iter().map(|host| host.name.clone()).collect();
         hosts.retain(|host| host.records > 0);
+        let total_peak_is_exact = self.seconds_are_all && hosts.iter().all(|host| host.gaps == 0);
         let summed_up = self.hosts.iter().fold(Bytes::default(), |sum, host| sum + host.summed_up);
         let maybe_twice = if hosts.len() > 1 { summed_up } else { Bytes::default() };
         hosts.sort_by(|a, b| (&a.name, a.machine_id).cmp(&(&b.name, b.machine_id)));
         let threshold = self.question.threshold();
         let peak = self.total_peak();
-        let total_peak_is_exact = self.rows_have_seconds();
         let rows = self.rows.into_rows().into_iter().filter(|(_, tally)| tally.bytes.sum() > 0);
         let row = |(id, tally): (RowId, Tally)| Row {
             host: id.host.and_then(|host| names.get(host).cloned()),
@@ -184,10 +184,6 @@ impl History {
             notes: Vec::new(),
             damage: Vec::new(),
         }
-    }
-
-    fn rows_have_seconds(&self) -> bool {
-        !self.seconds.is_empty()
     }
 
     fn total_peak(&self) -> Bytes {

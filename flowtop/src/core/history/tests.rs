@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::number::Unit;
 use crate::core::record::Rest;
 use crate::core::record::fixture::{flow, record};
 use crate::core::rows::key::Cell;
@@ -258,6 +259,19 @@ fn a_filter_judges_each_direction() {
 }
 
 #[test]
+fn names_in_a_file_cannot_move_the_cursor() {
+    let mut of = record(
+        0,
+        vec![flow(7, "a\x1b[2Jb", ["192.0.2.1:1", "192.0.2.2:2"], Bytes { tx: 1, rx: 0 }, Bytes::default())],
+    );
+    of.host.name = "c\nd".to_owned();
+    let report = reported(&question("process"), &[of]);
+    let style = text::Style { zone: jiff::tz::TimeZone::UTC, rows: None, columns: None, unit: Unit::Bits };
+    let text = text::report(&report, &style);
+    assert!(text.contains("a\u{fffd}[2Jb[100]") && text.contains("c\u{fffd}d: 1 record"), "{text}");
+}
+
+#[test]
 fn a_right_end_is_not_counted() {
     let mut right = curl(60, 60);
     (right.key.id, right.is_right) = (8, true);
@@ -299,6 +313,7 @@ fn a_connection_of_two_hosts_counts_from_the_end_that_has_seen_more() {
 fn peaks_are_those_of_a_member_or_of_the_mean_and_time_above_is_that_of_windows() {
     let mut asked = question("process");
     asked.limit_bits_per_s = Some(8 * 100);
+    asked.period.to_us = asked.period.from_us + 180_000_000;
     let busy = |minute, per_s: u64| {
         let mut one = record(minute, vec![curl(per_s * 60, 0)]);
         one.flows[0].flow.tx_bytes = per_s * 60;
@@ -310,4 +325,10 @@ fn peaks_are_those_of_a_member_or_of_the_mean_and_time_above_is_that_of_windows(
     assert_eq!((row.peak.tx, row.above_us), (81, Some([60_000_000, 0, 60_000_000])));
     assert_eq!((report.total.peak, report.total_peak_is_exact), (Bytes { tx: 162, rx: 1 }, true));
     assert_eq!(report.counted_us, 180_000_000);
+    // A sample that came late stands for more than a second.
+    let mut late = busy(1, 81);
+    late.per_second.truncate(58);
+    late.per_second[7].tx = 1000;
+    let report = reported(&asked, &[busy(0, 80), late, busy(2, 20)]);
+    assert_eq!((report.total.peak.tx, report.total_peak_is_exact), (160, false));
 }
