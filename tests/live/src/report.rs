@@ -19,6 +19,8 @@ pub struct Report {
     pub untracked: Untracked,
     /// What the kernel side could not do, by name.
     pub losses: HashMap<String, u64>,
+    /// Texts about owners that could not be read or shown, by name.
+    pub attribution: HashMap<String, u64>,
 }
 
 /// Bytes one way and the other.

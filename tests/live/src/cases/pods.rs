@@ -21,6 +21,12 @@ pub const CASES: &[Case] = &[
         .limited(super::LATE_NAMES, exact),
     Case::exact("only the bytes of one pod", "a filter on names that counts by a guess", filtered)
         .limited(super::LATE_NAMES, exact),
+    Case::exact(
+        "files of a host that lie, are endless or silent",
+        "a report that waits or is broken",
+        hostile,
+    )
+    .limited(super::LATE_NAMES, exact),
     Case::exact("the pod behind a remote address", "an address where a name is known", remote)
         .limited(super::LATE_NAMES, exact),
 ];
@@ -59,6 +65,13 @@ impl Host {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().context("a file in no folder")?)?;
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn put_pipe(&self, path: &str) -> Result<()> {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let path = self.0.join(path);
+        fs::create_dir_all(path.parent().context("a file in no folder")?)?;
+        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).context("cannot make a pipe")
     }
 
     /// Puts a process into a pod. Its names are in the link in the log directory, in the folder of its logs, in libcni's
@@ -177,6 +190,44 @@ fn filtered(stage: &mut Stage<'_>) -> Result<()> {
         same("bytes of the pod", &1_000, &row(report, pid)?.bytes.tx)?;
         same("bytes of all", &1_000, &report.totals.tx)?;
         same("rows", &1, &report.flows.len())
+    })?;
+    bench.quit()
+}
+
+/// Pipes that nobody writes to, links to themselves, texts that would move a cursor, far too long ones.
+fn hostile(stage: &mut Stage<'_>) -> Result<()> {
+    let host = Host::new()?;
+    let mut worker = Worker::start("victim")?;
+    let (pid, uid) = (worker.pid(), UIDS[0]);
+    let id = format!("{:064x}", 7);
+    host.write(&format!("proc/{pid}/cgroup"), &format!("0::/kubepods/pod{uid}/{id}\n"))?;
+    host.write(&format!("proc/{pid}/comm"), "\u{1b}]0;owned\u{7}\n")?;
+    host.write(&format!("proc/{pid}/status"), &"x".repeat(1 << 20))?;
+    host.write(&format!("var/log/pods/sh\nop_web\u{1b}[31m_{uid}/app/0.log"), "")?;
+    host.write(
+        &format!("run/containerd/io.containerd.runtime.v2.task/k8s.io/{id}/config.json"),
+        "{\"annotations\":",
+    )?;
+    for pipe in
+        [&format!("proc/{pid}/cmdline"), "etc/passwd", "var/lib/cni/results/x", "etc/kubernetes/manifests/x"]
+    {
+        host.put_pipe(pipe)?;
+    }
+    let loops = host.path().join("var/log/containers");
+    std::os::unix::fs::symlink(&loops, &loops)?;
+    let root = host.path().to_str().context("the folder's name is not text")?;
+    let mut bench = stage.start(&["--host-root", root])?;
+    worker.order(Order::Loop(1_000))?;
+    bench.check_report("with lies", |report| {
+        let row = row(report, pid)?;
+        same("bytes", &1_000, &row.bytes.tx)?;
+        same("pod", &Some(uid), &row.pod.as_deref())?;
+        same("name", &Some("\u{fffd}]0;owned\u{fffd}"), &row.comm.as_deref())?;
+        for count in ["unreadable", "replaced", "cut"] {
+            let counted = report.attribution.get(count).is_some_and(|count| *count > 0);
+            same(count, &true, &counted)?;
+        }
+        Ok(())
     })?;
     bench.quit()
 }
