@@ -1,6 +1,7 @@
 //! What an event costs in the kernel: flowtop's programs beside a program that does nothing, on the same events, by
 //! the kernel's own statistics of BPF programs.
 
+mod descriptors;
 mod loopback;
 mod outcome;
 #[path = "events/rival.rs"]

@@ -1,5 +1,6 @@
 //! What the view takes of a processor while 1,000 connections are open and nothing is sent.
 
+mod descriptors;
 mod loopback;
 mod outcome;
 #[expect(dead_code, reason = "each benchmark uses a part")]

@@ -1,8 +1,6 @@
 //! Connections with both ends in this process, and messages through them.
 
-#[path = "descriptors.rs"]
-mod descriptors;
-
+use crate::descriptors;
 use anyhow::{Context as _, Result};
 use std::{
     io::{Read as _, Write as _},

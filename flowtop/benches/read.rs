@@ -1,6 +1,7 @@
 //! What a sample of 10,000 flows takes: reading it, accounting it, reporting it, and the memory of the process.
 
 mod child;
+mod descriptors;
 mod loopback;
 mod outcome;
 

@@ -2,6 +2,7 @@
 
 #[expect(dead_code, reason = "other benchmarks look at the process as well")]
 mod child;
+mod descriptors;
 mod loopback;
 #[expect(dead_code, reason = "other benchmarks take medians")]
 mod outcome;

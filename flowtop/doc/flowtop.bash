@@ -31,6 +31,12 @@ _flowtop() {
             flowtop,record)
                 cmd="flowtop__subcmd__record"
                 ;;
+            flowtop,replay)
+                cmd="flowtop__subcmd__replay"
+                ;;
+            flowtop,report)
+                cmd="flowtop__subcmd__report"
+                ;;
             flowtop,top)
                 cmd="flowtop__subcmd__top"
                 ;;
@@ -49,6 +55,12 @@ _flowtop() {
             flowtop__subcmd__help,record)
                 cmd="flowtop__subcmd__help__subcmd__record"
                 ;;
+            flowtop__subcmd__help,replay)
+                cmd="flowtop__subcmd__help__subcmd__replay"
+                ;;
+            flowtop__subcmd__help,report)
+                cmd="flowtop__subcmd__help__subcmd__report"
+                ;;
             flowtop__subcmd__help,top)
                 cmd="flowtop__subcmd__help__subcmd__top"
                 ;;
@@ -59,7 +71,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --limit --by --show-owner --pid --cgroup --mntns --labels --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --hooks --max-flows --config --lenient --print-config --help --version top record doctor man completions help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --limit --by --show-owner --pid --cgroup --mntns --labels --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --hooks --holders --max-flows --config --lenient --print-config --help --version top report replay record doctor man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -245,7 +257,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__help)
-            opts="top record doctor man completions help"
+            opts="top report replay record doctor man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -328,6 +340,34 @@ _flowtop() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        flowtop__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__help__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         flowtop__subcmd__help__subcmd__top)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -357,7 +397,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__record)
-            opts="-o -q -i -f -F -G -4 -6 -l -p -c -h --output --every --for --count --top --over --keep-days --max-size --min-free --quiet --demo --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --pid --cgroup --mntns --labels --host-root --hooks --max-flows --config --lenient --print-config --help"
+            opts="-o -q -i -f -F -G -4 -6 -l -p -c -h --output --every --for --count --top --over --keep-days --max-size --min-free --quiet --demo --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --pid --cgroup --mntns --labels --host-root --hooks --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -459,6 +499,10 @@ _flowtop() {
                     COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
                     return 0
                     ;;
+                --holders)
+                    COMPREPLY=($(compgen -W "auto proc" -- "${cur}"))
+                    return 0
+                    ;;
                 --max-flows)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -469,6 +513,222 @@ _flowtop() {
                     ;;
                 -c)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__replay)
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --at --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --limit --by --show-owner --pid --cgroup --mntns --labels --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --hooks --holders --max-flows --config --lenient --print-config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net6)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -G)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ports)
+                    COMPREPLY=($(compgen -W "off source-only destination-only on" -- "${cur}"))
+                    return 0
+                    ;;
+                -P)
+                    COMPREPLY=($(compgen -W "off source-only destination-only on" -- "${cur}"))
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -L)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mntns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-bandwidth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --theme)
+                    COMPREPLY=($(compgen -W "auto dark light ansi mono" -- "${cur}"))
+                    return 0
+                    ;;
+                --seconds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --fields)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hooks)
+                    COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
+                    return 0
+                    ;;
+                --holders)
+                    COMPREPLY=($(compgen -W "auto proc" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-flows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__report)
+            opts="-f -L -B -h --from --to --timezone --diff --by --limit --filter --rows --format --bytes --no-header --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timezone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --diff)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -L)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json csv" -- "${cur}"))
                     return 0
                     ;;
                 *)

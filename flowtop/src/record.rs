@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep_until;
 
+use crate::bpf::Patience;
 use crate::cli::RecordArgs;
 use crate::core::filter::Filter;
 use crate::core::interface::Chosen;
@@ -261,7 +262,7 @@ impl Recorder {
 
     fn book(&mut self) -> Result<()> {
         self.ledger.apply(&self.sample);
-        self.source.find_holders(&mut self.ledger);
+        self.source.find_holders(&mut self.ledger, Patience::Waits);
         self.known.ask(&self.ledger);
         self.source.remove(self.ledger.removable())
     }
