@@ -9,7 +9,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep_until;
 
@@ -31,7 +31,7 @@ use crate::who::{self, Knowledge};
 use crate::{Usage, aside, interfaces};
 use host::Interfaces;
 use store::Store;
-use writer::Writer;
+use writer::{Outcome, Writer};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const US_PER_DAY: i64 = 24 * 3600 * 1_000_000;
@@ -193,8 +193,7 @@ impl Recorder {
                 }
             }
         };
-        self.summary(dir);
-        result
+        result.and(self.end(dir))
     }
 
     fn open(&self) -> Window {
@@ -267,17 +266,16 @@ impl Recorder {
         self.source.remove(self.ledger.removable())
     }
 
-    fn summary(self, dir: &Path) {
-        let is_quiet = self.is_quiet;
-        let outcome = self.writer.end();
-        let missing = match outcome.unwritten {
-            0 => String::new(),
-            count => format!(", {count} could not be written"),
-        };
+    /// Waits until everything is written.
+    fn end(self, dir: &Path) -> Result<()> {
+        let (is_quiet, dir) = (self.is_quiet, dir.display());
+        let Outcome { written, bytes, unwritten } = self.writer.end();
         if !is_quiet {
-            let (written, bytes) = (outcome.written, outcome.bytes);
-            aside::say(&format!("flowtop: {written} records in {}, {bytes} bytes{missing}\n", dir.display()));
+            aside::say(&format!("flowtop: {written} records in {dir}, {bytes} bytes\n"));
         }
+        let all = written + unwritten;
+        ensure!(unwritten == 0, "{unwritten} of {all} records are not in {dir}; the lines above say why");
+        Ok(())
     }
 
     fn say(&self, text: &str) {

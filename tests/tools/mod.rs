@@ -47,8 +47,8 @@ fn own_folder(name: &str) -> PathBuf {
 
 /// A file with the right name may still be a stand-in for a program that is not there.
 fn runs(program: &Path) -> bool {
-    // tmux has no -h, and iftop no -V.
-    ["-h", "-V"].into_iter().any(|flag| {
+    // tmux has no -h, iftop no -V, and logrotate neither.
+    ["-h", "-V", "--version"].into_iter().any(|flag| {
         let said = Command::new(program).arg(flag).stdin(Stdio::null()).output();
         said.is_ok_and(|said| said.status.success())
     })

@@ -1,0 +1,320 @@
+//! `flowtop record` as a process: killed, beside another one, on a full disk, read while it writes; by cron and systemd.
+//!
+//! Most of it records the demo, which needs no rights. What the bytes in a record are is compared with what was sent.
+
+mod tools;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use flowtop::core::record::Record;
+use flowtop::core::record::frame::Why;
+use flowtop::core::window::Bytes;
+use flowtop::recordings::{self, Recordings};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a test waits for a record at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Bytes of the connection whose record is looked at.
+const SENT: usize = 3_000_000;
+const ANSWERED: usize = 70_001;
+
+fn flowtop(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+    command.args(args).env_remove("XDG_CONFIG_HOME").env("HOME", "/nonexistent");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// `flowtop record` to a directory.
+fn record(dir: &Path, args: &[&str]) -> Command {
+    let mut command = flowtop(&["record", "-o"]);
+    command.arg(dir).args(args);
+    command
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn skip(test: &str, why: &str) {
+    writeln!(std::io::stderr().lock(), "skipped: {test}: {why}").unwrap();
+}
+
+/// A run whose window has begun.
+struct Running(Child, BufReader<ChildStderr>);
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("recording to ") {
+            line.clear();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "flowtop ended");
+        }
+        Self(child, stderr)
+    }
+
+    fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Exit code, and the rest of stderr.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.1.read_to_string(&mut rest).unwrap();
+        (self.0.wait().unwrap().code(), rest)
+    }
+}
+
+fn open(dir: &Path) -> Recordings {
+    recordings::open(&[dir.to_owned()]).unwrap()
+}
+
+fn records(dir: &Path) -> Vec<Record> {
+    let recordings = open(dir);
+    assert_eq!(recordings.damage(), []);
+    recordings.records(|_| true).map(Result::unwrap).collect()
+}
+
+/// Waits until there are so many records, and reads all of them each time.
+fn wait_for(dir: &Path, count: usize) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < until, "there are no {count} records");
+        if let Ok(recordings) = recordings::open(&[dir.to_owned()]) {
+            // What is being written may be there in part.
+            assert!(recordings.damage().iter().all(|damaged| damaged.damage.why == Why::Torn));
+            if recordings.records(|_| true).map(Result::unwrap).count() >= count {
+                return;
+            }
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn it_can_be_read_while_it_is_written_and_ends_with_a_shorter_window() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(record(dir.path(), &["--demo", "--every", "1s"]));
+    wait_for(dir.path(), 2);
+    running.send(Signal::TERM);
+    let (code, said) = running.end();
+    let records = records(dir.path());
+    let bytes: u64 =
+        fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let here = dir.path().display();
+    let expected = format!("flowtop: {} records in {here}, {bytes} bytes\n", records.len());
+    assert_eq!((code, said), (Some(0), expected));
+    for pair in records.windows(2) {
+        assert_eq!(
+            (pair[0].host.clone(), pair[0].span.end_ns),
+            (pair[1].host.clone(), pair[1].span.start_ns)
+        );
+    }
+    let last = records.last().unwrap();
+    assert!(last.span.length_ns() < 1_500_000_000 && last.totals != Bytes::default());
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_every_record_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut random, mut before) = (std::process::id(), 0);
+    for _ in 0..5 {
+        let mut running = Running::start(record(dir.path(), &["--demo", "--every", "1s"]));
+        wait_for(dir.path(), before + 1);
+        // About when the next record is written.
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let past_second = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_micros();
+        thread::sleep(Duration::from_micros(u64::from(1_000_000 - past_second + random % 10_000)));
+        running.0.kill().unwrap();
+        running.end();
+        let left = open(dir.path());
+        let whole = left.records(|_| true).map(Result::unwrap).count();
+        assert!(whole > before && left.damage().iter().all(|damaged| damaged.damage.why == Why::Torn));
+        before = whole;
+    }
+    let output = record(dir.path(), &["--demo", "--every", "1s", "--count", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(records(dir.path()).len(), before + 1);
+}
+
+#[test]
+fn a_second_run_ends_and_leaves_a_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(record(dir.path(), &["--demo", "--every", "1s"]));
+    let second = record(dir.path(), &["--demo"]).output().unwrap();
+    let here = dir.path().display();
+    let expected = format!("flowtop: {here}: another flowtop records there, so this run ends\n");
+    assert_eq!((second.status.code(), stderr(&second)), (Some(0), &expected[..]));
+    running.send(Signal::INT);
+    assert_eq!(running.end().0, Some(0));
+    let turned_away: usize = records(dir.path()).iter().map(|record| record.turned_away_us.len()).sum();
+    assert_eq!(turned_away, 1);
+}
+
+#[test]
+fn a_full_disk_costs_the_records_that_do_not_fit() {
+    let test = "a_full_disk_costs_the_records_that_do_not_fit";
+    let dir = tempfile::tempdir().unwrap();
+    let [mount, copy] = ["mount", "copy"].map(|name| dir.path().join(name));
+    fs::create_dir(&mount).unwrap();
+    // Three pages, of which the lock takes none.
+    let script = "mount -t tmpfs -o size=12k tmpfs \"$1\" || exit 77
+        \"$0\" record --demo --every 1s --count 9 -o \"$1\"
+        code=$?
+        cp -r \"$1\" \"$2\"
+        exit $code";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_flowtop")]).args([&mount, &copy]);
+    let output = command.output().unwrap();
+    if !rustix::process::geteuid().is_root() || output.status.code() == Some(77) {
+        return skip(test, "needs root, and to mount");
+    }
+    let said = stderr(&output);
+    let left = records(&copy).len();
+    assert!((1..9).contains(&left), "{left} records: {said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lines = said.lines().filter(|line| line.contains("a record is not written: cannot write")).count();
+    assert_eq!(lines, 9 - left, "{said}");
+    assert!(said.contains(&format!("{} of 9 records are not in", 9 - left)), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+}
+
+#[test]
+fn a_record_has_the_bytes_that_were_sent() {
+    if !flowtop(&["doctor"]).output().unwrap().status.success() {
+        return skip("a_record_has_the_bytes_that_were_sent", "no hooks load here");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let filter = format!("port {port}");
+    let running = Running::start(record(dir.path(), &["--every", "1s", "-f", &filter]));
+    let server = thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream.read_exact(&mut vec![0; SENT]).unwrap();
+        stream.write_all(&vec![1; ANSWERED]).unwrap();
+    });
+    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let local = client.local_addr().unwrap();
+    let (first, second) = (vec![2; SENT / 2], vec![3; SENT - SENT / 2]);
+    client.write_all(&first).unwrap();
+    // In another window.
+    wait_for(dir.path(), 1);
+    client.write_all(&second).unwrap();
+    client.read_exact(&mut vec![0; ANSWERED]).unwrap();
+    server.join().unwrap();
+    drop(client);
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+
+    let records = records(dir.path());
+    let of_client = |record: &Record| {
+        record.flows.iter().filter(|flow| flow.tuple().local == local).cloned().collect::<Vec<_>>()
+    };
+    let flows: Vec<_> = records.iter().flat_map(of_client).collect();
+    let expected = Bytes { tx: SENT as u64, rx: ANSWERED as u64 };
+    assert_eq!(flows.iter().fold(Bytes::default(), |sum, flow| sum + flow.bytes), expected);
+    assert_eq!(flows.last().unwrap().lifetime(), expected);
+    assert!(
+        flows.iter().all(|flow| flow.flow.pid == std::process::id() && !flow.is_right && flow.peer.is_some())
+    );
+    let totals = records.iter().fold(Bytes::default(), |sum, record| sum + record.totals);
+    assert_eq!(totals, expected);
+    assert_eq!(records[0].limits, format!("-f '{filter}'"));
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let said = |args: &[&str]| {
+        let output = record(&file, args).output().unwrap();
+        (output.status.code(), stderr(&output).to_owned())
+    };
+    let long = "flowtop: --for: give a time that is not longer than --every\n";
+    assert_eq!(said(&["--every", "5s", "--for", "6s"]), (Some(2), long.to_owned()));
+    let (code, text) = said(&["--demo"]);
+    let cannot = format!("flowtop: cannot make the directory {}: ", file.display());
+    assert!(code == Some(1) && text.starts_with(&cannot) && text.lines().count() == 1, "{text}");
+    assert_eq!(said(&["--every", "soon"]).0, Some(2));
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The lines of the README for cron, with everything that takes long or is elsewhere replaced.
+#[test]
+fn the_lines_for_cron_work_as_they_stand() {
+    if !flowtop(&["doctor"]).output().unwrap().status.success() {
+        return skip("the_lines_for_cron_work_as_they_stand", "no hooks load here");
+    }
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let lines = readme.split("```cron\n").nth(1).unwrap().split("```").next().unwrap();
+    let jobs: Vec<_> = lines.lines().filter_map(|line| line.split_once("  root  ")).collect();
+    assert_eq!(jobs.len(), 2);
+    let dir = tempfile::tempdir().unwrap();
+    let own = Path::new(env!("CARGO_BIN_EXE_flowtop")).parent().unwrap();
+    let path = std::env::join_paths([own.to_owned(), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let log = dir.path().join("flowtop.log");
+    for (times, job) in jobs {
+        assert_eq!(times.split_whitespace().count(), 5, "{times}");
+        assert!(!job.contains('%'), "cron takes % for the end of a line");
+        let job = job.replace("/var/log/flowtop.log", log.to_str().unwrap());
+        let job = job.replace("-s 55", "-s 1").replace("--count 60", "--count 1 --every 1s");
+        let mut command = Command::new("sh");
+        command.args(["-c", &job]).env_clear().env("PATH", &path).env("STATE_DIRECTORY", dir.path());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        // What cron would send as a mail.
+        assert_eq!(
+            (stderr(&output), &output.stdout[..], output.status.code()),
+            ("", &b""[..], Some(0)),
+            "{job}"
+        );
+    }
+    assert_eq!(records(dir.path()).len(), 1);
+    assert!(fs::read_to_string(log).unwrap().contains("Total send rate"));
+}
+
+#[test]
+fn systemd_takes_the_units() {
+    let Some(analyze) = tools::find("systemd-analyze", "units of systemd") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["flowtop-record.service", "flowtop-record-hour.service", "flowtop-record-hour.timer"];
+    let units = names.map(|name| {
+        let unit = fs::read_to_string(root().join("packaging").join(name)).unwrap();
+        let here = dir.path().join(name);
+        fs::write(&here, unit.replace("/usr/sbin/flowtop", env!("CARGO_BIN_EXE_flowtop"))).unwrap();
+        here
+    });
+    let output = Command::new(analyze).args(["verify", "--man=no"]).args(&units).output().unwrap();
+    let of_ours = stderr(&output).lines().any(|line| line.contains("flowtop"));
+    assert!(output.status.success() && !of_ours, "{}", stderr(&output));
+}
+
+#[test]
+fn logrotate_takes_its_file() {
+    let Some(logrotate) = tools::find("logrotate", "rotation of the log") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let [log, state, file] = ["flowtop.log", "state", "logrotate"].map(|name| dir.path().join(name));
+    fs::write(&log, "a report\n").unwrap();
+    let text = fs::read_to_string(root().join("packaging/flowtop.logrotate")).unwrap();
+    // Only root can give a file to root.
+    let text = if rustix::process::geteuid().is_root() { text } else { text.replace(" root root", "") };
+    fs::write(&file, text.replace("/var/log/flowtop.log", log.to_str().unwrap())).unwrap();
+    let mut command = Command::new(logrotate);
+    let output = command.arg("--force").arg("--state").args([&state, &file]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(dir.path().join("flowtop.log.1")).unwrap(), "a report\n");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "");
+}
