@@ -171,6 +171,9 @@ pub fn attempt(plan: &Plan, host: &Host, demand: Demand) -> Result<Result<Loaded
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
+    if let Some(reason) = host.room.refusal(demand.max_flows, |flows| load::table_bytes(plan, flows)) {
+        bail!(reason);
+    }
     match attempt_once(plan, host, demand)? {
         Err(Failure::NotVerified(reason)) if plan.cast != Cast::Helper => {
             let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };

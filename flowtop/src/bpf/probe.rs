@@ -1,9 +1,15 @@
 //! Facts about this host; nothing is decided here.
 
-use crate::core::{btf::Btf, link::Cast, plan::Facts};
+use crate::core::{
+    btf::Btf,
+    link::Cast,
+    memory::{self, Room},
+    plan::Facts,
+};
 use anyhow::{Context as _, Result, bail};
 use flowtop_common::Field;
-use std::{fs, io};
+use rustix::process::{Resource, getrlimit};
+use std::{fs, io, path::Path};
 
 /// The kernel's type information (`CONFIG_DEBUG_INFO_BTF`).
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -23,6 +29,8 @@ pub struct Host {
     pub offsets: Vec<u32>,
     /// The bit of [`Field::KernSock`], 0 where there is none.
     pub kern_sock_mask: u32,
+    /// What there is for tables.
+    pub room: Room,
     /// The kernel's types, as the loader wants them.
     pub btf: aya::Btf,
 }
@@ -44,9 +52,48 @@ pub fn host() -> Result<Host> {
         facts: facts(&types),
         offsets: offsets(&types, kern_sock.map_or(0, |(offset, _)| offset))?,
         kern_sock_mask: kern_sock.map_or(0, |(_, mask)| mask.into()),
+        room: room(types.has_func(CHARGES_LOCKED_MEMORY)),
         btf: aya::Btf::parse(&bytes, aya::Endianness::default())
             .context("cannot parse the kernel's type information")?,
     })
+}
+
+/// A function of kernels that count tables as locked memory: before Linux 5.11, which counts them in the cgroup.
+const CHARGES_LOCKED_MEMORY: &str = "bpf_map_charge_init";
+
+fn room(charges_locked_memory: bool) -> Room {
+    let capabilities = effective_capabilities().unwrap_or_default();
+    // The loader raises it if it may (CAP_SYS_RESOURCE).
+    let binds = charges_locked_memory && !has_capability(capabilities, 24);
+    let memlock_bytes = getrlimit(Resource::Memlock).current.filter(|_| binds);
+    let available_bytes = memory::available_bytes(&read("/proc/meminfo".as_ref()));
+    let cgroup_bytes = if charges_locked_memory { None } else { cgroup_bytes() };
+    Room { memlock_bytes, available_bytes, cgroup_bytes }
+}
+
+/// What the cgroups that we are in still allow, in either version of the hierarchy.
+fn cgroup_bytes() -> Option<u64> {
+    let cgroups = read("/proc/self/cgroup".as_ref());
+    let of = |line: &str| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let (root, [limit, used]) = match controllers {
+            "" => ("/sys/fs/cgroup", ["memory.max", "memory.current"]),
+            "memory" => ("/sys/fs/cgroup/memory", ["memory.limit_in_bytes", "memory.usage_in_bytes"]),
+            _ => return None,
+        };
+        let below = Path::new(path.trim_start_matches('/'));
+        let rooms = below.ancestors().filter_map(|path| {
+            let file = |name: &str| read(&Path::new(root).join(path).join(name));
+            memory::cgroup_bytes(&file(limit), &file(used), &file("memory.stat"))
+        });
+        rooms.min()
+    };
+    cgroups.lines().filter_map(of).min()
+}
+
+/// Nothing where there is no such file.
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
 }
 
 /// The one field that is a bit.

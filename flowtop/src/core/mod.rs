@@ -17,6 +17,7 @@ pub mod json;
 pub mod label;
 pub mod ledger;
 pub mod link;
+pub mod memory;
 pub mod names;
 pub mod number;
 pub mod owner;
