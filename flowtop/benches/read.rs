@@ -96,8 +96,13 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         sample.flows.len()
     );
     let top = View { limit: Some(TEXT_ROWS), ..View::default() };
-    let heading =
-        json::Heading { time: "", host: "", hooks: live.plan.hooks.name(), who: column::Who::nobody() };
+    let heading = json::Heading {
+        time: "",
+        host: "",
+        hooks: live.plan.hooks.name(),
+        who: column::Who::nobody(),
+        cost: None,
+    };
     for _ in 0..args.samples {
         loopback::exchange(pairs, CONNECTIONS)?;
         let mut read = Ok(());

@@ -68,7 +68,13 @@ const FORMS: [Form; 8] = [
 ];
 
 fn heading() -> json::Heading<'static> {
-    json::Heading { time: "2026-03-01T12:00:02.500+01:00", host: "gate", hooks: "fentry", who: Who::nobody() }
+    json::Heading {
+        time: "2026-03-01T12:00:02.500+01:00",
+        host: "gate",
+        hooks: "fentry",
+        who: Who::nobody(),
+        cost: None,
+    }
 }
 
 /// Bytes that go to stdout, in parts.

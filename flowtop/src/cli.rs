@@ -239,6 +239,12 @@ pub struct FormFlags {
     /// CSV without its line of names
     #[arg(long, hide_short_help = true)]
     pub no_header: bool,
+    /// Add what flowtop itself costs to JSON reports
+    ///
+    /// Processor time, memory, and the run time of its BPF programs, which the kernel measures for all programs of the host
+    /// as long as flowtop runs: some 20 ns a run.
+    #[arg(long, hide_short_help = true)]
+    pub cost: bool,
 }
 
 /// How the kernel counts.

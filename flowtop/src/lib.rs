@@ -7,6 +7,7 @@ pub mod bpf;
 pub mod cli;
 mod config;
 pub mod core;
+mod cost;
 mod doc;
 pub mod doctor;
 pub mod filter_names;

@@ -25,7 +25,6 @@ use crate::core::retention::Limits;
 use crate::core::sampler::Sampler;
 use crate::core::schedule::{Schedule, until_sample};
 use crate::core::settings::Settings;
-use crate::core::wire::Sample;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, interfaces};
@@ -118,7 +117,6 @@ impl Signals {
 struct Recorder {
     source: Source,
     ledger: Ledger,
-    sample: Sample,
     known: Knowledge,
     schedule: Schedule,
     keep: Keep,
@@ -159,7 +157,6 @@ impl Recorder {
         Ok(Self {
             source: Source::start(&settings, &admission, args.demo)?,
             ledger,
-            sample: Sample::default(),
             known,
             schedule,
             keep: Keep { top: args.top.map(|top| top as usize), over: args.over },
@@ -235,13 +232,13 @@ impl Recorder {
     }
 
     fn close(&mut self, window: &mut Window) -> Result<()> {
-        self.source.sample_exactly(&mut self.sample)?;
+        self.source.feed_exactly(&mut self.ledger)?;
         self.book()?;
         self.known.settle(&mut self.ledger);
         window.sampler.sample(&self.ledger);
         let interfaces = Interfaces::read();
         let record = window.sampler.close(&self.ledger, self.known.who(), now_us());
-        let used = u32::try_from(self.sample.flows.len()).unwrap_or(u32::MAX);
+        let used = u32::try_from(self.ledger.present()).unwrap_or(u32::MAX);
         let record = Record {
             host: self.host.clone(),
             table: Fill { used, max: self.max_flows },
@@ -255,12 +252,11 @@ impl Recorder {
     }
 
     fn take_sample(&mut self) -> Result<()> {
-        self.source.sample(&mut self.sample)?;
+        self.source.feed(&mut self.ledger)?;
         self.book()
     }
 
     fn book(&mut self) -> Result<()> {
-        self.ledger.apply(&self.sample);
         self.source.find_holders(&mut self.ledger, Patience::Waits);
         self.known.ask(&self.ledger);
         self.source.remove(self.ledger.removable())

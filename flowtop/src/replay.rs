@@ -177,7 +177,7 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
         let end = zoned(replay.player.moments()[at].span.end_us, replay.zone());
         let time = end.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
         let who = Who { owners: &*window.owners, labels: &window.labels, ..Who::nobody() };
-        let heading = Heading { time: &time, host: &window.caption.host, hooks: HOOKS, who };
+        let heading = Heading { time: &time, host: &window.caption.host, hooks: HOOKS, who, cost: None };
         printer.print_caption(&window.caption.line())?;
         printer.report(&window.ledger, &view, &heading)?;
         is_any = true;

@@ -8,14 +8,15 @@ use crate::{
     cli::TopArgs,
     core::{
         column::Who,
+        cost::Cost,
         filter::Filter,
         json::Heading,
         ledger::Ledger,
         settings::{Settings, choice::Format},
         top,
         view::View,
-        wire::Sample,
     },
+    cost::Meter,
     letters::Letters,
     names::OwnLookups,
     source::Source,
@@ -103,11 +104,13 @@ pub fn run(
 struct Reporter {
     source: Source,
     ledger: Ledger,
-    sample: Sample,
     view: View,
     printer: Printer,
     known: Knowledge,
     own_lookups: OwnLookups,
+    /// Measures what flowtop itself costs, where somebody wants to know.
+    meter: Option<Meter>,
+    max_flows: u32,
     /// Reports until the end of a run that has a number of them.
     reports_left: Option<u32>,
     /// Length of a run that ends with its only report, at least a second.
@@ -122,11 +125,12 @@ impl Reporter {
         Self {
             source,
             ledger,
-            sample: Sample::default(),
             view: settings.view(),
             printer,
             known,
             own_lookups: OwnLookups::new(&settings.host_root.value),
+            meter: settings.cost.value.then(Meter::new),
+            max_flows: settings.max_flows.value.0,
             reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
@@ -145,6 +149,7 @@ impl Reporter {
         let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
         self.printer.introduce()?;
         self.take_sample()?;
+        self.cost();
         self.announce();
         let start = Instant::now();
         let end = self.once.map(|length| start + length - (start - started).min(START_WITHIN));
@@ -206,19 +211,18 @@ impl Reporter {
     }
 
     fn report(&mut self) -> Result<()> {
-        self.source.sample_exactly(&mut self.sample)?;
+        self.source.feed_exactly(&mut self.ledger)?;
         self.book()?;
         self.known.settle(&mut self.ledger);
         self.print()
     }
 
     fn take_sample(&mut self) -> Result<()> {
-        self.source.sample(&mut self.sample)?;
+        self.source.feed(&mut self.ledger)?;
         self.book()
     }
 
     fn book(&mut self) -> Result<()> {
-        self.ledger.apply(&self.sample);
         self.source.find_holders(&mut self.ledger, Patience::Waits);
         self.known.ask(&self.ledger);
         if let Some(note) = self.own_lookups.note(&self.ledger) {
@@ -245,9 +249,16 @@ impl Reporter {
 
     fn print(&mut self) -> Result<()> {
         let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let cost = self.cost();
         let (hooks, who) = (self.source.hooks(), self.known.who());
-        let heading = Heading { time: &time, host: &self.host, hooks, who };
+        let heading = Heading { time: &time, host: &self.host, hooks, who, cost };
         self.printer.report(&self.ledger, &self.view, &heading)
+    }
+
+    /// What flowtop has cost since the last call, if somebody wants to know.
+    fn cost(&mut self) -> Option<Cost> {
+        let table = (self.ledger.present(), self.max_flows);
+        self.meter.as_mut().map(|meter| meter.read(&self.source, table))
     }
 
     fn say_if_silent(&self) {

@@ -1,5 +1,7 @@
 //! Where samples come from: the kernel, or nowhere.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use flowtop_common::{Admission, FlowKey};
 
@@ -48,23 +50,35 @@ impl Source {
         }
     }
 
-    /// Reads everything that has been counted; see [`Live::sample`].
-    pub fn sample(&mut self, sample: &mut Sample) -> Result<()> {
+    /// Reads everything that has been counted into a ledger.
+    pub fn feed(&mut self, ledger: &mut Ledger) -> Result<()> {
         match self {
-            Self::Live(live) => live.sample(sample),
+            Self::Live(live) => live.feed(ledger, now_ns()),
             Self::Demo(demo) => {
-                demo.sample(now_ns(), sample);
+                let mut sample = Sample::default();
+                demo.sample(now_ns(), &mut sample);
+                ledger.apply(&sample);
                 Ok(())
             }
         }
     }
 
-    /// Reads for a report or a frame; see [`Live::sample_exactly`].
-    pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
-        match self {
-            Self::Live(live) => live.sample_exactly(sample),
-            Self::Demo(_) => self.sample(sample),
+    /// The same for a report or a frame; see [`Live::ask_sockets`].
+    pub fn feed_exactly(&mut self, ledger: &mut Ledger) -> Result<()> {
+        if let Self::Live(live) = self {
+            live.ask_sockets()?;
         }
+        self.feed(ledger)
+    }
+
+    /// Nanoseconds that the programs in the kernel have run while it kept statistics, and how often; `None` where there
+    /// are none, or the kernel does not tell.
+    #[must_use]
+    pub fn program_costs(&self) -> Option<(u64, u64)> {
+        let Self::Live(live) = self else { return None };
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let costs = live.costs().ok()?;
+        Some(costs.iter().fold((0, 0), |sum, cost| (sum.0 + ns(cost.run_time), sum.1 + cost.runs)))
     }
 
     /// Finds out who has the sockets open that nobody uses; see [`Live::find_holders`].

@@ -1,6 +1,7 @@
 //! The view on a terminal: clock, signals, keys, files. What happens then is decided in `core::ui`, and how it looks in
 //! `ui`.
 
+mod own_cost;
 pub mod screen;
 mod wake;
 
@@ -30,7 +31,7 @@ use crate::core::ui::input::{Decoder, Input};
 use crate::core::ui::replay::Replay;
 use crate::core::ui::update::{Effect, Event, Reaction};
 use crate::core::ui::{About, REFRESH_MS, State, save};
-use crate::core::wire::Sample;
+use crate::cost::Meter;
 use crate::filter_names::HostNames;
 use crate::names::Resolver;
 use crate::replay::{HOOKS, Lens};
@@ -144,13 +145,13 @@ struct App {
     /// The source, as long as it is being loaded.
     loading: Option<JoinHandle<Result<Source>>>,
     state: State,
-    sample: Sample,
     names: Box<dyn Names>,
     theme: Theme,
     settings: Settings,
     subject: Subject,
     /// When the last frame was drawn.
     framed: Instant,
+    meter: Option<Meter>,
     /// A filter whose names are being looked up.
     answer: Option<(String, JoinHandle<Result<Filter, String>>)>,
 }
@@ -158,8 +159,8 @@ struct App {
 impl App {
     fn new(state: State, names: Box<dyn Names>, settings: Settings, subject: Subject) -> Self {
         let (theme, framed) = (Theme::new(settings.theme.value, &variable), Instant::now());
-        let (source, loading, answer, sample) = (None, None, None, Sample::default());
-        Self { source, loading, state, sample, names, theme, settings, subject, framed, answer }
+        let (source, loading, answer, meter) = (None, None, None, None);
+        Self { source, loading, state, names, theme, settings, subject, framed, meter, answer }
     }
 
     /// Takes the terminal until somebody quits.
@@ -218,10 +219,10 @@ impl App {
     fn act(&mut self, wake: Wake, screen: &mut Screen) -> Result<()> {
         match wake {
             Wake::Loaded(source) => self.begin(source?, screen),
-            Wake::Sample => self.book(Source::sample),
+            Wake::Sample => self.book(Source::feed),
             Wake::Frame if matches!(self.subject, Subject::Past(_)) => self.pass(screen),
             Wake::Frame => {
-                self.book(Source::sample_exactly)?;
+                self.book(Source::feed_exactly)?;
                 self.frame(screen)
             }
             Wake::Resize => self.resize(screen),
@@ -273,15 +274,15 @@ impl App {
     fn begin(&mut self, source: Box<Source>, screen: &mut Screen) -> Result<()> {
         source.hooks().clone_into(&mut self.state.about.hooks);
         self.source = Some(source);
-        self.book(Source::sample)?;
+        self.book(Source::feed)?;
         self.frame(screen)
     }
 
     /// Takes a sample and books it, once there is something to take it from.
-    fn book(&mut self, take: fn(&mut Source, &mut Sample) -> Result<()>) -> Result<()> {
+    fn book(&mut self, feed: fn(&mut Source, &mut Ledger) -> Result<()>) -> Result<()> {
         let Some(source) = &mut self.source else { return Ok(()) };
-        take(source, &mut self.sample)?;
-        self.state.update(Event::Sample(&self.sample), &*self.names);
+        feed(source, &mut self.state.ledger)?;
+        self.state.update(Event::Fed, &*self.names);
         source.find_holders(&mut self.state.ledger, Patience::TakesWhatIsThere);
         if let Subject::Present { known, .. } = &self.subject {
             known.ask(&self.state.ledger);
@@ -290,6 +291,7 @@ impl App {
     }
 
     fn frame(&mut self, screen: &mut Screen) -> Result<()> {
+        self.measure();
         let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
         let reaction = self.state.update(Event::Frame(time), &*self.names);
         self.react(&reaction, screen)

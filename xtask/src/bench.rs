@@ -47,6 +47,8 @@ enum Bench {
     Record,
     /// Processor time of a report of 10,000 connections.
     Report,
+    /// Time and memory of a refresh with up to 1,000,000 flows.
+    Scale,
     /// Load beside an iperf3 stream at full speed.
     Stream,
     /// How far from N seconds a run of -s N ends.
@@ -65,6 +67,7 @@ impl Bench {
             Self::Read => "read",
             Self::Record => "record",
             Self::Report => "report",
+            Self::Scale => "scale",
             Self::Stream => "stream",
             Self::Timing => "timing",
         }

@@ -110,13 +110,20 @@ impl Live {
         bail!(no_plan(wanted, &refusals))
     }
 
-    /// Reads for a report. Where hooks see a sender only when it is acknowledged, and one in `CLOSE_WAIT` not even then,
-    /// all sockets are asked first.
-    pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
+    /// Reads everything that has been counted into a ledger, at `at_ns` of the monotonic clock.
+    pub fn feed(&mut self, ledger: &mut Ledger, at_ns: u64) -> Result<()> {
+        #[cfg(feature = "kernel-log")]
+        self.messages.flush();
+        self.reader.feed(ledger, at_ns)
+    }
+
+    /// Before a report: where hooks see a sender only when it is acknowledged, and one in `CLOSE_WAIT` not even then, all
+    /// sockets are asked.
+    pub fn ask_sockets(&mut self) -> Result<()> {
         if self.plan.counts_on_ack && self.unseeded.is_none() {
             seed_sockets(&mut self.ebpf).map_err(anyhow::Error::msg)?;
         }
-        self.sample(sample)
+        Ok(())
     }
 
     /// Reads everything that has been counted; `at_ns` becomes the time of the read.

@@ -1,18 +1,21 @@
 //! The tables of the kernel side in our own memory: one pass over the slots reads every flow, without a system call.
 
 use super::sys::{self, Mapped};
-use crate::core::{recycle::Recycler, wire::Sample};
+use crate::core::{ledger::Ledger, recycle::Recycler, wire::Sample};
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
     maps::{Array, Map, MapData, PerCpuArray},
 };
-use flowtop_common::{Admission, Allocation, FlowKey, Loss, Slot, Untracked, flags};
+use flowtop_common::{Admission, Allocation, Flow, FlowKey, Loss, Slot, Untracked, flags};
 use std::{
     collections::HashMap,
     io,
     os::fd::{AsFd as _, BorrowedFd},
 };
+
+/// Flows that a ledger is given at a time: they stay in the processor's cache.
+const PART: usize = 256;
 
 /// Reads what the kernel side has counted, and gives back what has ended.
 pub struct Reader {
@@ -49,7 +52,30 @@ impl Reader {
 
     /// Reads everything into `sample`, whose memory is used again. `at_ns` is left to the caller.
     pub fn read(&mut self, sample: &mut Sample) -> Result<()> {
-        self.read_flows(sample)?;
+        self.read_counters(sample)?;
+        sample.flows.clear();
+        self.read_flows(|key, flow| sample.flows.push((key, flow)))
+    }
+
+    /// Reads everything into a ledger, at `at_ns` of the monotonic clock. There is no second copy of the table in between.
+    pub fn feed(&mut self, ledger: &mut Ledger, at_ns: u64) -> Result<()> {
+        let mut sample = Sample { at_ns, ..Sample::default() };
+        self.read_counters(&mut sample)?;
+        ledger.begin(&sample);
+        let flows = &mut sample.flows;
+        self.read_flows(|key, flow| {
+            flows.push((key, flow));
+            if flows.len() == PART {
+                ledger.take(flows);
+                flows.clear();
+            }
+        })?;
+        ledger.take(flows);
+        ledger.finish();
+        Ok(())
+    }
+
+    fn read_counters(&mut self, sample: &mut Sample) -> Result<()> {
         let words = self.untracked.get(&0, 0).context("cannot read the entry for untracked flows")?;
         sample.untracked = untracked(words);
         for (loss, _) in Loss::ALL {
@@ -59,23 +85,21 @@ impl Reader {
         Ok(())
     }
 
-    fn read_flows(&mut self, sample: &mut Sample) -> Result<()> {
-        sample.flows.clear();
+    fn read_flows(&mut self, mut take: impl FnMut(FlowKey, Flow)) -> Result<()> {
         self.ended.clear();
         let allocation = self.allocation.get(0);
         let used = Recycler::used(&allocation, self.slots.elements());
         self.slots.cover(used.end).context("no memory to read the flow table; try a smaller --max-flows")?;
         for number in used {
-            let open = self.slots.flags(number) & flags::OPEN != 0;
-            self.recycler.saw(number, open, &allocation);
-            if !open {
+            if self.slots.flags(number) & flags::OPEN == 0 {
+                self.recycler.saw_empty(number, &allocation);
                 continue;
             }
             let slot = self.slots.get(number);
             if slot.flow.flags & flags::ENDED != 0 {
                 self.ended.insert(slot.key, number);
             }
-            sample.flows.push((slot.key, slot.flow));
+            take(slot.key, slot.flow);
         }
         self.give_back(&[])
     }

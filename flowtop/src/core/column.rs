@@ -72,7 +72,7 @@ impl Who<'static> {
 pub struct Source<'a> {
     row: &'a Row<'a>,
     /// The left end's, unless the row is turned.
-    flow: &'a Flow,
+    flow: Flow,
     at_ns: u64,
     who: Who<'a>,
     identities: [OnceCell<Option<Arc<Identity>>>; 2],
@@ -224,9 +224,7 @@ pub const ALL: &[Column] = &[
     }),
     shared("peer_pid", "integer?", "Likewise", |s| peer(s, |_, entry| pid(entry))),
     shared_text("peer_comm", "text?", "Likewise", |s| comm(s.row.right()?.1, s.peer_identity())),
-    shared("peer_state", "text?", "Likewise", |s| {
-        peer(s, |_, entry| Value::Word(state_name(entry.flow().state)))
-    }),
+    shared("peer_state", "text?", "Likewise", |s| peer(s, |_, entry| Value::Word(state_name(entry.state())))),
     shared("peer_tx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().tx))),
     shared("peer_rx_bytes", "integer?", "Likewise", |s| peer(s, |_, entry| Value::Integer(entry.bytes().rx))),
     shared_text("peer_unit", "text?", "Likewise", |s| s.peer_identity()?.unit.as_deref().map(Cow::from)),

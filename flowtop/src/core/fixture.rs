@@ -56,5 +56,11 @@ pub(crate) fn ledger_of(samples: &[Sample]) -> Ledger {
 }
 
 pub(crate) fn heading() -> Heading<'static> {
-    Heading { time: "2026-03-01T12:00:02.5+01:00", host: "gate", hooks: "fentry", who: Who::nobody() }
+    Heading {
+        time: "2026-03-01T12:00:02.5+01:00",
+        host: "gate",
+        hooks: "fentry",
+        who: Who::nobody(),
+        cost: None,
+    }
 }

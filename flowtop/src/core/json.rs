@@ -6,6 +6,7 @@
 use serde::{Serialize, Serializer};
 
 use super::column::{ALL, Column, Source, Who};
+use super::cost::Cost;
 use super::ledger::{Ledger, Losses};
 use super::parts::Parts;
 use super::rows::grouped::{self, GroupedRow};
@@ -27,6 +28,8 @@ pub struct Heading<'a> {
     pub hooks: &'a str,
     /// Who is behind the flows.
     pub who: Who<'a>,
+    /// What flowtop has cost since the report before, if somebody wants to know.
+    pub cost: Option<Cost>,
 }
 
 /// One report as one line, its end included. Flows have the given fields, or all of them with those of the other end in
@@ -90,6 +93,7 @@ fn line(
         time: heading.time,
         host: heading.host,
         elapsed_s: ledger.elapsed_s(),
+        covered_s: Window::ALL.map(|window| ledger.covered_s(window)),
         hooks: heading.hooks,
         totals: totals(ledger),
         lists,
@@ -102,6 +106,7 @@ fn line(
         },
         losses: ledger.losses(),
         attribution: heading.who.trouble,
+        cost: heading.cost,
     };
     let head = serde_json::to_string(&head).expect(JSON);
     out.row().push_str(head.strip_suffix('}').expect(JSON));
@@ -117,6 +122,7 @@ struct Head<'a> {
     time: &'a str,
     host: &'a str,
     elapsed_s: f64,
+    covered_s: [f64; 3],
     hooks: &'a str,
     totals: TotalsObject,
     #[serde(flatten)]
@@ -131,6 +137,8 @@ struct Tail {
     losses: Losses,
     #[serde(serialize_with = "counts")]
     attribution: [(&'static str, u64); 3],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Cost>,
 }
 
 /// The rows of `--by`.

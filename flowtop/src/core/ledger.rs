@@ -12,6 +12,8 @@
 mod entry;
 mod expiry;
 mod flows;
+mod intake;
+mod kept;
 mod losses;
 mod outside;
 mod owners;
@@ -21,12 +23,12 @@ mod recorded;
 mod tests;
 mod totals;
 
-use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
+use flowtop_common::{Flow, FlowKey, Loss, Untracked};
 
 use super::filter::Boundary;
-use super::flow::Tuple;
 use super::owner::Seen;
 use super::scope::{Scope, Verdict};
+use super::window::journal::Journal;
 use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
 pub use entry::Entry;
@@ -42,6 +44,8 @@ const ABSENT_SAMPLES: u64 = 2;
 /// Entries kept for each flow that the kernel's table can hold; the rest of them are closed rows.
 const ENTRIES_PER_FLOW: usize = 4;
 const NS_PER_S: u64 = 1_000_000_000;
+/// Samples come every second; a window of 2 s that covers more than this has missed some.
+const STALL_S: f64 = 4.0;
 
 /// The state of the world as far as samples tell it.
 #[derive(Debug)]
@@ -58,6 +62,16 @@ pub struct Ledger {
     baseline_ns: u64,
     at_ns: u64,
     flows: Flows,
+    /// Flows of the newest sample.
+    present: usize,
+    /// Places of flows that were new in the newest sample.
+    newborn: Vec<u32>,
+    /// Places of flows that the scope is asked about next time, whatever they do.
+    unsettled: Vec<u32>,
+    /// Places of flows of which the scope is to be asked before what they have added is counted.
+    waiting: Vec<(u32, Moved)>,
+    /// Places of flows that are closed.
+    closed: Vec<u32>,
     removable: Vec<FlowKey>,
     /// Processes that the newest sample shows as owners for the first time, and when they used the socket.
     new_owners: Vec<(Seen, u64)>,
@@ -68,10 +82,11 @@ pub struct Ledger {
     losses: Losses,
     untracked_once: Bytes,
     outside: Outside,
-    /// What counts and is of no flow in `flows`: of those that are gone, and of the untracked.
-    apart: Moved,
     total: Moved,
+    /// The total when the newest sample began.
+    before: Moved,
     timeline: Timeline,
+    journal: Journal,
     traffic: Traffic,
     peaks: Peaks,
 }
@@ -91,6 +106,11 @@ impl Ledger {
             baseline_ns: 0,
             at_ns: 0,
             flows: Flows::default(),
+            present: 0,
+            newborn: Vec::new(),
+            unsettled: Vec::new(),
+            waiting: Vec::new(),
+            closed: Vec::new(),
             removable: Vec::new(),
             new_owners: Vec::new(),
             untracked: Untracked::default(),
@@ -99,9 +119,10 @@ impl Ledger {
             losses: Losses::default(),
             untracked_once: Bytes::default(),
             outside: Outside::default(),
-            apart: Moved::default(),
             total: Moved::default(),
+            before: Moved::default(),
             timeline: Timeline::default(),
+            journal: Journal::default(),
             traffic: Traffic::default(),
             peaks: Peaks::default(),
         }
@@ -125,29 +146,50 @@ impl Ledger {
     pub fn set_scope(&mut self, scope: Option<Box<dyn Scope>>) {
         self.scope = scope;
         for entry in self.flows.values_mut() {
-            (entry.judged, entry.held, entry.verdict) = (false, false, Verdict::ALL);
+            (entry.judged, entry.is_held, entry.verdict) = (false, false, Verdict::ALL);
         }
+        self.unsettled = self.flows.values().map(|entry| entry.place).collect();
     }
 
     /// Takes in a sample. The first one is the baseline: everything counts from there.
     pub fn apply(&mut self, sample: &Sample) {
-        self.take(sample, pairs::join);
+        self.begin(sample);
+        self.take(&sample.flows);
+        self.finish();
     }
 
-    /// The same where something else knows which flows are the two ends of one connection.
-    fn take(&mut self, sample: &Sample, join: impl FnOnce(&mut Flows, &[FlowKey], u64)) {
+    /// Begins to take in a sample whose flows come in parts, each with [`Self::take`]: those in `sample` are left alone.
+    pub fn begin(&mut self, sample: &Sample) {
         self.pass_time(sample.at_ns);
         self.sample += 1;
+        self.before = self.total;
+        self.present = 0;
+        // A sample with many of them is rare, and their memory is not kept for it.
+        (self.removable, self.new_owners) = (Vec::new(), Vec::new());
         self.take_untracked(&sample.untracked);
         self.take_losses(&sample.losses);
-        let newborn = self.take_flows(&sample.flows);
-        join(&mut self.flows, &newborn, self.sample);
-        self.judge();
-        self.count();
+        let Self { journal, timeline, flows, .. } = self;
+        journal
+            .tick(timeline, |number, place, window, bytes| flows.leave_window(number, place, window, bytes));
+    }
+
+    /// Takes in a part of the flow table.
+    pub fn take(&mut self, flows: &[(FlowKey, Flow)]) {
+        for (key, flow) in flows {
+            self.present += 1;
+            self.take_flow(key, flow);
+        }
+    }
+
+    /// Ends the sample: what is not in the flow table has been missing from it.
+    pub fn finish(&mut self) {
+        self.join_pairs();
+        self.settle_flows();
         self.outside.close_slot(&self.timeline, self.in_packets);
+        self.close();
         self.expire();
         self.evict();
-        self.take_totals();
+        self.take_totals(self.before);
     }
 
     /// Flows that are complete: they had ended in an earlier sample and were read once more since, because the
@@ -155,6 +197,12 @@ impl Ledger {
     #[must_use]
     pub fn removable(&self) -> &[FlowKey] {
         &self.removable
+    }
+
+    /// How many flows the newest sample had.
+    #[must_use]
+    pub fn present(&self) -> usize {
+        self.present
     }
 
     /// `CLOCK_MONOTONIC` in nanoseconds of the newest sample.
@@ -173,6 +221,18 @@ impl Ledger {
     #[must_use]
     pub fn elapsed_s(&self) -> f64 {
         self.elapsed_ns() as f64 / NS_PER_S as f64
+    }
+
+    /// How much time a window really covers, in seconds: less at the start, and more when nothing was read for long.
+    #[must_use]
+    pub fn covered_s(&self, window: Window) -> f64 {
+        self.timeline.rates_of([Bytes::default(); 3]).covered_ns(window) as f64 / NS_PER_S as f64
+    }
+
+    /// Seconds in which nothing was read, where the window of 2 s has to cover them: then its rates are means over them.
+    #[must_use]
+    pub fn stalled_s(&self) -> Option<f64> {
+        Some(self.covered_s(Window::S2)).filter(|covered_s| *covered_s > STALL_S)
     }
 
     /// All traffic of the host since the start.
@@ -244,76 +304,17 @@ impl Ledger {
         }
     }
 
-    /// Takes the flow table and returns the keys that were not known.
-    fn take_flows(&mut self, flows: &[(FlowKey, Flow)]) -> Vec<FlowKey> {
-        let mut newborn = Vec::new();
-        self.removable.clear();
-        self.new_owners.clear();
-        for (key, flow) in flows {
-            let (sample, at_ns, baseline) = (self.sample, self.at_ns, self.sample == 1);
-            let entry = self.flows.get_or_open(key, || {
-                newborn.push(*key);
-                Entry::open(flow, baseline, self.boundary.side(&Tuple::of(key)))
-            });
-            if entry.has_ended() && flow.flags & flags::ENDED != 0 {
-                self.removable.push(*key);
-            }
-            let before = entry.users.current();
-            entry.update(flow, sample, at_ns);
-            if entry.users.current() != before {
-                self.new_owners.push((entry.users.current(), entry.used_ns()));
-            }
-        }
-        newborn
-    }
-
-    /// Asks the scope about the flows that are new or have changed. Both ends of a connection have one verdict.
-    fn judge(&mut self) {
-        let Some(scope) = &self.scope else { return };
-        let mut peers = Vec::new();
-        for (key, entry) in self.flows.iter_mut().filter(|(_, entry)| !entry.judged && !entry.is_peer()) {
-            entry.judge(key, &**scope);
-            peers.extend(entry.peer().map(|peer| (*peer, entry.verdict.mirror(), entry.held)));
-        }
-        for (peer, verdict, held) in peers {
-            if let Some(entry) = self.flows.get_mut(&peer) {
-                (entry.verdict, entry.held) = (verdict, held);
-            }
-        }
-    }
-
-    /// Counts what this sample has added, and closes the flows that vanished from the kernel's table without a sign.
-    fn count(&mut self) {
-        for (key, entry) in self.flows.iter_mut() {
-            let counts = entry.counts(key);
-            let (counted, outside) = entry.count();
-            entry.traffic.add(&self.timeline, counted.in_windows(self.in_packets));
-            if counts {
-                self.outside.add(entry.seen_from_left(outside));
-            }
-            entry.traffic.forget_old(&self.timeline);
-            entry.traffic.sum_up(&self.timeline);
-            if entry.closed_ns.is_none() && self.sample - entry.seen > ABSENT_SAMPLES {
-                entry.closed_ns = Some(self.at_ns);
-            }
-        }
-    }
-
-    /// Sums up. The totals only fall when this sample shows that two flows which were counted apart are the two ends
-    /// of one connection; that is a correction, not a rate below zero.
-    fn take_totals(&mut self) {
+    /// Sums up what has been added to the totals of `before`. They only fall when this sample shows that two flows which
+    /// were counted apart are the two ends of one connection; that is a correction, not a rate below zero.
+    fn take_totals(&mut self, before: Moved) {
         self.count_untracked();
-        let counting = self.flows.iter().filter(|(key, entry)| entry.counts(key));
-        let total = counting.fold(self.apart, |sum, (_, entry)| sum + entry.moved());
         let grown = Moved {
-            bytes: total.bytes.since(self.total.bytes),
-            packets: total.packets.since(self.total.packets),
+            bytes: self.total.bytes.since(before.bytes),
+            packets: self.total.packets.since(before.packets),
         };
         self.traffic.add(&self.timeline, grown.in_windows(self.in_packets));
         self.peaks.note(&self.timeline, &self.traffic.rates(&self.timeline));
         self.traffic.forget_old(&self.timeline);
-        self.total = total;
-        self.flows.draw_lines();
     }
 
     /// Counts what the untracked have moved, of connections that stay on this host once, and only where the scope
@@ -324,7 +325,7 @@ impl Ledger {
         let mirrored = Bytes { tx: untracked.mirrored_tx_bytes, rx: untracked.mirrored_rx_bytes };
         let once = all.since(mirrored).max(self.untracked_once);
         let verdict = self.scope.as_ref().map_or(Verdict::ALL, |scope| scope.untracked());
-        self.apart.bytes += verdict.of(once.since(self.untracked_once));
+        self.total.bytes += verdict.of(once.since(self.untracked_once));
         self.untracked_once = once;
     }
 }

@@ -3,6 +3,7 @@
 pub mod btf;
 pub mod column;
 pub mod config_toml;
+pub mod cost;
 pub mod csv;
 pub mod demo;
 pub mod filter;

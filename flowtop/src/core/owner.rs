@@ -179,7 +179,7 @@ pub fn why(entry: &Entry) -> &'static str {
     match () {
         () if owner.is_kernel() => "kernel",
         () if owner.is_process() => "process",
-        () if !is_open(entry.flow().state) => "closed",
+        () if !is_open(entry.state()) => "closed",
         () if entry.bytes().sum() > 0 => "unattributed",
         () => "unused",
     }

@@ -23,7 +23,7 @@ struct Known {
 /// Remembers where slots are.
 #[derive(Debug, Default)]
 pub struct Recycler {
-    /// As far as slots have been seen.
+    /// As far as slots have been empty.
     known: Vec<Known>,
     lost: Vec<usize>,
 }
@@ -36,14 +36,10 @@ impl Recycler {
         1..taken.saturating_add(1).min(slots)
     }
 
-    /// A read found the slot open, or empty.
-    pub fn saw(&mut self, number: usize, open: bool, allocation: &Allocation) {
-        if number >= self.known.len() {
-            self.known.resize(number + 1, Known::default());
-        }
-        let known = &mut self.known[number];
-        let in_ring = known.position > allocation.head;
-        if open || in_ring {
+    /// A read found the slot empty. An open one need not be told: it is empty again only after it has been given back.
+    pub fn saw_empty(&mut self, number: usize, allocation: &Allocation) {
+        let known = self.known_mut(number);
+        if known.position > allocation.head {
             known.empty_reads = 0;
             return;
         }
@@ -66,13 +62,20 @@ impl Recycler {
         mut put: impl FnMut(usize, usize) -> Result<(), E>,
     ) -> Result<Option<u64>, E> {
         let mut tail = allocation.tail.max(allocation.head);
-        for number in slots.iter().copied().chain(self.lost.drain(..)) {
+        for number in slots.iter().copied().chain(std::mem::take(&mut self.lost)) {
             // Positions wrap with the ring long before this word does.
             put(usize::try_from(tail).unwrap_or_default(), number)?;
             tail += 1;
-            self.known[number] = Known { position: tail, empty_reads: 0 };
+            *self.known_mut(number) = Known { position: tail, empty_reads: 0 };
         }
         Ok((tail != allocation.tail).then_some(tail))
+    }
+
+    fn known_mut(&mut self, number: usize) -> &mut Known {
+        if number >= self.known.len() {
+            self.known.resize(number + 1, Known::default());
+        }
+        &mut self.known[number]
     }
 }
 

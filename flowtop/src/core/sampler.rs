@@ -224,7 +224,7 @@ fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
     let (key, owner) = (&since.key, entry.owner());
     FlowRecord {
         key: *key,
-        flow: Flow { pid: owner.pid, comm: owner.comm, cgroup_id: owner.cgroup_id, ..*entry.flow() },
+        flow: Flow { pid: owner.pid, comm: owner.comm, cgroup_id: owner.cgroup_id, ..entry.flow() },
         bytes: since.bytes(),
         retrans_bytes: since.retrans_bytes(),
         peak: since.peak,

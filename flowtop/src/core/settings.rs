@@ -187,6 +187,8 @@ settings! {
     fields "fields": Vec<String> = Vec::new(), [];
     /// CSV without its first line.
     no_header "no-header": bool = false, [];
+    /// What flowtop itself costs, in JSON.
+    cost "cost": bool = false, [];
     /// Kernel hooks to use.
     hooks "hooks": HooksChoice = HooksChoice::Auto, [];
     /// How holders of idle sockets are found.

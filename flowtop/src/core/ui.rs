@@ -26,6 +26,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::column::Who;
+use super::cost::Cost;
 use super::group;
 use super::label::Labels as NetworkLabels;
 use super::ledger::{Ledger, Totals};
@@ -152,6 +153,30 @@ pub struct Footer {
     pub all_connections: u32,
 }
 
+/// What flowtop itself costs, as far as somebody wants to see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum OwnCost {
+    /// Nobody does. Then nothing is measured.
+    #[default]
+    Hidden,
+    /// It is being measured.
+    Awaited,
+    /// Between the last two frames.
+    Shown(Cost),
+}
+
+impl OwnCost {
+    /// Whether it has to be measured.
+    #[must_use]
+    pub const fn is_shown(&self) -> bool {
+        !matches!(self, Self::Hidden)
+    }
+
+    fn toggle(&mut self) {
+        *self = if self.is_shown() { Self::Hidden } else { Self::Awaited };
+    }
+}
+
 /// Everything that a screen is drawn from.
 #[derive(Debug)]
 pub struct State {
@@ -175,6 +200,8 @@ pub struct State {
     pub table: Table,
     /// The lines below the rows.
     pub footer: Footer,
+    /// What flowtop itself costs.
+    pub own_cost: OwnCost,
     /// The first row on the screen.
     pub offset: usize,
     /// The selected row.
@@ -233,6 +260,7 @@ impl State {
             pinned: BTreeSet::new(),
             table: Table::default(),
             footer: Footer::default(),
+            own_cost: OwnCost::default(),
             offset: 0,
             selected: None,
             detail: None,

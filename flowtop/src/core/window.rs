@@ -1,5 +1,5 @@
-//! Bytes over the last 2, 10 and 40 seconds: a timeline of slots shared by all flows, and a ring of bytes for each
-//! flow that has any. Fed with durations and bytes; never reads a clock.
+//! Bytes over the last 2, 10 and 40 seconds: a timeline of slots, a ring of bytes for what is summed up over all flows,
+//! and a journal of what each flow has moved. Fed with durations and bytes; never reads a clock.
 //!
 //! A rate is the bytes of some newest slots divided by the time those slots really took, so a late tick, a short
 //! start or a tick longer than the window change what is averaged, never the truth of the average.
@@ -8,6 +8,7 @@ use std::ops::{Add, AddAssign};
 
 use ring::Ring;
 
+pub mod journal;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -106,7 +107,7 @@ struct Span {
     ns: u64,
 }
 
-/// The slots of time that all rings share.
+/// The slots of time that all flows share.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     /// Length of slot `n` at index `n % SLOTS`.
@@ -162,12 +163,10 @@ fn index(slot: u64) -> usize {
     usize::try_from(slot % SLOTS as u64).expect("a remainder of SLOTS fits")
 }
 
-/// Bytes of one flow, or of all, slot by slot. Costs nothing while there are none in the last 40 s.
+/// Bytes of all flows, slot by slot. Costs nothing while there are none in the last 40 s.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    ring: Option<Ring>,
-    /// The bytes of each window when they were last summed up; here, so that reading them follows no pointer.
-    windows: [Bytes; 3],
+    ring: Option<Box<Ring>>,
 }
 
 impl Traffic {
@@ -177,7 +176,7 @@ impl Traffic {
             return;
         }
         let slot = timeline.opened.saturating_sub(1);
-        self.ring.get_or_insert_with(|| Ring::new(slot)).add(slot, bytes);
+        self.ring.get_or_insert_with(|| Box::new(Ring::new(slot))).add(slot, bytes);
     }
 
     /// Gives the memory back when nothing is left in the longest window.
@@ -190,26 +189,6 @@ impl Traffic {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ring.is_none()
-    }
-
-    /// Sums the windows up, for [`Self::summed`].
-    pub fn sum_up(&mut self, timeline: &Timeline) {
-        self.windows = match &self.ring {
-            Some(ring) => timeline.spans.map(|span| ring.sum(timeline.opened, span)),
-            None => Default::default(),
-        };
-    }
-
-    /// The bytes of the windows at the time of the last [`Self::sum_up`].
-    #[must_use]
-    pub fn windows(&self) -> &[Bytes; 3] {
-        &self.windows
-    }
-
-    /// The same as [`Self::rates`] at the time of the last [`Self::sum_up`], for many readers.
-    #[must_use]
-    pub fn summed(&self, timeline: &Timeline) -> Rates {
-        Rates { bytes: self.windows, covered_ns: timeline.spans.map(|span| span.ns) }
     }
 
     /// The slots of the longest window, the newest last: how long each took, in nanoseconds, and its bytes.

@@ -129,6 +129,15 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_has_as_many_slots_as_the_host_may_have_processors() {
+        let mut sample = Sample::default();
+        sample.set_loss(Loss::Slot, (0..1000).map(|cpu| cpu % 3));
+        assert_eq!(sample.losses[Loss::Slot as usize], 999);
+        sample.set_loss(Loss::Slot, [u64::MAX; 1000]);
+        assert_eq!(sample.losses[Loss::Slot as usize], u64::MAX);
+    }
+
+    #[test]
     fn clear_empties_and_keeps_the_memory() {
         let mut sample = Sample { at_ns: 5, flows: Vec::with_capacity(100), ..Sample::default() };
         sample.flows.push((FlowKey::default(), Flow::default()));

@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::Canvas;
 use crate::core::group::Key;
 use crate::core::number::{Unit, number};
+use crate::core::ui::OwnCost;
 use crate::core::ui::label::{cut_end, cut_middle, grouped};
 use crate::core::ui::layout::CELL;
 use crate::core::view::Sort;
@@ -67,6 +68,12 @@ impl Canvas<'_> {
             parts.push(part(3, by.names(), self.theme.accent));
         }
         parts.extend(self.filters().into_iter().map(|text| part(2, text, self.theme.accent)));
+        if let OwnCost::Shown(cost) = state.own_cost {
+            parts.push(part(1, cost.text(), self.theme.accent));
+        }
+        if let Some(seconds) = state.ledger.stalled_s() {
+            parts.push(part(0, format!("{seconds:.0} s without a sample"), self.theme.warning));
+        }
         parts.extend(self.losses().map(|text| part(0, text, self.theme.warning)));
         parts
     }

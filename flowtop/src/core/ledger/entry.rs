@@ -4,14 +4,13 @@ use std::ops::{Add, AddAssign};
 
 use flowtop_common::{Flow, FlowKey, flags};
 
-use super::flows::Face;
-use super::pairs::Link;
+use super::kept::{Kept, counters};
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple, stays_on_host};
-use crate::core::owner::Seen;
 use crate::core::owner::users::Users;
+use crate::core::owner::{Seen, is_open};
 use crate::core::scope::{Scope, Subject, Verdict};
-use crate::core::window::{Bytes, Traffic};
+use crate::core::window::Bytes;
 
 /// An amount of traffic, in bytes and in packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,34 +41,37 @@ impl AddAssign for Moved {
     }
 }
 
-/// One flow: the kernel's last word on it and what flowtop made of it.
+/// One flow: the kernel's last word and what flowtop made of it. A million of them are to fit into memory.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself, and a million of them are kept")]
 pub struct Entry {
-    pub(super) flow: Flow,
+    pub(super) kept: Kept,
     /// Where counting starts; it moves along with the bytes that do not count.
     base: Bytes,
-    /// Packets since the start that count.
-    packets: Bytes,
-    /// What samples have added and nobody has judged yet.
-    grown: Moved,
+    /// What has been added while it was held.
+    pub(super) held: Option<Box<Moved>>,
     /// Who uses the socket.
     pub(super) users: Users,
-    pub(super) verdict: Verdict,
-    /// Whether the verdict is on what is known of the flow now.
-    pub(super) judged: bool,
-    /// Whether the scope has to learn more first: until then nothing is counted, and nothing is lost.
-    pub(super) held: bool,
-    pub(super) traffic: Traffic,
-    pub(super) link: Link,
-    /// Where the flow stands to the border of the ledger.
-    pub(super) side: Side,
+    peer: Option<Box<FlowKey>>,
     /// Number of the newest sample that had the flow.
     pub(super) seen: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
     pub(super) closed_ns: Option<u64>,
-    /// How it looked when its line was drawn last, and the number of that look.
-    pub(super) face: Face,
-    pub(super) stamp: u64,
+    /// Where it is in the ledger.
+    pub(super) place: u32,
+    pub(super) verdict: Verdict,
+    /// Whether the verdict is on what is known of the flow now.
+    pub(super) judged: bool,
+    /// Whether `peer` is the left end of the connection.
+    is_right: bool,
+    /// Whether its share is out of the totals, because it is about to change.
+    pub(super) waits: bool,
+    /// Whether the scope has to learn more first: until then nothing is counted, and nothing is lost.
+    pub(super) is_held: bool,
+    /// Whether it may belong to another row than when its line was drawn.
+    pub(super) is_news: bool,
+    /// Where the flow stands to the border of the ledger.
+    pub(super) side: Side,
 }
 
 impl Entry {
@@ -81,34 +83,42 @@ impl Entry {
         let all_count = !baseline && flow.flags & flags::BORN != 0;
         let (segs_out, segs_in) = if all_count { (0, 0) } else { (flow.segs_out, flow.segs_in) };
         Self {
-            flow: Flow { tx_bytes: base.tx, rx_bytes: base.rx, segs_out, segs_in, ..Flow::default() },
+            kept: Kept { bytes: base, segs_out, segs_in, ..Kept::default() },
             base,
-            packets: Bytes::default(),
-            grown: Moved::default(),
+            held: None,
             users: Users::default(),
-            verdict: Verdict::ALL,
-            judged: false,
-            held: false,
-            traffic: Traffic::default(),
-            link: Link::Alone,
-            side,
+            peer: None,
             seen: 0,
             closed_ns: None,
-            face: Face::default(),
-            stamp: 0,
+            place: 0,
+            verdict: Verdict::ALL,
+            judged: false,
+            is_right: false,
+            waits: false,
+            is_held: false,
+            is_news: true,
+            side,
         }
     }
 
-    /// The kernel's last word: the counters in it are over the life of the socket.
+    /// The kernel's last word, with the process that used the socket last: the counters in it are over the life of the
+    /// socket. What they were when the entry was opened is not in it.
     #[must_use]
-    pub fn flow(&self) -> &Flow {
-        &self.flow
+    pub fn flow(&self) -> Flow {
+        self.kept.flow(&self.users.current())
+    }
+
+    /// TCP state as the kernel numbers it.
+    #[must_use]
+    pub fn state(&self) -> u32 {
+        self.kept.state()
     }
 
     /// Bytes since the start of flowtop that count.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
-        counters(&self.flow).since(self.base).since(self.grown.bytes)
+        let held = self.held.as_ref().map_or(Bytes::default(), |held| held.bytes);
+        self.kept.bytes.since(self.base).since(held)
     }
 
     /// The process that the flow is shown with: of several the busiest.
@@ -126,38 +136,42 @@ impl Entry {
     /// When the socket was in use for sure: the last segment, or its opening, in nanoseconds of the monotonic clock.
     #[must_use]
     pub fn used_ns(&self) -> u64 {
-        self.flow.opened_ns.max(self.flow.last_us.saturating_mul(1000))
+        self.kept.used_ns()
     }
 
-    /// The other end of the connection, if it is on this host too.
+    /// The other end of the connection, if it is on this host too. Links are mutual, and once made they stay.
     #[must_use]
     pub fn peer(&self) -> Option<&FlowKey> {
-        self.link.peer()
+        self.peer.as_deref()
+    }
+
+    /// Links it with the other end of its connection.
+    pub(super) fn join(&mut self, peer: FlowKey, is_right: bool) {
+        (self.peer, self.is_right, self.is_news) = (Some(Box::new(peer)), is_right, true);
+        // The left end's verdict is now that of both.
+        self.judged = false;
     }
 
     /// Whether this is the right end of a connection whose left end is here too.
     #[must_use]
     pub fn is_peer(&self) -> bool {
-        matches!(self.link, Link::Right(_))
+        self.is_right
     }
 
     /// Whether this is the right end of a connection whose left end, which is inside, is not here.
     #[must_use]
     pub fn is_turned(&self) -> bool {
-        matches!((&self.link, self.side), (Link::Alone, Side::RemoteInside))
+        self.peer.is_none() && matches!(self.side, Side::RemoteInside)
     }
 
     /// Whether the totals of the host contain this flow. The right end of a connection that cannot have left the host
     /// does not count even when the left one is not visible: that one is among the untracked.
     pub(in crate::core) fn counts(&self, key: &FlowKey) -> bool {
-        match self.link {
-            Link::Left(_) => true,
-            Link::Right(_) => false,
-            Link::Alone => {
-                let leads = || Role::of(self.flow.flags).leads(Role::Unknown, &Tuple::of(key));
-                !stays_on_host(key) || self.side.is_left(leads())
-            }
+        if self.peer.is_some() {
+            return !self.is_right;
         }
+        let leads = || Role::of(self.kept.flags()).leads(Role::Unknown, &Tuple::of(key));
+        !stays_on_host(key) || self.side.is_left(leads())
     }
 
     /// Which directions count.
@@ -172,43 +186,60 @@ impl Entry {
 
     /// Whether the kernel has said that nothing changes any more.
     pub(super) fn has_ended(&self) -> bool {
-        self.flow.flags & flags::ENDED != 0
+        self.kept.flags() & flags::ENDED != 0
     }
 
-    /// Takes a newer copy from the kernel. A counter that went back stays.
-    pub(super) fn update(&mut self, flow: &Flow, sample: u64, at_ns: u64) {
-        let old = &self.flow;
-        let now = counters(flow).max(counters(old));
+    /// Notes that a sample has the flow, exactly as it was; false if it was otherwise.
+    pub(super) fn is_seen_again(&mut self, flow: &Flow, sample: u64) -> bool {
+        let is_same = Kept::of(flow) == self.kept
+            && (flow.pid == 0 || Seen::of(flow) == self.users.current())
+            && (self.has_ended() || self.closed_ns.is_none());
+        if is_same {
+            self.seen = sample;
+        }
+        is_same
+    }
+
+    /// Takes a newer copy from the kernel, and returns what it has added. A counter that went back stays.
+    pub(super) fn update(&mut self, flow: &Flow, sample: u64, at_ns: u64) -> Moved {
+        let old = &self.kept;
+        let now = counters(flow).max(old.bytes);
         let sent = wrapped(old.segs_out, flow.segs_out);
         let received = wrapped(old.segs_in, flow.segs_in);
-        let grown = Moved {
-            bytes: now.since(counters(old)),
-            packets: Bytes { tx: sent.into(), rx: received.into() },
-        };
-        self.grown += grown;
-        let user = self.users.current();
-        self.users.used_by(Seen::of(flow), grown.bytes.sum());
-        self.judged &= (user, old.state) == (self.users.current(), flow.state);
-        self.flow = Flow {
-            tx_bytes: now.tx,
-            rx_bytes: now.rx,
+        let grown =
+            Moved { bytes: now.since(old.bytes), packets: Bytes { tx: sent.into(), rx: received.into() } };
+        let kept = Kept {
+            bytes: now,
             segs_out: old.segs_out.wrapping_add(sent),
             segs_in: old.segs_in.wrapping_add(received),
-            ..*flow
+            ..Kept::of(flow)
         };
+        self.judged &= old.state() == kept.state();
+        self.is_news |= is_open(old.state()) != is_open(kept.state());
+        self.kept = kept;
+        self.change_users(|users| users.used_by(Seen::of(flow), grown.bytes.sum()));
         self.seen = sample;
         self.closed_ns = if self.has_ended() { self.closed_ns.or(Some(at_ns)) } else { None };
+        grown
     }
 
-    /// Asks the scope about the flow as it is now.
-    pub(super) fn judge(&mut self, key: &FlowKey, scope: &dyn Scope) {
+    /// Takes in who uses the socket.
+    pub(super) fn change_users(&mut self, change: impl FnOnce(&mut Users)) {
+        let (judged_by, shown) = (self.users.current(), (self.users.busiest(), self.users.count()));
+        change(&mut self.users);
+        self.judged &= judged_by == self.users.current();
+        self.is_news |= shown != (self.users.busiest(), self.users.count());
+    }
+
+    /// Asks the scope about the flow as it is now. True if the scope has to learn more first.
+    pub(super) fn judge(&mut self, key: &FlowKey, scope: &dyn Scope) -> bool {
         // Not the busiest: what has just been moved is the last one's.
         let owner = self.users.current();
         let comm = owner.comm_text();
         let subject = Subject {
             pid: owner.is_user_process().then_some(owner.pid),
             comm: comm.as_deref(),
-            state: self.flow.state,
+            state: self.state(),
             netns: key.netns,
             owner,
             used_ns: self.used_ns(),
@@ -216,27 +247,23 @@ impl Entry {
             ..Subject::of(Tuple::of(key))
         };
         self.verdict = scope.verdict(&subject);
-        self.held = scope.waits(&subject);
-        self.judged = !self.held;
+        self.judged = !scope.waits(&subject);
+        !self.judged
     }
 
     /// Whether both ends are known to be on this host.
     pub(in crate::core) fn is_on_host(&self, key: &FlowKey) -> bool {
-        self.peer().is_some() || stays_on_host(key)
+        self.peer.is_some() || stays_on_host(key)
     }
 
-    /// Takes what the newest sample has added into the flow's own count, as far as it counts. Returns that, and what
-    /// does not count.
-    pub(super) fn count(&mut self) -> (Moved, Moved) {
-        if self.held {
-            return (Moved::default(), Moved::default());
-        }
-        let grown = std::mem::take(&mut self.grown);
+    /// Takes what has been added into the flow's own count, as far as it counts. Returns that, and what does not count.
+    pub(super) fn count(&mut self, grown: Moved) -> (Moved, Moved) {
         let counted = Moved { bytes: self.verdict.of(grown.bytes), packets: self.verdict.of(grown.packets) };
         let outside =
             Moved { bytes: grown.bytes.since(counted.bytes), packets: grown.packets.since(counted.packets) };
         self.base += outside.bytes;
-        self.packets += counted.packets;
+        let bytes = self.bytes();
+        self.is_news |= bytes.sum() > 0 && bytes.since(counted.bytes).sum() == 0;
         (counted, outside)
     }
 
@@ -246,9 +273,13 @@ impl Entry {
         if self.is_turned() { Moved { bytes: bytes.mirror(), packets: packets.mirror() } } else { moved }
     }
 
-    /// Everything since the start that counts, as the left end sees it.
-    pub(super) fn moved(&self) -> Moved {
-        self.seen_from_left(Moved { bytes: self.bytes(), packets: self.packets })
+    /// Its share of the totals, as the left end sees it.
+    pub(super) fn share(&self, key: &FlowKey) -> Bytes {
+        match self.bytes() {
+            _ if !self.counts(key) => Bytes::default(),
+            bytes if self.is_turned() => bytes.mirror(),
+            bytes => bytes,
+        }
     }
 }
 
@@ -256,9 +287,4 @@ impl Entry {
 fn wrapped(before: u32, now: u32) -> u32 {
     let grown = now.wrapping_sub(before);
     if grown < 1 << 31 { grown } else { 0 }
-}
-
-/// The counters of a flow that make its bytes.
-fn counters(flow: &Flow) -> Bytes {
-    Bytes { tx: flow.tx_bytes, rx: flow.rx_bytes }
 }

@@ -2,7 +2,7 @@
 
 use flowtop_common::FlowKey;
 
-use super::{Entry, Ledger};
+use super::{ABSENT_SAMPLES, Entry, Ledger};
 
 impl Ledger {
     /// When the connection of this flow was complete on every end that is here: closed, and gone from the kernel's
@@ -19,46 +19,59 @@ impl Ledger {
         self.flows.get(entry.peer()?)
     }
 
+    /// Notes which flows are closed: those that have ended, and those that vanished from the kernel's table without a
+    /// sign.
+    pub(super) fn close(&mut self) {
+        let Self { flows, closed, sample, at_ns, .. } = self;
+        closed.retain(|place| flows.at(*place).is_some_and(|(_, entry)| entry.closed_ns.is_some()));
+        let absent =
+            closed.iter().filter_map(|place| flows.at(*place)).filter(|(_, e)| e.seen < *sample).count();
+        if self.present + absent >= flows.len() {
+            return;
+        }
+        for entry in flows.values_mut().filter(|entry| entry.closed_ns.is_none()) {
+            if *sample - entry.seen > ABSENT_SAMPLES {
+                entry.closed_ns = Some(*at_ns);
+                closed.push(entry.place);
+            }
+        }
+    }
+
     /// Folds the connections away that have been complete for long enough, and so have left every window.
     pub(super) fn expire(&mut self) {
         let expired = |entry: &Entry| {
             self.complete_ns(entry).is_some_and(|ns| self.at_ns.saturating_sub(ns) >= self.retain_closed_ns)
         };
         // Both ends of a connection give the same answer, so they go together.
-        let keys: Vec<FlowKey> =
-            self.flows.iter().filter(|(_, entry)| expired(entry)).map(|(key, _)| *key).collect();
-        for key in &keys {
-            self.fold(key);
+        let places: Vec<u32> =
+            self.closed().filter(|(_, entry)| expired(entry)).map(|(_, entry)| entry.place).collect();
+        for place in places {
+            self.flows.remove(place);
         }
     }
 
-    /// Folds the oldest complete connections away while there are too many entries.
+    /// Folds the oldest complete connections away while there are too many entries. Their bytes stay in the totals.
     pub(super) fn evict(&mut self) {
         if self.flows.len() <= self.max_entries {
             return;
         }
-        let heads = self.flows.iter().filter(|(_, entry)| !entry.is_peer());
-        let mut complete: Vec<(u64, FlowKey)> =
-            heads.filter_map(|(key, entry)| Some((self.complete_ns(entry)?, *key))).collect();
+        let heads = self.closed().filter(|(_, entry)| !entry.is_peer());
+        let mut complete: Vec<(u64, FlowKey, u32)> =
+            heads.filter_map(|(key, entry)| Some((self.complete_ns(entry)?, *key, entry.place))).collect();
         complete.sort_unstable();
-        for (_, key) in &complete {
+        for (_, _, place) in &complete {
             if self.flows.len() <= self.max_entries {
                 break;
             }
-            let peer = self.flows.get(key).and_then(Entry::peer).copied();
-            for end in [Some(*key), peer].into_iter().flatten() {
-                self.fold(&end);
+            let peer = self.flows.at(*place).and_then(|(_, entry)| self.flows.place(entry.peer()?));
+            for end in [Some(*place), peer].into_iter().flatten() {
+                self.flows.remove(end);
                 self.losses.ledger += 1;
             }
         }
     }
 
-    /// Forgets a flow; its bytes stay in the totals.
-    fn fold(&mut self, key: &FlowKey) {
-        if let Some(entry) = self.flows.remove(key)
-            && entry.counts(key)
-        {
-            self.apart += entry.moved();
-        }
+    fn closed(&self) -> impl Iterator<Item = (&FlowKey, &Entry)> {
+        self.closed.iter().filter_map(|place| self.flows.at(*place))
     }
 }

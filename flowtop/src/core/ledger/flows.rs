@@ -1,18 +1,17 @@
 //! The flows of a ledger by their keys, each in a place that it keeps; and what rows are made of, close together.
 //!
-//! Of 100,000 flows the entries are 50 MB. A frame that had to look at all of them would take longer to fetch than to
+//! Of 100,000 flows the entries are 27 MB. A frame that had to look at all of them would take longer to fetch than to
 //! sum up, so what it adds up stands apart, in 10 MB.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as At;
+use std::hash::{BuildHasher as _, Hasher as _};
 
 use flowtop_common::FlowKey;
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use slab::Slab;
 
 use super::{Entry, Ledger};
-use crate::core::owner::{Seen, why};
-use crate::core::window::{Bytes, Rates};
+use crate::core::window::{Bytes, Rates, Window};
 
 /// What one connection adds to its row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,66 +23,64 @@ pub struct Line {
     /// Another number whenever it may belong to another row: when the place has been given to another connection, or
     /// something has become known of who it belongs to. 0 where there is no row.
     pub stamp: u64,
+    /// Number of the tick that opened the flow of this place.
+    since: u64,
     /// The process that it is shown with, 0 for none.
     pub pid: u32,
     /// The name of that process as the kernel saw it, NUL-padded.
     pub comm: [u8; 16],
+    /// Whether the flow is the right end.
+    is_turned: bool,
 }
 
-/// All of a flow, beside its key, that decides to which row it belongs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Face {
-    seen: Seen,
-    users: u32,
-    why: &'static str,
-    has_peer: bool,
-}
-
-impl Face {
-    fn of(entry: &Entry) -> Self {
-        Self {
-            seen: entry.owner(),
-            users: entry.users().count(),
-            why: why(entry),
-            has_peer: entry.peer().is_some(),
-        }
+impl Line {
+    /// Bytes of the flow as the left end sees them.
+    fn seen_from_left(&self, bytes: Bytes) -> Bytes {
+        if self.is_turned { bytes.mirror() } else { bytes }
     }
 }
 
-/// Entries by key. A place is given again only after its flow has been removed. Dense, since each sample goes over all of
-/// them several times and looks up each: hashing must not cost more than counting.
+/// Entries by key. A place is given again only after its flow has been removed.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    places: HashMap<FlowKey, u32, RandomState>,
+    places: HashTable<u32>,
+    /// Flows whose other end may still come, by their two ends, whichever of them they are.
+    single: HashTable<u32>,
+    hasher: RandomState,
     slots: Slab<(FlowKey, Entry)>,
     lines: Vec<Line>,
     stamp: u64,
+    /// Where the next flow of a sample may be. Flows come in the order of the kernel's table, which they keep.
+    guess: usize,
 }
 
 impl Flows {
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.slots.len()
+    }
+
+    pub(super) fn place(&self, key: &FlowKey) -> Option<u32> {
+        self.places.find(of_key(&self.hasher, key), |place| self.slots[*place as usize].0 == *key).copied()
     }
 
     pub(super) fn get(&self, key: &FlowKey) -> Option<&Entry> {
-        self.at(*self.places.get(key)?).map(|(_, entry)| entry)
+        self.at(self.place(key)?).map(|(_, entry)| entry)
     }
 
     pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut Entry> {
-        let place = *self.places.get(key)?;
-        self.slots.get_mut(place as usize).map(|(_, entry)| entry)
+        self.at_mut(self.place(key)?).map(|(_, entry)| entry)
     }
 
     pub(super) fn at(&self, place: u32) -> Option<(&FlowKey, &Entry)> {
         self.slots.get(place as usize).map(|(key, entry)| (key, entry))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&FlowKey, &Entry)> {
-        self.slots.iter().map(|(_, (key, entry))| (key, entry))
+    pub(super) fn at_mut(&mut self, place: u32) -> Option<(&FlowKey, &mut Entry)> {
+        self.slots.get_mut(place as usize).map(|(key, entry)| (&*key, entry))
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&FlowKey, &mut Entry)> {
-        self.slots.iter_mut().map(|(_, (key, entry))| (&*key, entry))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&FlowKey, &Entry)> {
+        self.slots.iter().map(|(_, (key, entry))| (key, entry))
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Entry> {
@@ -91,31 +88,65 @@ impl Flows {
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.iter_mut().map(|(_, entry)| entry)
+        self.slots.iter_mut().map(|(_, (_, entry))| entry)
     }
 
-    /// The entry of a key; a new one where there was none.
+    /// The flow with this key; most often it is behind the one that was asked for before.
+    pub(super) fn next(&mut self, key: &FlowKey) -> Option<&mut Entry> {
+        let is_guessed = self.slots.get(self.guess).is_some_and(|(other, _)| other == key);
+        let place = if is_guessed { self.guess } else { self.place(key)? as usize };
+        self.guess = place + 1;
+        self.slots.get_mut(place).map(|(_, entry)| entry)
+    }
+
+    /// Opens the entry of a key that is not here, in tick `since`, and returns its place.
     ///
     /// # Panics
     /// With 2^32 flows.
-    pub(super) fn get_or_open(&mut self, key: &FlowKey, open: impl FnOnce() -> Entry) -> &mut Entry {
-        let place = match self.places.entry(*key) {
-            At::Occupied(at) => *at.get(),
-            At::Vacant(at) => {
-                let place = self.slots.insert((*key, open()));
-                if place == self.lines.len() {
-                    self.lines.push(Line::default());
-                }
-                *at.insert(u32::try_from(place).expect("fewer flows than 2^32"))
-            }
-        };
-        &mut self.slots[place as usize].1
+    pub(super) fn open(&mut self, key: &FlowKey, mut entry: Entry, since: u64) -> u32 {
+        let number = self.slots.vacant_key();
+        let place = u32::try_from(number).expect("fewer flows than 2^32");
+        entry.place = place;
+        self.slots.insert((*key, entry));
+        self.guess = number + 1;
+        let (hasher, slots) = (&self.hasher, &self.slots);
+        let key_at = |place: &u32| &slots[*place as usize].0;
+        self.places.insert_unique(of_key(hasher, key), place, |place| of_key(hasher, key_at(place)));
+        self.single.insert_unique(of_ends(hasher, key), place, |place| of_ends(hasher, key_at(place)));
+        if number == self.lines.len() {
+            self.lines.push(Line::default());
+        }
+        self.lines[number] = Line { since, ..Line::default() };
+        place
     }
 
-    pub(super) fn remove(&mut self, key: &FlowKey) -> Option<Entry> {
-        let place = self.places.remove(key)?;
+    pub(super) fn remove(&mut self, place: u32) {
+        self.give_up_other_end(place);
+        let Some((key, _)) = self.slots.try_remove(place as usize) else { return };
+        if let Ok(found) = self.places.find_entry(of_key(&self.hasher, &key), |other| *other == place) {
+            found.remove();
+        }
         self.lines[place as usize] = Line::default();
-        Some(self.slots.remove(place as usize).1)
+    }
+
+    /// The other end of this flow has come, or will not come any more.
+    pub(super) fn give_up_other_end(&mut self, place: u32) {
+        let number = self.number_of_ends(place);
+        if let Ok(found) = self.single.find_entry(number, |other| *other == place) {
+            found.remove();
+        }
+    }
+
+    /// The same number for all flows between two ends, seldom the same for others.
+    pub(super) fn number_of_ends(&self, place: u32) -> u64 {
+        self.slots.get(place as usize).map_or(0, |(key, _)| of_ends(&self.hasher, key))
+    }
+
+    /// The flows with this number whose other end may still come.
+    pub(super) fn single(&self, number: u64) -> impl Iterator<Item = &Entry> {
+        // The table returns some with another number, too.
+        let same = self.single.iter_hash(number).filter(move |place| self.number_of_ends(**place) == number);
+        same.filter_map(|place| Some(self.at(*place)?.1))
     }
 
     /// What rows are made of, by place.
@@ -123,58 +154,89 @@ impl Flows {
         &self.lines
     }
 
-    /// Makes every line anew.
-    pub(super) fn draw_lines(&mut self) {
-        let mut left_ends = Vec::new();
-        for place in 0..self.lines.len() {
-            left_ends.extend(self.draw_line(place));
+    /// The windows of a flow as it sees them itself.
+    pub(super) fn windows(&self, place: u32) -> [Bytes; 3] {
+        self.lines
+            .get(place as usize)
+            .map_or_else(Default::default, |line| line.windows.map(|bytes| line.seen_from_left(bytes)))
+    }
+
+    /// Number of the tick that opened a flow.
+    pub(super) fn since(&self, place: u32) -> u64 {
+        self.lines.get(place as usize).map_or(0, |line| line.since)
+    }
+
+    /// Bytes come into all windows of a flow.
+    pub(super) fn enter_windows(&mut self, place: u32, bytes: Bytes) {
+        let line = &mut self.lines[place as usize];
+        let bytes = line.seen_from_left(bytes);
+        line.windows.iter_mut().for_each(|window| *window += bytes);
+    }
+
+    /// Bytes that a flow has moved in tick `number` leave one of its windows. The flow may have gone before them.
+    pub(super) fn leave_window(&mut self, number: u64, place: u32, window: Window, bytes: Bytes) {
+        let line = &mut self.lines[place as usize];
+        if line.since <= number {
+            let bytes = line.seen_from_left(bytes);
+            let sum = &mut line.windows[window as usize];
+            *sum = sum.since(bytes);
         }
-        self.restamp(&left_ends);
     }
 
-    /// Makes the line of one flow anew, after something has become known of who uses it.
-    pub(super) fn draw_line_of(&mut self, key: &FlowKey) {
-        let Some(place) = self.places.get(key) else { return };
-        let left_end = self.draw_line(*place as usize);
-        self.restamp(left_end.as_slice());
+    /// Makes the line of one flow anew. What the right end has become may change the row of the left one.
+    pub(super) fn draw_line(&mut self, place: u32) {
+        let Some((_, entry)) = self.slots.get_mut(place as usize) else { return };
+        let is_news = std::mem::take(&mut entry.is_news);
+        if !entry.is_peer() {
+            return self.draw_left(place, is_news);
+        }
+        let left = if is_news { entry.peer().copied() } else { None };
+        self.lines[place as usize].stamp = 0;
+        if let Some(left) = left.and_then(|left| self.place(&left)) {
+            self.draw_left(left, true);
+        }
     }
 
-    /// Returns the left end where this is the right one and looks different from before.
-    fn draw_line(&mut self, place: usize) -> Option<FlowKey> {
-        let (_, entry) = self.slots.get_mut(place)?;
-        let face = Face::of(entry);
-        let is_new = entry.stamp == 0 || entry.face != face;
-        if is_new {
+    fn draw_left(&mut self, place: u32, is_news: bool) {
+        let (_, entry) = &self.slots[place as usize];
+        let (bytes, owner, is_turned) = (entry.bytes(), entry.owner(), entry.is_turned());
+        let peer = if bytes.sum() == 0 { entry.peer() } else { None };
+        let has_row = bytes.sum() > 0
+            || peer.and_then(|peer| self.get(peer)).is_some_and(|peer| peer.bytes().sum() > 0);
+        let line = &mut self.lines[place as usize];
+        if line.is_turned != is_turned {
+            line.windows = line.windows.map(Bytes::mirror);
+            line.is_turned = is_turned;
+        }
+        line.bytes = line.seen_from_left(bytes);
+        (line.pid, line.comm) = (owner.pid, owner.comm);
+        if !has_row {
+            line.stamp = 0;
+        } else if is_news || line.stamp == 0 {
             self.stamp += 1;
-            (entry.face, entry.stamp) = (face, self.stamp);
+            line.stamp = self.stamp;
         }
-        if entry.is_peer() {
-            self.lines[place] = Line::default();
-            return entry.peer().filter(|_| is_new).copied();
-        }
-        let (bytes, windows) = (entry.bytes(), *entry.traffic.windows());
-        let mut line = Line { bytes, windows, stamp: entry.stamp, pid: face.seen.pid, comm: face.seen.comm };
-        if entry.is_turned() {
-            line = Line { bytes: bytes.mirror(), windows: windows.map(Bytes::mirror), ..line };
-        }
-        let peer = if bytes.sum() == 0 { entry.peer().copied() } else { None };
-        let moved = bytes.sum() > 0
-            || peer.and_then(|peer| self.get(&peer)).is_some_and(|peer| peer.bytes().sum() > 0);
-        self.lines[place] = if moved { line } else { Line::default() };
-        None
     }
+}
 
-    /// What the right end has become may change the row of the left one.
-    fn restamp(&mut self, left_ends: &[FlowKey]) {
-        for key in left_ends {
-            let Some(place) = self.places.get(key).map(|place| *place as usize) else { continue };
-            let (_, entry) = &mut self.slots[place];
-            self.stamp += 1;
-            entry.stamp = self.stamp;
-            let line = &mut self.lines[place];
-            line.stamp = if line.stamp == 0 { 0 } else { self.stamp };
-        }
-    }
+fn of_key(hasher: &RandomState, key: &FlowKey) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write_u128(u128::from_ne_bytes(key.local_addr));
+    hasher.write_u128(u128::from_ne_bytes(key.remote_addr));
+    hasher.write_u32(u32::from(key.local_port) << 16 | u32::from(key.remote_port));
+    hasher.write_u32(key.netns);
+    hasher.write_u64(key.id);
+    hasher.finish()
+}
+
+fn of_ends(hasher: &RandomState, key: &FlowKey) -> u64 {
+    let end = |address: [u8; 16], port: u16| {
+        let mut hasher = hasher.build_hasher();
+        hasher.write_u128(u128::from_ne_bytes(address));
+        hasher.write_u16(port);
+        hasher.finish()
+    };
+    end(key.local_addr, key.local_port).wrapping_add(end(key.remote_addr, key.remote_port))
 }
 
 impl Ledger {
@@ -192,12 +254,12 @@ impl Ledger {
     /// Bytes of one flow in the last 2, 10, 40 s.
     #[must_use]
     pub fn rates(&self, entry: &Entry) -> Rates {
-        entry.traffic.summed(&self.timeline)
+        self.timeline.rates_of(self.flows.windows(entry.place))
     }
 
     /// The slots of the last 40 s of one flow, the newest last: how long each took, in nanoseconds, and its bytes.
     pub fn slots<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = (u64, Bytes)> + 'a {
-        entry.traffic.slots(&self.timeline)
+        self.journal.slots(&self.timeline, entry.place, self.flows.since(entry.place))
     }
 
     /// What rows are made of: a line for every connection with bytes since the start, at the place of its left end, and

@@ -14,33 +14,33 @@ impl Ledger {
 
     /// Counts what has waited, as far as its scope knows enough by now.
     pub fn settle(&mut self) {
-        if self.flows.values().any(|entry| entry.held) {
-            self.judge();
-            self.count();
-            self.take_totals();
-        }
+        let before = self.total;
+        self.settle_flows();
+        self.take_totals(before);
     }
 
     /// Whether nobody is known who uses one of the sockets. Of one that its process has closed nobody will be.
     #[must_use]
     pub fn has_unowned(&self) -> bool {
-        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.flow.state);
+        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.state());
         self.flows.values().any(|entry| !entry.owner().is_process() && open(entry))
     }
 
     /// The flows of open sockets.
     pub fn open_flows(&self) -> impl Iterator<Item = &FlowKey> {
-        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.flow.state);
+        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.state());
         self.flows.iter().filter(move |(_, entry)| open(entry)).map(|(key, _)| key)
     }
 
     /// Takes in that a process has a socket open. A flow that nobody has been seen to use is its own.
     pub fn take_holder(&mut self, key: &FlowKey, seen: Seen) {
         let Some(entry) = self.flows.get_mut(key) else { return };
-        let before = entry.users.current();
-        entry.users.held_by(seen);
-        entry.judged &= entry.users.current() == before;
-        self.flows.draw_line_of(key);
+        entry.change_users(|users| users.held_by(seen));
+        let place = entry.place;
+        if !entry.judged {
+            self.unsettled.push(place);
+        }
+        self.flows.draw_line(place);
         // They come process by process.
         if self.new_owners.last().is_none_or(|(last, _)| *last != seen) {
             self.new_owners.push((seen, self.at_ns));

@@ -15,26 +15,6 @@ use super::flows::Flows;
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple};
 
-/// How a flow stands to its connection. Links are mutual, and once made they stay.
-#[derive(Clone, Debug)]
-pub(super) enum Link {
-    /// The other end is not on this host, or not visible.
-    Alone,
-    /// The left end of a connection; the other one is this flow.
-    Left(Box<FlowKey>),
-    /// The right end of a connection; the other one is this flow.
-    Right(Box<FlowKey>),
-}
-
-impl Link {
-    pub(super) fn peer(&self) -> Option<&FlowKey> {
-        match self {
-            Self::Alone => None,
-            Self::Left(peer) | Self::Right(peer) => Some(peer),
-        }
-    }
-}
-
 /// A flow of the newest sample that has no other end yet.
 struct Candidate {
     /// The tuple of the side that sorts first: the same for both ends.
@@ -42,6 +22,7 @@ struct Candidate {
     netns: u32,
     opened_ns: u64,
     key: FlowKey,
+    place: u32,
     /// Whether the flow's own tuple is the mirrored one.
     mirrored: bool,
     newborn: bool,
@@ -55,11 +36,12 @@ impl Candidate {
         Self {
             connection,
             netns: key.netns,
-            opened_ns: entry.flow.opened_ns,
+            opened_ns: entry.kept.opened_ns,
             key: *key,
+            place: entry.place,
             mirrored,
             newborn,
-            role: Role::of(entry.flow.flags),
+            role: Role::of(entry.kept.flags()),
             side: entry.side,
         }
     }
@@ -75,9 +57,9 @@ fn connection(tuple: &Tuple) -> (Tuple, bool) {
     if mirror < *tuple { (mirror, true) } else { (*tuple, false) }
 }
 
-/// Links the newborn flows with their other ends. Only a pair with a newborn in it is made: two flows that have been
-/// counted apart for a while stay apart, or the totals would fall.
-pub(super) fn join(flows: &mut Flows, newborn: &[FlowKey], sample: u64) {
+/// The newborn flows with their other ends: the left one of each pair, and the right one. Only a pair with a newborn in it
+/// is made: two flows that have been counted apart for a while stay apart, or the totals would fall. `newborn` is sorted.
+pub(super) fn pairs(flows: &Flows, newborn: &[u32], sample: u64) -> Vec<(u32, u32)> {
     let mut candidates = candidates(flows, newborn, sample);
     candidates.sort_unstable_by(|a, b| {
         (a.connection, a.netns).cmp(&(b.connection, b.netns)).then_with(|| a.chronologically(b))
@@ -86,31 +68,31 @@ pub(super) fn join(flows: &mut Flows, newborn: &[FlowKey], sample: u64) {
     for group in candidates.chunk_by_mut(|a, b| a.connection == b.connection) {
         join_group(group, &mut pairs);
     }
-    link_all(flows, pairs);
+    pairs
 }
 
-/// Links left ends with their right ends.
-pub(super) fn link_all(flows: &mut Flows, pairs: impl IntoIterator<Item = (FlowKey, FlowKey)>) {
-    for (left, right) in pairs {
-        link(flows, &left, Link::Left(Box::new(right)));
-        link(flows, &right, Link::Right(Box::new(left)));
+/// The newborn flows that may have another end here, and the other flows of this sample that may be it.
+fn candidates(flows: &Flows, newborn: &[u32], sample: u64) -> Vec<Candidate> {
+    let mut numbers: Vec<u64> = newborn.iter().map(|place| flows.number_of_ends(*place)).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut places = Vec::new();
+    for number in numbers {
+        let known = places.len();
+        let single = flows.single(number).filter(|entry| entry.seen == sample);
+        places.extend(single.map(|entry| entry.place));
+        if places.len() == known + 1 {
+            places.pop();
+        }
     }
-}
-
-/// The newborn flows, and the older ones of this sample that may be the other end of one.
-fn candidates(flows: &Flows, newborn: &[FlowKey], sample: u64) -> Vec<Candidate> {
-    if newborn.is_empty() {
-        return Vec::new();
-    }
-    let wanted: HashSet<Tuple> = newborn.iter().map(|key| connection(&Tuple::of(key)).0).collect();
-    let newborn: HashSet<&FlowKey> = newborn.iter().collect();
-    let single = flows.iter().filter(|(_, entry)| entry.seen == sample && matches!(entry.link, Link::Alone));
-    let of_interest = single.filter(|(key, _)| wanted.contains(&connection(&Tuple::of(key)).0));
-    of_interest.map(|(key, entry)| Candidate::new(key, entry, newborn.contains(key))).collect()
+    let found = places.iter().filter_map(|place| flows.at(*place));
+    found
+        .map(|(key, entry)| Candidate::new(key, entry, newborn.binary_search(&entry.place).is_ok()))
+        .collect()
 }
 
 /// Finds the pairs among the flows of one connection's name, sorted by namespace and time.
-fn join_group(group: &mut [Candidate], pairs: &mut Vec<(FlowKey, FlowKey)>) {
+fn join_group(group: &mut [Candidate], pairs: &mut Vec<(u32, u32)>) {
     if group.len() < 2 {
         return;
     }
@@ -119,7 +101,7 @@ fn join_group(group: &mut [Candidate], pairs: &mut Vec<(FlowKey, FlowKey)>) {
         join_in_order(&namespace.iter().collect::<Vec<_>>(), &mut joined, pairs);
     }
     let mut rest: Vec<&Candidate> =
-        group.iter().filter(|candidate| !joined.contains(&candidate.key)).collect();
+        group.iter().filter(|candidate| !joined.contains(&candidate.place)).collect();
     let one_namespace = |mirrored| {
         let mut side = rest.iter().filter(|candidate| candidate.mirrored == mirrored).map(|c| c.netns);
         side.next().is_some_and(|first| side.all(|netns| netns == first))
@@ -132,23 +114,19 @@ fn join_group(group: &mut [Candidate], pairs: &mut Vec<(FlowKey, FlowKey)>) {
 
 /// Pairs neighbours in time that are opposite ends: a connection's ends are opened after those of the connection that
 /// had its tuple before, and before those of the next.
-fn join_in_order(flows: &[&Candidate], joined: &mut HashSet<FlowKey>, pairs: &mut Vec<(FlowKey, FlowKey)>) {
+fn join_in_order(flows: &[&Candidate], joined: &mut HashSet<u32>, pairs: &mut Vec<(u32, u32)>) {
     let mut flows = flows.iter().peekable();
     while let Some(one) = flows.next() {
         let Some(other) = flows.next_if(|other| other.mirrored != one.mirrored) else { continue };
         if !one.newborn && !other.newborn {
             continue;
         }
-        joined.extend([one.key, other.key]);
+        joined.extend([one.place, other.place]);
         let one_leads = one.role.leads(other.role, &Tuple::of(&one.key));
-        pairs.push(if one.side.is_left(one_leads) { (one.key, other.key) } else { (other.key, one.key) });
-    }
-}
-
-fn link(flows: &mut Flows, key: &FlowKey, link: Link) {
-    if let Some(entry) = flows.get_mut(key) {
-        entry.link = link;
-        // The left end's verdict is now that of both.
-        entry.judged = false;
+        pairs.push(if one.side.is_left(one_leads) {
+            (one.place, other.place)
+        } else {
+            (other.place, one.place)
+        });
     }
 }

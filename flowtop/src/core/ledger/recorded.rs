@@ -3,7 +3,7 @@
 
 use flowtop_common::{FlowKey, Loss};
 
-use super::{Ledger, pairs};
+use super::Ledger;
 use crate::core::filter::Boundary;
 use crate::core::flow::stays_on_host;
 use crate::core::record::{FlowRecord, Record};
@@ -23,10 +23,8 @@ impl Ledger {
         let is_all = scope.is_none();
         let mut ledger = Self::new(record.flows.len().max(ONE), 0).seen_from(boundary);
         ledger.set_scope(scope);
-        let ends = pairs_of(record);
-        ledger.take(&start_of(record), |flows, _, _| pairs::link_all(flows, ends));
-        ledger.take_rest(record);
-        ledger.apply(&end_of(record));
+        ledger.take_start(record);
+        ledger.take_end(record);
         ledger.take_users(record);
         ledger.losses.ledger = loss(record, "ledger");
         if is_all {
@@ -35,22 +33,43 @@ impl Ledger {
         ledger
     }
 
+    /// Takes in how it stood at the start. Which flows are the two ends of one connection is recorded.
+    fn take_start(&mut self, record: &Record) {
+        let start = start_of(record);
+        self.begin(&start);
+        self.take(&start.flows);
+        let places = |(left, right)| Some((self.flows.place(&left)?, self.flows.place(&right)?));
+        let pairs: Vec<_> = pairs_of(record).into_iter().filter_map(places).collect();
+        self.link(pairs);
+        self.newborn.clear();
+        self.finish();
+    }
+
+    fn take_end(&mut self, record: &Record) {
+        let end = end_of(record);
+        self.begin(&end);
+        self.take_rest(record);
+        self.take(&end.flows);
+        self.finish();
+    }
+
     /// Counts what was summed up.
     fn take_rest(&mut self, record: &Record) {
         let all = record.rest.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
         let verdict = self.scope.as_ref().map_or(Verdict::ALL, |scope| scope.untracked());
         let counted = verdict.of(all);
-        self.apart.bytes += counted;
+        self.total.bytes += counted;
         self.outside.add(super::entry::Moved { bytes: all.since(counted), packets: Bytes::default() });
     }
 
     fn take_users(&mut self, record: &Record) {
         for flow in &record.flows {
             if let Some(entry) = self.flows.get_mut(&flow.key) {
-                entry.users.set_count(flow.users);
+                entry.change_users(|users| users.set_count(flow.users));
+                let place = entry.place;
+                self.flows.draw_line(place);
             }
         }
-        self.flows.draw_lines();
     }
 }
 

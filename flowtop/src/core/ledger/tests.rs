@@ -4,6 +4,8 @@ mod bordered;
 mod model;
 mod scoped;
 
+use flowtop_common::flags;
+
 use super::*;
 use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, S, ended, flow, key, ledger_of, sample};
 
@@ -67,6 +69,25 @@ fn totals_have_windows_and_a_peak() {
     assert!((totals.rates.tx_per_s(Window::S2) - 100.0).abs() < 1e-9);
     assert!((totals.rates.tx_per_s(Window::S10) - 550.0).abs() < 1e-9);
     assert!((totals.peak.tx_per_s - 1000.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_sampler_that_stood_still_for_ten_minutes_loses_nothing_and_says_so() {
+    let at = |at_s, tx| sample(at_s, &[(remote(1), flow(CONNECTED, tx, 0))]);
+    let born_meanwhile = (remote(2), flow(CONNECTED, 60_000, 6));
+    let mut ledger = ledger_of(&[at(1, 100), at(2, 200)]);
+    assert_eq!(ledger.stalled_s(), None);
+    ledger.apply(&sample(602, &[(remote(1), flow(CONNECTED, 600_200, 0)), born_meanwhile]));
+    assert_eq!(ledger.totals().bytes, bytes(660_200, 6));
+    let rates = ledger.rates(ledger.get(&remote(1)).unwrap());
+    assert_eq!((rates.bytes(Window::S2), rates.covered_ns(Window::S2)), (bytes(600_000, 0), 600 * S));
+    assert!((rates.tx_per_s(Window::S2) - 1000.0).abs() < 1e-9);
+    assert_eq!(ledger.stalled_s(), Some(600.0));
+    for at_s in 603..605 {
+        ledger.apply(&sample(at_s, &[(remote(1), flow(CONNECTED, 600_200, 0)), born_meanwhile]));
+    }
+    assert_eq!((ledger.stalled_s(), ledger.totals().bytes), (None, bytes(660_200, 6)));
+    assert!(Window::ALL.iter().all(|window| (ledger.covered_s(*window) - 2.0).abs() < 1e-9));
 }
 
 #[test]

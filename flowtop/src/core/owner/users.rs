@@ -12,11 +12,16 @@ struct User {
     bytes: u64,
 }
 
-/// The users of one socket. One costs no allocation.
+/// The users of one socket. One costs no allocation: most sockets have no more, and there may be a million of them.
 #[derive(Clone, Debug, Default)]
 pub struct Users {
     /// The last one seen.
     current: User,
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
     others: Vec<User>,
     /// Those for whom there was no room.
     beyond: u32,
@@ -39,7 +44,7 @@ impl Users {
     /// There are `count` users, of whom nobody remembers more than the one that is shown.
     pub(in crate::core) fn set_count(&mut self, count: u32) {
         let shown = u32::from(self.current.seen.is_user_process());
-        (self.others, self.beyond) = (Vec::new(), count.saturating_sub(shown));
+        self.more = Some(Box::new(More { others: Vec::new(), beyond: count.saturating_sub(shown) }));
     }
 
     /// This process has the socket open.
@@ -61,13 +66,13 @@ impl Users {
     #[must_use]
     pub fn busiest(&self) -> Seen {
         let busier = |best: User, other: &User| if other.bytes > best.bytes { *other } else { best };
-        self.others.iter().fold(self.current, busier).seen
+        self.others().iter().fold(self.current, busier).seen
     }
 
     /// Every user, the busiest first.
     #[must_use]
     pub fn all(&self) -> Vec<Seen> {
-        let mut all: Vec<_> = [self.current].into_iter().chain(self.others.iter().copied()).collect();
+        let mut all: Vec<_> = [self.current].into_iter().chain(self.others().iter().copied()).collect();
         all.retain(|user| user.seen.is_user_process());
         all.sort_by_key(|user| std::cmp::Reverse(user.bytes));
         all.iter().map(|user| user.seen).collect()
@@ -76,17 +81,22 @@ impl Users {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u32 {
-        let others = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
-        u32::from(self.current.seen.is_user_process()) + others + self.beyond
+        let others = u32::try_from(self.others().len()).unwrap_or(u32::MAX);
+        let beyond = self.more.as_ref().map_or(0, |more| more.beyond);
+        u32::from(self.current.seen.is_user_process()) + others + beyond
+    }
+
+    fn others(&self) -> &[User] {
+        self.more.as_ref().map_or(&[], |more| &more.others)
     }
 
     fn position(&self, pid: u32) -> Option<usize> {
-        self.others.iter().position(|user| user.seen.pid == pid)
+        self.others().iter().position(|user| user.seen.pid == pid)
     }
 
     fn pass_on(&mut self, seen: Seen) {
-        if let Some(at) = self.position(seen.pid) {
-            std::mem::swap(&mut self.current, &mut self.others[at]);
+        if let (Some(at), Some(more)) = (self.position(seen.pid), &mut self.more) {
+            std::mem::swap(&mut self.current, &mut more.others[at]);
             return;
         }
         let before = std::mem::replace(&mut self.current, User { seen, bytes: 0 });
@@ -98,13 +108,14 @@ impl Users {
 
     /// With no room left the idlest goes.
     fn remember(&mut self, user: User) {
-        self.others.push(user);
-        if self.others.len() <= MAX_OTHERS {
+        let More { others, beyond } = &mut **self.more.get_or_insert_default();
+        others.push(user);
+        if others.len() <= MAX_OTHERS {
             return;
         }
-        self.beyond = self.beyond.saturating_add(1);
-        if let Some((at, _)) = self.others.iter().enumerate().min_by_key(|(_, user)| user.bytes) {
-            self.others.swap_remove(at);
+        *beyond = beyond.saturating_add(1);
+        if let Some((at, _)) = others.iter().enumerate().min_by_key(|(_, user)| user.bytes) {
+            others.swap_remove(at);
         }
     }
 }
@@ -168,7 +179,7 @@ mod tests {
                 users.used_by(seen(*pid), *bytes);
                 users.used_by(seen(777), 1000);
             }
-            prop_assert!(users.others.len() <= MAX_OTHERS);
+            prop_assert!(users.others().len() <= MAX_OTHERS);
             if !uses.is_empty() {
                 prop_assert_eq!(users.busiest().pid, 777);
             }

@@ -35,7 +35,9 @@ impl Kernel {
 
     fn read(&mut self, recycler: &mut Recycler, remove: &[usize]) {
         for number in Recycler::used(&self.allocation, self.open.len()) {
-            recycler.saw(number, self.open[number], &self.allocation);
+            if !self.open[number] {
+                recycler.saw_empty(number, &self.allocation);
+            }
         }
         for &number in remove {
             self.open[number] = false;

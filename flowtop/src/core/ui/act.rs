@@ -49,6 +49,7 @@ impl State {
             Action::BarWindow => self.look.window as usize,
             Action::Totals => self.look.totals.into(),
             Action::LogScale => self.look.scale.is_log.into(),
+            Action::Cost => self.own_cost.is_shown().into(),
             // Nothing selected, nothing said.
             Action::Pin => self.selected.as_ref().map_or(usize::MAX, |key| self.pinned.contains(key).into()),
             _ => 0,
@@ -66,6 +67,7 @@ impl State {
             Action::BarWindow => self.next_window(),
             Action::Totals => self.look.totals = !self.look.totals,
             Action::LogScale => self.look.scale.is_log = !self.look.scale.is_log,
+            Action::Cost => self.own_cost.toggle(),
             Action::Filter => self.ask(Ask::Filter),
             Action::ScreenFilter => self.ask(Ask::ScreenFilter),
             Action::Search => self.ask(Ask::Search),

@@ -122,7 +122,7 @@ fn facts_of_one(
     who: Who<'_>,
     labels: &Labels<'_>,
 ) -> Vec<(&'static str, String)> {
-    let flow = row.entry.flow();
+    let flow = &row.entry.flow();
     let bytes = row.bytes;
     let mut facts = vec![
         ("owner", owner(row.entry, labels)),
@@ -131,13 +131,13 @@ fn facts_of_one(
         ("age", age(flow, ledger.at_ns())),
         ("idle", idle(flow, ledger.at_ns())),
         ("rtt", rtt(flow)),
-        ("retransmitted", retransmitted([flow].into_iter())),
+        ("retransmitted", retransmitted([*flow].into_iter())),
         ("sent", amount(bytes.tx)),
         ("received", amount(bytes.rx)),
     ];
     facts.extend(opened(flow, &row.tuple).map(|by| ("opened by", by)));
     if let Some((key, entry)) = row.peer {
-        let state = state_name(entry.flow().state);
+        let state = state_name(entry.state());
         facts.push(("other end", format!("{}, netns {}, {state}", owner(entry, labels), key.netns)));
     }
     facts.extend(people(&[row], who, labels));
@@ -246,7 +246,7 @@ fn rtt_ms(flow: &Flow) -> String {
     format!("{:.2}", f64::from(flow.srtt_us_x8) / 8000.0)
 }
 
-fn rtt_range<'a>(flows: impl Iterator<Item = &'a Flow>) -> String {
+fn rtt_range(flows: impl Iterator<Item = Flow>) -> String {
     let known = flows.filter(|flow| flow.srtt_us_x8 > 0);
     let mut known: Vec<_> = known.collect();
     known.sort_by_key(|flow| flow.srtt_us_x8);
@@ -259,7 +259,7 @@ fn rtt_range<'a>(flows: impl Iterator<Item = &'a Flow>) -> String {
     }
 }
 
-fn retransmitted<'a>(flows: impl Iterator<Item = &'a Flow>) -> String {
+fn retransmitted(flows: impl Iterator<Item = Flow>) -> String {
     let (segments, bytes, sent) = flows.fold((0_u64, 0_u64, 0_u64), |(segments, bytes, sent), flow| {
         let sent = sent.saturating_add(flow.sent_bytes);
         (segments + u64::from(flow.retrans_segs), bytes.saturating_add(flow.retrans_bytes), sent)

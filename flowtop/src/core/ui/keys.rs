@@ -21,6 +21,8 @@ pub enum Action {
     Totals,
     /// Logarithmic or linear scale.
     LogScale,
+    /// What flowtop itself costs, or no longer.
+    Cost,
     /// Asks for a filter of connections.
     Filter,
     /// Asks for a filter of rows.
@@ -316,6 +318,7 @@ pub const TABLE: &[Binding] = &[
         Look,
         &["Linear scale", "Logarithmic scale"],
     ),
+    says(&[Char('C')], "C", Action::Cost, "what flowtop costs", Look, &["Hide own cost", "Show own cost"]),
     key(&[Char('+')], "+", Action::Refresh { faster: true }, "refresh faster", Look),
     key(&[Char('-')], "-", Action::Refresh { faster: false }, "refresh slower", Look),
     key(&[Char('j')], "j", Action::Scroll { down: true }, "scroll down", Selection),

@@ -8,7 +8,8 @@ use super::input::{Input, Key};
 use super::keys::{FILTER_INSTALLED, INVALID_REGEXP};
 use super::prompt::{Ask, Edited};
 use super::replay::Window;
-use super::{MESSAGE_NS, State};
+use super::{MESSAGE_NS, OwnCost, State};
+use crate::core::cost::Cost;
 use crate::core::names::Names;
 use crate::core::scope::Scope;
 use crate::core::settings::quantity::BitsPerSecond;
@@ -19,8 +20,12 @@ use crate::core::wire::Sample;
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The kernel's tables were read.
+    /// A sample of the kernel's tables.
     Sample(&'a Sample),
+    /// The ledger has been given a sample in parts.
+    Fed,
+    /// What flowtop has cost since the last one.
+    Cost(Cost),
     /// It is time for a frame, at this time of day.
     Frame(String),
     /// Somebody did something.
@@ -82,8 +87,15 @@ impl State {
         match event {
             Event::Sample(sample) => {
                 self.ledger.apply(sample);
+                self.update(Event::Fed, names)
+            }
+            Event::Fed => {
                 self.history.take(&self.ledger);
                 self.now_ns = self.ledger.at_ns();
+                Reaction::NOTHING
+            }
+            Event::Cost(cost) => {
+                self.own_cost = OwnCost::Shown(cost);
                 Reaction::NOTHING
             }
             Event::Frame(time) => self.frame(time, names),

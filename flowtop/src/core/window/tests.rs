@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// A timeline and one flow, driven tick by tick: (seconds / 10, bytes).
+/// A timeline and its traffic, driven tick by tick: (seconds / 10, bytes).
 fn drive(ticks: &[(u64, Bytes)]) -> (Timeline, Traffic) {
     let (mut timeline, mut traffic) = (Timeline::default(), Traffic::default());
     for &(tenths, bytes) in ticks {
@@ -150,7 +150,7 @@ fn ticks() -> impl Strategy<Value = Vec<(u64, Bytes)>> {
 }
 
 #[test]
-fn a_slot_of_more_than_4_gib_widens_the_ring_and_loses_nothing() {
+fn a_slot_of_more_than_4_gib_loses_nothing() {
     let huge = u64::from(u32::MAX) - 5;
     let mut ticks: Vec<_> = (0..30).map(|second| (10, tx(second))).collect();
     ticks.extend([
