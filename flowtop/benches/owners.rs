@@ -33,7 +33,7 @@ struct Args {
     /// Rounds to take the median of; each runs all forms one after the other
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds of traffic that a form is measured for, after its first report
+    /// Seconds of traffic that a form is measured for, after the first 5
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// Processes that share the connections, one each at most
@@ -96,7 +96,7 @@ fn run(args: &Args) -> Result<Outcome> {
             "{CONNECTIONS} loopback connections between this process and as many others as the table says, {} flows; \
              every connection carries a message a second to and fro. Beside several processes {} idle ones are on the \
              host. Processor time of all threads of `flowtop -t --interval 1`, by the scheduler's count, over {} s after \
-             the first report; medians of {} rounds.",
+             the first {FIRST_S} s, in which everybody is read about; medians of {} rounds.",
             2 * CONNECTIONS,
             args.idle,
             args.seconds,
@@ -115,25 +115,33 @@ fn rows_of(args: &Args, processes: u32, idle: u32) -> Result<Vec<Row>> {
     let mut measured = forms.each_ref().map(|_| (Vec::new(), Vec::new()));
     for _ in 0..args.rounds {
         for (form, (with, without)) in forms.iter().zip(&mut measured) {
-            without.push(milliseconds_each_second(&form.without, args.seconds, &mut crowd)?);
-            with.push(milliseconds_each_second(&form.with, args.seconds, &mut crowd)?);
+            without.push(milliseconds(&form.without, args.seconds, &mut crowd)?);
+            with.push(milliseconds(&form.with, args.seconds, &mut crowd)?);
         }
     }
-    let row = |(form, (with, without)): (&Form, (Vec<f64>, Vec<f64>))| {
-        let added: Vec<f64> = with.iter().zip(&without).map(|(with, without)| with - without).collect();
-        let (with, without) = (median(with), median(without));
+    let row = |(form, (with, without)): (&Form, (Runs, Runs))| {
+        let added = |figure: usize| {
+            median(with.iter().zip(&without).map(|(with, without)| with[figure] - without[figure]).collect())
+        };
+        let each_s = |runs: &Runs| median(runs.iter().map(|[_, each_s]| *each_s).collect());
         Row::new("report", form.name)
             .cell("processes", processes)
-            .cell("without ms/s", without)
-            .cell("with ms/s", with)
-            .cell("ratio", with / without)
-            .figure("added ms/s", median(added), Some(BAR_MS))
+            .cell("added at first ms", added(0))
+            .cell("without ms/s", each_s(&without))
+            .cell("with ms/s", each_s(&with))
+            .figure("added ms/s", added(1), Some(BAR_MS))
     };
     Ok(forms.iter().zip(measured).map(row).collect())
 }
 
-/// Processor time of the program in each second, in milliseconds, while there is traffic.
-fn milliseconds_each_second(args: &[String], seconds: u32, crowd: &mut Crowd) -> Result<f64> {
+/// Seconds until everybody is known: what is read of a process when it is first seen is a figure of its own.
+const FIRST_S: u32 = 5;
+
+/// What [`milliseconds`] has measured, run by run.
+type Runs = Vec<[f64; 2]>;
+
+/// Processor time of the program in milliseconds: of the first seconds, and then in each second, while there is traffic.
+fn milliseconds(args: &[String], seconds: u32, crowd: &mut Crowd) -> Result<[f64; 2]> {
     let args: Vec<&str> = ["--interval", "1"].into_iter().chain(args.iter().map(String::as_str)).collect();
     let flowtop = Flowtop::start(&args, Stdio::null())?;
     let mut tick = Instant::now();
@@ -143,12 +151,15 @@ fn milliseconds_each_second(args: &[String], seconds: u32, crowd: &mut Crowd) ->
         sleep(tick.saturating_duration_since(Instant::now()));
         anyhow::Ok(())
     };
-    second()?;
+    for _ in 0..FIRST_S {
+        second()?;
+    }
     let before_ns = processor_ns(&flowtop)?;
     for _ in 0..seconds {
         second()?;
     }
-    Ok((processor_ns(&flowtop)? - before_ns) as f64 / 1e6 / f64::from(seconds))
+    let each_s = (processor_ns(&flowtop)? - before_ns) as f64 / 1e6 / f64::from(seconds);
+    Ok([before_ns as f64 / 1e6, each_s])
 }
 
 /// Processor time of all threads so far.

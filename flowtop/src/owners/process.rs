@@ -35,10 +35,10 @@ pub struct Process {
 /// The process of this number, if it is the one that was using a socket at `used_ns` of the monotonic clock.
 pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Process> {
     let folder = proc.join(pid.to_string());
-    if !folder.is_dir()
-        || started_ns(&folder, trouble).is_some_and(|at| at > used_ns.saturating_add(SLACK_NS))
-    {
-        return None;
+    match started_ns(&folder, trouble) {
+        Some(at) if at > used_ns.saturating_add(SLACK_NS) => return None,
+        None if !folder.is_dir() => return None,
+        _ => {}
     }
     let comm = trouble.read(&folder.join("comm"), MAX_BYTES);
     let comm = comm.map(|comm| trouble.clean(comm.strip_suffix(b"\n").unwrap_or(&comm), COMM_CHARS));
