@@ -14,6 +14,11 @@ use flowtop::core::window::Bytes;
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use serde_json::Value;
 
+#[path = "iftop/network.rs"]
+mod network;
+#[path = "history/recorded.rs"]
+mod recorded;
+
 /// 2026-11-20 08:00:00 UTC.
 const EIGHT_S: i64 = 1_795_161_600;
 
@@ -136,10 +141,13 @@ fn assert_snapshot(output: &Output, recorded: &Recorded, file: &str) {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
     let here = recorded.0.path().display().to_string();
     let text = format!("{}{}", stderr(output), stdout(output)).replace(&here, "DIR");
+    // Where the damage is depends on how well records are compressed.
+    let text =
+        regex::Regex::new("bytes [0-9]+ to [0-9]+ are").unwrap().replace_all(&text, "bytes A to B are");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/snapshots/report").join(file);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &text).unwrap();
+        fs::write(&path, &*text).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert!(text == expected, "{file} differs; UPDATE_SNAPSHOTS=1 makes this the expected one:\n{text}");
@@ -296,7 +304,6 @@ fn what_cannot_be_reported_is_said_with_what_there_is() {
     assert_eq!(refused(&[], &[&recorded.dir("empty")]).0, Some(1));
     fs::write(recorded.dir("foreign"), "no recording").unwrap();
     assert_eq!(refused(&[], &[&recorded.dir("foreign")]).0, Some(1));
-    assert_eq!(refused(&[], &[]).0, Some(2));
 }
 
 #[test]

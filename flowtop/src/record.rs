@@ -74,7 +74,10 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
 }
 
 /// Where records go if nobody says so.
-fn directory(typed: Option<&Path>) -> Result<PathBuf> {
+///
+/// # Errors
+/// As [`Usage`], nobody has said so, and there is no home directory.
+pub fn directory(typed: Option<&Path>) -> Result<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = typed {
         return Ok(dir.to_owned());

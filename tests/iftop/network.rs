@@ -130,9 +130,14 @@ impl Network {
         network
     }
 
+    /// The socket that waits for connections in the far namespace.
+    pub fn listen(&self, at: SocketAddr) -> TcpListener {
+        self.far.inside(|| TcpListener::bind(at))
+    }
+
     /// A connection to the far namespace that carries so many bytes in a round.
     pub fn connect(&self, to: SocketAddr, sent: usize, received: usize) -> Connection {
-        let listener = self.far.inside(|| TcpListener::bind(to));
+        let listener = self.listen(to);
         let near = self.near.inside(|| TcpStream::connect(to));
         let (far, _) = listener.accept().unwrap();
         Connection { ends: [near, far], sent, received }

@@ -14,8 +14,8 @@ use crate::core::settings::quantity::{BitsPerSecond, Limit};
 #[derive(Debug, Args)]
 #[command(after_help = TIMES)]
 pub struct ReportArgs {
-    /// Directories that `flowtop record` has written to, or files out of them, of any hosts
-    #[arg(value_name = "PATH", required = true)]
+    /// Directories that `flowtop record` has written to, or files out of them, of any hosts [default: its own]
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Start of the period [default: that of the first record]
     #[arg(long, value_name = "TIME")]

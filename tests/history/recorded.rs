@@ -1,0 +1,164 @@
+//! What `flowtop record` has recorded of real traffic: a burst of known bytes after a quiet hour.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flowtop::core::record::frame::encode;
+use flowtop::core::record::scan::{Found, scan};
+use flowtop::core::record::{Host, Record};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use super::network::{Network, Traffic, V4, V6};
+use super::{Recorded, quiet_hour_with_a_burst, record, report, stderr, stdout};
+
+/// What the burst sends, in pieces that a pipe takes without a reader, with pauses, so that it is in several records.
+const PIECE_BYTES: usize = 32 << 10;
+const PIECES: usize = 160;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a record of a second may take to be in its file.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// A recorder that counts. It ends with the value.
+struct Recorder(Child);
+
+impl Recorder {
+    fn start(dir: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+        command.args(["record", "--quiet", "--every", "1s", "-o"]).arg(dir).env("HOME", "/nonexistent");
+        fs::create_dir(dir).unwrap();
+        let recorder = Self(command.stdin(Stdio::null()).spawn().unwrap());
+        wait_for(dir, 1);
+        recorder
+    }
+
+    fn stop(mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// All records in a directory, in the order of their files.
+fn records(dir: &Path) -> Vec<Record> {
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "rec"));
+    files.sort();
+    let bytes: Vec<u8> = files.iter().flat_map(|file| fs::read(file).unwrap()).collect();
+    let whole = scan(&bytes).filter_map(|found| match found {
+        Found::Frame(frame) => Some(frame.record().unwrap()),
+        Found::Damage(_) => None,
+    });
+    whole.collect()
+}
+
+/// Waits for so many more records.
+fn wait_for(dir: &Path, more: usize) {
+    let (wanted, started) = (records(dir).len() + more, Instant::now());
+    while records(dir).len() < wanted {
+        assert!(started.elapsed() < WRITTEN_WITHIN, "no record comes");
+        thread::sleep(PAUSE);
+    }
+}
+
+/// A process of the near namespace that sends what it is told to, and keeps its connection.
+fn sender(network: &Network, to: SocketAddr) -> Child {
+    let script = format!("exec 3<>/dev/tcp/{}/{}; exec cat >&3", to.ip(), to.port());
+    network.near.command("bash").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// Sends the burst, and returns once the other end has all of it. Both live on, and nothing more comes.
+fn burst(network: &Network, to: SocketAddr) -> (Child, TcpStream) {
+    let listener = network.listen(to);
+    let mut sender = sender(network, to);
+    let (mut far, _) = listener.accept().unwrap();
+    far.set_read_timeout(Some(WRITTEN_WITHIN)).unwrap();
+    let mut piece = vec![7; PIECE_BYTES];
+    for _ in 0..PIECES {
+        sender.stdin.as_mut().unwrap().write_all(&piece).unwrap();
+        far.read_exact(&mut piece).unwrap();
+        thread::sleep(PAUSE);
+    }
+    (sender, far)
+}
+
+/// The minutes of an hour that ended when the first of these records began, of a life of the host before this one.
+fn quiet_hour_before(first: &Record) -> Vec<Record> {
+    let connections = &quiet_hour_with_a_burst()[..2];
+    let hour = (0..60).map(|minute| record("node-1", minute, connections));
+    let mut hour: Vec<_> = hour.collect();
+    let later_us = first.span.start_us - hour.last().unwrap().span.end_us;
+    for minute in &mut hour {
+        minute.host = Host { boot_id: [1; 16], ..first.host.clone() };
+        minute.span.start_us += later_us;
+        minute.span.end_us += later_us;
+        for flow in &mut minute.flows {
+            flow.key.netns = 1;
+        }
+    }
+    hour
+}
+
+#[test]
+fn after_a_quiet_hour_the_burst_is_named_with_the_bytes_that_it_sent() {
+    let doctor = Command::new(env!("CARGO_BIN_EXE_flowtop")).arg("doctor").output().unwrap();
+    if !(geteuid().is_root() && doctor.status.success()) {
+        return writeln!(std::io::stderr(), "skipped: no hooks work here").unwrap();
+    }
+    let (recorded, network) = (Recorded::new(), Network::new());
+    let dir = recorded.dir("real");
+    let quiet = [network.connect(SocketAddr::new(V6[1], 5002), 100, 50)];
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _quiet = Traffic::start(scope, &quiet, &stop);
+        let recorder = Recorder::start(&dir);
+        let (mut sender, _far) = burst(&network, SocketAddr::new(V4[1], 5001));
+        wait_for(&dir, 2);
+        recorder.stop();
+        drop(sender.stdin.take());
+        sender.wait().unwrap();
+    });
+    let real = records(&dir);
+    let whole = [quiet_hour_before(&real[0]), real.clone()].concat();
+    let thin: Vec<_> = real.iter().rev().step_by(2).rev().cloned().collect();
+    assert!(thin.len() > 2, "{} records", real.len());
+    let before = quiet_hour_before(&real[0]).into_iter().step_by(2);
+    let thin = before.chain(thin).collect::<Vec<_>>();
+    for (name, records) in [("whole", whole), ("thin", thin)] {
+        names_the_burst(&recorded, &network, name, &records);
+    }
+}
+
+/// The inode number of the near namespace.
+fn inode(network: &Network) -> String {
+    let link = network.near.command("readlink").arg("/proc/self/ns/net").output().unwrap();
+    stdout(&link).trim().trim_start_matches("net:[").trim_end_matches(']').to_owned()
+}
+
+fn names_the_burst(recorded: &Recorded, network: &Network, name: &str, records: &[Record]) {
+    let dir = recorded.dir(name);
+    fs::create_dir_all(&dir).unwrap();
+    let bytes: Vec<u8> = records.iter().flat_map(encode).collect();
+    fs::write(dir.join("flowtop-all.rec"), bytes).unwrap();
+    // Other tests of this machine send as well.
+    let filter = format!("netns {} or netns 1", inode(network));
+    let text = report(&["-f", &filter], &[&dir]);
+    let first = stdout(&text).lines().find(|line| line.starts_with("   1 ")).unwrap_or_default();
+    assert!(first.contains(" cat[") && first.contains("] 192.0.2.2 "), "{}{}", stdout(&text), stderr(&text));
+    let json = super::json(&["-f", &filter], &[&dir]);
+    let sent = (PIECE_BYTES * PIECES) as u64;
+    assert_eq!(json["groups"][0]["tx_bytes"].as_u64(), Some(sent), "{name}: {}", stdout(&text));
+    assert!(json["total"]["tx_bytes"].as_u64() > Some(sent), "{json}");
+}
