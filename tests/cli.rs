@@ -28,6 +28,8 @@ mod streams;
 mod usage;
 #[path = "cli/view.rs"]
 mod view;
+#[path = "cli/watch.rs"]
+mod watch;
 #[path = "cli/who.rs"]
 mod who;
 

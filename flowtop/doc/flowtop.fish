@@ -89,6 +89,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "top" -d 'Report as 
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "report" -d 'Say who moved how much between two points in time, from recordings of any hosts'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "replay" -d 'Show what was recorded: in the view, or with -t as reports'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "record" -d 'Record what connections move, minute by minute, to a directory'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "watch" -d 'Wait for a rate that stays above a bound, then record, run a command or print'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "man" -d 'Print the man page'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -265,16 +266,86 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s p -l promiscu
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l when -d 'What is watched for, as \'tx > 4G for 10s and port 443\'' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l then -d 'What is done then: record 5m, exec CMD or print; may be repeated' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l before -d 'Time before that is kept in memory for record' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l hold-off -d 'Time after which it can happen again [default: 1m, or as long as it records]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l count -d 'Times that it may happen, then end [default: without end]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l output -d 'Directory for record [default: watch in the directory of flowtop record]' -r -F
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l keep-days -d 'Remove files that are older' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l max-size -d 'Most bytes of all files, 0 for no limit; the oldest are removed before it is exceeded' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l min-free -d 'Bytes to leave free in the file system; the oldest files are removed for it' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s i -l interface -d 'Only sockets with an address of interface IF; any is all' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s f -l filter -d 'Only what the filter expression lets pass, as \'port 80 or 443\'' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s F -l net -d 'Only IPv4 traffic across the border of NET, as 10.0.0.0/8' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s G -l net6 -d 'Only IPv6 traffic across the border of NET' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s P -l ports -d 'Show ports' -r -f -a "off\t'None: the connections of two hosts are one row'
+source-only\t'Those of the left hosts'
+destination-only\t'Those of the right hosts'
+on\t'Both: each connection is a row'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s u -l unit -d 'Rates in' -r -f -a "bits\t'Bits, K = 1024'
+bytes\t'Bytes, K = 1024'
+packets\t'TCP segments, K = 1000'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s o -l sort -d 'Sort by' -r -f -a "2s\t'Rate over the last 2 seconds'
+10s\t'Rate over the last 10 seconds'
+40s\t'Rate over the last 40 seconds'
+source\t'Left host, as it is shown'
+destination\t'Right host, as it is shown'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s L -l limit -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l by -d 'Sum up by what connections have in common, as pod or pod,peer' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l pid -d 'Only connections of process PID' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l cgroup -d 'Only connections of the processes in a cgroup' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l mntns -d 'Only connections of the processes in a mount namespace, by its inode number' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l labels -d 'Labels for networks: a file with lines like 10.0.0.0/8 vpc' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l host-root -d 'Where the file system of the host is [default: /]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s m -l max-bandwidth -d 'Full scale of the bars in bit/s, as 10M; M = 1024 K [default: auto]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l theme -d 'Colours' -r -f -a "auto\t'What NO_COLOR, COLORTERM, TERM and COLORFGBG say of the terminal'
+dark\t'256 colours on a dark background'
+light\t'256 colours on a light background'
+ansi\t'The 16 colours of the terminal'
+mono\t'No colours'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l interval -d 'Time between reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l format -d 'Form of the reports' -r -f -a "text\t'The layout of iftop\'s text mode'
+json\t'One JSON object a report'
+csv\t'One line a connection, with a line of names first'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l fields -d 'Fields of CSV lines and JSON flows, in order [default: all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l hooks -d 'Hooks' -r -f -a "auto\t'The first of the following that loads, attaches and counts'
+fentry\t'Trampolines'
+kprobe\t'kprobes'
+tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l holders -d 'How to find out who has a socket open that nobody has used yet' -r -f -a "auto\t'A walk of the kernel over all open files (Linux 5.11), or else proc'
+proc\t'The links in /proc/PID/fd, which takes longer'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l max-flows -d 'Connections counted one by one' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s c -l config -d 'Read FILE instead of ~/.iftoprc' -r -F
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s 4 -l ipv4 -d 'Only IPv4'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s 6 -l ipv6 -d 'Only IPv6'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s l -l link-local -d 'IPv6 link-local connections as well'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s p -l promiscuous -d 'Accepted for iftop\'s sake'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s n -l numeric -d 'Hosts by address, not by name'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s N -l numeric-ports -d 'Ports by number, not by service'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l names -d 'Names of hosts and services in text mode too'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s B -l bytes -d 'Rates in bytes, as -u bytes'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l show-owner -d 'Owners to the right of the rows of a text report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s b -l no-bars -d 'No bars'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l ascii -d 'ASCII alone, without lines and blocks'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l demo -d 'Made-up traffic, for a first look without any rights'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s t -l text -d 'Reports on stdout, without a screen'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l no-header -d 'CSV without its line of names'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l print-config -d 'Print every setting and where it comes from, then end'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l max-flows -d 'Connections counted one by one' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l json -d 'One JSON object instead of text'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_using_subcommand man" -s h -l help -d 'Print help'
 complete -c flowtop -n "__fish_flowtop_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "top" -d 'Report as tcptop does: what each connection has moved, by process, every second'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "report" -d 'Say who moved how much between two points in time, from recordings of any hosts'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "replay" -d 'Show what was recorded: in the view, or with -t as reports'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "record" -d 'Record what connections move, minute by minute, to a directory'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "man" -d 'Print the man page'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record doctor man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "top" -d 'Report as tcptop does: what each connection has moved, by process, every second'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "report" -d 'Say who moved how much between two points in time, from recordings of any hosts'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "replay" -d 'Show what was recorded: in the view, or with -t as reports'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "record" -d 'Record what connections move, minute by minute, to a directory'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "watch" -d 'Wait for a rate that stays above a bound, then record, run a command or print'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "man" -d 'Print the man page'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

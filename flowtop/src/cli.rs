@@ -22,11 +22,14 @@ mod record;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use history::ReportArgs;
 pub use owners::{OwnerFlags, ProcessFlags, TopArgs};
-pub use record::RecordArgs;
+use owners::{forced, of_top};
+pub use record::{RecordArgs, RetentionFlags};
 pub use replay::ReplayArgs;
+pub use watch::WatchArgs;
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
 #[derive(Debug, Parser)]
@@ -54,6 +57,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Record what connections move, minute by minute, to a directory
     Record(Box<RecordArgs>),
+    /// Wait for a rate that stays above a bound, then record, run a command or print
+    Watch(WatchArgs),
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
     /// Print the man page
@@ -309,6 +314,10 @@ impl Typed {
                 std::mem::swap(&mut cli.report, &mut top.report);
                 assignments.extend(of_top(top, &assignments));
             }
+            Some(Command::Watch(watch)) => {
+                std::mem::swap(&mut cli.report, &mut watch.report);
+                assignments.extend(forced(&["text"], "watch"));
+            }
             Some(Command::Replay(replay)) => std::mem::swap(&mut cli.report, &mut replay.report),
             Some(Command::Record(record)) => std::mem::swap(&mut cli.report.settings, &mut record.settings),
             _ => {}
@@ -318,21 +327,7 @@ impl Typed {
 }
 
 /// Commands that take the flags of the report.
-const WITH_REPORT_FLAGS: [&str; 3] = ["top", "replay", "record"];
-
-/// What `flowtop top` sets: it only prints reports, one a second if nobody says otherwise.
-fn of_top(top: &TopArgs, typed: &[Assignment]) -> Vec<Assignment> {
-    let set = |name: &str, text: &str, origin: &str| {
-        let origin = Origin::Flag(origin.to_owned());
-        Some(Assignment { key: key(name)?, texts: vec![text.to_owned()], origin })
-    };
-    let has_interval = typed.iter().any(|assignment| assignment.key.name == "interval");
-    let interval = top.interval.as_deref().or((!has_interval).then_some("1"));
-    let interval = interval.and_then(|text| set("interval", text, "INTERVAL"));
-    // Names of processes as they are now come with owners.
-    let forced = ["text", "show-owner"].map(|name| set(name, "true", "top"));
-    forced.into_iter().chain([interval]).flatten().collect()
-}
+const WITH_REPORT_FLAGS: [&str; 4] = ["top", "replay", "record", "watch"];
 
 /// Settings that somebody typed.
 fn assignments(matches: &ArgMatches) -> Vec<Assignment> {

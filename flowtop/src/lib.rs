@@ -23,6 +23,7 @@ pub mod report;
 pub mod source;
 pub mod tui;
 pub mod ui;
+mod watch;
 mod who;
 
 use crate::core::{filter::Filter, settings::Settings};
@@ -44,6 +45,7 @@ pub struct Usage(String);
 /// # Errors
 /// One sentence that names the thing and the next step.
 pub fn run(typed: &Typed) -> Result<()> {
+    let demo = typed.cli.report.screen.demo;
     match &typed.cli.command {
         Some(Command::Doctor(args)) => examine(args),
         Some(Command::Report(args)) => history::run(args),
@@ -52,7 +54,10 @@ pub fn run(typed: &Typed) -> Result<()> {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
         }
         Some(Command::Replay(args)) => {
-            counting(typed, |settings, filter| replay::run(settings, filter, args))
+            counting(typed, |settings, filter| replay::run(settings, filter, args, demo))
+        }
+        Some(Command::Watch(args)) => {
+            counting(typed, |settings, filter| watch::run(settings, &filter, args, demo))
         }
         Some(Command::Top(args)) => report(typed, Some(Top::of(args))),
         Some(Command::Record(args)) => {

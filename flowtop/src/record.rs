@@ -1,9 +1,9 @@
 //! `flowtop record`: clock, signals, windows. What is in a record is made in `core::sampler`, and written by a thread of
 //! its own.
 
-mod host;
-mod store;
-mod writer;
+pub(crate) mod host;
+pub(crate) mod store;
+pub(crate) mod writer;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep_until;
 
 use crate::bpf::Patience;
-use crate::cli::RecordArgs;
+use crate::cli::{RecordArgs, RetentionFlags};
 use crate::core::filter::Filter;
 use crate::core::interface::Chosen;
 use crate::core::ledger::Ledger;
@@ -47,11 +47,7 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
     let schedule =
         schedule.ok_or_else(|| Usage("--for: give a time that is not longer than --every".to_owned()))?;
     let dir = directory(args.output.as_deref())?;
-    let limits = Limits {
-        keep_us: Some(i64::from(args.keep_days).saturating_mul(US_PER_DAY)),
-        max_bytes: Some(args.max_size).filter(|bytes| *bytes > 0),
-        min_free_bytes: args.min_free,
-    };
+    let limits = kept(args.retention);
     let now_us = now_us();
     let Some((store, notes)) = Store::open(&dir, limits, now_us)? else {
         let text = "another flowtop records there, so this run ends";
@@ -71,6 +67,15 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
     drop(guard);
     let recorder = Recorder::start(args, settings, filter, schedule, store)?;
     runtime.block_on(recorder.run(signals, &dir))
+}
+
+/// What is kept of a recording.
+pub(crate) fn kept(flags: RetentionFlags) -> Limits {
+    Limits {
+        keep_us: Some(i64::from(flags.keep_days).saturating_mul(US_PER_DAY)),
+        max_bytes: Some(flags.max_size).filter(|bytes| *bytes > 0),
+        min_free_bytes: flags.min_free,
+    }
 }
 
 /// Where records go if nobody says so.
@@ -285,7 +290,7 @@ impl Recorder {
 }
 
 /// What keeps traffic out of the records, as flags.
-fn limits(settings: &Settings, filter: &Filter) -> String {
+pub(crate) fn limits(settings: &Settings, filter: &Filter) -> String {
     let filter =
         if *filter == Filter::default() { String::new() } else { format!("-f '{}'", settings.filter.value) };
     [filter, who::limits(settings)]
@@ -297,7 +302,7 @@ fn limits(settings: &Settings, filter: &Filter) -> String {
 }
 
 /// µs since 1970 UTC.
-fn now_us() -> i64 {
+pub(crate) fn now_us() -> i64 {
     let since = |later: Duration| i64::try_from(later.as_micros()).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since_1970) => since(since_1970),

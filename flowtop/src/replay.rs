@@ -29,8 +29,8 @@ use crate::{Usage, aside, tui};
 pub const HOOKS: &str = "recorded";
 
 /// Opens recordings and shows them.
-pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs) -> Result<()> {
-    refuse_what_needs_a_host(settings, args)?;
+pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -> Result<()> {
+    refuse_what_needs_a_host(settings, demo)?;
     let recordings = recordings::open(&args.paths)?;
     for damaged in recordings.damage() {
         aside::say(&format!("flowtop: {damaged}; all other records are shown\n"));
@@ -50,10 +50,10 @@ pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs) -> Result<()>
 }
 
 /// What can only be said of the host that flowtop runs on, and while it counts.
-fn refuse_what_needs_a_host(settings: &Settings, args: &ReplayArgs) -> Result<()> {
+fn refuse_what_needs_a_host(settings: &Settings, demo: bool) -> Result<()> {
     let is_flag = |origin: &Origin| matches!(origin, Origin::Flag(_));
     let wrong = match () {
-        () if args.report.screen.demo => "--demo makes its own traffic; leave it or PATH out",
+        () if demo => "--demo makes its own traffic; leave it or PATH out",
         () if is_flag(&settings.interface.origin) => {
             "-i needs the addresses of the host; pick addresses with -f or -F instead"
         }

@@ -144,6 +144,11 @@ pub fn boundary(settings: &Settings) -> Result<Boundary> {
     Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
 }
 
+/// Whether there is one, so that ends inside are on the left.
+pub fn has_border(settings: &Settings) -> Result<bool> {
+    Ok(boundary(settings)? != Boundary::default())
+}
+
 /// What of all traffic the kernel side has to count: what never gets through the scope takes no room there.
 pub fn admission(settings: &Settings, interfaces: &Chosen, filter: &Filter) -> Result<Admission> {
     let mut pushdown = filter.pushdown().and(boundary(settings)?.pushdown());

@@ -26,6 +26,7 @@ fn help() {
     assert_snapshot(&["doctor", "--help"], "tests/snapshots/help-doctor.txt");
     assert_snapshot(&["report", "--help"], "tests/snapshots/help-report.txt");
     assert_snapshot(&["replay", "--help"], "tests/snapshots/help-replay.txt");
+    assert_snapshot(&["watch", "--help"], "tests/snapshots/help-watch.txt");
     assert_snapshot(&["top", "--help"], "tests/snapshots/help-top.txt");
 }
 

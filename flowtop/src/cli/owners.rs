@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::ReportFlags;
+use crate::core::settings::{Assignment, Origin, key};
 
 /// Flags of `flowtop top`: tcptop's, and all of the report's.
 #[derive(Debug, Args)]
@@ -72,4 +73,28 @@ pub struct ProcessFlags {
     /// Names of processes, users, units, containers and pods are read below it.
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub host_root: Option<String>,
+}
+
+/// What `flowtop top` sets: it only prints reports, one a second if nobody says otherwise.
+pub(super) fn of_top(top: &TopArgs, typed: &[Assignment]) -> Vec<Assignment> {
+    let set = |name: &str, text: &str, origin: &str| {
+        let origin = Origin::Flag(origin.to_owned());
+        Some(Assignment { key: key(name)?, texts: vec![text.to_owned()], origin })
+    };
+    let has_interval = typed.iter().any(|assignment| assignment.key.name == "interval");
+    let interval = top.interval.as_deref().or((!has_interval).then_some("1"));
+    let interval = interval.and_then(|text| set("interval", text, "INTERVAL"));
+    // Names of processes as they are now come with owners.
+    forced(&["text", "show-owner"], "top").chain(interval).collect()
+}
+
+/// What a command switches on.
+pub(super) fn forced(
+    names: &'static [&'static str],
+    command: &'static str,
+) -> impl Iterator<Item = Assignment> {
+    names.iter().filter_map(move |name| {
+        let origin = Origin::Flag(command.to_owned());
+        Some(Assignment { key: key(name)?, texts: vec!["true".to_owned()], origin })
+    })
 }

@@ -37,15 +37,9 @@ pub struct RecordArgs {
     /// Only connections with so many bytes in a record one by one, as 10M; added to --top
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub over: Option<u64>,
-    /// Remove files that are older
-    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    pub keep_days: u32,
-    /// Most bytes of all files, 0 for no limit; the oldest are removed before it is exceeded
-    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = size)]
-    pub max_size: u64,
-    /// Bytes to leave free in the file system; the oldest files are removed for it
-    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = size)]
-    pub min_free: u64,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub retention: RetentionFlags,
     /// Nothing on stderr but what goes wrong
     #[arg(short, long)]
     pub quiet: bool,
@@ -64,6 +58,20 @@ pub struct RecordArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub settings: SettingsFlags,
+}
+
+/// What is kept of a recording.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct RetentionFlags {
+    /// Remove files that are older
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep_days: u32,
+    /// Most bytes of all files, 0 for no limit; the oldest are removed before it is exceeded
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = size)]
+    pub max_size: u64,
+    /// Bytes to leave free in the file system; the oldest files are removed for it
+    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = size)]
+    pub min_free: u64,
 }
 
 /// Digits are seconds, anything else says its unit.

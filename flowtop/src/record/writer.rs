@@ -54,6 +54,19 @@ impl Writer {
         }
     }
 
+    /// Hands a record over if there is room for it to wait; else gives it back.
+    pub fn offer(&mut self, record: Record) -> Option<Record> {
+        match self.to_thread.try_send(record) {
+            Ok(()) => None,
+            Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) => Some(record),
+        }
+    }
+
+    /// Hands a record over as soon as there is room for it: for the end of a run, when nobody counts any more.
+    pub fn wait_and_write(&mut self, record: Record) {
+        self.turned_down += u64::from(self.to_thread.send(record).is_err());
+    }
+
     /// Waits until everything is written.
     pub fn end(self) -> Outcome {
         drop(self.to_thread);

@@ -113,6 +113,11 @@ impl Printer {
     /// A line about the next report, which is of another ledger, in text.
     pub(crate) fn print_caption(&mut self, caption: &str) -> Result<()> {
         self.reports.forget_ledger();
+        self.print_line(caption)
+    }
+
+    /// A line about the next report, in text.
+    pub(crate) fn print_line(&mut self, caption: &str) -> Result<()> {
         if self.format == Format::Text { self.say(&format!("{caption}\n")) } else { Ok(()) }
     }
 

@@ -1,0 +1,48 @@
+//! Flags of `flowtop watch`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ReportFlags, RetentionFlags};
+
+/// Flags of `flowtop watch`: for what, what then, and all of the report's.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// What is watched for, as 'tx > 4G for 10s and port 443'
+    ///
+    /// tx, rx or total; >, >= or <; a rate in bits per second with at most one of K, M, G, T in steps of 1024; how long
+    /// it has to hold without a break. Behind `and` stands a filter in the language of -f: then only its traffic is
+    /// measured. What -f and its kind keep out is not measured either.
+    #[arg(long, value_name = "CONDITION", required = true)]
+    pub when: String,
+    /// What is done then: record 5m, exec CMD or print; may be repeated
+    ///
+    /// record writes the time before and so much of the time after. exec runs a line of shell in the background, with
+    /// `FLOWTOP_WHEN`, `FLOWTOP_TIME`, `FLOWTOP_HOST`, `FLOWTOP_NUMBER` (of this time), `FLOWTOP_RATE` (bits per second),
+    /// `FLOWTOP_PROCESS`, `FLOWTOP_PID` and `FLOWTOP_PEER` (those that move most) in its environment. print prints the report of
+    /// that moment.
+    #[arg(long = "then", value_name = "ACTION", required = true)]
+    pub actions: Vec<String>,
+    /// Time before that is kept in memory for record
+    ///
+    /// As records of 10 seconds, in which a connection takes some 20 bytes: 1,000 of them take 0.7 MB for 5 minutes. There are
+    /// never more than 64 MiB.
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub before: String,
+    /// Time after which it can happen again [default: 1m, or as long as it records]
+    #[arg(long, value_name = "TIME")]
+    pub hold_off: Option<String>,
+    /// Times that it may happen, then end [default: without end]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Directory for record [default: watch in the directory of flowtop record]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub retention: RetentionFlags,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub report: Box<ReportFlags>,
+}

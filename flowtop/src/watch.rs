@@ -1,0 +1,313 @@
+//! `flowtop watch`: clock, signals, commands. What is watched for, and when it has come about, is decided in
+//! `core::watch`.
+
+mod commands;
+mod tape;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::bpf::Patience;
+use crate::cli::WatchArgs;
+use crate::core::column::Who;
+use crate::core::demo::people::DemoOwners;
+use crate::core::filter::{Filter, FilterError};
+use crate::core::json::Heading;
+use crate::core::ledger::Ledger;
+use crate::core::scope::attributed::Attributed;
+use crate::core::scope::{AllOf, Scope};
+use crate::core::settings::{Origin, Settings};
+use crate::core::view::View;
+use crate::core::watch::action::Action;
+use crate::core::watch::condition::Condition;
+use crate::core::watch::news::{News, summary};
+use crate::core::watch::span;
+use crate::core::watch::trigger::{Interval, Trigger};
+use crate::core::window::Bytes;
+use crate::core::wire::Sample;
+use crate::filter_names::HostNames;
+use crate::report::printer::Printer;
+use crate::source::Source;
+use crate::who::{self, Knowledge};
+use crate::{Usage, aside, record};
+use commands::Commands;
+use tape::Tape;
+
+/// Time between two looks.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Time after which it can happen again, unless it is recorded for longer.
+const HOLD_OFF: Duration = Duration::from_mins(1);
+
+/// What was asked for.
+struct Orders {
+    condition: Condition,
+    actions: Vec<Action>,
+    before: Duration,
+    hold_off: Duration,
+    /// Firings until the end; `None` for no end.
+    count: Option<u64>,
+}
+
+impl Orders {
+    fn of(args: &WatchArgs) -> Result<Self, Usage> {
+        let wrong = |flag: &str, text: &str, error: &FilterError| {
+            Usage(format!("{flag}: {error}\n{}", error.pointer(text)))
+        };
+        let condition = Condition::parse(&args.when, &HostNames::read());
+        let action = |text: &String| Action::parse(text).map_err(|error| wrong("--then", text, &error));
+        let time =
+            |flag: &str, text: &str| span(text).map_err(|right| Usage(format!("{flag} {text}: {right}")));
+        let actions = args.actions.iter().map(action).collect::<Result<Vec<_>, _>>()?;
+        let recorded = actions.iter().filter_map(|action| match action {
+            Action::Record(after) => Some(*after),
+            _ => None,
+        });
+        let hold_off = recorded.fold(HOLD_OFF, Duration::max);
+        Ok(Self {
+            condition: condition.map_err(|error| wrong("--when", &args.when, &error))?,
+            before: time("--before", &args.before)?,
+            hold_off: args.hold_off.as_deref().map_or(Ok(hold_off), |text| time("--hold-off", text))?,
+            count: args.count,
+            actions,
+        })
+    }
+
+    fn records(&self) -> bool {
+        self.actions.iter().any(|action| matches!(action, Action::Record(_)))
+    }
+}
+
+/// Watches until told to stop, or so many times.
+///
+/// # Errors
+/// As [`Usage`], a condition or an action that is not right; hooks that do not work, a directory that cannot be written
+/// to.
+pub fn run(settings: &Settings, filter: &Filter, args: &WatchArgs, demo: bool) -> Result<()> {
+    let orders = Orders::of(args)?;
+    if [&settings.seconds.origin, &settings.interval.origin].iter().any(|o| matches!(o, Origin::Flag(_))) {
+        return Err(Usage("-s and --interval are not for a watch; give the time in --when".to_owned()).into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    runtime.block_on(async {
+        let watch = Watch::start(settings, filter, args, orders, demo)?;
+        Box::pin(watch.run()).await
+    })
+}
+
+/// The ledgers that each sample goes to.
+struct Ledgers {
+    /// What is reported.
+    shown: Ledger,
+    /// What is measured, where that is less.
+    measured: Option<Ledger>,
+    /// What is recorded, where a border turns ends around in the others.
+    sockets: Option<Ledger>,
+}
+
+impl Ledgers {
+    fn measured(&self) -> &Ledger {
+        self.measured.as_ref().unwrap_or(&self.shown)
+    }
+
+    fn sockets(&self) -> &Ledger {
+        self.sockets.as_ref().unwrap_or(&self.shown)
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Ledger> {
+        [Some(&mut self.shown), self.measured.as_mut(), self.sockets.as_mut()].into_iter().flatten()
+    }
+}
+
+struct Watch {
+    source: Source,
+    sample: Sample,
+    ledgers: Ledgers,
+    known: Knowledge,
+    trigger: Trigger,
+    actions: Vec<Action>,
+    count: Option<u64>,
+    /// Bytes that had been measured at the last look.
+    measured: Bytes,
+    printer: Printer,
+    view: View,
+    host: String,
+    commands: Commands,
+    tape: Option<Tape>,
+}
+
+impl Watch {
+    fn start(
+        settings: &Settings,
+        filter: &Filter,
+        args: &WatchArgs,
+        orders: Orders,
+        demo: bool,
+    ) -> Result<Self> {
+        let printer = Printer::new(settings, None)?;
+        let known = if demo {
+            Knowledge::of(Arc::new(DemoOwners), Arc::default())
+        } else {
+            Knowledge::of_everyone(settings)?
+        };
+        let interfaces = &printer.interfaces;
+        let admission = who::admission(settings, interfaces, filter)?;
+        let ledger = || who::ledger(settings, interfaces, filter.clone(), &known);
+        let measured = orders.condition.filter.clone().map(|only| -> Result<Ledger> {
+            let mut measured = ledger()?;
+            let scopes = who::scope(settings, interfaces, filter.clone(), &known)?;
+            let (owners, labels) = (known.owners(), known.labels());
+            let only: Box<dyn Scope> = Box::new(Attributed { filter: only, owners, labels });
+            measured.set_scope(Some(Box::new(AllOf([scopes, Some(only)].into_iter().flatten().collect()))));
+            Ok(measured)
+        });
+        let sockets = (orders.records() && who::has_border(settings)?).then(|| -> Result<Ledger> {
+            let mut sockets = Ledger::new(settings.max_flows.value.0 as usize, 0);
+            sockets.set_scope(who::scope(settings, interfaces, filter.clone(), &known)?);
+            Ok(sockets)
+        });
+        let ledgers =
+            Ledgers { shown: ledger()?, measured: measured.transpose()?, sockets: sockets.transpose()? };
+        let limits = record::limits(settings, filter);
+        let tape = orders.records().then(|| Tape::open(args, orders.before, settings, limits));
+        let tape = tape.transpose()?;
+        Ok(Self {
+            source: Source::start(settings, &admission, demo)?,
+            sample: Sample::default(),
+            ledgers,
+            trigger: Trigger::new(orders.condition, orders.hold_off),
+            actions: orders.actions,
+            count: orders.count,
+            measured: Bytes::default(),
+            view: settings.view(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            printer,
+            known,
+            commands: Commands::default(),
+            tape,
+        })
+    }
+
+    async fn run(mut self) -> Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        self.take_sample()?;
+        self.printer.print_header()?;
+        self.printer.note(&format!(
+            "watching for {} with {} hooks",
+            self.trigger.condition(),
+            self.source.hooks()
+        ));
+        if let Some(tape) = &mut self.tape {
+            tape.start(self.ledgers.sockets());
+        }
+        let started = Instant::now();
+        let mut sampling = tokio::time::interval(SAMPLE_EVERY);
+        sampling.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        sampling.tick().await;
+        let result = loop {
+            tokio::select! {
+                _ = interrupt.recv() => break Ok(()),
+                _ = terminate.recv() => break Ok(()),
+                ended = self.commands.ended() => self.printer.note(&ended),
+                _ = sampling.tick() => match self.look() {
+                    Ok(()) if self.is_over() => break Ok(()),
+                    Ok(()) => {}
+                    Err(error) => break Err(error),
+                },
+            }
+        };
+        self.end(started);
+        result
+    }
+
+    /// Whether it has happened as often as it may, and nothing of that is left to do.
+    fn is_over(&self) -> bool {
+        let is_recording = self.tape.as_ref().is_some_and(Tape::is_recording);
+        self.count.is_some_and(|count| self.trigger.fired() >= count)
+            && !is_recording
+            && self.commands.running() == 0
+    }
+
+    /// Takes a sample, and does what is to be done if the condition has come about.
+    fn look(&mut self) -> Result<()> {
+        let from_ns = self.ledgers.shown.at_ns();
+        self.take_sample()?;
+        let ledger = self.ledgers.measured();
+        let now = ledger.totals().bytes;
+        let bytes = now.since(std::mem::replace(&mut self.measured, now));
+        let interval = Interval { from_ns, to_ns: ledger.at_ns(), bytes };
+        if let Some(tape) = &mut self.tape {
+            tape.sample(self.ledgers.sockets(), self.known.who(), self.sample.flows.len());
+        }
+        let may_fire = self.count.is_none_or(|count| self.trigger.fired() < count);
+        if let Some(firing) = may_fire.then(|| self.trigger.take(interval)).flatten() {
+            self.known.settle(&mut self.ledgers.shown);
+            let news = News::of(self.trigger.condition(), &firing, self.ledgers.measured(), self.known.who());
+            self.printer.note(&news.line());
+            self.act(&news)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, news: &News) -> Result<()> {
+        for action in self.actions.clone() {
+            match action {
+                Action::Print => self.print(news)?,
+                Action::Exec(command) => {
+                    let time = now();
+                    let more = [("FLOWTOP_TIME", time), ("FLOWTOP_HOST", self.host.clone())];
+                    if let Err(why) = self.commands.start(&command, news.variables().into_iter().chain(more))
+                    {
+                        self.printer.note(&why);
+                    }
+                }
+                Action::Record(after) => {
+                    if let Some(tape) = &mut self.tape {
+                        tape.record(after, self.ledgers.sockets().at_ns());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints the report of now.
+    fn print(&mut self, news: &News) -> Result<()> {
+        let (time, who): (_, Who<'_>) = (now(), self.known.who());
+        let heading = Heading { time: &time, host: &self.host, hooks: self.source.hooks(), who };
+        self.printer.print_line(&format!("{time} {}", news.line()))?;
+        self.printer.report(&self.ledgers.shown, &self.view, &heading)
+    }
+
+    fn take_sample(&mut self) -> Result<()> {
+        self.source.sample_exactly(&mut self.sample)?;
+        for ledger in self.ledgers.all() {
+            ledger.apply(&self.sample);
+        }
+        self.source.find_holders(&mut self.ledgers.shown, Patience::Waits);
+        self.known.ask(&self.ledgers.shown);
+        self.source.remove(self.ledgers.shown.removable())
+    }
+
+    fn end(mut self, started: Instant) {
+        if let Some(tape) = self.tape.take() {
+            let said = tape.end(self.ledgers.sockets(), self.known.who(), self.sample.flows.len());
+            aside::say(&format!("flowtop: {said}\n"));
+        }
+        if self.commands.running() > 0 {
+            aside::say(&format!("flowtop: {} commands still run\n", self.commands.running()));
+        }
+        aside::say(&format!("flowtop: {}\n", summary(&self.trigger, started.elapsed().as_secs_f64())));
+    }
+}
+
+/// RFC 3339 with the offset of the local zone.
+fn now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}

@@ -1,0 +1,50 @@
+//! Commands in the background: started, waited for, counted. None is waited for in the way of a sample.
+
+use std::process::{ExitStatus, Stdio};
+
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+/// Commands that may run at the same time. More of them would be a sign that they do not end.
+const MAX_RUNNING: usize = 4;
+
+/// The commands that run.
+#[derive(Debug, Default)]
+pub(super) struct Commands(JoinSet<(String, std::io::Result<ExitStatus>)>);
+
+impl Commands {
+    /// Starts a line of shell.
+    ///
+    /// # Errors
+    /// Why it is not started.
+    pub(super) fn start(
+        &mut self,
+        command: &str,
+        variables: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<(), String> {
+        if self.running() >= MAX_RUNNING {
+            return Err(format!("`{command}` is not started: {MAX_RUNNING} commands still run"));
+        }
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).envs(variables).stdin(Stdio::null());
+        let mut child = shell.spawn().map_err(|error| format!("`{command}` cannot be started: {error}"))?;
+        let command = command.to_owned();
+        self.0.spawn(async move { (command, child.wait().await) });
+        Ok(())
+    }
+
+    /// How many there are.
+    pub(super) fn running(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Waits until one has ended, and says how; for ever while there is none.
+    pub(super) async fn ended(&mut self) -> String {
+        match self.0.join_next().await {
+            Some(Ok((command, Ok(status)))) => format!("`{command}` has ended: {status}"),
+            Some(Ok((command, Err(error)))) => format!("`{command}` cannot be waited for: {error}"),
+            Some(Err(error)) => format!("a command cannot be waited for: {error}"),
+            None => std::future::pending().await,
+        }
+    }
+}

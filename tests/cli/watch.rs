@@ -1,0 +1,119 @@
+//! A rate that is watched for, and what is done then. The traffic is the demo's, which needs no rights.
+
+use super::*;
+
+fn watch(args: &[&str]) -> Output {
+    output(&[&["watch", "--demo"], args].concat())
+}
+
+/// In all of the demo's traffic, every second.
+const ALWAYS: [&str; 2] = ["--when", "total > 1 for 1s"];
+
+#[test]
+fn it_prints_runs_and_records_the_time_before_and_after() {
+    let directory = tempfile::tempdir().unwrap();
+    let recording = directory.path().join("recording");
+    let [seen, to] =
+        [directory.path().join("seen"), recording.clone()].map(|path| path.display().to_string());
+    let command = format!("exec env | grep ^FLOWTOP_ | sort >{seen}; exit 3");
+    let then =
+        ["--then", "print", "--then", &command, "--then", "record 2s", "--count", "1", "--output", &to];
+    let ended = watch(&[&ALWAYS[..], &then, &["-n", "-L", "1"]].concat());
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    let lines: Vec<_> = stdout(&ended).lines().collect();
+    assert!(lines[0].contains(" total > 1 for 1s: ") && lines[0].contains("time 1"), "{lines:?}");
+    assert!(lines[3].starts_with("   1 "), "{lines:?}");
+    let said = stderr(&ended);
+    assert!(
+        said.contains("has ended: exit status: 3\n") && said.contains("flowtop: fired once in "),
+        "{said}"
+    );
+    let variables = fs::read_to_string(&seen).unwrap();
+    let names: Vec<_> = variables.lines().map(|line| line.split('=').next().unwrap()).collect();
+    let expected = ["HOST", "NUMBER", "PEER", "PID", "PROCESS", "RATE", "TIME", "WHEN"];
+    assert_eq!(names, expected.map(|name| format!("FLOWTOP_{name}")));
+    assert!(
+        variables.contains("\nFLOWTOP_NUMBER=1\n") && variables.contains("\nFLOWTOP_WHEN=total > 1 for 1s\n")
+    );
+    let replayed = output(&["replay", &to, "-t", "--format", "json"]);
+    assert_eq!((replayed.status.code(), stderr(&replayed)), (Some(0), ""));
+    let records: Vec<Value> =
+        stdout(&replayed).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let length_s: f64 = records.iter().map(|record| record["elapsed_s"].as_f64().unwrap()).sum();
+    // At least a second before it fired, and the two after it.
+    assert!(length_s >= 3.0 && records.iter().all(|record| !record["flows"].as_array().unwrap().is_empty()));
+}
+
+#[test]
+fn a_filter_in_the_condition_is_measured_alone() {
+    let never = watch_until_told(&["--when", "total > 1 for 1s and port 1", "--then", "print"]);
+    assert!(never.contains("flowtop: never fired in "), "{never}");
+}
+
+/// What is said by a watch that is told to end after some looks.
+fn watch_until_told(args: &[&str]) -> String {
+    let mut child = flowtop(&[&["watch", "--demo"], args].concat()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut first = String::new();
+    said.read_line(&mut first).unwrap();
+    assert!(first.starts_with("flowtop: watching for total > 1 for 1s"), "{first}");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    rest
+}
+
+#[test]
+fn commands_that_do_not_end_are_not_piled_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let stop = directory.path().join("stop");
+    // Each runs until the file is there, and the last one to be refused makes it.
+    let wait = format!("exec while ! test -e {}; do sleep 0.1; done", stop.display());
+    let args = ["--then", &wait, "--hold-off", "1s", "--count", "5"];
+    let mut child = flowtop(&[&["watch", "--demo"], &ALWAYS[..], &args].concat()).spawn().unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap());
+    let mut refused = 0;
+    for line in said.lines().map(Result::unwrap) {
+        if line.ends_with("is not started: 4 commands still run") {
+            refused += 1;
+            fs::write(&stop, "").unwrap();
+        }
+    }
+    assert_eq!((refused, child.wait().unwrap().code()), (1, Some(0)));
+}
+
+#[test]
+fn what_is_not_right_is_told_with_its_place() {
+    let print = ["--then", "print"];
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["--when", "tx > 4X for 10s", "--then", "print"],
+            "--when: column 6: `4X` is not a rate in bits per second; write one like `4G`\ntx > 4X for 10s\n     ^^",
+        ),
+        (
+            &["--when", "tx > 4G for 10s and port http or", "--then", "print"],
+            "--when: column 33: an expression is missing at the end; write one like `port 443`\ntx > 4G for 10s and port \
+             http or\n                                ^",
+        ),
+        (
+            &["--when", "tx > 1 for 1s", "--then", "mail"],
+            "--then: column 1: `mail` is not something to do; write one like `record 5m`, `exec CMD` or `print`\nmail\n^^^^",
+        ),
+        (
+            &[&ALWAYS[..], &print, &["--before", "soon"]].concat(),
+            "--before soon: give a time as 10s, 5m, 1h or 2d",
+        ),
+        (
+            &[&ALWAYS[..], &print, &["--hold-off", "0s"]].concat(),
+            "--hold-off 0s: give a time as 10s, 5m, 1h or 2d",
+        ),
+        (
+            &[&ALWAYS[..], &print, &["-s", "5"]].concat(),
+            "-s and --interval are not for a watch; give the time in --when",
+        ),
+    ];
+    for (args, said) in cases {
+        assert_eq!(all(&watch(args)), (Some(2), "", format!("flowtop: {said}\n").as_str()));
+    }
+}
