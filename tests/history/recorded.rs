@@ -123,10 +123,10 @@ fn after_a_quiet_hour_the_burst_is_named_with_the_bytes_that_it_sent() {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let _quiet = Traffic::start(scope, &quiet, &stop);
-        let recorder = Recorder::start(&dir);
+        let running = Recorder::start(&dir);
         let (mut sender, _far) = burst(&network, SocketAddr::new(V4[1], 5001));
         wait_for(&dir, 2);
-        recorder.stop();
+        running.stop();
         drop(sender.stdin.take());
         sender.wait().unwrap();
     });
