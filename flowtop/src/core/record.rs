@@ -15,6 +15,7 @@ mod flows;
 pub mod frame;
 mod payload;
 pub mod reference;
+mod row;
 pub mod scan;
 mod shared;
 pub mod sparse;
@@ -169,17 +170,17 @@ pub struct FlowRecord {
 }
 
 impl FlowRecord {
-    /// To how many ns the birth of a socket is recorded, in `key.id` and `flow.opened_ns`. No tuple is used twice in that
-    /// time.
-    pub const OPENED_WITHIN_NS: u64 = 100_000;
-    /// To how many µs the last segment is recorded. The kernel side does not look at it more often.
-    pub const LAST_WITHIN_US: u64 = 1_000_000;
+    /// To how many ns the birth of a socket is recorded, in `key.id` and `flow.opened_ns`. Hardly any tuple is used twice in
+    /// that time; if one is, its two sockets have one key.
+    pub const OPENED_WITHIN_NS: u64 = 1_000_000;
+    /// To how many µs the last segment is recorded; the kernel side looks at it once a second.
+    pub const LAST_WITHIN_US: u64 = 2_000_000;
 
-    /// How many binary digits of the round-trip time are recorded.
-    pub const SRTT_DIGITS: u32 = 6;
+    /// How many binary digits of the round-trip time are recorded, and of a peak that is not all of the bytes.
+    pub const DIGITS: u32 = 5;
 
-    /// The same with the precision of records, which keeps them small: times are rounded down, and so is the round-trip time,
-    /// to some 2 %.
+    /// The same with the precision of records, which keeps them small: times are rounded down, the round-trip time
+    /// and a peak that is not all of the bytes, to some 3 %.
     #[must_use]
     pub fn rounded(self) -> Self {
         let down = |number: u64, to: u64| number - number % to;
@@ -188,11 +189,15 @@ impl FlowRecord {
         let flow = Flow {
             opened_ns: down(self.flow.opened_ns, Self::OPENED_WITHIN_NS),
             last_us: down(self.flow.last_us, Self::LAST_WITHIN_US),
-            srtt_us_x8: down_to_digits(self.flow.srtt_us_x8, Self::SRTT_DIGITS),
+            srtt_us_x8: u32::try_from(down_to_digits(self.flow.srtt_us_x8.into())).unwrap_or(u32::MAX),
             uses: 0,
             ..self.flow
         };
-        Self { key: FlowKey { id, ..self.key }, flow, ..self }
+        let peak = |peak: u64, bytes: u64| {
+            if peak == bytes { peak } else { down_to_digits(peak) }
+        };
+        let peak = Bytes { tx: peak(self.peak.tx, self.bytes.tx), rx: peak(self.peak.rx, self.bytes.rx) };
+        Self { key: FlowKey { id, ..self.key }, flow, peak, ..self }
     }
 
     /// The two ends.
@@ -221,9 +226,13 @@ impl FlowRecord {
 }
 
 /// A number of which only the highest binary digits are kept.
-fn down_to_digits(number: u32, digits: u32) -> u32 {
-    let below = (u32::BITS - number.leading_zeros()).saturating_sub(digits);
-    number >> below << below
+fn down_to_digits(number: u64) -> u64 {
+    number >> below_digits(number) << below_digits(number)
+}
+
+/// How many binary digits stand below those.
+fn below_digits(number: u64) -> u32 {
+    (u64::BITS - number.leading_zeros()).saturating_sub(FlowRecord::DIGITS)
 }
 
 impl Identity {

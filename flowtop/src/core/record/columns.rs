@@ -17,6 +17,8 @@ pub(super) struct Column<T, C> {
     name: &'static str,
     /// The name of the column beside it that has its bits, if it is written so.
     bits: Option<&'static str>,
+    /// Which rows have a number; it is 0 in all others.
+    when: fn(&T) -> bool,
     get: fn(&T, &Place<'_, T, C>) -> u64,
     set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
 }
@@ -39,14 +41,21 @@ pub(super) const fn column<T, C>(
     get: fn(&T, &Place<'_, T, C>) -> u64,
     set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
 ) -> Column<T, C> {
-    Column { name, bits: None, get, set }
+    Column { name, bits: None, when: |_| true, get, set }
 }
 
 /// The same column with its bits in one of their own, `bits`: for numbers that are hardly ever the same.
 #[expect(clippy::needless_pass_by_value, reason = "a constant becomes another one")]
 pub(super) const fn in_bits<T, C>(bits: &'static str, column: Column<T, C>) -> Column<T, C> {
-    let Column { name, get, set, .. } = column;
-    Column { name, bits: Some(bits), get, set }
+    let Column { name, when, get, set, .. } = column;
+    Column { name, bits: Some(bits), when, get, set }
+}
+
+/// The same column with numbers only in rows where they may be other than 0. What is asked stands in columns before.
+#[expect(clippy::needless_pass_by_value, reason = "a constant becomes another one")]
+pub(super) const fn only<T, C>(when: fn(&T) -> bool, column: Column<T, C>) -> Column<T, C> {
+    let Column { name, bits, get, set, .. } = column;
+    Column { name, bits, when, get, set }
 }
 
 /// Puts a number where it belongs, if it fits.
@@ -58,7 +67,7 @@ pub(super) fn fit<N: TryFrom<u64>>(field: &mut N, number: u64) -> Option<()> {
 /// Columns by name, each a number a row.
 pub(super) type Section = BTreeMap<String, ByteBuf>;
 
-/// Rows as columns.
+/// Rows as columns. One of zeros, other than the first, is empty.
 pub(super) fn write<T: Default, C>(columns: &[Column<T, C>], rows: &[&T], shared: &C) -> Section {
     let empty = T::default();
     let mut section = Section::new();
@@ -67,7 +76,12 @@ pub(super) fn write<T: Default, C>(columns: &[Column<T, C>], rows: &[&T], shared
             let above = if row == 0 { &empty } else { rows[row - 1] };
             (column.get)(rows[row], &Place { above, row, shared })
         };
-        let numbers = (0..rows.len()).map(number);
+        let with_number = (0..rows.len()).filter(|row| (column.when)(rows[*row]));
+        if !section.is_empty() && with_number.clone().all(|row| number(row) == 0) {
+            section.insert(column.name.to_owned(), ByteBuf::new());
+            continue;
+        }
+        let numbers = with_number.map(number);
         if let Some(name) = column.bits {
             let mut written = Packed::default();
             numbers.for_each(|number| written.put(number));
@@ -99,7 +113,9 @@ pub(super) fn read<T: Clone + Default, C>(
     let mut values = vec![T::default(); rows];
     for column in columns {
         let Some(mut numbers) = bytes(column.name) else { continue };
-        let done = if let Some(name) = column.bits {
+        let done = if numbers.is_empty() {
+            set_all(column, || Some(0), &mut values, shared)
+        } else if let Some(name) = column.bits {
             let mut reader = Unpacker::new(numbers, bytes(name).unwrap_or_default());
             set_all(column, || reader.take(), &mut values, shared)
         } else {
@@ -118,7 +134,7 @@ fn set_all<T: Default, C>(
 ) -> Option<()> {
     let empty = T::default();
     for row in 0..values.len() {
-        let number = next()?;
+        let number = if (column.when)(&values[row]) { next()? } else { 0 };
         let (above, from_here) = values.split_at_mut(row);
         let above = above.last().unwrap_or(&empty);
         (column.set)(&mut from_here[0], &Place { above, row, shared }, number)?;
@@ -168,6 +184,8 @@ mod tests {
         assert_eq!(read(&[TIME, PORT], Some(&section), &(), 1), Err("time"));
         section.insert("port".to_owned(), ByteBuf::from(vec![1]));
         assert_eq!(read(&[TIME, PORT], Some(&section), &(), 9), Err("port"));
+        section.insert("port".to_owned(), ByteBuf::new());
+        assert_eq!(read(&[TIME, PORT], Some(&section), &(), 9).unwrap(), [(7, 0), (9, 0)]);
         section.insert("port".to_owned(), ByteBuf::from(vec![1, 0xff, 0xff, 0x04]));
         assert_eq!(read(&[TIME, PORT], Some(&section), &(), 9), Err("port"));
     }

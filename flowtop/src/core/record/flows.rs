@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use flowtop_common::{Flow, FlowKey, flags};
 
-use super::FlowRecord;
-use super::columns::{Column, column, fit, in_bits};
+use super::columns::{Column, column, fit, in_bits, only};
+use super::row::{AGED, ENDED, MOVED, REPEATED, Row, SPREAD};
 use super::shared::{Owner, Shared, client_port, service_port};
 use super::varint::{unzigzag, zigzag};
+use super::{FlowRecord, below_digits};
 use crate::core::owner::Identity;
 use crate::core::scope::Verdict;
 use crate::core::window::Bytes;
@@ -81,11 +82,6 @@ fn usual_state(row: &FlowRecord) -> u64 {
 const ID_NS: u64 = FlowRecord::OPENED_WITHIN_NS;
 const LAST_US: u64 = FlowRecord::LAST_WITHIN_US;
 
-/// How many binary digits of the round-trip time stand below those that are kept.
-fn srtt_below(row: &FlowRecord) -> u32 {
-    (u32::BITS - row.flow.srtt_us_x8.leading_zeros()).saturating_sub(FlowRecord::SRTT_DIGITS)
-}
-
 /// What many flows have in common: each is a flow that has nothing else. Flags first, since they say what others mean.
 pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
     plain!("flags", flow.flags),
@@ -137,21 +133,73 @@ pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
     ),
 ];
 
-/// Kind first, since it sets what others are relative to.
-pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
+/// How many binary digits a rounded number has.
+const DIGITS: u32 = FlowRecord::DIGITS;
+const HIGHEST: u64 = 1 << (DIGITS - 1);
+
+/// The number of a rounded number among all rounded numbers; what is below its digits does not matter.
+fn rank(number: u64) -> u64 {
+    let shift = below_digits(number);
+    u64::from(shift) * HIGHEST + (number >> shift)
+}
+
+/// The rounded number with such a number.
+fn ranked(rank: u64) -> Option<u64> {
+    let shift = (rank / HIGHEST).saturating_sub(1);
+    let digits = rank - shift * HIGHEST;
+    Some(digits << u32::try_from(shift).ok().filter(|shift| *shift <= u64::BITS - DIGITS)?)
+}
+
+/// What of a number is not in its rounded one.
+fn below(number: u64) -> u64 {
+    number & !(u64::MAX << below_digits(number))
+}
+
+/// A peak rounded down, compared to the bytes. One that is all of the bytes is not written.
+macro_rules! peak {
+    ($name:literal, $side:ident) => {
+        column(
+            $name,
+            |row, _| zigzag(rank(row.peak.$side), rank(row.bytes.$side)),
+            |row, _, number| {
+                let rank = rank(row.bytes.$side).wrapping_sub(unzigzag(0, number));
+                row.peak.$side = if row.is(SPREAD) { ranked(rank)? } else { row.bytes.$side };
+                Some(())
+            },
+        )
+    };
+}
+
+/// What stands below them.
+macro_rules! peak_below {
+    ($name:literal, $side:ident) => {
+        column(
+            $name,
+            |row, _| below(row.peak.$side),
+            |row, _, number| {
+                row.peak.$side = row.peak.$side.checked_add(number)?;
+                Some(())
+            },
+        )
+    };
+}
+
+/// Kind first, since it sets what others are relative to, and then the class.
+pub(super) const FLOWS: &[Column<Row, Shared>] = &[
     column(
         "kind",
         |row, place| place.shared.kinds.number(&place.shared.kind(row)),
         |row, place, number| {
-            row.clone_from(place.shared.templates.get(usize::try_from(number).ok()?)?);
+            row.record.clone_from(place.shared.templates.get(usize::try_from(number).ok()?)?);
             Some(())
         },
     ),
     column(
-        "has_ended",
-        |row, _| row.has_ended().into(),
+        "class",
+        |row, _| row.class,
         |row, _, number| {
-            row.flow.flags |= if number == 0 { 0 } else { flags::ENDED };
+            row.class = number;
+            row.flow.flags |= if row.is(ENDED) { flags::ENDED } else { 0 };
             Some(())
         },
     ),
@@ -180,7 +228,10 @@ pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
         column(
             "client_port",
             |row, _| (*client_port(&mut row.key.clone(), row.flow.flags)).into(),
-            |row, _, number| fit(client_port(&mut row.key, row.flow.flags), number),
+            |row, _, number| {
+                let flags = row.flow.flags;
+                fit(client_port(&mut row.key, flags), number)
+            },
         ),
     ),
     close!("opened_ns", flow.opened_ns, |row, place| opened_about_ns(row, place.above)),
@@ -204,14 +255,22 @@ pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
         },
     ),
     plain!("uses", flow.uses),
-    in_bits("tx_bytes+", plain!("tx_bytes", bytes.tx)),
-    in_bits("rx_bytes+", plain!("rx_bytes", bytes.rx)),
-    in_bits("tx_peak+", close!("tx_peak", peak.tx, |row, _place| row.bytes.tx)),
-    in_bits("rx_peak+", close!("rx_peak", peak.rx, |row, _place| row.bytes.rx)),
-    plain!("retrans_bytes", retrans_bytes),
-    in_bits("tx_life+", close!("tx_life", flow.tx_bytes, |row, _place| row.bytes.tx)),
-    in_bits("rx_life+", close!("rx_life", flow.rx_bytes, |row, _place| row.bytes.rx)),
-    close!("retrans_life", flow.retrans_bytes, |row, _place| row.retrans_bytes),
+    only(|row| row.is(MOVED), in_bits("tx_bytes+", plain!("tx_bytes", bytes.tx))),
+    only(|row| row.is(MOVED), in_bits("rx_bytes+", plain!("rx_bytes", bytes.rx))),
+    only(|row| row.is(SPREAD), peak!("tx_peak", tx)),
+    only(|row| row.is(SPREAD), peak_below!("tx_peak_below", tx)),
+    only(|row| row.is(SPREAD), peak!("rx_peak", rx)),
+    only(|row| row.is(SPREAD), peak_below!("rx_peak_below", rx)),
+    only(
+        |row| row.is(AGED),
+        in_bits("tx_life+", close!("tx_life", flow.tx_bytes, |row, _place| row.bytes.tx)),
+    ),
+    only(
+        |row| row.is(AGED),
+        in_bits("rx_life+", close!("rx_life", flow.rx_bytes, |row, _place| row.bytes.rx)),
+    ),
+    only(|row| row.is(REPEATED), plain!("retrans_bytes", retrans_bytes)),
+    only(|row| row.is(REPEATED), close!("retrans_life", flow.retrans_bytes, |row, _place| row.retrans_bytes)),
     close!("sent_life", flow.sent_bytes, |row, _place| row
         .flow
         .tx_bytes
@@ -220,36 +279,31 @@ pub(super) const FLOWS: &[Column<FlowRecord, Shared>] = &[
     plain!("rx_base", flow.base_rx_bytes),
     in_bits("segs_in+", plain!("segs_in", flow.segs_in)),
     in_bits("segs_out+", plain!("segs_out", flow.segs_out)),
-    plain!("retrans_segs", flow.retrans_segs),
+    only(|row| row.is(REPEATED), plain!("retrans_segs", flow.retrans_segs)),
     column(
-        "srtt_digits",
-        |row, _| (row.flow.srtt_us_x8 >> srtt_below(row)).into(),
-        |row, _, number| fit(&mut row.flow.srtt_us_x8, number),
-    ),
-    column(
-        "srtt_shift",
-        |row, _| srtt_below(row).into(),
-        |row, _, number| {
-            let wide = u64::from(row.flow.srtt_us_x8).checked_shl(number.try_into().ok()?)?;
-            fit(&mut row.flow.srtt_us_x8, wide)
-        },
+        "srtt",
+        |row, _| rank(row.flow.srtt_us_x8.into()),
+        |row, _, number| fit(&mut row.flow.srtt_us_x8, ranked(number)?),
     ),
     column(
         "srtt_below",
-        |row, _| (row.flow.srtt_us_x8 & !(u32::MAX << srtt_below(row))).into(),
+        |row, _| below(row.flow.srtt_us_x8.into()),
         |row, _, number| {
             row.flow.srtt_us_x8 = row.flow.srtt_us_x8.checked_add(number.try_into().ok()?)?;
             Some(())
         },
     ),
-    column(
-        "last",
-        |row, place| zigzag(place.shared.span.end_ns / 1000 / LAST_US, row.flow.last_us / LAST_US),
-        |row, place, number| {
-            let last = unzigzag(place.shared.span.end_ns / 1000 / LAST_US, number);
-            row.flow.last_us = last.wrapping_mul(LAST_US);
-            Some(())
-        },
+    in_bits(
+        "last+",
+        column(
+            "last",
+            |row, place| zigzag(place.shared.span.end_ns / 1000 / LAST_US, row.flow.last_us / LAST_US),
+            |row, place, number| {
+                let last = unzigzag(place.shared.span.end_ns / 1000 / LAST_US, number);
+                row.flow.last_us = last.wrapping_mul(LAST_US);
+                Some(())
+            },
+        ),
     ),
     column(
         "last_below_us",

@@ -22,6 +22,7 @@
 
 use std::io;
 
+use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
 use super::payload::{read_record, write_record};
@@ -37,8 +38,9 @@ pub const MAX_HEAD_BYTES: usize = 4096;
 ///
 /// [`MAX_FLOWS`]: super::payload::MAX_FLOWS
 pub const MAX_CONTENT_BYTES: usize = 1 << 28;
-/// Below it zstd takes repetitions that cost more than they save.
 const COMPRESSION_LEVEL: i32 = 6;
+/// Fewer bytes that repeat are chance, in columns of few different values, and cost more than they save.
+const REPETITION_BYTES: u32 = 7;
 
 const NAME_AT: usize = 90;
 const CRC_BYTES: usize = 4;
@@ -249,7 +251,8 @@ impl<'a> Frame<'a> {
 
 /// The payload of a record, and how many bytes it has once it is decompressed.
 fn compress(record: &Record) -> io::Result<(Vec<u8>, usize)> {
-    let encoder = Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
+    let mut encoder = Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
+    encoder.set_parameter(CParameter::MinMatch(REPETITION_BYTES))?;
     let mut columns = Columns { encoder, bytes: 0 };
     write_record(record, &mut columns);
     Ok((columns.encoder.finish()?, columns.bytes))
@@ -262,7 +265,7 @@ struct Columns<'a> {
 }
 
 /// A run that is worth a block of its own.
-const COLUMN_BYTES: usize = 64;
+const COLUMN_BYTES: usize = 256;
 
 impl io::Write for Columns<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

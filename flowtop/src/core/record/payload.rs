@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::columns::{Column, Section, column, fit, read, write};
+use super::columns::{Column, Section, column, fit, in_bits, read, write};
 use super::dictionary::Dictionary;
 use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, optional, plain};
+use super::row::Row;
 use super::shared::Shared;
 use super::varint::{unzigzag, zigzag};
 use super::{Host, InterfaceRecord, Record, Rest, Span};
@@ -57,7 +58,8 @@ fn sections(record: &Record, shared: &Shared) -> BTreeMap<String, Section> {
     add("identities", write(IDENTITIES, &identities, shared));
     add("owners", write(OWNERS, &refs(shared.owners.values()), shared));
     add("kinds", write(KINDS, &refs(&shared.templates), shared));
-    add("flows", write(FLOWS, &refs(&record.flows), shared));
+    let rows: Vec<_> = record.flows.iter().map(Row::of).collect();
+    add("flows", write(FLOWS, &refs(&rows), shared));
     add("rest", write(REST, &refs(&record.rest), shared));
     add("seconds", write(SECONDS, &refs(&record.per_second), shared));
     add("losses", write(LOSSES, &refs(&record.losses), shared));
@@ -89,11 +91,12 @@ pub(super) fn read_record(bytes: &[u8], host: Host, span: Span) -> Result<Record
     shared.identities = Dictionary::written(identities.into_iter().map(Arc::new).collect());
     shared.owners = Dictionary::written(read(OWNERS, section("owners"), &shared, MAX_ROWS)?);
     shared.templates = read(KINDS, section("kinds"), &shared, MAX_ROWS)?;
+    let rows = read(FLOWS, section("flows"), &shared, MAX_FLOWS)?;
     let head = read(RECORD, section("record"), &shared, 1)?.pop().unwrap_or_default();
     Ok(Record {
         host,
         span,
-        flows: read(FLOWS, section("flows"), &shared, MAX_FLOWS)?,
+        flows: rows.into_iter().map(|row| row.record).collect(),
         rest: read(REST, section("rest"), &shared, MAX_ROWS)?,
         per_second: read(SECONDS, section("seconds"), &shared, MAX_ROWS)?,
         losses: read(LOSSES, section("losses"), &shared, MAX_ROWS)?,
@@ -128,7 +131,8 @@ const NETNS: &[Column<u32, Shared>] =
     &[column("inode", |row, _| (*row).into(), |row, _, number| fit(row, number))];
 
 /// The totals of each second.
-const SECONDS: &[Column<Bytes, Shared>] = &[plain!("tx_bytes", tx), plain!("rx_bytes", rx)];
+const SECONDS: &[Column<Bytes, Shared>] =
+    &[in_bits("tx_bytes+", plain!("tx_bytes", tx)), in_bits("rx_bytes+", plain!("rx_bytes", rx))];
 
 const LOSSES: &[Column<(String, u64), Shared>] = &[
     column(

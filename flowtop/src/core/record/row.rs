@@ -1,0 +1,58 @@
+//! A flow as a row of columns, with its class: which columns have something to say of it.
+
+use std::ops::{Deref, DerefMut};
+
+use super::FlowRecord;
+use crate::core::window::Bytes;
+
+/// A flow, and what of it is not as it is in most.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row {
+    pub(super) record: FlowRecord,
+    /// Some of the constants below.
+    pub(super) class: u64,
+}
+
+/// The flow has ended.
+pub(super) const ENDED: u64 = 1;
+/// It has moved something in the window.
+pub(super) const MOVED: u64 = 2;
+/// What it has moved was not in one second.
+pub(super) const SPREAD: u64 = 4;
+/// It has moved something before the window.
+pub(super) const AGED: u64 = 8;
+/// It has put something on the wire again.
+pub(super) const REPEATED: u64 = 16;
+
+impl Row {
+    pub(super) fn of(record: &FlowRecord) -> Self {
+        let retrans = (record.retrans_bytes, record.flow.retrans_bytes, record.flow.retrans_segs);
+        let bits = [
+            (ENDED, record.has_ended()),
+            (MOVED, record.bytes != Bytes::default()),
+            (SPREAD, record.peak != record.bytes),
+            (AGED, record.lifetime() != record.bytes),
+            (REPEATED, retrans != (0, 0, 0)),
+        ];
+        let class = bits.into_iter().filter(|(_, is_set)| *is_set).map(|(bit, _)| bit).sum();
+        Self { record: record.clone(), class }
+    }
+
+    pub(super) fn is(&self, bit: u64) -> bool {
+        self.class & bit != 0
+    }
+}
+
+impl Deref for Row {
+    type Target = FlowRecord;
+
+    fn deref(&self) -> &FlowRecord {
+        &self.record
+    }
+}
+
+impl DerefMut for Row {
+    fn deref_mut(&mut self) -> &mut FlowRecord {
+        &mut self.record
+    }
+}
