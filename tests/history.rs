@@ -68,6 +68,7 @@ impl Connection {
             identity: Some(Arc::new(Identity { comm: Some(self.comm.to_owned()), ..Identity::default() })),
             users: 1,
             label: "private".into(),
+            remote_pod: None,
         }
     }
 }

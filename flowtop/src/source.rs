@@ -71,6 +71,20 @@ impl Source {
         self.feed(ledger)
     }
 
+    /// Reads for a report of several ledgers.
+    pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
+        match self {
+            Self::Live(live) => {
+                live.ask_sockets()?;
+                live.sample(sample)
+            }
+            Self::Demo(demo) => {
+                demo.sample(now_ns(), sample);
+                Ok(())
+            }
+        }
+    }
+
     /// Nanoseconds that the programs in the kernel have run while it kept statistics, and how often; `None` where there
     /// are none, or the kernel does not tell.
     #[must_use]

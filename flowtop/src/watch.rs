@@ -280,7 +280,7 @@ impl Watch {
     /// Prints the report of now.
     fn print(&mut self, news: &News) -> Result<()> {
         let (time, who): (_, Who<'_>) = (now(), self.known.who());
-        let heading = Heading { time: &time, host: &self.host, hooks: self.source.hooks(), who };
+        let heading = Heading { time: &time, host: &self.host, hooks: self.source.hooks(), who, cost: None };
         self.printer.print_line(&format!("{time} {}", news.line()))?;
         self.printer.report(&self.ledgers.shown, &self.view, &heading)
     }

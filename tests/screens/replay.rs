@@ -37,6 +37,7 @@ fn record(minute: u64) -> Record {
             identity: Some(Arc::new(identity)),
             users: 1,
             label: "public".into(),
+            remote_pod: None,
         }
     };
     let flows: Vec<_> = CONNECTIONS.iter().map(flow).collect();

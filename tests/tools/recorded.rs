@@ -42,6 +42,7 @@ fn flow(pod: &str, remote: &str, tx: u64, rx: u64) -> FlowRecord {
         identity: Some(Arc::new(identity)),
         users: 1,
         label: "vpc".into(),
+        remote_pod: None,
     }
 }
 

@@ -36,7 +36,7 @@ use super::flow::stays_on_host;
 use super::group::Group;
 use super::owner::Seen;
 use super::record::{FlowRecord, Record, Span};
-use super::scope::{Subject, Verdict};
+use super::scope::{Subject, User, Verdict};
 use super::window::Bytes;
 
 use boots::{Boots, Join, Moved, Step};
@@ -95,27 +95,36 @@ impl Question {
         self.filter != Filter::default()
     }
 
-    /// Which directions of a socket the filter lets pass.
-    fn verdict(&self, flow: &FlowRecord) -> Verdict {
+    /// Which directions of a socket of this record the filter lets pass.
+    fn verdict(&self, record: &Record, flow: &FlowRecord) -> Verdict {
         if !self.has_filter() {
             return Verdict::ALL;
         }
-        let owner = Seen::of(&flow.flow);
-        let comm = cells::comm(flow);
+        let peer = flow.peer.and_then(|place| record.flows.get(usize::try_from(place).ok()?));
+        let comms = (cells::comm(flow), peer.and_then(cells::comm));
+        let User { pid, comm, owner, used_ns, identity } = user(flow, comms.0.as_deref());
         self.filter.verdict(&Subject {
             tuple: flow.tuple(),
             both_here: flow.peer.is_some() || stays_on_host(&flow.key),
-            pid: owner.is_user_process().then_some(owner.pid),
-            comm: comm.as_deref(),
+            pid,
+            comm,
             state: flow.flow.state,
             netns: flow.key.netns,
             owner,
-            used_ns: 0,
-            identity: flow.identity.as_deref(),
+            used_ns,
+            identity,
+            peer: peer.map(|flow| user(flow, comms.1.as_deref())),
             label: Some(&flow.label),
-            remote_pod: None,
+            remote_pod: flow.remote_pod.as_deref(),
         })
     }
+}
+
+/// The process of a socket.
+fn user<'a>(flow: &'a FlowRecord, comm: Option<&'a str>) -> User<'a> {
+    let owner = Seen::of(&flow.flow);
+    let pid = owner.is_user_process().then_some(owner.pid);
+    User { pid, comm, owner, used_ns: 0, identity: flow.identity.as_deref() }
 }
 
 /// Sums up one record after another.
@@ -196,7 +205,7 @@ impl History {
             if twice.contains(&(number, flow.key)) {
                 return;
             }
-            let verdict = question.verdict(flow);
+            let verdict = question.verdict(record, flow);
             let moved = Moved { window: verdict.of(moved.window), between: verdict.of(moved.between) };
             if !counts_gap && touches {
                 not_counted.at_the_edges += moved.between;

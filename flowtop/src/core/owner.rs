@@ -112,7 +112,7 @@ impl Identity {
 }
 
 /// A pod by its names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pod {
     /// Its namespace, where that is known.
     pub namespace: Option<String>,

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 
 use super::flow::Tuple;
-use super::owner::Identity;
+use super::owner::{Identity, Pod};
 use super::scope::Verdict;
 use super::window::Bytes;
 
@@ -167,6 +167,8 @@ pub struct FlowRecord {
     pub users: u32,
     /// Label of the remote address.
     pub label: Arc<str>,
+    /// The pod of this host that had the remote address.
+    pub remote_pod: Option<Arc<Pod>>,
 }
 
 impl FlowRecord {

@@ -10,12 +10,13 @@ pub mod player;
 mod tests;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::filter::Boundary;
 use super::flow::stays_on_host;
 use super::label::Labels;
-use super::owner::{Identity, Owners, Seen};
+use super::owner::{Identity, Owners, Pod, Seen};
 use super::record::{FlowRecord, Record};
 
 /// Who was behind the flows of a record. Nobody will become known who is not: of them nothing is known.
@@ -25,6 +26,8 @@ pub struct RecordedOwners {
     /// A process by itself, where somebody asks for another moment.
     processes: HashMap<Seen, Arc<Identity>>,
     unknown: Arc<Identity>,
+    /// Pods by their addresses.
+    pods: HashMap<IpAddr, Arc<Pod>>,
 }
 
 impl RecordedOwners {
@@ -33,6 +36,8 @@ impl RecordedOwners {
     pub fn of(record: &Record) -> Self {
         let mut owners = Self::default();
         for flow in &record.flows {
+            let pod = flow.remote_pod.as_ref().map(|pod| (flow.tuple().remote.ip(), Arc::clone(pod)));
+            owners.pods.extend(pod);
             if let Some(identity) = &flow.identity {
                 let seen = Seen::of(&flow.flow);
                 owners.known.insert((seen, used_ns(flow)), Arc::clone(identity));
@@ -47,6 +52,14 @@ impl Owners for RecordedOwners {
     fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>> {
         let found = self.known.get(&(*seen, used_ns)).or_else(|| self.processes.get(seen));
         Some(Arc::clone(found.unwrap_or(&self.unknown)))
+    }
+
+    fn pod_at(&self, address: IpAddr) -> Option<Arc<Pod>> {
+        self.pods.get(&address).cloned()
+    }
+
+    fn knows_addresses(&self) -> bool {
+        true
     }
 }
 

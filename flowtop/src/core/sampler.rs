@@ -234,6 +234,7 @@ fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
         identity: None,
         users: entry.users().count(),
         label: who.labels.of(Tuple::of(key).remote.ip(), entry.is_on_host(key)).into(),
+        remote_pod: who.owners.pod_at(Tuple::of(key).remote.ip()),
     }
 }
 

@@ -37,13 +37,37 @@ pub struct Subject<'a> {
     pub used_ns: u64,
     /// What files say of the process, where somebody has asked them.
     pub identity: Option<&'a Identity>,
+    /// The process of the other end, where that is on this host.
+    pub peer: Option<User<'a>>,
     /// The label of the remote address, where somebody has asked for it.
     pub label: Option<&'a str>,
     /// The pod of this host that has the remote address, likewise.
     pub remote_pod: Option<&'a Pod>,
 }
 
-impl Subject<'_> {
+/// A process at one end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct User<'a> {
+    /// The process, where one has been seen.
+    pub pid: Option<u32>,
+    /// Its name.
+    pub comm: Option<&'a str>,
+    /// The process as the kernel saw it.
+    pub owner: Seen,
+    /// When it was using the socket, in nanoseconds of the monotonic clock.
+    pub used_ns: u64,
+    /// What files say of it, where somebody has asked them.
+    pub identity: Option<&'a Identity>,
+}
+
+impl<'a> Subject<'a> {
+    /// The processes at the ends that are on this host, the local one first. A question about processes is asked about
+    /// each of them.
+    pub fn users(&self) -> impl Iterator<Item = User<'a>> {
+        let Self { pid, comm, owner, used_ns, identity, peer, .. } = *self;
+        [User { pid, comm, owner, used_ns, identity }].into_iter().chain(peer)
+    }
+
     /// A connection of which only the ends are known.
     #[must_use]
     pub fn of(tuple: Tuple) -> Self {
@@ -57,6 +81,7 @@ impl Subject<'_> {
             owner: Seen::default(),
             used_ns: 0,
             identity: None,
+            peer: None,
             label: None,
             remote_pod: None,
         }

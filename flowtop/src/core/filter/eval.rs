@@ -50,11 +50,11 @@ impl Test {
             Self::Port(ends, range) => ends.any_or_all(direction, |end| range.contains(&end.port())),
             Self::Inbound => !direction.outbound,
             Self::Outbound => direction.outbound,
-            Self::Pid(pid) => flow.pid == Some(*pid),
-            Self::Comm(glob) => {
-                let now = flow.identity.and_then(|identity| identity.comm.as_deref());
-                now.or(flow.comm).is_some_and(|comm| glob.matches(comm))
-            }
+            Self::Pid(pid) => flow.users().any(|user| user.pid == Some(*pid)),
+            Self::Comm(glob) => flow.users().any(|user| {
+                let now = user.identity.and_then(|identity| identity.comm.as_deref());
+                now.or(user.comm).is_some_and(|comm| glob.matches(comm))
+            }),
             Self::Named(named, glob) => named.matches(glob, flow),
             Self::State(state) => flow.state == *state,
             Self::Netns(netns) => flow.netns == *netns,
@@ -64,10 +64,12 @@ impl Test {
 }
 
 impl Named {
-    /// A container is matched by its name and by its id, long or short.
+    /// What is asked about a process holds if it does for one at either end. A container is matched by its name and by its id, long or short.
     fn matches(self, glob: &Glob, flow: &Subject<'_>) -> bool {
         let matches = |text: &str| glob.matches(text);
-        let of = |text: fn(&Identity) -> Option<&str>| flow.identity.and_then(text).is_some_and(matches);
+        let of = |text: fn(&Identity) -> Option<&str>| {
+            flow.users().any(|user| user.identity.and_then(text).is_some_and(matches))
+        };
         match self {
             Self::User => of(|identity| identity.user.as_deref()),
             Self::Unit => of(|identity| identity.unit.as_deref()),

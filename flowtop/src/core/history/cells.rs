@@ -29,6 +29,10 @@ fn named(key: Key, flow: &FlowRecord) -> Option<Texts<'_>> {
     let of = |texts: fn(&Identity) -> Texts<'_>| Some(flow.identity.as_deref().map_or([None; 2], texts));
     match key {
         Key::Label => Some([Some(&flow.label), None]),
+        Key::RemotePod => {
+            let pod = flow.remote_pod.as_deref();
+            Some([pod.and_then(|pod| pod.namespace.as_deref()), pod.map(|pod| pod.name.as_str())])
+        }
         Key::User => of(|identity| [identity.user.as_deref(), None]),
         Key::Unit => of(|identity| [identity.unit.as_deref(), None]),
         Key::Namespace => of(|identity| [identity.namespace.as_deref(), None]),

@@ -54,7 +54,7 @@ impl Twice {
                 return;
             }
             let between = if counts_gap { moved.between } else { Bytes::default() };
-            let bytes = question.verdict(flow).of(moved.window + between);
+            let bytes = question.verdict(record, flow).of(moved.window + between);
             let has_connected = flow.flow.flags & flags::ACTIVE != 0;
             let new = End { life: window, bytes: Bytes::default(), has_connected };
             let end = ends.entry((number, flow.key)).or_insert(new);

@@ -9,7 +9,7 @@ use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple, stays_on_host};
 use crate::core::owner::users::Users;
 use crate::core::owner::{Seen, is_open};
-use crate::core::scope::{Scope, Subject, Verdict};
+use crate::core::scope::{Scope, Subject, User, Verdict};
 use crate::core::window::Bytes;
 
 /// An amount of traffic, in bytes and in packets.
@@ -231,11 +231,13 @@ impl Entry {
         self.is_news |= shown != (self.users.busiest(), self.users.count());
     }
 
-    /// Asks the scope about the flow as it is now. True if the scope has to learn more first.
-    pub(super) fn judge(&mut self, key: &FlowKey, scope: &dyn Scope) -> bool {
+    /// Asks the scope about the flow as it is now, and whose other end is `peer`'s if it is on this host. True if the scope
+    /// has to learn more first.
+    pub(super) fn judge(&mut self, key: &FlowKey, peer: Option<(Seen, u64)>, scope: &dyn Scope) -> bool {
         // Not the busiest: what has just been moved is the last one's.
         let owner = self.users.current();
         let comm = owner.comm_text();
+        let comm_of_peer = peer.and_then(|(owner, _)| owner.comm_text());
         let subject = Subject {
             pid: owner.is_user_process().then_some(owner.pid),
             comm: comm.as_deref(),
@@ -244,6 +246,13 @@ impl Entry {
             owner,
             used_ns: self.used_ns(),
             both_here: self.is_on_host(key),
+            peer: peer.map(|(owner, used_ns)| User {
+                pid: owner.is_user_process().then_some(owner.pid),
+                comm: comm_of_peer.as_deref(),
+                owner,
+                used_ns,
+                identity: None,
+            }),
             ..Subject::of(Tuple::of(key))
         };
         self.verdict = scope.verdict(&subject);

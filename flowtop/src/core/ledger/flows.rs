@@ -71,6 +71,12 @@ impl Flows {
         self.at_mut(self.place(key)?).map(|(_, entry)| entry)
     }
 
+    /// The place of the end that has to be judged because of the flow at `place`: its own, or that of its left end.
+    pub(super) fn unjudged(&self, place: u32) -> Option<u32> {
+        let (_, entry) = self.at(place).filter(|(_, entry)| !entry.judged)?;
+        if entry.is_peer() { self.place(entry.peer()?) } else { Some(place) }
+    }
+
     pub(super) fn at(&self, place: u32) -> Option<(&FlowKey, &Entry)> {
         self.slots.get(place as usize).map(|(key, entry)| (key, entry))
     }

@@ -109,20 +109,20 @@ impl Ledger {
         }
     }
 
-    /// Asks the scope about the flows that are new or have changed. Both ends of a connection have one verdict.
+    /// Asks the scope about the flows that are new or have changed. Both ends of a connection have one verdict, on the left
+    /// one.
     fn judge(&mut self, waiting: &[(u32, Moved)]) {
         let Some(scope) = &self.scope else { return };
-        let mut peers = Vec::new();
         for (place, _) in waiting {
-            let Some((key, entry)) = self.flows.at_mut(*place) else { continue };
-            if !entry.judged && !entry.is_peer() {
-                entry.is_held = entry.judge(key, &**scope);
-                peers.extend(entry.peer().map(|peer| (*peer, entry.verdict.mirror(), entry.is_held)));
-            }
-        }
-        for (peer, verdict, is_held) in peers {
-            if let Some(entry) = self.flows.get_mut(&peer) {
-                (entry.verdict, entry.is_held) = (verdict, is_held);
+            let Some(place) = self.flows.unjudged(*place) else { continue };
+            let peer = self.flows.at(place).and_then(|(_, entry)| entry.peer().copied());
+            let right = peer.and_then(|key| self.flows.get(&key));
+            let user = right.map(|entry| (entry.users.current(), entry.used_ns()));
+            let Some((key, entry)) = self.flows.at_mut(place) else { continue };
+            entry.is_held = entry.judge(key, user, &**scope);
+            let (verdict, is_held) = (entry.verdict.mirror(), entry.is_held);
+            if let Some(entry) = peer.and_then(|key| self.flows.get_mut(&key)) {
+                (entry.verdict, entry.is_held, entry.judged) = (verdict, is_held, true);
             }
         }
     }

@@ -64,6 +64,7 @@ pub(crate) fn flow(
         identity: Some(Arc::new(Identity { comm: Some(comm.to_owned()), ..Identity::default() })),
         users: 1,
         label: "private".into(),
+        remote_pod: None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::row::{AGED, ENDED, MOVED, REPEATED, Row, SPREAD};
 use super::shared::{Owner, Shared, client_port, service_port};
 use super::varint::{unzigzag, zigzag};
 use super::{FlowRecord, below_digits};
-use crate::core::owner::Identity;
+use crate::core::owner::{Identity, Pod};
 use crate::core::scope::Verdict;
 use crate::core::window::Bytes;
 
@@ -29,6 +29,7 @@ impl Default for FlowRecord {
             identity: None,
             users: 0,
             label: Arc::from(""),
+            remote_pod: None,
         }
     }
 }
@@ -113,6 +114,26 @@ pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
         |row, place, number| {
             row.label = Arc::clone(place.shared.texts.value(number)?);
             Some(())
+        },
+    ),
+    column(
+        "remote_pod",
+        |row, place| place.shared.optional(row.remote_pod.as_deref().map(|pod| pod.name.as_str())),
+        |row, place, number| {
+            let mut name = None;
+            place.shared.put_optional(&mut name, number)?;
+            row.remote_pod = name.map(|name| Arc::new(Pod { namespace: None, name }));
+            Some(())
+        },
+    ),
+    column(
+        "remote_namespace",
+        |row, place| {
+            place.shared.optional(row.remote_pod.as_deref().and_then(|pod| pod.namespace.as_deref()))
+        },
+        |row, place, number| match &mut row.remote_pod {
+            Some(pod) => place.shared.put_optional(&mut Arc::make_mut(pod).namespace, number),
+            None => Some(()),
         },
     ),
     column(

@@ -81,6 +81,7 @@ impl Reference {
             identity: Some(identity),
             users: 1,
             label: "private".into(),
+            remote_pod: None,
             ..FlowRecord::default()
         }
     }

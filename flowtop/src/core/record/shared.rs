@@ -6,7 +6,7 @@ use flowtop_common::{Flow, FlowKey, flags};
 
 use super::dictionary::Dictionary;
 use super::{FlowRecord, Record, Span};
-use crate::core::owner::{Identity, Seen};
+use crate::core::owner::{Identity, Pod, Seen};
 use crate::core::scope::Verdict;
 
 /// A process that uses sockets.
@@ -29,6 +29,7 @@ pub(super) struct Kind {
     local_addr: [u8; 16],
     service_port: u16,
     label: Arc<str>,
+    remote_pod: Option<Arc<Pod>>,
     counts: [bool; 2],
     is_right: bool,
 }
@@ -44,6 +45,7 @@ impl Kind {
             local_addr: flow.key.local_addr,
             service_port: *service_port(&mut flow.key.clone(), flow.flow.flags),
             label: Arc::clone(&flow.label),
+            remote_pod: flow.remote_pod.clone(),
             counts: [flow.counts.tx, flow.counts.rx],
             is_right: flow.is_right,
         }
@@ -66,6 +68,7 @@ impl Kind {
             flow,
             users: self.users,
             label: Arc::clone(&self.label),
+            remote_pod: self.remote_pod.clone(),
             counts: Verdict { tx: self.counts[0], rx: self.counts[1] },
             is_right: self.is_right,
             identity: identity.cloned(),
@@ -182,6 +185,8 @@ fn texts<'a>(record: &'a Record, identities: &'a [Arc<Identity>]) -> impl Iterat
     let losses = record.losses.iter().map(|(name, _)| name);
     let interfaces = record.interfaces.iter().map(|interface| &interface.name);
     let others = losses.chain(interfaces).chain([&record.limits]);
-    let texts = of_identities.chain(of_rest).flatten().chain(others);
+    let pods = record.flows.iter().filter_map(|flow| flow.remote_pod.as_deref());
+    let of_pods = pods.flat_map(|pod| pod.namespace.iter().chain([&pod.name]));
+    let texts = of_identities.chain(of_rest).flatten().chain(others).chain(of_pods);
     labels.map(Arc::clone).chain(texts.map(|text| Arc::from(text.as_str())))
 }

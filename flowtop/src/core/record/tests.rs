@@ -88,7 +88,8 @@ fn kernels_word() -> impl Strategy<Value = Flow> {
 fn flow() -> impl Strategy<Value = FlowRecord> {
     let window = (bytes(), number(), bytes());
     let links = (any::<[bool; 3]>(), prop::option::of(any::<u32>()));
-    let who = (prop::option::of(identity()), any::<u32>(), text());
+    let pod = prop::option::of((prop::option::of(text()), text()));
+    let who = (prop::option::of(identity()), any::<u32>(), text(), pod);
     (key(), kernels_word(), window, links, who).prop_map(|(key, flow, window, links, who)| FlowRecord {
         key,
         flow,
@@ -101,6 +102,7 @@ fn flow() -> impl Strategy<Value = FlowRecord> {
         identity: who.0.map(Arc::new),
         users: who.1,
         label: who.2.into(),
+        remote_pod: who.3.map(|(namespace, name)| Arc::new(Pod { namespace, name })),
     })
 }
 

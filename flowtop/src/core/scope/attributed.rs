@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Scope, Subject, Verdict};
+use super::{Scope, Subject, User, Verdict};
 use crate::core::filter::Filter;
 use crate::core::label::Labels;
 use crate::core::owner::{Owners, cgroup};
@@ -20,24 +20,28 @@ pub struct Attributed {
 
 impl Scope for Attributed {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
-        let identity =
-            self.filter.asks_owner().then(|| self.owners.identity(&subject.owner, subject.used_ns));
-        let identity = identity.flatten();
+        let asks = self.filter.asks_owner();
+        let mut known = subject.users().map(|user| {
+            let identity = asks.then(|| self.owners.identity(&user.owner, user.used_ns));
+            identity.flatten()
+        });
+        let [identity, of_peer] = [known.next().flatten(), known.next().flatten()];
+        drop(known);
+        let peer = subject.peer.map(|user| User { identity: of_peer.as_deref(), ..user });
         let remote = subject.tuple.remote.ip();
         let label = Some(self.labels.of(remote, subject.both_here));
         let remote_pod = self.filter.asks_remote_pod().then(|| self.owners.pod_at(remote)).flatten();
         let (identity, remote_pod) = (identity.as_deref(), remote_pod.as_deref());
-        self.filter.verdict(&Subject { identity, label, remote_pod, ..*subject })
+        self.filter.verdict(&Subject { identity, peer, label, remote_pod, ..*subject })
     }
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
-        let waits_for_owner =
-            || self.filter.asks_owner() && self.owners.identity(&subject.owner, subject.used_ns).is_none();
+        let waits_for_owner = || self.filter.asks_owner() && waits_for_files(&*self.owners, subject);
         (self.filter.asks_remote_pod() && !self.owners.knows_addresses()) || waits_for_owner()
     }
 }
 
-/// Connections of some processes: `--pid`, `--cgroup` and `--mntns`. What is empty asks nothing.
+/// Connections of some processes, whichever end is theirs: `--pid`, `--cgroup` and `--mntns`. What is empty asks nothing.
 #[derive(Debug)]
 pub struct Processes {
     /// Process numbers.
@@ -55,15 +59,15 @@ impl Processes {
         !(self.cgroups.is_empty() && self.mntns.is_empty())
     }
 
-    fn passes(&self, subject: &Subject<'_>) -> bool {
+    fn passes(&self, user: &User<'_>) -> bool {
         let is_one = |pid| self.pids.contains(&pid);
-        if !self.pids.is_empty() && !subject.pid.is_some_and(is_one) {
+        if !self.pids.is_empty() && !user.pid.is_some_and(is_one) {
             return false;
         }
         if !self.asks_files() {
             return true;
         }
-        let Some(identity) = self.owners.identity(&subject.owner, subject.used_ns) else { return false };
+        let Some(identity) = self.owners.identity(&user.owner, user.used_ns) else { return false };
         let within = |path: &str| self.cgroups.iter().any(|subtree| cgroup::is_within(path, subtree));
         (self.cgroups.is_empty() || identity.cgroup.as_deref().is_some_and(within))
             && (self.mntns.is_empty() || identity.mntns.is_some_and(|inode| self.mntns.contains(&inode)))
@@ -72,12 +76,17 @@ impl Processes {
 
 impl Scope for Processes {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
-        Verdict::both(self.passes(subject))
+        Verdict::both(subject.users().any(|user| self.passes(&user)))
     }
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
-        self.asks_files() && self.owners.identity(&subject.owner, subject.used_ns).is_none()
+        self.asks_files() && waits_for_files(&*self.owners, subject)
     }
+}
+
+/// Whether files have not been read yet for a process at one of the ends.
+fn waits_for_files(owners: &dyn Owners, subject: &Subject<'_>) -> bool {
+    subject.users().any(|user| owners.identity(&user.owner, user.used_ns).is_none())
 }
 
 #[cfg(test)]
