@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header hooks= holders= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -81,6 +81,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l ascii -d 'ASCII alone, 
 complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Made-up traffic, for a first look without any rights'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l text -d 'Reports on stdout, without a screen'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l no-header -d 'CSV without its line of names'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l cost -d 'Add what flowtop itself costs to JSON reports'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -153,6 +154,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l ascii -d 'ASCII 
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l demo -d 'Made-up traffic, for a first look without any rights'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s t -l text -d 'Reports on stdout, without a screen'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l no-header -d 'CSV without its line of names'
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l cost -d 'Add what flowtop itself costs to JSON reports'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -228,6 +230,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l ascii -d 'ASC
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l demo -d 'Made-up traffic, for a first look without any rights'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s t -l text -d 'Reports on stdout, without a screen'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l no-header -d 'CSV without its line of names'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l cost -d 'Add what flowtop itself costs to JSON reports'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
