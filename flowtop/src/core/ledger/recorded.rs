@@ -38,9 +38,15 @@ impl Ledger {
         let start = start_of(record);
         self.begin(&start);
         self.take(&start.flows);
-        let places = |(left, right)| Some((self.flows.place(&left)?, self.flows.place(&right)?));
-        let pairs: Vec<_> = pairs_of(record).into_iter().filter_map(places).collect();
-        self.link(pairs);
+        for (left, right) in pairs_of(record) {
+            match (self.flows.place(&left), self.flows.place(&right)) {
+                (Some(left), Some(right)) => self.link([(left, right)]),
+                (Some(_), None) => {
+                    self.flows.get_mut(&left).into_iter().for_each(|entry| entry.join(right, false))
+                }
+                (None, _) => {}
+            }
+        }
         self.newborn.clear();
         self.finish();
     }
