@@ -335,6 +335,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l ascii -d 'ASCI
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l demo -d 'Made-up traffic, for a first look without any rights'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s t -l text -d 'Reports on stdout, without a screen'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l no-header -d 'CSV without its line of names'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l cost -d 'Add what flowtop itself costs to JSON reports'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -42,7 +42,9 @@ impl Ledger {
             match (self.flows.place(&left), self.flows.place(&right)) {
                 (Some(left), Some(right)) => self.link([(left, right)]),
                 (Some(_), None) => {
-                    self.flows.get_mut(&left).into_iter().for_each(|entry| entry.join(right, false))
+                    if let Some(entry) = self.flows.get_mut(&left) {
+                        entry.join(right, false);
+                    }
                 }
                 (None, _) => {}
             }
