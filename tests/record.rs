@@ -119,8 +119,9 @@ fn it_can_be_read_while_it_is_written_and_ends_with_a_shorter_window() {
             (pair[1].host.clone(), pair[1].span.start_ns)
         );
     }
-    let last = records.last().unwrap();
-    assert!(last.span.length_ns() < 1_500_000_000 && last.totals != Bytes::default());
+    // The window that the signal has ended may be too short for any traffic.
+    assert!(records.last().unwrap().span.length_ns() < 1_500_000_000);
+    assert!(records[..2].iter().all(|record| record.totals != Bytes::default()));
 }
 
 #[test]
