@@ -92,8 +92,13 @@ pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
     if name.iter().all(|byte| (b' '..=b'~').contains(byte)) {
         return String::from_utf8(name.to_vec()).ok();
     }
-    let replace = |c: char| if breaks_a_screen(c) { char::REPLACEMENT_CHARACTER } else { c };
-    Some(String::from_utf8_lossy(name).chars().map(replace).collect())
+    Some(harmless(&String::from_utf8_lossy(name)))
+}
+
+/// A text whose characters are all fit for a screen: each that is not becomes U+FFFD.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if breaks_a_screen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Control characters, and the invisible ones that change the direction or the width of what follows.

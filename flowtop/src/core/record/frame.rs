@@ -27,6 +27,7 @@ use zstd::stream::write::Encoder;
 
 use super::payload::{read_record, write_record};
 use super::{Host, Record, Span};
+use crate::core::wire::harmless;
 
 /// How a frame begins. The line break and the bytes that are no text are damaged by programs that convert texts.
 pub const MAGIC: [u8; 8] = *b"\xf1FLOW\r\n\x1a";
@@ -176,7 +177,7 @@ impl Head {
         Some(Self {
             version: u16::from_le_bytes(part(fields, 8)?),
             host: Host {
-                name: String::from_utf8_lossy(name).into_owned(),
+                name: harmless(&String::from_utf8_lossy(name)),
                 machine_id: part(fields, 24)?,
                 boot_id: part(fields, 40)?,
             },

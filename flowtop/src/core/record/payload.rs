@@ -15,6 +15,7 @@ use super::shared::Shared;
 use super::varint::{unzigzag, zigzag};
 use super::{Host, InterfaceRecord, Record, Rest, Span};
 use crate::core::window::Bytes;
+use crate::core::wire::harmless;
 
 /// Most flows that a record may hold.
 pub const MAX_FLOWS: usize = 1 << 20;
@@ -78,7 +79,7 @@ pub(super) fn read_record(bytes: &[u8], host: Host, span: Span) -> Result<Record
     let payload: Payload = ciborium::from_reader(bytes).map_err(|_| "no CBOR of a record")?;
     let section = |name| payload.sections.get(name);
     let (comms, rest) = payload.comms.as_chunks();
-    let texts = payload.texts.iter().map(|text| Arc::from(text.as_str())).collect();
+    let texts = payload.texts.iter().map(|text| Arc::from(harmless(text))).collect();
     let mut shared = Shared {
         span,
         texts: Dictionary::written(texts),

@@ -10,6 +10,7 @@ use proptest::sample::Index;
 use super::frame::{Damage, Frame, Head, MAGIC, VERSION, Why, encode};
 use super::scan::{Found, scan};
 use super::*;
+use crate::core::wire::harmless;
 
 /// Numbers as they are in counters: many small ones, some of any size.
 fn number() -> impl Strategy<Value = u64> {
@@ -21,7 +22,17 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof![Just(String::new()), "[a-c]{1,2}", "\\PC{0,30}"]
+    prop_oneof![Just(String::new()), "[a-c]{1,2}", "\\PC{0,30}".prop_map(|text| harmless(&text))]
+}
+
+#[test]
+fn texts_that_would_break_a_screen_are_made_harmless() {
+    let bad = "a\u{1b}[2Jb\n".to_owned();
+    let host = Host { name: bad.clone(), ..Host::default() };
+    let record = Record { host, limits: bad, ..Record::default() };
+    let read = &read(&encode(&record)).0[0];
+    let good = "a\u{fffd}[2Jb\u{fffd}";
+    assert_eq!((read.host.name.as_str(), read.limits.as_str()), (good, good));
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
