@@ -255,8 +255,9 @@ impl Entry {
             }),
             ..Subject::of(Tuple::of(key))
         };
-        self.verdict = scope.verdict(&subject);
+        // First whether it knows enough: an answer that comes in between must not be taken for part of the verdict.
         self.judged = !scope.waits(&subject);
+        self.verdict = scope.verdict(&subject);
         !self.judged
     }
 

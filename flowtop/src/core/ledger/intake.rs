@@ -23,7 +23,8 @@ impl Ledger {
         let (user, was_closed) = (entry.users.current(), entry.closed_ns.is_some());
         let (place, share) = (entry.place, entry.share(key));
         let grown = entry.update(flow, sample, at_ns);
-        let is_settled = entry.judged || self.scope.is_none();
+        // The verdict on a connection may change with its other end, which comes later in the sample.
+        let is_settled = self.scope.is_none() || (entry.judged && entry.peer().is_none());
         if !was_closed && entry.closed_ns.is_some() {
             self.closed.push(place);
         }

@@ -92,7 +92,7 @@ fn waits_for_files(owners: &dyn Owners, subject: &Subject<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{CONNECTED, flow, key, sample};
+    use crate::core::fixture::{ACCEPTED, CONNECTED, flow, key, sample};
     use crate::core::ledger::Ledger;
     use crate::core::owner::{Identity, Pod, Seen};
     use crate::core::window::Bytes;
@@ -204,5 +204,35 @@ mod tests {
         assert_eq!(of(&[], &["/pods/7"], &[]), [101, 0]);
         assert_eq!(of(&[], &["/pods"], &[8]), [0, 1001]);
         assert_eq!(of(&[7], &["/pods/8"], &[]), [0, 0]);
+    }
+
+    /// Bytes that count of a connection of process 7 to process 8, which hands it to process 9 after 100 bytes of 300.
+    fn counted_between(scope: Box<dyn Scope>) -> u64 {
+        let client = key(1, "10.0.0.1:40000", "10.0.0.1:80", 1);
+        let server = key(1, "10.0.0.1:80", "10.0.0.1:40000", 2);
+        let mut ledger = Ledger::new(10, 0);
+        ledger.set_scope(Some(scope));
+        ledger.apply(&sample(0, &[]));
+        for (at_s, bytes, pid) in [(1, 100, 8), (2, 300, 9)] {
+            let [sent, received] = [flow(CONNECTED, bytes, 0), flow(ACCEPTED, 0, bytes)];
+            ledger.apply(&sample(
+                at_s,
+                &[(client, Flow { pid: 7, ..sent }), (server, Flow { pid, ..received })],
+            ));
+        }
+        let ends = [client, server].map(|key| ledger.get(&key).unwrap().bytes());
+        assert_eq!((ends[0], ledger.totals().bytes), (ends[1].mirror(), ends[0]));
+        ends[0].sum()
+    }
+
+    #[test]
+    fn processes_at_either_end_are_asked_about_and_again_when_they_change() {
+        let pid = |pid| Processes { pids: vec![pid], cgroups: vec![], mntns: vec![], owners: late(0) };
+        assert_eq!([7, 8, 9, 10].map(|number| counted_between(Box::new(pid(number)))), [300, 100, 200, 0]);
+        let of = |expression| counted_between(attributed(expression, late(0)));
+        assert_eq!(["pid 7", "pid 8", "not pid 8", "pid 9"].map(of), [300, 100, 200, 200]);
+        assert_eq!(["pod web-*", "not pod web-*"].map(of), [300, 0]);
+        // Whatever is not known yet is waited for, at both ends.
+        assert_eq!(counted_between(attributed("pod web-*", late(2))), 300);
     }
 }

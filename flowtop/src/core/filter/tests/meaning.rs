@@ -1,6 +1,8 @@
 //! Verdicts: each direction on its own.
 
 use super::*;
+use crate::core::owner::Identity;
+use crate::core::scope::User;
 
 const BOTH: Verdict = Verdict { tx: true, rx: true };
 const NEITHER: Verdict = Verdict { tx: false, rx: false };
@@ -201,4 +203,17 @@ fn a_filter_knows_whether_it_asks_for_owners() {
             "{expression}"
         );
     }
+}
+
+#[test]
+fn what_is_asked_about_processes_holds_if_it_does_at_one_end() {
+    let identity = Identity { user: Some("redis".to_owned()), ..Identity::default() };
+    let redis =
+        User { pid: Some(6), comm: Some("redis-server"), identity: Some(&identity), ..User::default() };
+    let connection = Subject { peer: Some(redis), ..nginx() };
+    for text in ["pid 42", "pid 6", "comm redis-*", "comm nginx and comm redis-server", "user redis"] {
+        assert_eq!(filter(text).verdict(&connection), BOTH, "{text}");
+        assert_eq!(filter(&format!("not ({text})")).verdict(&connection), NEITHER, "{text}");
+    }
+    assert_eq!(filter("pid 7 or comm sshd or user root").verdict(&connection), NEITHER);
 }
