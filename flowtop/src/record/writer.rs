@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
 
-use super::store::Store;
+use super::store::{Store, Written};
 use crate::aside;
 use crate::core::record::Record;
 
@@ -33,12 +33,16 @@ pub struct Outcome {
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub fn start(store: Store) -> Result<Self> {
+    /// Starts the thread that appends records to a recording.
+    pub fn start(mut store: Store) -> Result<Self> {
+        Self::by(move |record| store.append(record))
+    }
+
+    fn by(append: impl FnMut(&mut Record) -> Result<Written> + Send + 'static) -> Result<Self> {
         let (to_thread, records) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("recorder".to_owned());
         let thread = thread
-            .spawn(move || write_all(store, &records))
+            .spawn(move || write_all(append, &records))
             .context("cannot start the thread that writes")?;
         Ok(Self { to_thread, thread, turned_down: 0 })
     }
@@ -75,7 +79,7 @@ impl Writer {
     }
 }
 
-fn write_all(mut store: Store, records: &Receiver<Record>) -> Outcome {
+fn write_all(mut append: impl FnMut(&mut Record) -> Result<Written>, records: &Receiver<Record>) -> Outcome {
     let mut outcome = Outcome::default();
     // Of those, what no record tells yet.
     let mut untold = 0;
@@ -83,7 +87,7 @@ fn write_all(mut store: Store, records: &Receiver<Record>) -> Outcome {
         outcome.unwritten += record.unwritten;
         untold += record.unwritten;
         record.unwritten = untold;
-        match store.append(&mut record) {
+        match append(&mut record) {
             Ok(written) => {
                 (outcome.written, outcome.bytes) = (outcome.written + 1, outcome.bytes + written.bytes);
                 untold = 0;
@@ -98,4 +102,56 @@ fn write_all(mut store: Store, records: &Receiver<Record>) -> Outcome {
         }
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_slow_disk_costs_records_and_no_time_and_the_next_record_says_so() {
+        let (started, starts) = channel();
+        let (release, released) = channel::<()>();
+        let mut told = Vec::new();
+        let mut writer = Writer::by(move |record| {
+            told.push(record.unwritten);
+            started.send(told.clone()).unwrap();
+            released.recv()?;
+            Ok(Written { bytes: 10, notes: Vec::new() })
+        })
+        .unwrap();
+        writer.write(Record::default());
+        assert_eq!(starts.recv().unwrap(), [0]);
+        // One is being written, so many wait, and three are too many. Nobody has been kept waiting for that.
+        for _ in 0..WAITING + 3 {
+            writer.write(Record::default());
+        }
+        release.send(()).unwrap();
+        assert_eq!(starts.recv().unwrap(), [0, 0]);
+        writer.write(Record::default());
+        for _ in 0..=WAITING {
+            release.send(()).unwrap();
+        }
+        let expected =
+            Outcome { written: WAITING as u64 + 2, bytes: 10 * (WAITING as u64 + 2), unwritten: 3 };
+        assert_eq!(writer.end(), expected);
+        assert_eq!(starts.iter().last().unwrap(), [0, 0, 0, 0, 0, 3]);
+    }
+
+    #[test]
+    fn what_a_disk_refuses_is_told_by_the_next_record_that_it_takes() {
+        let (tell, told) = channel();
+        let mut refusals = 2;
+        let mut writer = Writer::by(move |record| {
+            tell.send(record.unwritten).unwrap();
+            refusals -= 1;
+            anyhow::ensure!(refusals < 0, "full");
+            Ok(Written::default())
+        })
+        .unwrap();
+        (0..4).for_each(|_| writer.write(Record::default()));
+        assert_eq!(writer.end(), Outcome { written: 2, bytes: 0, unwritten: 2 });
+        assert_eq!(told.iter().collect::<Vec<_>>(), [0, 1, 2, 0]);
+    }
 }
