@@ -23,7 +23,7 @@ use crate::core::settings::quantity::Limit;
 use crate::core::when::{self, Asked};
 use crate::filter_names::HostNames;
 use crate::record;
-use crate::recordings::{self, At, Damaged, Recordings};
+use crate::recordings::{At, Damaged, Recordings};
 
 /// Rows of a text where nobody has said how many.
 const TEXT_ROWS: usize = 10;
@@ -38,11 +38,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     let other = args.diff.as_deref().map(|text| when::range(text, &now)).transpose();
     let other = other.map_err(|error| Usage(format!("--diff: {error}")))?;
     let filter = filter(args.filter.as_deref())?;
-    let recordings = if args.paths.is_empty() {
-        recordings::open(&[record::directory(None)?])?
-    } else {
-        recordings::open(&args.paths)?
-    };
+    let recordings = record::recordings(&args.paths)?;
     let question = |asked: &Asked| Question {
         period: period(asked, &recordings),
         by: args.by,

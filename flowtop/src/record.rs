@@ -27,6 +27,7 @@ use crate::core::schedule::{Schedule, until_sample};
 use crate::core::settings::Settings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
+use crate::recordings::{self, Recordings};
 use crate::{Usage, aside, interfaces};
 use host::Interfaces;
 use store::Store;
@@ -99,6 +100,14 @@ pub fn directory(typed: Option<&Path>) -> Result<PathBuf> {
     let state = variable("XDG_STATE_HOME").filter(|dir| dir.is_absolute());
     let state = state.or_else(|| variable("HOME").map(|home| home.join(".local/state")));
     Ok(state.ok_or_else(|| Usage("there is no home directory; give -o DIR".to_owned()))?.join("flowtop"))
+}
+
+/// The recordings at these paths, or where `flowtop record` writes if there are none.
+///
+/// # Errors
+/// As [`recordings::open`] and [`directory`].
+pub fn recordings(paths: &[PathBuf]) -> Result<Recordings> {
+    if paths.is_empty() { recordings::open(&[directory(None)?]) } else { recordings::open(paths) }
 }
 
 /// What ends a run.

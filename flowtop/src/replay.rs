@@ -20,10 +20,10 @@ use crate::core::replay::{self, RecordedOwners};
 use crate::core::settings::{Origin, Settings};
 use crate::core::ui::replay::{Replay, Window};
 use crate::core::when;
-use crate::recordings::{self, Damaged, Recordings};
+use crate::recordings::{Damaged, Recordings};
 use crate::report::printer::Printer;
 use crate::who::{self, Knowledge};
-use crate::{Usage, aside, tui};
+use crate::{Usage, aside, record, tui};
 
 /// What stands where the hook plan stands otherwise.
 pub const HOOKS: &str = "recorded";
@@ -31,7 +31,7 @@ pub const HOOKS: &str = "recorded";
 /// Opens recordings and shows them.
 pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -> Result<()> {
     refuse_what_needs_a_host(settings, demo)?;
-    let recordings = recordings::open(&args.paths)?;
+    let recordings = record::recordings(&args.paths)?;
     for damaged in recordings.damage() {
         aside::say(&format!("flowtop: {damaged}; all other records are shown\n"));
     }

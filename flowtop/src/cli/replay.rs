@@ -9,10 +9,10 @@ use super::ReportFlags;
 /// Flags of `flowtop replay`: where the records are, and all of the report's.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Recordings: files, or directories that flowtop record has written to
+    /// Recordings: files, or directories that flowtop record has written to [default: the one it writes to]
     ///
     /// Those of several hosts may be given.
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Begin at the record of this time; with -t it is the only one
     ///
