@@ -22,6 +22,8 @@ mod names;
 mod replay;
 #[path = "cli/settings.rs"]
 mod settings;
+#[path = "cli/stall.rs"]
+mod stall;
 #[path = "cli/streams.rs"]
 mod streams;
 #[path = "cli/usage.rs"]
