@@ -1,12 +1,16 @@
 //! What this kernel offers, which hooks work, and what is missing. Every plan is really tried.
 
 use crate::{
-    bpf::{self, load, probe},
+    bpf::{self, Loaded, load, probe, selfcheck},
     core::plan::{self, Demand, Hooks},
 };
 use anyhow::Result;
+use aya::sys::{Stats, enable_stats};
 use serde::Serialize;
 use std::fmt::Write as _;
+
+/// Messages forth and back for the cost of a run.
+const MESSAGES: u32 = 2_000;
 
 /// The whole finding.
 #[derive(Debug, Serialize)]
@@ -51,6 +55,9 @@ struct Tried {
     table_bytes: Option<u64>,
     /// Where the state of a socket is kept.
     socket_state: Option<&'static str>,
+    /// Nanoseconds that a run of its programs takes on small messages, as the kernel times them, which takes time itself;
+    /// null where the kernel does not tell.
+    run_ns: Option<f64>,
     /// Bytes sent are counted when the peer acknowledges them.
     counts_on_ack: Option<bool>,
 }
@@ -92,10 +99,10 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
 
 fn try_plan(hooks: Hooks, host: &probe::Host, max_flows: u32) -> Tried {
     let plan = plan::plan(host.facts, hooks);
-    let reason = match bpf::attempt(&plan, host, Demand::of(max_flows)) {
-        Ok(Ok(_)) => None,
-        Ok(Err(reason)) => Some(reason),
-        Err(error) => Some(format!("{error:#}")),
+    let (reason, run_ns) = match bpf::attempt(&plan, host, Demand::of(max_flows)) {
+        Ok(Ok(loaded)) => (None, run_ns(&loaded)),
+        Ok(Err(reason)) => (Some(reason), None),
+        Err(error) => (Some(format!("{error:#}")), None),
     };
     Tried {
         name: hooks.name(),
@@ -107,8 +114,25 @@ fn try_plan(hooks: Hooks, host: &probe::Host, max_flows: u32) -> Tried {
         } else {
             "in a table"
         }),
+        run_ns,
         counts_on_ack: Some(plan.counts_on_ack),
     }
+}
+
+/// What a run of the programs costs here, on average over [`MESSAGES`].
+fn run_ns(loaded: &Loaded) -> Option<f64> {
+    let _statistics = enable_stats(Stats::RunTime).ok()?;
+    let sum = || -> Option<(f64, u64)> {
+        let costs = loaded.costs().ok()?;
+        Some(
+            costs.iter().fold((0.0, 0), |sum, cost| (sum.0 + cost.run_time.as_secs_f64(), sum.1 + cost.runs)),
+        )
+    };
+    let (before_s, runs_before) = sum()?;
+    selfcheck::exchange(MESSAGES).ok()?;
+    let (after_s, runs_after) = sum()?;
+    let runs = runs_after.checked_sub(runs_before).filter(|runs| *runs > 0)?;
+    Some((after_s - before_s) * 1e9 / runs as f64)
 }
 
 fn refused(hooks: Hooks, reason: String) -> Tried {
@@ -118,6 +142,7 @@ fn refused(hooks: Hooks, reason: String) -> Tried {
         reason: Some(reason),
         table_bytes: None,
         socket_state: None,
+        run_ns: None,
         counts_on_ack: None,
     }
 }
@@ -172,8 +197,9 @@ impl Tried {
             let bytes = self.table_bytes.unwrap_or_default();
             let on_ack =
                 if self.counts_on_ack == Some(true) { ", bytes sent count when acknowledged" } else { "" };
+            let run = self.run_ns.map_or(String::new(), |ns| format!(", {ns:.0} ns a run of its programs"));
             return format!(
-                "works{}: {:.1} MiB of tables, socket state {}{on_ack}",
+                "works{}: {:.1} MiB of tables, socket state {}{run}{on_ack}",
                 if chosen { " and is used" } else { "" },
                 bytes as f64 / f64::from(1 << 20),
                 self.socket_state.unwrap_or_default(),

@@ -17,7 +17,7 @@ use crate::core::{
     wire::Sample,
 };
 use anyhow::{Context as _, Result, bail};
-use aya::Ebpf;
+use aya::{Ebpf, programs::Program};
 use flowtop_common::{Admission, FlowKey, store};
 use holders::Holders;
 pub use holders::Patience;
@@ -142,14 +142,7 @@ impl Live {
 
     /// What each program has cost.
     pub fn costs(&self) -> Result<Vec<ProgramCost>> {
-        let loaded = self.ebpf.programs().filter(|(_, program)| program.fd().is_ok());
-        loaded
-            .map(|(name, program)| {
-                let info =
-                    program.info().with_context(|| format!("cannot ask the kernel about program {name}"))?;
-                Ok(ProgramCost { name: name.to_owned(), runs: info.run_count(), run_time: info.run_time() })
-            })
-            .collect()
+        costs(&self.ebpf)
     }
 
     /// Removes flows that have ended and been read since.
@@ -167,6 +160,29 @@ pub struct Loaded {
     /// Why the iterator over sockets was not loaded, if so.
     iterator: Result<(), String>,
     holders: Holders,
+}
+
+impl Loaded {
+    /// What each program has cost.
+    ///
+    /// # Errors
+    /// A kernel that does not tell.
+    pub fn costs(&self) -> Result<Vec<ProgramCost>> {
+        costs(&self.ebpf)
+    }
+}
+
+/// What each loaded program has cost.
+///
+/// # Errors
+/// A kernel that does not tell.
+fn costs(ebpf: &Ebpf) -> Result<Vec<ProgramCost>> {
+    let loaded = ebpf.programs().filter(|(_, program)| program.fd().is_ok());
+    let cost = |(name, program): (&str, &Program)| {
+        let info = program.info().with_context(|| format!("cannot ask the kernel about program {name}"))?;
+        Ok(ProgramCost { name: name.to_owned(), runs: info.run_count(), run_time: info.run_time() })
+    };
+    loaded.map(cost).collect()
 }
 
 /// Loads, attaches and checks one plan. The outer error ends the search.

@@ -20,6 +20,9 @@ use std::{
 const REQUEST_BYTES: usize = 4_637;
 const ANSWER_BYTES: usize = 2_311;
 
+/// Bytes of a message of [`exchange`].
+const MESSAGE_BYTES: usize = 64;
+
 /// How long to wait for what is not immediate: the end of the pair, and a delayed acknowledgement (200 ms at most,
 /// `TCP_DELACK_MAX`) in the plan that counts those. All others have counted when the call has returned.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -33,6 +36,30 @@ pub fn run(reader: &mut Reader, counts_on_ack: bool) -> Result<Result<(), String
     // Only this thread moves to another namespace, and it ends with it.
     std::thread::scope(|scope| scope.spawn(|| in_own_namespace(reader, patience)).join())
         .map_err(|_| anyhow::anyhow!("the self-check ended unexpectedly"))?
+}
+
+/// Sends small messages forth and back through a pair of our own: what the hooks cost is known then.
+///
+/// # Errors
+/// A pair that could not be made.
+pub fn exchange(messages: u32) -> Result<()> {
+    let exchange = || -> Result<()> {
+        // Elsewhere the traffic is as good.
+        if sys::enter_new_netns().is_ok() {
+            sys::bring_loopback_up()?;
+        }
+        let Pair { mut client, mut server, .. } = Pair::connect()?;
+        let mut message = [0; MESSAGE_BYTES];
+        for _ in 0..messages {
+            client.write_all(&message)?;
+            server.read_exact(&mut message)?;
+            server.write_all(&message)?;
+            client.read_exact(&mut message)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| scope.spawn(exchange).join())
+        .map_err(|_| anyhow::anyhow!("the exchange ended unexpectedly"))?
 }
 
 fn in_own_namespace(reader: &mut Reader, patience: Duration) -> Result<Result<(), String>> {
