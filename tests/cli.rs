@@ -45,6 +45,8 @@ const FREED_WITHIN: Duration = Duration::from_secs(20);
 fn flowtop(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     command.args(args).env_remove("COLUMNS").env_remove("XDG_CONFIG_HOME").env("HOME", "/nonexistent");
+    // Meant for tests, and not for what a command of flowtop's finds in its environment.
+    command.env_remove("FLOWTOP_TEST_TOOLS_REQUIRED");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
