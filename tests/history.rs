@@ -9,7 +9,6 @@ use flowtop::core::flow::Tuple;
 use flowtop::core::owner::Identity;
 use flowtop::core::record::frame::encode;
 use flowtop::core::record::{FlowRecord, Host, Record, Rest, Span};
-use flowtop::core::scope::Verdict;
 use flowtop::core::window::Bytes;
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use serde_json::Value;
@@ -60,15 +59,11 @@ impl Connection {
                 ..Flow::default()
             },
             bytes,
-            retrans_bytes: 0,
             peak: Bytes { tx: bytes.tx / 40, rx: bytes.rx / 40 },
-            counts: Verdict::ALL,
-            peer: None,
-            is_right: false,
             identity: Some(Arc::new(Identity { comm: Some(self.comm.to_owned()), ..Identity::default() })),
             users: 1,
             label: "private".into(),
-            remote_pod: None,
+            ..FlowRecord::default()
         }
     }
 }

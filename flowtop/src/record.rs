@@ -274,9 +274,7 @@ impl Recorder {
     }
 
     fn book(&mut self) -> Result<()> {
-        self.source.find_holders(&mut self.ledger, Patience::Waits);
-        self.known.ask(&self.ledger);
-        self.source.remove(self.ledger.removable())
+        self.source.follow_up(&mut self.ledger, &self.known, Patience::Waits)
     }
 
     /// Waits until everything is written.

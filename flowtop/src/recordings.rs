@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::core::record::frame::{Damage, Frame, Head, MAX_HEAD_BYTES, Why};
 use crate::core::record::scan::{Found, scan};
@@ -32,6 +32,10 @@ pub struct Damaged {
     /// Where in it, and why.
     pub damage: Damage,
 }
+
+/// Most of a file that is searched for records behind damage. A file of a recording has half of that at most, unless
+/// `--max-size` is raised.
+const MAX_SEARCHED_BYTES: u64 = 256 << 20;
 
 /// Some recordings, with an index of their records in memory.
 #[derive(Debug)]
@@ -137,7 +141,8 @@ impl Recordings {
 
     fn search(&mut self, path: &Path, file: &File, number: usize, from: u64) -> Result<()> {
         let length = file.metadata().with_context(|| unreadable(path))?.len().saturating_sub(from);
-        let mut bytes = vec![0; usize::try_from(length)?];
+        let searched = length.min(MAX_SEARCHED_BYTES);
+        let mut bytes = vec![0; usize::try_from(searched)?];
         let read = read_at(file, &mut bytes, from).with_context(|| unreadable(path))?;
         for found in scan(&bytes[..read]) {
             match found {
@@ -150,6 +155,10 @@ impl Recordings {
                     self.damage.push(Damaged { file: path.to_owned(), damage });
                 }
             }
+        }
+        if searched < length {
+            let damage = Damage { offset: from + searched, bytes: length - searched, why: Why::Unsearched };
+            self.damage.push(Damaged { file: path.to_owned(), damage });
         }
         Ok(())
     }
@@ -186,13 +195,16 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
         }
         metadata => metadata.with_context(|| unreadable(path))?,
     };
-    if !metadata.is_dir() {
+    if metadata.is_file() {
         return Ok(vec![path.to_owned()]);
     }
+    // Opening a pipe would wait for somebody to write.
+    ensure!(metadata.is_dir(), "{} is neither a file nor a directory; name a recording", path.display());
     let mut files = Vec::new();
     for entry in path.read_dir().with_context(|| unreadable(path))? {
         let entry = entry.with_context(|| unreadable(path))?;
-        if segment::is_segment(&entry.file_name().to_string_lossy()) {
+        let is_file = || entry.path().metadata().is_ok_and(|metadata| metadata.is_file());
+        if segment::is_segment(&entry.file_name().to_string_lossy()) && is_file() {
             files.push(entry.path());
         }
     }
@@ -236,6 +248,7 @@ mod tests {
     use super::*;
     use crate::core::record::fixture::record;
     use crate::core::record::frame::encode;
+    use rustix::fs::{CWD, Mode, mkfifoat};
     use std::fs;
 
     /// A file of a directory, with these minutes of a host in one of its lives.
@@ -327,5 +340,32 @@ mod tests {
                 "there is no record that can be read: {here}/text: bytes 0 to 5 are not written by flowtop"
             )
         );
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_one_in_a_directory_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "flowtop-1.rec", "a", 1, &[0]);
+        let pipe = dir.path().join("flowtop-2.rec");
+        mkfifoat(CWD, &pipe, Mode::RWXU).unwrap();
+        assert_eq!(minutes(&open(&[dir.path().to_owned()]).unwrap()), [0]);
+        let said = open(std::slice::from_ref(&pipe)).unwrap_err().to_string();
+        assert_eq!(said, format!("{} is neither a file nor a directory; name a recording", pipe.display()));
+    }
+
+    #[test]
+    fn a_huge_foreign_file_is_not_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = write(dir.path(), "flowtop-1.rec", "a", 1, &[0]);
+        let frame_bytes = file.metadata().unwrap().len();
+        let huge = 1 << 40;
+        File::options().append(true).open(&file).unwrap().set_len(huge).unwrap();
+        let recordings = open(&[file]).unwrap();
+        assert_eq!(minutes(&recordings), [0]);
+        let damage: Vec<_> = recordings.damage().iter().map(|damaged| damaged.damage).collect();
+        let searched_to = frame_bytes + MAX_SEARCHED_BYTES;
+        let foreign = Damage { offset: frame_bytes, bytes: MAX_SEARCHED_BYTES, why: Why::Foreign };
+        let unsearched = Damage { offset: searched_to, bytes: huge - searched_to, why: Why::Unsearched };
+        assert_eq!(damage, [foreign, unsearched]);
     }
 }

@@ -223,12 +223,10 @@ impl Reporter {
     }
 
     fn book(&mut self) -> Result<()> {
-        self.source.find_holders(&mut self.ledger, Patience::Waits);
-        self.known.ask(&self.ledger);
         if let Some(note) = self.own_lookups.note(&self.ledger) {
             self.printer.note(note);
         }
-        self.source.remove(self.ledger.removable())
+        self.source.follow_up(&mut self.ledger, &self.known, Patience::Waits)
     }
 
     /// One line on stderr once everything from now on is counted.

@@ -13,6 +13,7 @@ use crate::core::plan::Demand;
 use crate::core::settings::Settings;
 use crate::core::settings::choice::HoldersChoice;
 use crate::core::wire::Sample;
+use crate::who::Knowledge;
 
 /// A source of samples.
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]
@@ -100,6 +101,13 @@ impl Source {
         if let Self::Live(live) = self {
             live.find_holders(ledger, patience);
         }
+    }
+
+    /// What has to follow every sample: owners are looked for, and what is complete leaves the kernel's table.
+    pub fn follow_up(&mut self, ledger: &mut Ledger, known: &Knowledge, patience: Patience) -> Result<()> {
+        self.find_holders(ledger, patience);
+        known.ask(ledger);
+        self.remove(ledger.removable())
     }
 
     /// Removes flows that have ended and been read since.

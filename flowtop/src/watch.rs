@@ -290,9 +290,7 @@ impl Watch {
         for ledger in self.ledgers.all() {
             ledger.apply(&self.sample);
         }
-        self.source.find_holders(&mut self.ledgers.shown, Patience::Waits);
-        self.known.ask(&self.ledgers.shown);
-        self.source.remove(self.ledgers.shown.removable())
+        self.source.follow_up(&mut self.ledgers.shown, &self.known, Patience::Waits)
     }
 
     fn end(mut self, started: Instant) {

@@ -8,7 +8,6 @@ use flowtop::core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop::core::replay::caption::Caption;
 use flowtop::core::replay::player::{Moment, Player};
 use flowtop::core::replay::{RecordedOwners, labels};
-use flowtop::core::scope::Verdict;
 use flowtop::core::ui::replay::{Replay, Window};
 use flowtop::core::window::Bytes;
 
@@ -29,15 +28,11 @@ fn record(minute: u64) -> Record {
             key,
             flow: last,
             bytes,
-            retrans_bytes: 0,
             peak: bytes,
-            counts: Verdict::ALL,
-            peer: None,
-            is_right: false,
             identity: Some(Arc::new(identity)),
             users: 1,
             label: "public".into(),
-            remote_pod: None,
+            ..FlowRecord::default()
         }
     };
     let flows: Vec<_> = CONNECTIONS.iter().map(flow).collect();

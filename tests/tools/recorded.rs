@@ -9,7 +9,6 @@ use flowtop::core::flow::Tuple;
 use flowtop::core::owner::Identity;
 use flowtop::core::record::frame::encode;
 use flowtop::core::record::{FlowRecord, Host, Record, Span};
-use flowtop::core::scope::Verdict;
 use flowtop::core::window::Bytes;
 use flowtop_common::{Flow, FlowKey, flags};
 
@@ -34,15 +33,11 @@ fn flow(pod: &str, remote: &str, tx: u64, rx: u64) -> FlowRecord {
             ..Flow::default()
         },
         bytes,
-        retrans_bytes: 0,
         peak: bytes,
-        counts: Verdict::ALL,
-        peer: None,
-        is_right: false,
         identity: Some(Arc::new(identity)),
         users: 1,
         label: "vpc".into(),
-        remote_pod: None,
+        ..FlowRecord::default()
     }
 }
 

@@ -7,7 +7,6 @@ use flowtop_common::{Flow, FlowKey, flags};
 use super::{FlowRecord, Host, Record, Span};
 use crate::core::flow::Tuple;
 use crate::core::owner::Identity;
-use crate::core::scope::Verdict;
 use crate::core::window::Bytes;
 
 /// Minute `minute` of a host after 2026-11-02 08:00 UTC, which was up for an hour then.
@@ -56,15 +55,11 @@ pub(crate) fn flow(
             ..Flow::default()
         },
         bytes,
-        retrans_bytes: 0,
         peak: bytes,
-        counts: Verdict::ALL,
-        peer: None,
-        is_right: false,
         identity: Some(Arc::new(Identity { comm: Some(comm.to_owned()), ..Identity::default() })),
         users: 1,
         label: "private".into(),
-        remote_pod: None,
+        ..FlowRecord::default()
     }
 }
 

@@ -69,6 +69,20 @@ macro_rules! listed {
     };
 }
 
+/// The label of remote addresses.
+macro_rules! label {
+    () => {
+        column(
+            "label",
+            |row, place| place.shared.text(&row.label),
+            |row, place, number| {
+                row.label = Arc::clone(place.shared.texts.value(number)?);
+                Some(())
+            },
+        )
+    };
+}
+
 /// A flow whose birth was seen is opened at its birth, which is its id.
 fn opened_about_ns(row: &FlowRecord, above: &FlowRecord) -> u64 {
     if row.is_born() { row.key.id } else { above.flow.opened_ns }
@@ -108,14 +122,7 @@ pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
         },
     ),
     plain!("users", users),
-    column(
-        "label",
-        |row, place| place.shared.text(&row.label),
-        |row, place, number| {
-            row.label = Arc::clone(place.shared.texts.value(number)?);
-            Some(())
-        },
-    ),
+    label!(),
     column(
         "remote_pod",
         |row, place| place.shared.optional(row.remote_pod.as_deref().map(|pod| pod.name.as_str())),
@@ -354,7 +361,7 @@ macro_rules! optional {
         )
     };
 }
-pub(super) use {optional, plain};
+pub(super) use {label, optional, plain};
 
 /// What files said of them.
 pub(super) const IDENTITIES: &[Column<Identity, Shared>] = &[

@@ -81,6 +81,9 @@ pub enum Why {
     /// No frame begins here.
     #[error("not written by flowtop")]
     Foreign,
+    /// Behind damage, and too far to be searched for frames.
+    #[error("behind bytes that are no record, and too many to be searched")]
+    Unsearched,
     /// A frame begins and is not all there: it is being written, or the writer was killed.
     #[error("a record that is not complete")]
     Torn,

@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 
 use super::columns::{Column, Section, column, fit, in_bits, read, write};
 use super::dictionary::Dictionary;
-use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, optional, plain};
+use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, label, optional, plain};
 use super::row::Row;
 use super::shared::Shared;
 use super::varint::{unzigzag, zigzag};
@@ -174,14 +174,7 @@ const REST: &[Column<Rest, Shared>] = &[
     optional!("container", container),
     optional!("pod", pod),
     optional!("namespace", namespace),
-    column(
-        "label",
-        |row, place| place.shared.text(&row.label),
-        |row, place, number| {
-            row.label = Arc::clone(place.shared.texts.value(number)?);
-            Some(())
-        },
-    ),
+    label!(),
     plain!("flows", flows),
     plain!("tx_bytes", bytes.tx),
     plain!("rx_bytes", bytes.rx),
