@@ -13,7 +13,7 @@ use flowtop::core::record::frame::encode;
 use flowtop::core::record::reference::Reference;
 use outcome::{Outcome, OutcomeArgs, Row, median};
 
-/// Processor seconds that reporting a day may take.
+/// Seconds that reporting a day may take: one processor reads while another one sums up.
 const BAR_S: f64 = 1.0;
 
 /// Time to report a day of records
@@ -60,7 +60,7 @@ fn run(args: &Args) -> Result<Outcome> {
         }
         let what = format!("flowtop report {}", flags.join(" "));
         let row = Row::new("command", what.trim_end());
-        rows.push(row.figure("cpu_s", median(cpu_s), Some(BAR_S)).figure("wall_s", median(wall_s), None));
+        rows.push(row.figure("wall_s", median(wall_s), Some(BAR_S)).figure("cpu_s", median(cpu_s), None));
     }
     let (flows, minutes, reports) = (args.flows, args.minutes, args.reports);
     let notes = vec![format!(

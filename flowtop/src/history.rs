@@ -3,6 +3,8 @@
 //! Not in here: how recordings are read (`recordings`), and what a report says (`core::history`).
 
 use std::io::{self, Write as _};
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use jiff::tz::TimeZone;
@@ -119,17 +121,29 @@ fn wanted<'a>(heads: &'a [At], period: &Period) -> Vec<&'a At> {
     (0..heads.len()).filter(is_wanted).map(|place| &heads[place]).collect()
 }
 
+/// Records that are read ahead of those that are summed up, on another processor if there is one.
+const AHEAD: usize = 8;
+
 /// Reads records; what is damaged is told and passed over.
 fn each(recordings: &Recordings, wanted: &[&At], mut take: impl FnMut(&Record)) -> Result<Vec<String>> {
     let mut damage = Vec::new();
-    for at in wanted {
-        match recordings.read(at) {
-            Ok(record) => take(&record),
-            Err(error) if error.is::<Damaged>() => damage.push(error.to_string()),
-            Err(error) => return Err(error),
+    thread::scope(|scope| {
+        let (reader, records) = mpsc::sync_channel(AHEAD);
+        scope.spawn(move || {
+            for at in wanted {
+                // Nobody takes records any more once one could not be read.
+                let Ok(()) = reader.send(recordings.read(at)) else { break };
+            }
+        });
+        for record in records {
+            match record {
+                Ok(record) => take(&record),
+                Err(error) if error.is::<Damaged>() => damage.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
         }
-    }
-    Ok(damage)
+        Ok(damage)
+    })
 }
 
 /// Why there is no report, and of what there could be one.

@@ -98,7 +98,7 @@ pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
 /// A text whose characters are all fit for a screen: each that is not becomes U+FFFD.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if breaks_a_screen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.replace(breaks_a_screen, "\u{fffd}")
 }
 
 /// Control characters, and the invisible ones that change the direction or the width of what follows.

@@ -19,6 +19,8 @@ pub(super) struct Column<T, C> {
     bits: Option<&'static str>,
     /// Which rows have a number; it is 0 in all others.
     when: fn(&T) -> bool,
+    /// Whether 0 leaves the row as it is, in which no column before has set the same.
+    is_additive: bool,
     get: fn(&T, &Place<'_, T, C>) -> u64,
     set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
 }
@@ -41,21 +43,28 @@ pub(super) const fn column<T, C>(
     get: fn(&T, &Place<'_, T, C>) -> u64,
     set: fn(&mut T, &Place<'_, T, C>, u64) -> Option<()>,
 ) -> Column<T, C> {
-    Column { name, bits: None, when: |_| true, get, set }
+    Column { name, bits: None, when: |_| true, is_additive: false, get, set }
 }
 
 /// The same column with its bits in one of their own, `bits`: for numbers that are hardly ever the same.
 #[expect(clippy::needless_pass_by_value, reason = "a constant becomes another one")]
 pub(super) const fn in_bits<T, C>(bits: &'static str, column: Column<T, C>) -> Column<T, C> {
-    let Column { name, when, get, set, .. } = column;
-    Column { name, bits: Some(bits), when, get, set }
+    let Column { name, when, is_additive, get, set, .. } = column;
+    Column { name, bits: Some(bits), when, is_additive, get, set }
+}
+
+/// The same column, of which 0 leaves the row as the columns before have left it: none is touched for one of zeros.
+#[expect(clippy::needless_pass_by_value, reason = "a constant becomes another one")]
+pub(super) const fn additive<T, C>(column: Column<T, C>) -> Column<T, C> {
+    let Column { name, bits, when, get, set, .. } = column;
+    Column { name, bits, when, is_additive: true, get, set }
 }
 
 /// The same column with numbers only in rows where they may be other than 0. What is asked stands in columns before.
 #[expect(clippy::needless_pass_by_value, reason = "a constant becomes another one")]
 pub(super) const fn only<T, C>(when: fn(&T) -> bool, column: Column<T, C>) -> Column<T, C> {
-    let Column { name, bits, get, set, .. } = column;
-    Column { name, bits, when, get, set }
+    let Column { name, bits, is_additive, get, set, .. } = column;
+    Column { name, bits, when, is_additive, get, set }
 }
 
 /// Puts a number where it belongs, if it fits.
@@ -113,7 +122,9 @@ pub(super) fn read<T: Clone + Default, C>(
     let mut values = vec![T::default(); rows];
     for column in columns {
         let Some(mut numbers) = bytes(column.name) else { continue };
-        let done = if numbers.is_empty() {
+        let done = if numbers.is_empty() && column.is_additive {
+            Some(())
+        } else if numbers.is_empty() {
             set_all(column, || Some(0), &mut values, shared)
         } else if let Some(name) = column.bits {
             let mut reader = Unpacker::new(numbers, bytes(name).unwrap_or_default());
@@ -145,8 +156,10 @@ fn set_all<T: Default, C>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::record::flows::{FLOWS, IDENTITIES, KINDS, OWNERS};
     use crate::core::record::varint::{unzigzag, zigzag};
     use proptest::prelude::*;
+    use std::fmt::Debug;
 
     type Row = (u64, u16);
 
@@ -165,6 +178,25 @@ mod tests {
 
     fn written(rows: &[Row]) -> Section {
         write(&[TIME, PORT], &rows.iter().collect::<Vec<_>>(), &())
+    }
+
+    /// Names of the columns whose 0 does something though they say that it does not, and of how many it is said.
+    fn wrong<T: Clone + Default + Debug, C: Default>(columns: &[Column<T, C>]) -> (Vec<&'static str>, usize) {
+        let additive = columns.iter().filter(|column| column.is_additive);
+        let is_wrong = |column: &&Column<T, C>| {
+            let (mut row, above, shared) = (T::default(), T::default(), C::default());
+            let done = (column.set)(&mut row, &Place { above: &above, row: 0, shared: &shared }, 0);
+            done.is_none() || format!("{row:?}") != format!("{above:?}")
+        };
+        (additive.clone().filter(is_wrong).map(|column| column.name).collect(), additive.count())
+    }
+
+    #[test]
+    fn zeros_of_additive_columns_say_nothing() {
+        assert_eq!(wrong(KINDS), (vec![], 3));
+        assert_eq!(wrong(FLOWS), (vec![], 15));
+        assert_eq!(wrong(OWNERS), (vec![], 3));
+        assert_eq!(wrong(IDENTITIES), (vec![], 0));
     }
 
     #[test]

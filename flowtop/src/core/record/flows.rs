@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flowtop_common::{Flow, FlowKey, flags};
 
-use super::columns::{Column, column, fit, in_bits, only};
+use super::columns::{Column, additive, column, fit, in_bits, only};
 use super::row::{AGED, ENDED, MOVED, REPEATED, Row, SPREAD};
 use super::shared::{Owner, Shared, client_port, service_port};
 use super::varint::{unzigzag, zigzag};
@@ -37,7 +37,7 @@ impl Default for FlowRecord {
 /// One number of every flow; a number of a [`Column`] in a place that is relative to nothing.
 macro_rules! plain {
     ($name:literal, $($field:ident).+) => {
-        column($name, |row, _| row.$($field).+.into(), |row, _, number| fit(&mut row.$($field).+, number))
+        additive(column($name, |row, _| row.$($field).+.into(), |row, _, number| fit(&mut row.$($field).+, number)))
     };
 }
 
@@ -201,14 +201,14 @@ macro_rules! peak {
 /// What stands below them.
 macro_rules! peak_below {
     ($name:literal, $side:ident) => {
-        column(
+        additive(column(
             $name,
             |row, _| below(row.peak.$side),
             |row, _, number| {
                 row.peak.$side = row.peak.$side.checked_add(number)?;
                 Some(())
             },
-        )
+        ))
     };
 }
 
@@ -242,14 +242,14 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
             },
         ),
     ),
-    column(
+    additive(column(
         "id_below",
         |row, _| row.key.id % ID_NS,
         |row, _, number| {
             row.key.id = row.key.id.wrapping_add(number);
             Some(())
         },
-    ),
+    )),
     listed!("remote_addr", key.remote_addr, addresses),
     in_bits(
         "client_port+",
@@ -263,7 +263,7 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
         ),
     ),
     close!("opened_ns", flow.opened_ns, |row, place| opened_about_ns(row, place.above)),
-    column(
+    additive(column(
         "peer",
         |row, place| row.peer.map_or(0, |peer| zigzag(place.row as u64, peer.into()) + 1),
         |row, place, number| {
@@ -273,7 +273,7 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
             };
             Some(())
         },
-    ),
+    )),
     column(
         "state",
         |row, _| zigzag(usual_state(row), row.flow.state.into()),
@@ -313,14 +313,14 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
         |row, _| rank(row.flow.srtt_us_x8.into()),
         |row, _, number| fit(&mut row.flow.srtt_us_x8, ranked(number)?),
     ),
-    column(
+    additive(column(
         "srtt_below",
         |row, _| below(row.flow.srtt_us_x8.into()),
         |row, _, number| {
             row.flow.srtt_us_x8 = row.flow.srtt_us_x8.checked_add(number.try_into().ok()?)?;
             Some(())
         },
-    ),
+    )),
     in_bits(
         "last+",
         column(
@@ -333,14 +333,14 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
             },
         ),
     ),
-    column(
+    additive(column(
         "last_below_us",
         |row, _| row.flow.last_us % LAST_US,
         |row, _, number| {
             row.flow.last_us = row.flow.last_us.wrapping_add(number);
             Some(())
         },
-    ),
+    )),
 ];
 
 /// Processes.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::columns::{Column, Section, column, fit, in_bits, read, write};
+use super::columns::{Column, Section, additive, column, fit, in_bits, read, write};
 use super::dictionary::Dictionary;
 use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, label, optional, plain};
 use super::row::Row;
@@ -121,8 +121,14 @@ fn read_addresses(mut bytes: &[u8]) -> Option<Vec<[u8; 16]>> {
     let mut addresses = Vec::new();
     while let Some((length, rest)) = bytes.split_first() {
         let (address, rest) = rest.split_at_checked(usize::from(*length))?;
-        let prefix = if address.len() == 4 { &V4_MAPPED[..] } else { &[] };
-        addresses.push([prefix, address].concat().try_into().ok()?);
+        let mut whole = [0; 16];
+        if let Ok(v4) = <[u8; 4]>::try_from(address) {
+            whole[..V4_MAPPED.len()].copy_from_slice(&V4_MAPPED);
+            whole[V4_MAPPED.len()..].copy_from_slice(&v4);
+        } else {
+            whole = address.try_into().ok()?;
+        }
+        addresses.push(whole);
         bytes = rest;
     }
     Some(addresses)
