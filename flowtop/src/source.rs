@@ -1,5 +1,6 @@
 //! Where samples come from: the kernel, or nowhere.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -35,7 +36,12 @@ impl Source {
         }
         let demand = Demand::of(settings.max_flows.value.0);
         let demand = if settings.unit.value == Unit::Packets { demand.for_packets() } else { demand };
-        let mut live = Live::start_for(settings.hooks.value.wanted(), demand, admission)?;
+        let mut live = Live::start_for(
+            settings.hooks.value.wanted(),
+            demand,
+            admission,
+            Path::new(&settings.host_root.value),
+        )?;
         if settings.holders.value == HoldersChoice::Proc {
             live.find_holders_by_proc();
         }

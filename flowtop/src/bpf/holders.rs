@@ -1,11 +1,13 @@
 //! Who has which socket open: a walk over all open files by the kernel's iterator, or through `/proc` where there is
 //! none; and which sockets are the kernel's own.
 //!
-//! A report waits for a walk, which takes 0.3 s with 190,000 sockets. A screen does not: walks go on beside it.
+//! Walks go on beside what flowtop does. A report waits for the kernel's, which takes 0.3 s with 190,000 sockets, and for a
+//! moment for one through `/proc`, which takes seconds with 20,000 processes. A screen waits for none.
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// A walk is not repeated before so many times the time that it took: it may take 0.25 % of one processor.
 const PAUSE_FOR_EACH_WALK: u32 = 400;
 
+/// How long a report waits for a walk through `/proc` each time it looks.
+const PROC_WAIT: Duration = Duration::from_millis(500);
+
 /// Whether somebody waits for the end of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -43,9 +48,18 @@ pub struct Holders {
     walks: bool,
     /// Whether the kernel tells its own sockets.
     tells_kernel: bool,
+    /// Where the host's processes are, if they can be seen.
+    processes: Option<PathBuf>,
     next: Instant,
-    /// A walk that goes on on another thread, and when it began.
-    under_way: Option<(Receiver<Found>, Instant)>,
+    under_way: Option<UnderWay>,
+}
+
+/// A walk that goes on on another thread.
+struct UnderWay {
+    found: Receiver<Found>,
+    start: Instant,
+    /// How long a report waits for it.
+    wait: Duration,
 }
 
 impl Holders {
@@ -54,9 +68,15 @@ impl Holders {
         Self {
             walks: Iterator::HOLDERS.load(ebpf, host).is_ok(),
             tells_kernel: host.kern_sock_mask != 0 && Iterator::KERNEL_SOCKETS.load(ebpf, host).is_ok(),
+            processes: None,
             next: Instant::now(),
             under_way: None,
         }
+    }
+
+    /// Where walks through `/proc` look, and for the namespaces of the kernel's own sockets.
+    pub fn look_in(&mut self, processes: Option<PathBuf>) {
+        self.processes = processes;
     }
 
     /// Leaves the kernel's walk out.
@@ -67,33 +87,41 @@ impl Holders {
     /// Asks for the flows that nobody is known of, unless that was done a moment ago. What cannot be read leaves them
     /// as they are: they say that nobody is known.
     pub fn find(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger, patience: Patience) {
-        self.take_what_is_there(ledger);
-        if self.under_way.is_some() || Instant::now() < self.next || !ledger.has_unowned() {
-            return;
+        self.take_what_is_there(ledger, Duration::ZERO);
+        if self.under_way.is_none() && Instant::now() >= self.next && ledger.has_unowned() {
+            self.start(ebpf, ledger);
         }
-        let start = Instant::now();
-        if self.tells_kernel {
-            find_kernels(ebpf, ledger);
-        }
-        let kernels =
-            self.walks.then(|| Iterator::HOLDERS.of(ebpf).ok().and_then(|iter| seed::open(iter).ok()));
-        let walk = Walk { kernels: kernels.flatten(), flows: ledger.open_flows().copied().collect() };
-        match patience {
-            Patience::Waits => {
-                walk.go(|found| take(ledger, found));
-                self.pause(start);
-            }
-            Patience::TakesWhatIsThere => self.under_way = walk.go_beside().map(|found| (found, start)),
+        if patience == Patience::Waits
+            && let Some(wait) = self.under_way.as_ref().map(|walk| walk.wait)
+        {
+            self.take_what_is_there(ledger, wait);
         }
     }
 
-    fn take_what_is_there(&mut self, ledger: &mut Ledger) {
-        while let Some((receiver, start)) = &self.under_way {
-            match receiver.try_recv() {
+    fn start(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger) {
+        let start = Instant::now();
+        if self.tells_kernel {
+            find_kernels(ebpf, self.processes.as_deref(), ledger);
+        }
+        let kernels =
+            self.walks.then(|| Iterator::HOLDERS.of(ebpf).ok().and_then(|iter| seed::open(iter).ok()));
+        let kernels = kernels.flatten();
+        let wait = if kernels.is_some() { Duration::MAX } else { PROC_WAIT };
+        let (processes, flows) = (self.processes.clone(), ledger.open_flows().copied().collect());
+        let found = Walk { kernels, processes, flows }.go_beside();
+        self.under_way = found.map(|found| UnderWay { found, start, wait });
+    }
+
+    /// Takes what a walk has found, and what it finds in this time.
+    fn take_what_is_there(&mut self, ledger: &mut Ledger, wait: Duration) {
+        let until = Instant::now().checked_add(wait);
+        while let Some(walk) = &self.under_way {
+            let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+            match walk.found.recv_timeout(left) {
                 Ok(found) => take(ledger, found),
-                Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => {
-                    let start = *start;
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let start = walk.start;
                     self.under_way = None;
                     self.pause(start);
                 }
@@ -107,11 +135,11 @@ impl Holders {
 }
 
 /// Asks which sockets are the kernel's own.
-fn find_kernels(ebpf: &mut Ebpf, ledger: &mut Ledger) {
+fn find_kernels(ebpf: &mut Ebpf, processes: Option<&Path>, ledger: &mut Ledger) {
     let Ok(iter) = Iterator::KERNEL_SOCKETS.of(ebpf) else { return };
     let mut written = Vec::new();
     // What has been written until it fails is right.
-    let _ = seed::run(iter, &mut written);
+    let _ = seed::run(iter, processes, &mut written);
     let _ = Chunks::new(|found| take(ledger, found)).write_all(&written);
 }
 
@@ -125,7 +153,9 @@ fn take(ledger: &mut Ledger, found: Found) {
 struct Walk {
     /// The kernel's, where it has one.
     kernels: Option<File>,
-    /// What is looked for in `/proc` otherwise.
+    /// Where processes are looked at otherwise.
+    processes: Option<PathBuf>,
+    /// What is looked for there.
     flows: Vec<FlowKey>,
 }
 
@@ -133,8 +163,8 @@ impl Walk {
     fn go(self, mut hand_on: impl FnMut(Found)) {
         let walked =
             self.kernels.is_some_and(|mut file| io::copy(&mut file, &mut Chunks::new(&mut hand_on)).is_ok());
-        if !walked {
-            hand_on(descriptors::find(self.flows.iter()));
+        if !walked && let Some(processes) = &self.processes {
+            hand_on(descriptors::find(processes, self.flows.iter()));
         }
     }
 

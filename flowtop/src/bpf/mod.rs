@@ -16,6 +16,7 @@ use crate::core::{
     plan::{self, Demand, Hooks, Plan},
     wire::Sample,
 };
+use crate::owners;
 use anyhow::{Context as _, Result, bail};
 use aya::{Ebpf, programs::Program};
 use flowtop_common::{Admission, FlowKey, store};
@@ -24,7 +25,11 @@ pub use holders::Patience;
 use load::{Iterator, Refused};
 use probe::Host;
 use read::Reader;
-use std::{io, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// A plan that did not work here, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +66,8 @@ pub struct Live {
     pub refusals: Vec<Refusal>,
     /// Why sockets older than the start could not be seeded, if so.
     pub unseeded: Option<String>,
+    /// Where the host's processes are, if they can be seen.
+    processes: Option<PathBuf>,
 }
 
 impl Live {
@@ -69,7 +76,7 @@ impl Live {
     /// # Errors
     /// As there.
     pub fn start(wanted: Option<Hooks>, max_flows: u32) -> Result<Self> {
-        Self::start_for(wanted, Demand::of(max_flows), &Admission::default())
+        Self::start_for(wanted, Demand::of(max_flows), &Admission::default(), Path::new("/"))
     }
 
     /// Finds the holders of sockets by the links in `/proc`, whatever the kernel offers.
@@ -78,20 +85,29 @@ impl Live {
     }
 
     /// Starts counting with the first plan that loads, attaches and passes the self-check. Flows that do not meet the
-    /// condition get no entry, unless they are opened while this starts.
+    /// condition get no entry, unless they are opened while this starts. `host_root` is where the file system of the host
+    /// is: its `/proc` has processes and namespaces that a container does not.
     ///
     /// # Errors
     /// Missing rights, a kernel without type information, or no plan that works.
-    pub fn start_for(wanted: Option<Hooks>, demand: Demand, admission: &Admission) -> Result<Self> {
+    pub fn start_for(
+        wanted: Option<Hooks>,
+        demand: Demand,
+        admission: &Admission,
+        host_root: &Path,
+    ) -> Result<Self> {
         probe::require_rights()?;
         let host = probe::host()?;
+        let processes = owners::processes(host_root);
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, demand)? {
-                Ok(Loaded { mut ebpf, reader, iterator, holders, plan }) => {
+                Ok(Loaded { mut ebpf, reader, iterator, mut holders, plan }) => {
                     // Behind the self-check, whose flows nobody asked for.
                     read::admit(&mut ebpf, admission)?;
-                    let unseeded = iterator.and_then(|()| seed_sockets(&mut ebpf)).err();
+                    let unseeded =
+                        iterator.and_then(|()| seed_sockets(&mut ebpf, processes.as_deref())).err();
+                    holders.look_in(processes.clone());
                     sys::trim_memory();
                     return Ok(Self {
                         #[cfg(feature = "kernel-log")]
@@ -102,6 +118,7 @@ impl Live {
                         plan,
                         refusals,
                         unseeded,
+                        processes,
                     });
                 }
                 Err(reason) => refusals.push(Refusal { hooks: plan.hooks, reason }),
@@ -121,7 +138,7 @@ impl Live {
     /// sockets are asked.
     pub fn ask_sockets(&mut self) -> Result<()> {
         if self.plan.counts_on_ack && self.unseeded.is_none() {
-            seed_sockets(&mut self.ebpf).map_err(anyhow::Error::msg)?;
+            seed_sockets(&mut self.ebpf, self.processes.as_deref()).map_err(anyhow::Error::msg)?;
         }
         Ok(())
     }
@@ -244,9 +261,9 @@ fn attempt_once(plan: &Plan, host: &Host, demand: Demand) -> Result<Result<Loade
         .map_err(Failure::Silent))
 }
 
-fn seed_sockets(ebpf: &mut Ebpf) -> Result<(), String> {
+fn seed_sockets(ebpf: &mut Ebpf, processes: Option<&Path>) -> Result<(), String> {
     let iter = Iterator::VISIT.of(ebpf)?;
-    seed::run(iter, &mut io::sink()).map_err(|error| format!("{error:#}"))
+    seed::run(iter, processes, &mut io::sink()).map_err(|error| format!("{error:#}"))
 }
 
 fn no_plan(wanted: Option<Hooks>, refusals: &[Refusal]) -> String {

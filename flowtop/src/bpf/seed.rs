@@ -13,15 +13,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Walks the sockets of all network namespaces; `out` gets what the program writes. A namespace that cannot be entered is passed over: the sockets in it
-/// are counted from their first event on, and each of them as a loss of kind `unseeded`.
+/// Walks the sockets of all network namespaces: those of the processes that can be seen here or below `processes`, and those that are mounted here; `out`
+/// gets what the program writes. A namespace that cannot be entered is passed over: the sockets in it are counted from
+/// their first event on, and each of them as a loss of kind `unseeded`.
 ///
 /// # Errors
 /// When the iterator itself does not work.
-pub fn run(iter: &mut Iter, out: &mut (impl Write + Send)) -> Result<()> {
+pub fn run(iter: &mut Iter, processes: Option<&Path>, out: &mut (impl Write + Send)) -> Result<()> {
     walk(iter, out)?;
     let here = inode(Path::new("/proc/thread-self/ns/net"))?;
-    for (netns, file) in namespaces() {
+    for (netns, file) in namespaces(processes) {
         if netns != here {
             in_namespace(iter, &file, out)?;
         }
@@ -57,8 +58,11 @@ pub fn open(iter: &mut Iter) -> Result<File> {
 }
 
 /// Every network namespace that a process lives in or that is mounted somewhere, by inode number.
-fn namespaces() -> HashMap<u64, File> {
-    let of_processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|e| e.path().join("ns/net"));
+fn namespaces(processes: Option<&Path>) -> HashMap<u64, File> {
+    let here = Path::new("/proc");
+    let folders = [Some(here), processes.filter(|folder| *folder != here)].into_iter().flatten();
+    let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let of_processes = entries.map(|entry| entry.path().join("ns/net"));
     let mut found = HashMap::new();
     for path in of_processes.chain(mounted()) {
         // Processes and mounts come and go; what is not there any more has no sockets of its own.

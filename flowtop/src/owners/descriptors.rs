@@ -14,9 +14,8 @@ use crate::core::owner::process::{socket, socket_inode};
 /// A namespace's inode number, and the ends of a socket in it.
 type Place = (u32, Tuple);
 
-/// The processes that have these flows open.
-pub fn find<'a>(flows: impl Iterator<Item = &'a FlowKey>) -> Vec<(FlowKey, Seen)> {
-    let proc = Path::new("/proc");
+/// The processes below `proc` that have these flows open.
+pub fn find<'a>(proc: &Path, flows: impl Iterator<Item = &'a FlowKey>) -> Vec<(FlowKey, Seen)> {
     let processes = processes(proc);
     let flows: HashMap<Place, FlowKey> = flows.map(|key| ((key.netns, Tuple::of(key)), *key)).collect();
     let sockets = sockets(proc, &processes, &flows);
@@ -91,7 +90,7 @@ mod tests {
             key(netns, &local.to_string(), &remote.to_string(), id)
         };
         let keys = [of(&client, 1), of(&server, 2), key(netns, "192.0.2.1:1", "192.0.2.2:2", 3)];
-        let found = find(keys.iter());
+        let found = find(Path::new("/proc"), keys.iter());
         let pid = std::process::id();
         let pids = keys.map(|key| found.iter().find(|(other, _)| *other == key).map(|(_, seen)| seen.pid));
         assert_eq!(pids, [Some(pid), Some(pid), None]);

@@ -27,6 +27,7 @@ use crate::core::owner::known::Known;
 use crate::core::owner::{Identity, Owners, Pod, Seen};
 pub use files::Trouble;
 use reader::Reader;
+pub(crate) use reader::processes;
 
 /// Processes that wait to be read; the memory is taken at once. Those beyond are asked for by a later report.
 const QUEUE: usize = 2_048;

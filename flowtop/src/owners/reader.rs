@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
 
 /// Where the host's processes are: below the root if it has them, or where this system shows its own, unless it is
 /// in a PID namespace with numbers of its own.
-fn processes(root: &Path) -> Option<PathBuf> {
+pub fn processes(root: &Path) -> Option<PathBuf> {
     let below = root.join("proc");
     let own_numbers = || {
         let namespace = fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino());
