@@ -141,15 +141,15 @@ impl Timeline {
         Rates { bytes, covered_ns: self.spans.map(|span| span.ns) }
     }
 
-    /// The newest slots that come nearest to `target_ns`, and at least one: an early or late tick must not make the
-    /// window of 2 s take in a second slot of 2 s.
+    /// The newest slots that come nearest to `target_ns`: an early or late tick must not make the window of 2 s take in
+    /// a second slot of 2 s. At least a full one: the moment after a tick of minutes is not all that there is to say.
     fn measure(&self, target_ns: u64) -> Span {
         let mut span = Span::default();
         let oldest = self.opened.saturating_sub(SLOTS as u64);
         for slot in (oldest..self.opened).rev() {
             let longer_ns = span.ns.saturating_add(self.slot_ns[index(slot)]);
             let missing_ns = target_ns.saturating_sub(span.ns);
-            if span.slots > 0 && longer_ns.saturating_sub(target_ns) > missing_ns {
+            if span.ns >= SLOT_NS && longer_ns.saturating_sub(target_ns) > missing_ns {
                 break;
             }
             span = Span { slots: span.slots + 1, ns: longer_ns };

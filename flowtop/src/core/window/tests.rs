@@ -49,6 +49,16 @@ fn a_tick_longer_than_the_window_is_the_window() {
 }
 
 #[test]
+fn the_moment_after_a_tick_longer_than_the_window_is_no_window() {
+    let (mut timeline, traffic) = drive(&[(10, tx(1)), (6000, tx(600))]);
+    timeline.tick(1_000_000);
+    let rates = traffic.rates(&timeline);
+    assert_eq!((covered_s(&rates), rates.bytes(Window::S2)), ([600; 3], tx(600)));
+    timeline.tick(NS_PER_S);
+    assert_eq!(covered_s(&traffic.rates(&timeline)), [1; 3]);
+}
+
+#[test]
 fn an_early_or_late_tick_does_not_widen_the_window() {
     let (mut timeline, mut traffic) = (Timeline::default(), Traffic::default());
     for tick in 0..100_u64 {
