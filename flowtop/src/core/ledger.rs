@@ -57,6 +57,8 @@ pub struct Ledger {
     boundary: Boundary,
     /// Whether the windows take packets instead of bytes.
     in_packets: bool,
+    /// Whether its one sample is a window of a recording, as long as that is.
+    is_recorded: bool,
     /// Number of the newest sample, 1 for the baseline, 0 before it.
     sample: u64,
     baseline_ns: u64,
@@ -102,6 +104,7 @@ impl Ledger {
             scope: None,
             boundary: Boundary::default(),
             in_packets: false,
+            is_recorded: false,
             sample: 0,
             baseline_ns: 0,
             at_ns: 0,
@@ -230,9 +233,10 @@ impl Ledger {
     }
 
     /// Seconds in which nothing was read, where the window of 2 s has to cover them: then its rates are means over them.
+    /// A recording has no such time.
     #[must_use]
     pub fn stalled_s(&self) -> Option<f64> {
-        Some(self.covered_s(Window::S2)).filter(|covered_s| *covered_s > STALL_S)
+        Some(self.covered_s(Window::S2)).filter(|covered_s| !self.is_recorded && *covered_s > STALL_S)
     }
 
     /// All traffic of the host since the start.

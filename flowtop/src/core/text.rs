@@ -127,6 +127,7 @@ impl Writer<'_> {
         self.write_sums(out, &totals);
         write_untracked(out, ledger);
         write_losses(out, &ledger.losses());
+        write_stall(out, ledger);
         if self.view.grouping.owners || self.view.by.asks_owner() {
             self.write_trouble(out);
         }
@@ -355,5 +356,16 @@ fn write_untracked(out: &mut String, ledger: &Ledger) {
 fn write_losses(out: &mut String, losses: &Losses) {
     for (name, count) in losses.named().filter(|(_, count)| *count > 0) {
         write_count(out, &format!("Losses ({name}):"), count);
+    }
+}
+
+/// How long the rates are means over, after a time in which nothing was read.
+fn write_stall(out: &mut String, ledger: &Ledger) {
+    if ledger.stalled_s().is_some() {
+        write_sum(out, "Seconds covered, after standing still:", |out| {
+            for window in Window::ALL {
+                let _ = write!(out, " {:>CELL_CHARS$.0}", ledger.covered_s(window));
+            }
+        });
     }
 }

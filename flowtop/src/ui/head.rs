@@ -71,7 +71,7 @@ impl Canvas<'_> {
         if let OwnCost::Shown(cost) = state.own_cost {
             parts.push(part(1, cost.text(), self.theme.accent));
         }
-        if let Some(seconds) = state.ledger.stalled_s().filter(|_| state.replay.is_none()) {
+        if let Some(seconds) = state.ledger.stalled_s() {
             parts.push(part(0, format!("{seconds:.0} s without a sample"), self.theme.warning));
         }
         parts.extend(self.losses().map(|text| part(0, text, self.theme.warning)));

@@ -22,6 +22,7 @@ impl Ledger {
     pub fn of_record(record: &Record, boundary: Boundary, scope: Option<Box<dyn Scope>>) -> Self {
         let is_all = scope.is_none();
         let mut ledger = Self::new(record.flows.len().max(ONE), 0).seen_from(boundary);
+        ledger.is_recorded = true;
         ledger.set_scope(scope);
         ledger.take_start(record);
         ledger.take_end(record);

@@ -9,6 +9,7 @@ use crate::core::column::Who;
 use crate::core::fixture::{CONNECTED, flow, key, ledger_of, sample};
 use crate::core::names::NoNames;
 use crate::core::view::{Grouping, PortDisplay};
+use crate::core::wire::Sample;
 
 fn report(ledger: &Ledger, view: &View) -> String {
     Reports::default().report(ledger, view, &NoNames, Who::nobody())
@@ -78,6 +79,23 @@ Losses (slot):                                                                  
 
 ";
     assert_eq!(format!("\n{}", report(&busy(), &view(PortDisplay::On))), expected);
+}
+
+#[test]
+fn rates_over_a_time_without_a_sample_say_how_long_it_was() {
+    let at =
+        |at_s, tx| sample(at_s, &[(key(1, "127.0.0.1:40002", "192.0.2.4:5353", 1), flow(CONNECTED, tx, 0))]);
+    let told = |samples: &[Sample]| {
+        let text = report(&ledger_of(samples), &View::default());
+        text.lines().find(|line| line.starts_with("Seconds")).map(str::to_owned)
+    };
+    let mut samples = vec![at(1, 100), at(2, 200), at(3, 300)];
+    assert_eq!(told(&samples), None);
+    samples.push(at(603, 600_300));
+    let line = "Seconds covered, after standing still:                  600        600        600";
+    assert_eq!(told(&samples).as_deref(), Some(line));
+    samples.push(at(604, 600_400));
+    assert_eq!(told(&samples), None);
 }
 
 /// The rows of a report, its first words of the lower part cut off.
