@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use flowtop::core::cost::Cost;
 use flowtop::core::ledger::Ledger;
 use flowtop::core::names::{Names, NoNames};
 use flowtop::core::settings::Settings;
@@ -139,6 +140,22 @@ fn later(mut state: State, losses: bool) -> State {
     state
 }
 
+/// What flowtop has cost in the last second.
+fn with_cost(mut state: State) -> State {
+    assert!(state.own_cost.is_shown());
+    let cost = Cost {
+        over_s: 1.0,
+        process_s: 0.0042,
+        programs_s: Some(0.0066),
+        program_runs: Some(200_000),
+        resident_bytes: Some(23_400_000),
+        table_used: 1311,
+        table_size: 131_072,
+    };
+    state.update(Event::Cost(cost), &NoNames);
+    state
+}
+
 fn drawn(state: &State, choice: Choice, names: &dyn Names) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, state.size.0, state.size.1));
     draw(state, names, &Theme::new(choice, &|_| None), &mut buffer);
@@ -190,6 +207,8 @@ fn in_every_way_that_rows_can_look() {
     assert_screen("processes-100x24.txt", &later(pressed(plain((100, 24)), &[Key::Tab; 3]), false));
     assert_screen("search-80x24.txt", &later(pressed(typed(plain((80, 24)), "/443"), &[Key::Enter]), false));
     assert_screen("losses-80x24.txt", &later(plain((80, 24)), true));
+    assert_screen("cost-120x16.txt", &later(with_cost(typed(plain((120, 16)), "C")), false));
+    assert_screen("cost-80x24.txt", &later(with_cost(typed(plain((80, 24)), "C")), false));
     assert_screen("paused-80x24.txt", &later(typed(plain((80, 24)), "P"), false));
     let mut settings = Settings::default();
     settings.ascii.value = true;
