@@ -44,6 +44,7 @@ impl Row {
 
     /// Adds a figure with the bar that it must not exceed.
     #[must_use]
+    #[allow(dead_code, reason = "some benchmarks have no bar")]
     pub fn figure(self, column: &'static str, value: f64, bar: Option<f64>) -> Self {
         let within_bar = bar.is_none_or(|bar| value <= bar);
         let row = self.cell(column, value).cell("bar", bar);

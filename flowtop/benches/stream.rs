@@ -1,25 +1,31 @@
 //! flowtop beside the programs that people use today: what each takes of the processor and of the traffic, and how
 //! many of the bytes it has counted.
 
+#[path = "stream/beside.rs"]
+mod beside;
 #[path = "stream/connections.rs"]
 mod connections;
 mod descriptors;
 mod iperf3;
 mod outcome;
 #[path = "stream/tool.rs"]
+#[expect(dead_code, reason = "what only another benchmark asks for")]
 mod tool;
 
 use anyhow::{Context as _, Result, ensure};
-use aya::sys::{Stats, enable_stats};
+use beside::{Beside, beside};
 use clap::Parser;
 use connections::Connections;
 use flowtop::bpf::probe;
 use outcome::{Outcome, OutcomeArgs, Row, median};
-use std::{collections::HashSet, fs, process::ExitCode, time::Instant};
-use tool::{Of, Running, Tool};
+use std::process::ExitCode;
+use tool::{Of, Task, Tool};
 
 /// Seconds that a program may take to see the end of a traffic that it started before.
 const SLACK_S: u32 = 5;
+
+/// Room for 50,000 connections with both ends here.
+const MAX_FLOWS: u32 = 131_072;
 
 /// Load of flowtop and its rivals beside traffic over loopback
 #[derive(Debug, Parser)]
@@ -109,7 +115,7 @@ const TRAFFIC: [Traffic; 5] = [
 fn run(args: &Args) -> Result<Outcome> {
     probe::require_rights()?;
     let mut outcome = Outcome { rows: Vec::new(), notes: vec![method(args)] };
-    let (tools, missing) = tools(args);
+    let (tools, missing) = Tool::installed(&args.tools);
     outcome.notes.extend(missing);
     for traffic in TRAFFIC.iter().filter(|traffic| traffic.name.contains(&args.traffic)) {
         outcome.rows.extend(measure(traffic, &tools, args)?);
@@ -129,21 +135,11 @@ fn method(args: &Args) -> String {
     )
 }
 
-/// The programs to compare, and a sentence for each that is not there.
-fn tools(args: &Args) -> (Vec<Tool>, Vec<String>) {
-    let wanted = if args.tools.is_empty() { &Tool::ALL[..] } else { &args.tools[..] };
-    let (there, missing): (Vec<_>, Vec<_>) = wanted.iter().copied().partition(|tool| tool.is_installed());
-    let missing = missing.iter().map(|tool| format!("Not measured: {} is not installed.", tool.name()));
-    (there, missing.collect())
-}
-
 /// What one run has shown.
 #[derive(Clone, Copy, Default)]
 struct Run {
     gigabits_a_second: f64,
-    /// Of a core, in percent.
-    processor: f64,
-    bpf: Option<f64>,
+    beside: Beside,
     /// Of the bytes sent, in percent.
     counted: f64,
 }
@@ -169,8 +165,8 @@ fn row(traffic: &Traffic, tool: Tool, alone: f64, runs: &[Run]) -> Row {
     let is_ours = tool == Tool::Flowtop;
     // Full speed is what a program may spoil; the pace of the many connections is given.
     let left = matches!(traffic.kind, Kind::Stream(_)).then_some(100.0 * rate / alone);
-    let bpf = is_ours.then(|| of(|run| run.bpf.unwrap_or_default()));
-    let whole = of(|run| run.processor) + bpf.unwrap_or_default();
+    let bpf = is_ours.then(|| of(|run| run.beside.bpf.unwrap_or_default()));
+    let whole = of(|run| run.beside.processor) + bpf.unwrap_or_default();
     let counted = of(|run| run.counted);
     let rate_holds = left.zip(traffic.rate_bar_percent).is_none_or(|(left, bar)| left >= bar);
     // Nothing is rounded away: each run has to be exact.
@@ -180,7 +176,7 @@ fn row(traffic: &Traffic, tool: Tool, alone: f64, runs: &[Run]) -> Row {
         .cell("Gbit/s", rate)
         .cell("% of alone", left)
         .cell("counted %", format!("{counted:.3}"))
-        .cell("processor %", of(|run| run.processor))
+        .cell("processor %", of(|run| run.beside.processor))
         .cell("BPF %", bpf)
         .figure("whole %", whole, traffic.whole_bar_percent.filter(|_| is_ours))
         .requires(!is_ours || (rate_holds && exact))
@@ -236,49 +232,10 @@ impl Source {
     }
 
     fn watched_by(&mut self, tool: Tool, seconds: u32) -> Result<Run> {
-        let mut run = self.watched(tool, seconds, None)?;
-        if tool == Tool::Flowtop {
-            // The kernel's statistics cost time themselves, so they get a run of their own.
-            let _statistics =
-                enable_stats(Stats::RunTime).context("cannot have the kernel time BPF programs")?;
-            let mut bpf = 0.0;
-            self.watched(tool, seconds, Some(&mut bpf))?;
-            run.bpf = Some(bpf);
-        }
-        Ok(run)
+        let task =
+            Task { port: self.port(), seconds: seconds + SLACK_S, max_flows: MAX_FLOWS, of: self.of() };
+        let (sent, beside) = beside(tool, task, || self.send(seconds))?;
+        let counted = 100.0 * beside.counted.bytes / sent.bytes as f64;
+        Ok(Run { gigabits_a_second: sent.gigabits_a_second, beside, counted })
     }
-
-    /// One run beside a program; `bpf` takes what its BPF programs took, in percent of a core.
-    fn watched(&mut self, tool: Tool, seconds: u32, bpf: Option<&mut f64>) -> Result<Run> {
-        let running = Running::start(tool, self.port(), seconds + SLACK_S)?;
-        let programs = if bpf.is_some() { programs(running.pid())? } else { HashSet::new() };
-        let (start, processor_s, bpf_s) = (Instant::now(), running.processor_s()?, bpf_seconds(&programs));
-        let sent = self.send(seconds)?;
-        let elapsed_s = start.elapsed().as_secs_f64();
-        let processor = 100.0 * (running.processor_s()? - processor_s) / elapsed_s;
-        if let Some(bpf) = bpf {
-            *bpf = 100.0 * (bpf_seconds(&programs) - bpf_s) / elapsed_s;
-        }
-        let counted = 100.0 * running.finish(self.of())? / sent.bytes as f64;
-        Ok(Run { gigabits_a_second: sent.gigabits_a_second, processor, bpf: None, counted })
-    }
-}
-
-/// Ids of the programs that a process has open.
-fn programs(pid: u32) -> Result<HashSet<u32>> {
-    let texts = fs::read_dir(format!("/proc/{pid}/fdinfo"))?;
-    let texts = texts.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
-    let id = |text: String| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok());
-    let ids: HashSet<_> = texts.filter_map(id).collect();
-    ensure!(!ids.is_empty(), "flowtop has no BPF programs open");
-    Ok(ids)
-}
-
-/// Seconds in these programs since they were loaded, as far as the kernel kept statistics.
-fn bpf_seconds(programs: &HashSet<u32>) -> f64 {
-    let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
-    loaded
-        .filter(|program| programs.contains(&program.id()))
-        .map(|program| program.run_time().as_secs_f64())
-        .sum()
 }

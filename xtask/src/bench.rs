@@ -29,6 +29,8 @@ pub struct Args {
 /// The benchmarks below flowtop/benches.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Bench {
+    /// Short connections a second, with and without a program that counts them.
+    Churn,
     /// Time of a frame of the view with 100,000 flows.
     Draw,
     /// Processor time of a report of a recorded day.
@@ -58,6 +60,7 @@ enum Bench {
 impl Bench {
     const fn name(self) -> &'static str {
         match self {
+            Self::Churn => "churn",
             Self::Draw => "draw",
             Self::History => "history",
             Self::Idle => "idle",

@@ -28,7 +28,7 @@ pub enum Tool {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Flowtop, Self::Iftop, Self::Nethogs, Self::Bandwhich];
+    const ALL: [Self; 4] = [Self::Flowtop, Self::Iftop, Self::Nethogs, Self::Bandwhich];
 
     /// What it is called and started as.
     pub const fn name(self) -> &'static str {
@@ -40,15 +40,15 @@ impl Tool {
         }
     }
 
-    /// Started to watch `port` for `seconds`. Those that take no filter watch all of loopback.
-    fn command(self, port: u16, seconds: u32) -> Command {
-        let (filter, seconds) = (format!("port {port}"), seconds.to_string());
+    /// Started for a task. Those that take no filter watch all of loopback.
+    fn command(self, task: Task) -> Command {
+        let (filter, seconds) = (format!("port {}", task.port), task.seconds.to_string());
         let name = if self == Self::Flowtop { env!("CARGO_BIN_EXE_flowtop") } else { self.name() };
         let mut command = Command::new(name);
         match self {
             Self::Flowtop => {
                 command.args(["-t", "--interval", "1", "--format", "json", "-L", "1", "-f", &filter]);
-                command.args(["--max-flows", MAX_FLOWS])
+                command.args(["--max-flows", &task.max_flows.to_string()])
             }
             Self::Iftop => command.args(["-t", "-s", &seconds, "-nNB", "-i", "lo", "-f", &filter]),
             // View mode 2 is bytes since the start.
@@ -67,27 +67,58 @@ impl Tool {
         }
     }
 
+    /// Of those that are wanted, or of all, the ones that are there; and a sentence for each that is not.
+    pub fn installed(wanted: &[Self]) -> (Vec<Self>, Vec<String>) {
+        let wanted = if wanted.is_empty() { &Self::ALL[..] } else { wanted };
+        let (there, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|tool| tool.is_installed());
+        let missing =
+            missing.iter().map(|tool: &Self| format!("Not measured: {} is not installed.", tool.name()));
+        (there, missing.collect())
+    }
+
     /// Whether it is there to be started.
-    pub fn is_installed(self) -> bool {
+    fn is_installed(self) -> bool {
         let folders = std::env::var_os("PATH").unwrap_or_default();
         self == Self::Flowtop
             || std::env::split_paths(&folders).any(|folder| folder.join(self.name()).is_file())
     }
 
-    /// Bytes that its output speaks of.
-    fn bytes(self, output: &str, of: Of) -> Result<f64> {
-        let bytes = match self {
+    /// What its output speaks of.
+    fn counted(self, output: &str, of: Of) -> Result<Counted> {
+        let bytes = |bytes| Counted { bytes, untracked: None, losses: None };
+        let counted = match self {
             Self::Flowtop => of_flowtop(output, of),
-            Self::Iftop => of_iftop(output),
-            Self::Nethogs => Some(of_nethogs(output)),
-            Self::Bandwhich => Some(of_bandwhich(output)),
+            Self::Iftop => of_iftop(output).map(bytes),
+            Self::Nethogs => Some(bytes(of_nethogs(output))),
+            Self::Bandwhich => Some(bytes(of_bandwhich(output))),
         };
-        bytes.with_context(|| format!("{} printed no sum", self.name()))
+        counted.with_context(|| format!("{} printed no sum", self.name()))
     }
 }
 
-/// Room for 50,000 connections with both ends here.
-const MAX_FLOWS: &str = "131072";
+/// What a program has to count.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// The port of one end of every connection.
+    pub port: u16,
+    /// Seconds after which a program ends that cannot be told to.
+    pub seconds: u32,
+    /// Size of flowtop's table.
+    pub max_flows: u32,
+    /// What bytes are asked for.
+    pub of: Of,
+}
+
+/// What a program has counted. Only flowtop says what it could not count one by one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted {
+    /// Bytes in both directions.
+    pub bytes: f64,
+    /// Sockets that found the table full.
+    pub untracked: Option<u64>,
+    /// Everything else that could not be done.
+    pub losses: Option<u64>,
+}
 
 /// What bytes are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,12 +130,14 @@ pub enum Of {
 }
 
 /// In the last report.
-fn of_flowtop(output: &str, of: Of) -> Option<f64> {
+fn of_flowtop(output: &str, of: Of) -> Option<Counted> {
     let report: Value = serde_json::from_str(output.lines().next_back()?).ok()?;
     let from = if of == Of::Busiest { &report["flows"][0] } else { &report["totals"] };
     // Of connections that were open before, nobody knows which end called: the bytes may be on either side.
     let both = || Some(from["tx_bytes"].as_f64()? + from["rx_bytes"].as_f64()?);
-    if of == Of::Busiest { from["tx_bytes"].as_f64() } else { both() }
+    let bytes = if of == Of::Busiest { from["tx_bytes"].as_f64() } else { both() }?;
+    let losses = report["losses"].as_object()?.values().map(Value::as_u64).sum::<Option<u64>>()?;
+    Some(Counted { bytes, untracked: Some(report["untracked"]["flows"].as_u64()?), losses: Some(losses) })
 }
 
 /// The third of `Cumulative (sent/received/total):`, three digits with units of 1024.
@@ -136,7 +169,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A program that counts. The process ends with the value.
 pub struct Running {
     tool: Tool,
-    port: u16,
+    task: Task,
     child: Child,
     /// With its end iftop would take the processor for itself.
     _stdin: Option<ChildStdin>,
@@ -145,9 +178,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a program that counts what comes over `port` within `seconds`, and waits until it does.
-    pub fn start(tool: Tool, port: u16, seconds: u32) -> Result<Self> {
-        let mut command = tool.command(port, seconds);
+    /// Starts a program for a task, and waits until it counts.
+    pub fn start(tool: Tool, task: Task) -> Result<Self> {
+        let mut command = tool.command(task);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot run {}", tool.name()))?;
         let mut stdout = child.stdout.take().context("no stdout")?;
@@ -168,7 +201,7 @@ impl Running {
         });
         Ok(Self {
             tool,
-            port,
+            task,
             _stdin: child.stdin.take(),
             child,
             output: Some(output),
@@ -189,8 +222,8 @@ impl Running {
         self.child.id()
     }
 
-    /// Lets it end, and says how many bytes it has counted.
-    pub fn finish(mut self, of: Of) -> Result<f64> {
+    /// Lets it end, and says what it has counted.
+    pub fn finish(mut self) -> Result<Counted> {
         if let Some(signal) = self.tool.end() {
             let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("no process")?;
             kill_process(pid, signal)?;
@@ -200,15 +233,15 @@ impl Running {
         while self.child.try_wait()?.is_none() {
             // Of a program that does not come to its end nothing is known.
             if Instant::now() > end {
-                return Ok(0.0);
+                return Ok(Counted::default());
             }
             // iftop looks at its clock only when a packet comes. Nobody listens, which is an error of the next call.
-            let _ = trickle.send_to(&[0], (Ipv4Addr::LOCALHOST, self.port));
+            let _ = trickle.send_to(&[0], (Ipv4Addr::LOCALHOST, self.task.port));
             std::thread::sleep(Duration::from_millis(10));
         }
         let output = self.output.take().context("it has ended before")?;
         let output = output.join().map_err(|_| anyhow::anyhow!("reading it failed"))??;
-        self.tool.bytes(&output, of)
+        self.tool.counted(&output, self.task.of)
     }
 }
 

@@ -1,0 +1,64 @@
+//! A program beside a traffic: what it and its BPF programs take of the processor meanwhile.
+
+use super::tool::{Counted, Running, Task, Tool};
+use anyhow::{Context as _, Result, ensure};
+use aya::sys::{Stats, enable_stats};
+use std::{collections::HashSet, fs, time::Instant};
+
+/// What a program took of a core, in percent, and what it has counted.
+#[derive(Clone, Copy, Default)]
+pub struct Beside {
+    /// All of its threads, user and system time.
+    pub processor: f64,
+    /// Its BPF programs, where the kernel kept statistics.
+    pub bpf: Option<f64>,
+    /// What it has counted.
+    pub counted: Counted,
+}
+
+/// Has a program count while `carry` sends. For flowtop's BPF programs it is called once more: the kernel's statistics cost
+/// time themselves, so they get a run of their own.
+pub fn beside<T>(tool: Tool, task: Task, mut carry: impl FnMut() -> Result<T>) -> Result<(T, Beside)> {
+    let (carried, beside) = once(tool, task, &mut carry, false)?;
+    if tool != Tool::Flowtop {
+        return Ok((carried, beside));
+    }
+    let _statistics = enable_stats(Stats::RunTime).context("cannot have the kernel time BPF programs")?;
+    let (_, timed) = once(tool, task, &mut carry, true)?;
+    Ok((carried, Beside { bpf: timed.bpf, ..beside }))
+}
+
+fn once<T>(
+    tool: Tool,
+    task: Task,
+    carry: &mut impl FnMut() -> Result<T>,
+    is_timed: bool,
+) -> Result<(T, Beside)> {
+    let running = Running::start(tool, task)?;
+    let programs = if is_timed { programs(running.pid())? } else { HashSet::new() };
+    let (start, processor_s, bpf_s) = (Instant::now(), running.processor_s()?, bpf_seconds(&programs));
+    let carried = carry()?;
+    let elapsed_s = start.elapsed().as_secs_f64();
+    let processor = 100.0 * (running.processor_s()? - processor_s) / elapsed_s;
+    let bpf = is_timed.then(|| 100.0 * (bpf_seconds(&programs) - bpf_s) / elapsed_s);
+    Ok((carried, Beside { processor, bpf, counted: running.finish()? }))
+}
+
+/// Ids of the programs that a process has open.
+fn programs(pid: u32) -> Result<HashSet<u32>> {
+    let texts = fs::read_dir(format!("/proc/{pid}/fdinfo"))?;
+    let texts = texts.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
+    let id = |text: String| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok());
+    let ids: HashSet<_> = texts.filter_map(id).collect();
+    ensure!(!ids.is_empty(), "flowtop has no BPF programs open");
+    Ok(ids)
+}
+
+/// Seconds in these programs since they were loaded, as far as the kernel kept statistics.
+fn bpf_seconds(programs: &HashSet<u32>) -> f64 {
+    let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
+    loaded
+        .filter(|program| programs.contains(&program.id()))
+        .map(|program| program.run_time().as_secs_f64())
+        .sum()
+}
