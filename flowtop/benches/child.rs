@@ -26,8 +26,13 @@ impl Drop for Flowtop {
 impl Flowtop {
     /// Starts text mode with `args` and waits until it counts.
     pub fn start(args: &[&str], stdout: Stdio) -> Result<Self> {
+        Self::run(&[&["-t"], args].concat(), stdout)
+    }
+
+    /// Starts it with `words` and waits until it counts.
+    pub fn run(words: &[&str], stdout: Stdio) -> Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
-        command.arg("-t").args(args).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+        command.args(words).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot run flowtop")?;
         let mut stderr = BufReader::new(child.stderr.take().context("flowtop has no stderr")?);
         let (mut said, mut line) = (String::new(), String::new());
@@ -46,4 +51,11 @@ impl Flowtop {
         let path = format!("/proc/{}/{file}", self.child.id());
         fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
     }
+}
+
+/// A line of a process's `status` file that is a size, in 10^6 bytes.
+pub fn megabytes(status: &str, line: &str) -> Result<f64> {
+    let text = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')?.strip_suffix("kB"));
+    let kib: f64 = text.with_context(|| format!("the kernel does not tell {line}"))?.trim().parse()?;
+    Ok(kib * 1024.0 / 1e6)
 }

@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{
     io::{self, BufRead as _, BufReader},
-    net::{Ipv4Addr, TcpListener},
     process::{Command, Stdio},
 };
 
@@ -18,11 +17,6 @@ pub struct Stream {
     pub gigabits_a_second: f64,
     /// Bytes that the sender has sent, its cookie included.
     pub sent_bytes: u64,
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Runs one stream of `seconds` to `port`, in writes of `length` as iperf3 spells it.

@@ -55,6 +55,11 @@ impl View {
         Ok(())
     }
 
+    /// Number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Reads until there are rows, and does something before each frame that may bring them.
     pub fn wait_for_rows(&mut self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
         let (mut seen, mut bytes) = (Vec::new(), [0; 8192]);

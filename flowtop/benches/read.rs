@@ -144,8 +144,5 @@ fn resident_mb(form: &str, last_line: &str, pairs: &mut [Pair]) -> Result<f64> {
         }
     }
     ensure!(reports == REPORTS, "flowtop ended after {reports} reports");
-    let status = flowtop.proc("status")?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
-    let kib: f64 = resident.context("the kernel does not tell VmRSS")?.trim().parse()?;
-    Ok(kib * 1024.0 / 1e6)
+    child::megabytes(&flowtop.proc("status")?, "VmRSS")
 }

@@ -48,14 +48,8 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(connections::WORKER) {
-        return match connections::hold(std::env::args().skip(2)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("bench stream: {error:#}");
-                ExitCode::FAILURE
-            }
-        };
+    if let Some(code) = connections::held_by_this_process("stream") {
+        return code;
     }
     let args = Args::parse();
     outcome::publish("stream", &args.outcome, run(&args))
@@ -198,7 +192,7 @@ struct Sent {
 impl Source {
     fn new(kind: Kind) -> Result<Self> {
         Ok(match kind {
-            Kind::Stream(length) => Self::Stream(length, iperf3::free_port()?),
+            Kind::Stream(length) => Self::Stream(length, connections::free_port()?),
             Kind::Connections(count) => Self::Connections(Connections::open(count)?),
         })
     }

@@ -37,7 +37,7 @@ enum Bench {
     History,
     /// Load of the view with 1,000 idle connections.
     Idle,
-    /// Time from the start of the view to its first frame.
+    /// Time from the call to the first frame and to the first report, and memory then.
     Start,
     /// Cost of an event in the kernel above an empty program.
     Events,

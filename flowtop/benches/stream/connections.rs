@@ -4,12 +4,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     io::{BufRead as _, BufReader, Lines, Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
 /// The first argument of a process that holds connections.
-pub const WORKER: &str = "hold-connections";
+const WORKER: &str = "hold-connections";
 
 /// Connections of one process: two descriptors each, and the limit is often 20,000.
 const CONNECTIONS_OF_A_PROCESS: usize = 8_000;
@@ -36,7 +36,7 @@ struct Process {
 impl Connections {
     /// Opens `count` connections to one port.
     pub fn open(count: usize) -> Result<Self> {
-        let port = super::iperf3::free_port()?;
+        let port = free_port()?;
         let mut processes = Vec::new();
         for (place, first) in (0..count).step_by(CONNECTIONS_OF_A_PROCESS).enumerate() {
             let count = CONNECTIONS_OF_A_PROCESS.min(count - first);
@@ -83,9 +83,28 @@ impl Drop for Process {
     }
 }
 
+/// A port that nobody listens on.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// The end of such a process, if this is one; `bench` is its name.
+pub fn held_by_this_process(bench: &str) -> Option<ExitCode> {
+    if std::env::args().nth(1).as_deref() != Some(WORKER) {
+        return None;
+    }
+    Some(match hold(std::env::args().skip(2)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench {bench}: {error:#}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
 /// What such a process does: opens its connections, says 0, and after each line with seconds sends for that long and
 /// says how many bytes have arrived.
-pub fn hold(mut arguments: impl Iterator<Item = String>) -> Result<()> {
+fn hold(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let (Some(host), Some(port), Some(count)) = (arguments.next(), arguments.next(), arguments.next()) else {
         bail!("{WORKER} takes an address, a port and a number");
     };
