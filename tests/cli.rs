@@ -92,9 +92,9 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = BufReader::new(Box::new(child.stderr.take().unwrap()) as Box<dyn Read>);
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        assert!(line.starts_with("flowtop: counting with "), "{line}");
+        // Text mode introduces its interfaces first, as iftop does.
+        let line = stderr.by_ref().lines().map(Result::unwrap).find(|line| line.starts_with("flowtop: "));
+        assert!(line.as_ref().is_some_and(|line| line.starts_with("flowtop: counting with ")), "{line:?}");
         Self { child, stdout, stderr }
     }
 
