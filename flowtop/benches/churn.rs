@@ -9,9 +9,8 @@ mod tool;
 
 use anyhow::{Context as _, Result, ensure};
 use beside::{Beside, beside};
-use clap::Parser;
 use flowtop::{bpf::probe, cli::TableArgs};
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use rustix::net::sockopt::set_socket_linger;
 use std::{
     io::{Read as _, Write as _},
@@ -32,14 +31,13 @@ const REQUEST: [u8; 100] = [1; 100];
 const ANSWER: [u8; 1_000] = [2; 1_000];
 
 /// Short connections with and without a program that counts them
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench churn", bin_name = "cargo xtask bench churn")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Seconds of traffic
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = outcome::at_least_one())]
     seconds: u32,
     /// Times that each program meets the traffic
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = outcome::at_least_one())]
     rounds: u32,
     /// Threads that open connections [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
@@ -49,13 +47,10 @@ struct Args {
     tools: Vec<Tool>,
     #[command(flatten)]
     table: TableArgs,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("churn", &args.outcome, run(&args))
+    outcome::bench("churn", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

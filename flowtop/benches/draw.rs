@@ -3,7 +3,6 @@
 mod outcome;
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
 use flowtop::core::ledger::Ledger;
 use flowtop::core::names::NoNames;
 use flowtop::core::settings::Settings;
@@ -15,7 +14,7 @@ use flowtop::core::wire::Sample;
 use flowtop::ui::draw;
 use flowtop::ui::theme::Theme;
 use flowtop_common::{Flow, FlowKey, flags};
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::net::Ipv4Addr;
@@ -31,22 +30,18 @@ const SIZE: (u16, u16) = (200, 60);
 const S: u64 = 1_000_000_000;
 
 /// Time of a frame of the view
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench draw", bin_name = "cargo xtask bench draw")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Flows, all of them busy
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     flows: u32,
     /// Frames to take the median of
-    #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 21, value_parser = outcome::at_least_one())]
     frames: u32,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("draw", &args.outcome, run(&args))
+    outcome::bench("draw", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

@@ -13,14 +13,13 @@ use aya::{
     programs::BtfTracePoint,
     sys::{Stats, enable_stats},
 };
-use clap::Parser;
 use flowtop::{
     bpf::{Live, ProgramCost, load, probe},
     cli::{self, TableArgs},
     core::{plan::Hooks, settings::choice::HooksChoice},
 };
 use loopback::Pair;
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use rival::Rival;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -31,17 +30,16 @@ const BARS_NS: [f64; 2] = [40.0, 100.0];
 const RIVAL_BAR: f64 = 0.25;
 
 /// Cost of an event in the kernel above an empty program
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench events", bin_name = "cargo xtask bench events")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Hooks to measure; auto measures all that work
     #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = cli::value::<HooksChoice>)]
     hooks: HooksChoice,
     /// Rounds to take the median of
-    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = outcome::at_least_one())]
     rounds: u32,
     /// Messages sent and received in a round
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = outcome::at_least_one())]
     messages: u32,
     /// Connections that are open for the second half of the figures, two flows each; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 5_000)]
@@ -51,13 +49,10 @@ struct Args {
     beside: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("events", &args.outcome, run(&args))
+    outcome::bench("events", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

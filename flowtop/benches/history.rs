@@ -8,17 +8,15 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
 use flowtop::core::record::frame::encode;
 use flowtop::core::record::reference::Reference;
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 
 /// Seconds that reporting a day may take: one processor reads while another one sums up.
 const BAR_S: f64 = 1.0;
 
 /// Time to report a day of records
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench history", bin_name = "cargo xtask bench history")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Flows in each record
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -29,13 +27,10 @@ struct Args {
     /// Reports to take the median of
     #[arg(long, value_name = "N", default_value_t = 5)]
     reports: usize,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("history", &args.outcome, run(&args))
+    outcome::bench("history", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

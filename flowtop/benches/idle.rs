@@ -7,8 +7,7 @@ mod outcome;
 mod pty;
 
 use anyhow::Result;
-use clap::Parser;
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use pty::View;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,19 +21,15 @@ const CONNECTIONS: u32 = 500;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Load of an idle view
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench idle", bin_name = "cargo xtask bench idle")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Times to look for 5 s, to take the median of
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = outcome::at_least_one())]
     looks: u32,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("idle", &args.outcome, run(&args))
+    outcome::bench("idle", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

@@ -2,11 +2,23 @@
 //! benchmarks.
 
 use anyhow::{Context as _, Result};
+use clap::{Args, Command, CommandFactory as _, FromArgMatches as _, Parser, builder::RangedI64ValueParser};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, process::ExitCode};
 
+/// Flags of one benchmark.
+#[derive(Debug, Parser)]
+pub struct Flags<A: Args> {
+    /// Those that it has alone.
+    #[command(flatten)]
+    pub own: A,
+    /// Those that all have.
+    #[command(flatten)]
+    pub outcome: OutcomeArgs,
+}
+
 /// Flags of every benchmark.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Args)]
 pub struct OutcomeArgs {
     /// A Markdown table, for a document
     #[arg(long)]
@@ -20,6 +32,26 @@ pub struct OutcomeArgs {
     /// What cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// Reads the flags of the benchmark `name`; the first line about them is about it.
+pub fn flags<A: Args>(name: &str) -> Flags<A> {
+    let about = A::augment_args(Command::new("")).get_about().cloned().unwrap_or_default();
+    let command = Flags::<A>::command().bin_name(format!("cargo xtask bench {name}")).about(about);
+    Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// The values of a flag that is a number of something.
+#[allow(dead_code, reason = "some benchmarks have no such flag")]
+pub fn at_least_one() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
+}
+
+/// Runs the benchmark `name` as its flags say.
+#[allow(dead_code, reason = "some benchmarks can do something else")]
+pub fn bench<A: Args>(name: &str, run: impl FnOnce(&A) -> Result<Outcome>) -> ExitCode {
+    let flags = flags(name);
+    publish(name, &flags.outcome, run(&flags.own))
 }
 
 /// One line of the table: named cells in the order of the columns.

@@ -10,10 +10,9 @@ mod outcome;
 
 use anyhow::{Context as _, Result};
 use child::Flowtop;
-use clap::Parser;
 use crowd::Crowd;
 use flowtop::core::column;
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Flags, Outcome, Row, median};
 use std::{
     fs,
     process::{ExitCode, Stdio},
@@ -28,14 +27,13 @@ const BAR_MS: f64 = 5.0;
 const CONNECTIONS: u32 = 5_000;
 
 /// Cost of attribution at 10,000 flows
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench owners", bin_name = "cargo xtask bench owners")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Rounds to take the median of; each runs all forms one after the other
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = outcome::at_least_one())]
     rounds: u32,
     /// Seconds of traffic that a form is measured for, after the first 5
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = outcome::at_least_one())]
     seconds: u32,
     /// Processes that share the connections, one each at most
     #[arg(long, value_name = "N", default_value = "1,1000", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=i64::from(CONNECTIONS)))]
@@ -46,12 +44,10 @@ struct Args {
     /// Be one of the processes with connections
     #[arg(long, hide = true, num_args = 2)]
     work: Vec<String>,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let Flags { own: args, outcome } = outcome::flags::<Args>("owners");
     if let [address, connections] = &args.work[..] {
         return match connections.parse().map_err(Into::into).and_then(|count| crowd::work(address, count)) {
             Ok(()) => ExitCode::SUCCESS,
@@ -61,7 +57,7 @@ fn main() -> ExitCode {
             }
         };
     }
-    outcome::publish("owners", &args.outcome, run(&args))
+    outcome::publish("owners", &outcome, run(&args))
 }
 
 /// A report that says who, and the nearest that does not.

@@ -7,14 +7,13 @@ mod outcome;
 
 use anyhow::{Context as _, Result, ensure};
 use child::Flowtop;
-use clap::Parser;
 use flowtop::{
     bpf::Live,
     cli::TableArgs,
     core::{column, json, ledger::Ledger, names::NoNames, parts::whole, text, view::View, wire::Sample},
 };
 use loopback::Pair;
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use std::{
     hint::black_box,
     io::{BufRead as _, BufReader},
@@ -38,21 +37,17 @@ const REPORTS: usize = 3;
 const TEXT_ROWS: usize = 10;
 
 /// Time of a sample of 10,000 flows, and memory of the process
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench read", bin_name = "cargo xtask bench read")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Samples to take the median of
-    #[arg(long, value_name = "N", default_value_t = 101, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 101, value_parser = outcome::at_least_one())]
     samples: u32,
     #[command(flatten)]
     table: TableArgs,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("read", &args.outcome, run(&args))
+    outcome::bench("read", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

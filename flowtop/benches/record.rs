@@ -6,12 +6,11 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use clap::Parser;
 use flowtop::core::record::Record;
 use flowtop::core::record::frame::encode;
 use flowtop::core::record::reference::Reference;
 use flowtop::core::record::scan::{Found, scan};
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 
 /// 10^6 bytes a day with 1,000 flows a minute.
@@ -23,19 +22,15 @@ const READ_BAR_S: f64 = 1.0;
 const MINUTES_A_DAY: usize = 1440;
 
 /// Size and cost of recordings
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench record", bin_name = "cargo xtask bench record")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Minutes to record and to read, of which a day is worked out
     #[arg(long, value_name = "N", default_value_t = MINUTES_A_DAY)]
     minutes: usize,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("record", &args.outcome, run(&args))
+    outcome::bench("record", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

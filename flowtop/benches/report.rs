@@ -5,7 +5,6 @@
 
 mod outcome;
 
-use clap::Parser;
 use flowtop::core::{
     column::{self, Who},
     csv,
@@ -20,7 +19,7 @@ use flowtop::core::{
     wire::Sample,
 };
 use flowtop_common::{Flow, FlowKey, flags};
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use std::{hint::black_box, process::ExitCode, sync::Arc};
 
 /// Milliseconds of processor time that a report may take, accounting included.
@@ -33,19 +32,15 @@ const CONNECTIONS: u32 = 10_000;
 const WARM_UP_S: u64 = 45;
 
 /// Processor time of a report of 10,000 connections
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench report", bin_name = "cargo xtask bench report")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Reports to take the median of
-    #[arg(long, value_name = "N", default_value_t = 51, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 51, value_parser = outcome::at_least_one())]
     reports: u32,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("report", &args.outcome, Ok(run(&args)))
+    outcome::bench("report", |args| Ok(run(args)))
 }
 
 /// A form of the report, by its flags.

@@ -8,13 +8,12 @@ mod outcome;
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, MapInfo, loaded_maps};
-use clap::Parser;
 use flowtop::{
     bpf::{Live, now_ns, sys::Mapped},
     core::{column::Who, ledger::Ledger, names::NoNames, text::Reports, view::View, wire::Sample},
 };
 use flowtop_common::{Allocation, Flow, FlowKey, Slot, flags};
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Flags, Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::{
@@ -43,8 +42,7 @@ const WARM_UP: u32 = 45;
 const FLOWS_OF_A_HOST: u32 = 16;
 
 /// Time and memory of a refresh with up to 1,000,000 flows
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench scale", bin_name = "cargo xtask bench scale")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Flows
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
@@ -53,19 +51,17 @@ struct Args {
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "1,100")]
     busy: Vec<u32>,
     /// Refreshes to take the median of
-    #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 21, value_parser = outcome::at_least_one())]
     refreshes: u32,
     /// In this process, and print the figures as JSON
     #[arg(long, hide = true)]
     here: bool,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let Flags { own: args, outcome } = outcome::flags::<Args>("scale");
     if !args.here {
-        return outcome::publish("scale", &args.outcome, run(&args));
+        return outcome::publish("scale", &outcome, run(&args));
     }
     match measure(args.flows[0], args.busy[0], args.refreshes) {
         Ok(figures) => println!("{figures}"),

@@ -12,9 +12,8 @@ mod pty;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use child::{Flowtop, megabytes};
-use clap::Parser;
 use connections::Connections;
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use pty::View;
 use std::{
     fs,
@@ -34,25 +33,21 @@ const INTERVAL_MS: f64 = 1e3;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Time to the first frame and to the first report
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench start", bin_name = "cargo xtask bench start")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Starts to take the median of
-    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = outcome::at_least_one())]
     starts: u32,
     /// Connections that are open in the second half; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     connections: usize,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
     if let Some(code) = connections::held_by_this_process("start") {
         return code;
     }
-    let args = Args::parse();
-    outcome::publish("start", &args.outcome, run(&args))
+    outcome::bench("start", run)
 }
 
 /// What is waited for after the call.

@@ -14,10 +14,9 @@ mod tool;
 
 use anyhow::{Context as _, Result, ensure};
 use beside::{Beside, beside};
-use clap::Parser;
 use connections::Connections;
 use flowtop::bpf::probe;
-use outcome::{Outcome, OutcomeArgs, Row, median};
+use outcome::{Outcome, Row, median};
 use std::process::ExitCode;
 use tool::{Of, Task, Tool};
 
@@ -28,14 +27,13 @@ const SLACK_S: u32 = 5;
 const MAX_FLOWS: u32 = 131_072;
 
 /// Load of flowtop and its rivals beside traffic over loopback
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench stream", bin_name = "cargo xtask bench stream")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Seconds of traffic
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = outcome::at_least_one())]
     seconds: u32,
     /// Times that each program meets each traffic
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = outcome::at_least_one())]
     rounds: u32,
     /// Programs to compare [default: all that are installed]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -43,16 +41,13 @@ struct Args {
     /// Only traffic whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     traffic: String,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
     if let Some(code) = connections::held_by_this_process("stream") {
         return code;
     }
-    let args = Args::parse();
-    outcome::publish("stream", &args.outcome, run(&args))
+    outcome::bench("stream", run)
 }
 
 /// What is sent, and what flowtop may take of it.

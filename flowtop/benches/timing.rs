@@ -9,8 +9,7 @@ mod outcome;
 
 use anyhow::{Context as _, Result, ensure};
 use child::Flowtop;
-use clap::Parser;
-use outcome::{Outcome, OutcomeArgs, Row};
+use outcome::{Outcome, Row};
 use std::{
     process::{ExitCode, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -25,19 +24,15 @@ const BAR_MS: f64 = 200.0;
 const CONNECTIONS: u32 = 100;
 
 /// How far from N seconds `flowtop -t -s N` ends
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench timing", bin_name = "cargo xtask bench timing")]
+#[derive(Debug, clap::Args)]
 struct Args {
     /// Values of N
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 2, 3, 5, 60])]
     seconds: Vec<u32>,
-    #[command(flatten)]
-    outcome: OutcomeArgs,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    outcome::publish("timing", &args.outcome, run(&args))
+    outcome::bench("timing", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {
