@@ -17,6 +17,8 @@ use serde_json::Value;
 mod network;
 #[path = "history/recorded.rs"]
 mod recorded;
+#[path = "tools/records.rs"]
+mod records;
 
 /// 2026-11-20 08:00:00 UTC.
 const EIGHT_S: i64 = 1_795_161_600;

@@ -2,6 +2,8 @@
 //!
 //! Most of it records the demo, which needs no rights. What the bytes in a record are is compared with what was sent.
 
+#[path = "tools/records.rs"]
+mod records;
 mod tools;
 
 use std::fs;
@@ -10,16 +12,14 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowtop::core::record::Record;
 use flowtop::core::record::frame::Why;
 use flowtop::core::window::Bytes;
 use flowtop::recordings::{self, Recordings};
+use records::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
-
-/// How long a test waits for a record at most.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Bytes of the connection whose record is looked at.
 const SENT: usize = 3_000_000;
@@ -78,26 +78,11 @@ fn open(dir: &Path) -> Recordings {
     recordings::open(&[dir.to_owned()]).unwrap()
 }
 
+/// All records of a directory without damage.
 fn records(dir: &Path) -> Vec<Record> {
     let recordings = open(dir);
     assert_eq!(recordings.damage(), []);
     recordings.records(|_| true).map(Result::unwrap).collect()
-}
-
-/// Waits until there are so many records, and reads all of them each time.
-fn wait_for(dir: &Path, count: usize) {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        assert!(Instant::now() < until, "there are no {count} records");
-        if let Ok(recordings) = recordings::open(&[dir.to_owned()]) {
-            // What is being written may be there in part.
-            assert!(recordings.damage().iter().all(|damaged| damaged.damage.why == Why::Torn));
-            if recordings.records(|_| true).map(Result::unwrap).count() >= count {
-                return;
-            }
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

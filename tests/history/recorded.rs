@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flowtop::core::record::frame::encode;
-use flowtop::core::record::scan::{Found, scan};
 use flowtop::core::record::{Host, Record};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::network::{Network, Traffic, V4, V6};
+use super::records;
 use super::{Recorded, quiet_hour_with_a_burst, record, report, stderr, stdout};
 
 /// What the burst sends, in pieces that a pipe takes without a reader, with pauses, so that it is in several records.
@@ -22,8 +22,8 @@ const PIECE_BYTES: usize = 32 << 10;
 const PIECES: usize = 160;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a record of a second may take to be in its file.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
+/// How long the other end may take to have a piece.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A recorder that counts. It ends with the value.
 struct Recorder(Child);
@@ -34,7 +34,7 @@ impl Recorder {
         command.args(["record", "--quiet", "--every", "1s", "-o"]).arg(dir).env("HOME", "/nonexistent");
         fs::create_dir(dir).unwrap();
         let recorder = Self(command.stdin(Stdio::null()).spawn().unwrap());
-        wait_for(dir, 1);
+        records::wait_for(dir, 1);
         recorder
     }
 
@@ -51,28 +51,6 @@ impl Drop for Recorder {
     }
 }
 
-/// All records in a directory, in the order of their files.
-fn records(dir: &Path) -> Vec<Record> {
-    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "rec"));
-    files.sort();
-    let bytes: Vec<u8> = files.iter().flat_map(|file| fs::read(file).unwrap()).collect();
-    let whole = scan(&bytes).filter_map(|found| match found {
-        Found::Frame(frame) => Some(frame.record().unwrap()),
-        Found::Damage(_) => None,
-    });
-    whole.collect()
-}
-
-/// Waits for so many more records.
-fn wait_for(dir: &Path, more: usize) {
-    let (wanted, started) = (records(dir).len() + more, Instant::now());
-    while records(dir).len() < wanted {
-        assert!(started.elapsed() < WRITTEN_WITHIN, "no record comes");
-        thread::sleep(PAUSE);
-    }
-}
-
 /// A process of the near namespace that sends what it is told to, and keeps its connection.
 fn sender(network: &Network, to: SocketAddr) -> Child {
     let script = format!("exec 3<>/dev/tcp/{}/{}; exec cat >&3", to.ip(), to.port());
@@ -84,7 +62,7 @@ fn burst(network: &Network, to: SocketAddr) -> (Child, TcpStream) {
     let listener = network.listen(to);
     let mut sender = sender(network, to);
     let (mut far, _) = listener.accept().unwrap();
-    far.set_read_timeout(Some(WRITTEN_WITHIN)).unwrap();
+    far.set_read_timeout(Some(ARRIVES_WITHIN)).unwrap();
     let mut piece = vec![7; PIECE_BYTES];
     for _ in 0..PIECES {
         sender.stdin.as_mut().unwrap().write_all(&piece).unwrap();
@@ -125,12 +103,13 @@ fn after_a_quiet_hour_the_burst_is_named_with_the_bytes_that_it_sent() {
         let _quiet = Traffic::start(scope, &quiet, &stop);
         let running = Recorder::start(&dir);
         let (mut sender, _far) = burst(&network, SocketAddr::new(V4[1], 5001));
-        wait_for(&dir, 2);
+        // The window of the first of them may have ended before the last piece.
+        records::wait_for(&dir, records::read(&dir).len() + 2);
         running.stop();
         drop(sender.stdin.take());
         sender.wait().unwrap();
     });
-    let real = records(&dir);
+    let real = records::read(&dir);
     let whole = [quiet_hour_before(&real[0]), real.clone()].concat();
     let thin: Vec<_> = real.iter().rev().step_by(2).rev().cloned().collect();
     assert!(thin.len() > 2, "{} records", real.len());
