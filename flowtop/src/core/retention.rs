@@ -16,10 +16,32 @@ pub struct Limits {
 /// A file of the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// When the last record in it may have begun, in µs since 1970 UTC.
+    /// When the last record in it may have been written, in µs since 1970 UTC.
     pub until_us: i64,
     /// Its length.
     pub bytes: u64,
+}
+
+/// A moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// `CLOCK_REALTIME`, in µs since 1970 UTC.
+    pub us: i64,
+    /// `CLOCK_MONOTONIC`, in ns.
+    pub ns: u64,
+}
+
+impl Now {
+    /// When the last record of a segment was written, by the wall clock of now, in µs since 1970 UTC: of this boot, where
+    /// it ended at `end_ns`, by the clock that nobody sets; of one before by the name, but not after this boot began.
+    #[must_use]
+    pub fn until_us(self, name_until_us: i64, end_ns: Option<u64>) -> i64 {
+        let ago_us = |ns: u64| i64::try_from(self.ns.saturating_sub(ns) / 1000).unwrap_or(i64::MAX);
+        match end_ns {
+            Some(end_ns) => self.us.saturating_sub(ago_us(end_ns)),
+            None => name_until_us.min(self.us.saturating_sub(ago_us(0))),
+        }
+    }
 }
 
 /// What is to be done before a record is written.
@@ -106,6 +128,17 @@ mod tests {
         assert_eq!(decide(limits(None, None, 7), Some(1)), (2, true));
         assert_eq!(decide(limits(None, None, 100), Some(1)), (3, false));
         assert_eq!(decide(limits(None, None, 100), None), (0, true));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_does_not_move_what_was_written() {
+        let now = Now { us: 1000 * HOUR_US, ns: 10 * 3_600_000_000_000 };
+        let hours = |name: i64, end_ns: Option<u64>| now.until_us(name * HOUR_US, end_ns) / HOUR_US;
+        let two_hours_ago = Some(8 * 3_600_000_000_000);
+        for name in [0, 998, 5000] {
+            assert_eq!(hours(name, two_hours_ago), 998);
+        }
+        assert_eq!([0, 980, 995, 5000].map(|name| hours(name, None)), [0, 980, 990, 990]);
     }
 
     proptest! {

@@ -11,7 +11,7 @@ const HOUR: &str = "%Y%m%dT%HZ";
 const HOUR_US: i64 = 3_600_000_000;
 
 /// A file of a recording. They sort by time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SegmentName {
     /// The start of its hour, in µs since 1970 UTC.
     pub hour_us: i64,

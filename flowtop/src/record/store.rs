@@ -3,6 +3,7 @@
 //!
 //! Not in here: what has to go (`core::retention`), and how files are named (`core::segment`).
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -16,8 +17,9 @@ use rustix::fs::{FlockOperation, flock, statvfs};
 use crate::core::record::Record;
 use crate::core::record::frame::{Why, encode};
 use crate::core::record::scan::{Found, scan};
-use crate::core::retention::{Limits, Segment};
+use crate::core::retention::{Limits, Now, Segment};
 use crate::core::segment::SegmentName;
+use crate::recordings;
 
 const LOCK: &str = "flowtop.lock";
 /// How the name of a mark begins that a run leaves which found the directory locked; its time in µs follows.
@@ -32,6 +34,8 @@ pub struct Store {
     dir: PathBuf,
     limits: Limits,
     active: Option<Active>,
+    /// Where the last record of this boot ends in a segment, in ns of the monotonic clock, if there is one.
+    ends_ns: HashMap<SegmentName, Option<u64>>,
     /// Held as long as the store is.
     _lock: File,
 }
@@ -72,7 +76,8 @@ impl Store {
             private().create(true).truncate(false).open(&mark).with_context(|| unwritable(&mark))?;
             return Ok(None);
         }
-        let mut store = Self { dir: dir.to_owned(), limits, active: None, _lock: lock };
+        let mut store =
+            Self { dir: dir.to_owned(), limits, active: None, ends_ns: HashMap::new(), _lock: lock };
         let mut notes = Vec::new();
         if let Some((name, _)) = store.segments()?.pop() {
             store.activate(name, &mut notes)?;
@@ -91,10 +96,11 @@ impl Store {
         let frame = encode(record);
         let bytes = frame.len() as u64;
         let mut notes = Vec::new();
-        self.make_room(bytes, record.span.end_us, &mut notes)?;
+        self.make_room(bytes, record, &mut notes)?;
         self.activate_for(record.span.start_us, bytes, &mut notes)?;
         let active = self.active.as_mut().context("no segment is open")?;
         active.append(&frame).with_context(|| unwritable(&active.path))?;
+        self.ends_ns.insert(active.name, Some(record.span.end_ns));
         for (_, mark) in marks {
             // One that stays is told twice.
             let _ = fs::remove_file(mark);
@@ -102,13 +108,20 @@ impl Store {
         Ok(Written { bytes, notes })
     }
 
-    fn make_room(&mut self, incoming: u64, now_us: i64, notes: &mut Vec<String>) -> Result<()> {
-        let names = self.segments()?;
-        let segments: Vec<_> =
-            names.iter().map(|(name, bytes)| Segment { until_us: name.until_us(), bytes: *bytes }).collect();
+    fn make_room(&mut self, incoming: u64, record: &Record, notes: &mut Vec<String>) -> Result<()> {
+        let now = Now { us: record.span.end_us, ns: record.span.end_ns };
+        let mut oldest_first = Vec::new();
+        for (name, bytes) in self.segments()? {
+            let until_us = now.until_us(name.until_us(), self.end_ns(name, record)?);
+            oldest_first.push((until_us, name, bytes));
+        }
+        oldest_first.sort_unstable();
+        let segments =
+            oldest_first.iter().map(|(until_us, _, bytes)| Segment { until_us: *until_us, bytes: *bytes });
+        let segments: Vec<_> = segments.collect();
         let free = statvfs(&self.dir).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
-        let decision = self.limits.decide(&segments, incoming, free, now_us);
-        for (name, _) in &names[..decision.remove] {
+        let decision = self.limits.decide(&segments, incoming, free, now.us);
+        for (_, name, _) in &oldest_first[..decision.remove] {
             self.remove(*name, notes)?;
         }
         anyhow::ensure!(
@@ -119,10 +132,25 @@ impl Store {
         Ok(())
     }
 
+    /// Where the last record in a segment ends that is of the same boot as this one. Files are asked once.
+    fn end_ns(&mut self, name: SegmentName, record: &Record) -> Result<Option<u64>> {
+        if let Some(known) = self.ends_ns.get(&name) {
+            return Ok(*known);
+        }
+        // One that has no record yet is as old as its name says.
+        let end_ns = recordings::open(&[self.path(name)?]).ok().and_then(|recordings| {
+            let of_boot = recordings.heads().iter().filter(|at| at.head.host.boot_id == record.host.boot_id);
+            of_boot.map(|at| at.head.span.end_ns).max()
+        });
+        self.ends_ns.insert(name, end_ns);
+        Ok(end_ns)
+    }
+
     fn remove(&mut self, name: SegmentName, notes: &mut Vec<String>) -> Result<()> {
         if self.active.as_ref().is_some_and(|active| active.name == name) {
             self.active = None;
         }
+        self.ends_ns.remove(&name);
         let path = self.path(name)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

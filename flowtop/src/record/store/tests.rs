@@ -117,6 +117,60 @@ fn no_more_bytes_than_allowed_are_there_at_any_time() {
     assert!(error.to_string().contains("--max-size"), "{error}");
 }
 
+/// Minute `minute` of a boot, where the clock on the wall is wrong by so much.
+fn at(minute: u64, boot: u8, wrong_us: i64) -> Record {
+    let mut record = fixture::record(minute, vec![]);
+    record.host.boot_id = [boot; 16];
+    record.span.start_us += wrong_us;
+    record.span.end_us += wrong_us;
+    record
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_make_fresh_records_the_oldest() {
+    const YEAR_US: i64 = 365 * 24 * 3600 * 1_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let one = encode(&fixture::record(0, vec![])).len() as u64;
+    let limits = Limits { max_bytes: Some(one * 20), ..Limits::default() };
+    let (mut store, _) = open(dir.path(), limits);
+    // A year ahead, in this boot and in the one before.
+    for (minutes, boot, wrong_us) in [(0..8, 1, YEAR_US), (8..16, 2, YEAR_US), (16..200, 2, 0)] {
+        for minute in minutes {
+            store.append(&mut at(minute, boot, wrong_us)).unwrap();
+            let kept = minutes_of(dir.path());
+            let last = kept.len() as u64;
+            assert!(last > minute.min(14) && kept.into_iter().eq(minute + 1 - last..=minute), "{minute}");
+        }
+    }
+    drop(store);
+    // What another run has written counts as well.
+    let (mut store, _) = open(dir.path(), limits);
+    store.append(&mut at(200, 2, -YEAR_US)).unwrap();
+    store.append(&mut at(201, 2, 0)).unwrap();
+    assert_eq!(minutes_of(dir.path()).iter().rev().take(3).collect::<Vec<_>>(), [&201, &200, &199]);
+}
+
+/// In the order of the clock that nobody sets.
+fn minutes_of(dir: &Path) -> Vec<u64> {
+    let mut minutes = minutes(dir);
+    minutes.sort_unstable();
+    minutes
+}
+
+#[test]
+fn a_clock_that_is_set_for_the_first_time_does_not_make_fresh_records_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { keep_us: Some(2 * 3600 * 1_000_000), ..Limits::default() };
+    let (mut store, _) = open(dir.path(), limits);
+    // A board without a battery begins in 1970.
+    for (minute, wrong_us) in [(0, -NOW_US), (1, -NOW_US), (2, 0), (3, 0)] {
+        store.append(&mut at(minute, 2, wrong_us)).unwrap();
+    }
+    assert_eq!(minutes_of(dir.path()), [0, 1, 2, 3]);
+    store.append(&mut at(122, 2, 0)).unwrap();
+    assert_eq!(minutes_of(dir.path()), [2, 3, 122]);
+}
+
 #[test]
 fn what_is_too_old_goes_first() {
     let dir = tempfile::tempdir().unwrap();
