@@ -88,8 +88,8 @@ impl Recordings {
     #[must_use]
     pub fn time_us(&self) -> (i64, i64) {
         let spans = || self.records.iter().map(|at| at.head.span);
-        let first = spans().map(|span| span.start_us.min(span.end_us)).min();
-        let last = spans().map(|span| span.start_us.max(span.end_us)).max();
+        let (first, last) =
+            (spans().map(|span| span.began_us()).min(), spans().map(|span| span.end_us).max());
         (first.unwrap_or_default(), last.unwrap_or_default())
     }
 

@@ -84,7 +84,7 @@ fn go_to(player: &mut Player, text: &str, opened: &Zoned) -> Result<()> {
     }
     player.jump(us);
     let span = &player.moment().span;
-    if !(span.start_us..span.end_us).contains(&us) {
+    if !(span.began_us()..span.end_us).contains(&us) {
         let shown = when::show(zoned(span.start_us, zone).timestamp(), zone);
         aside::say(&format!("flowtop: nothing was recorded at that time; this is {shown}\n"));
     }

@@ -157,6 +157,9 @@ struct Host {
     boots: BTreeSet<[u8; 16]>,
     windows: Cover,
     clock_steps: u64,
+    /// Time that bytes are known of, and its length by the clock that nobody sets, in µs.
+    counted: Cover,
+    counted_us: u64,
     unwritten: u64,
     turned_away: u64,
     losses: BTreeMap<String, u64>,
@@ -249,10 +252,11 @@ impl History {
         self.rows.close(window, gap);
         self.total.add(&Moved { window: all, between: sums.between }, sums.peak);
         self.total.close(window, gap, self.question.limit_bits_per_s.is_some());
-        self.counted.add(window);
-        if let Some(gap) = gap {
-            self.counted.add(gap);
+        for stretch in [Some(window), gap].into_iter().flatten() {
+            self.counted.add(stretch);
+            self.hosts[host].count(stretch);
         }
+        self.seconds_are_all &= !step.clock_stepped;
         self.add_seconds(host, record);
     }
 
@@ -265,7 +269,7 @@ impl History {
             return;
         }
         let host = &mut self.hosts[host];
-        let first = record.span.start_us.div_euclid(1_000_000);
+        let first = record.span.began_us().div_euclid(1_000_000);
         for (second, bytes) in (first..).zip(&record.per_second) {
             if second >= host.seconds_until {
                 *self.seconds.entry(second).or_default() += *bytes;
@@ -312,6 +316,20 @@ impl History {
         };
         self.hosts.push(new);
         self.hosts.len() - 1
+    }
+}
+
+impl Host {
+    fn count(&mut self, stretch: Stretch) {
+        self.counted.add(stretch);
+        self.counted_us += stretch.length_us();
+    }
+
+    /// Time that the clock has shown more than once, in µs.
+    fn repeated_us(&self) -> u64 {
+        let may_have_been_set = self.clock_steps > 0 || self.boots.len() > 1;
+        let twice_us = self.counted_us.saturating_sub(self.counted.total_us());
+        if may_have_been_set { twice_us } else { 0 }
     }
 }
 

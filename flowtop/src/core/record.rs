@@ -114,6 +114,10 @@ pub struct Host {
     pub boot_id: [u8; 16],
 }
 
+/// How much the two clocks may drift apart from one moment of a recording to the next, in µs, before somebody must have
+/// set one. A clock that is slewed goes wrong by 500 ppm at most, which are 0.5 s in a quarter of an hour.
+pub const STEP_US: u64 = 500_000;
+
 /// A window of time on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -134,10 +138,18 @@ impl Span {
         self.end_ns.saturating_sub(self.start_ns)
     }
 
-    /// The middle by the wall clock, in µs since 1970 UTC: where it is, the window belongs.
+    /// Where it began by the clock at its end, in µs since 1970 UTC: its start, unless somebody has set the clock since.
+    #[must_use]
+    pub fn began_us(&self) -> i64 {
+        let length_us = i64::try_from(self.length_ns() / 1000).unwrap_or(i64::MAX);
+        let began_us = self.end_us.saturating_sub(length_us);
+        if began_us.abs_diff(self.start_us) > STEP_US { began_us } else { self.start_us }
+    }
+
+    /// The middle by the clock at its end, in µs since 1970 UTC: where it is, the window belongs.
     #[must_use]
     pub fn middle_us(&self) -> i64 {
-        self.start_us.midpoint(self.end_us)
+        self.began_us().midpoint(self.end_us)
     }
 }
 

@@ -10,16 +10,12 @@ use flowtop_common::FlowKey;
 use foldhash::fast::RandomState;
 
 use super::cover::{Stretch, by_end};
-use crate::core::record::{FlowRecord, Host, Record, Span};
+use crate::core::record::{FlowRecord, Host, Record, STEP_US, Span};
 use crate::core::scope::Verdict;
 use crate::core::window::Bytes;
 
 /// A row that no socket has been given.
 pub(super) const NO_ROW: u32 = u32::MAX;
-
-/// How much the two clocks may drift apart in a window, in µs, before somebody must have set one. A clock that is slewed
-/// goes wrong by 500 ppm at most, which are 0.5 s in a quarter of an hour.
-const STEP_US: i64 = 500_000;
 
 /// What a socket has moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -210,7 +206,7 @@ impl Boot {
             .span
             .map_or_else(|| offset_us(span.start_us, span.start_ns), |s| offset_us(s.end_us, s.end_ns));
         let drift_us = offset_us(span.end_us, span.end_ns).saturating_sub(last_us);
-        let clock_stepped = drift_us.saturating_abs() > STEP_US;
+        let clock_stepped = drift_us.unsigned_abs() > STEP_US;
         Step { join, ended_unseen: 0, unknown: 0, overlapping: Bytes::default(), clock_stepped, until_ns }
     }
 }

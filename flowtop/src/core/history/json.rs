@@ -96,6 +96,7 @@ struct HostObject<'a> {
     longest_gap_s: f64,
     reboots: u64,
     clock_steps: u64,
+    repeated_s: f64,
     unwritten_records: u64,
     turned_away: u64,
     #[serde(serialize_with = "losses")]
@@ -117,6 +118,7 @@ impl<'a> HostObject<'a> {
             longest_gap_s: seconds(host.longest_gap_us),
             reboots: host.reboots,
             clock_steps: host.clock_steps,
+            repeated_s: seconds(host.repeated_us),
             unwritten_records: host.unwritten,
             turned_away: host.turned_away,
             losses: &host.losses,

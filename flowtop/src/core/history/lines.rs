@@ -43,9 +43,14 @@ pub fn period(period: &Period, zone: &TimeZone) -> String {
 /// What bytes and rates are of, where that is not the whole period.
 fn means(report: &Report, asked_us: u64) -> Option<String> {
     let has_gaps = report.hosts.iter().any(|host| host.gaps > 0);
+    let is_twice = report.hosts.iter().any(|host| host.repeated_us > 0);
     let of = "the records and the gaps between them, which the counters of sockets close";
-    let counted = percent(report.counted_us, asked_us);
-    has_gaps.then(|| format!("Bytes and rates are of {counted}: {of}"))
+    let counted = if is_twice {
+        format!("{}, some of it twice on a clock that was set back", span(report.counted_us))
+    } else {
+        percent(report.counted_us, asked_us)
+    };
+    (has_gaps || is_twice).then(|| format!("Bytes and rates are of {counted}: {of}"))
 }
 
 fn of_host(host: &HostReport, asked_us: u64) -> String {
@@ -56,6 +61,7 @@ fn of_host(host: &HostReport, asked_us: u64) -> String {
     add(host.gaps, format!("{}, the longest {longest}", count(host.gaps, "gap")));
     add(host.reboots, count(host.reboots, "reboot"));
     add(host.clock_steps, format!("clock set {}", count(host.clock_steps, "time")));
+    add(host.repeated_us, format!("{} twice on its clock", span(host.repeated_us)));
     add(host.unwritten, format!("{} not written", count(host.unwritten, "record")));
     add(host.turned_away, format!("{} turned away", count(host.turned_away, "run")));
     let losses: u64 = host.losses.iter().map(|(_, count)| count).sum();

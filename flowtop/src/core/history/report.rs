@@ -35,7 +35,8 @@ pub struct Report {
     pub untracked: Bytes,
     /// What could not be counted, and why.
     pub not_counted: NotCounted,
-    /// Time that the bytes are of, in µs: windows, and gaps that have been closed, of any host. What rates are over.
+    /// Time that the bytes are of, in µs: windows, and gaps that have been closed, of any host, with the time that a
+    /// clock has shown twice. What rates are over.
     pub counted_us: u64,
     /// What has to be said about how the period was read.
     pub notes: Vec<String>,
@@ -66,6 +67,8 @@ pub struct HostReport {
     pub reboots: u64,
     /// How often somebody has set its clock.
     pub clock_steps: u64,
+    /// Time that its clock has shown more than once for that, in µs.
+    pub repeated_us: u64,
     /// Records that could not be written.
     pub unwritten: u64,
     /// Runs that found another one at work.
@@ -156,6 +159,7 @@ impl History {
         let summed_up = self.hosts.iter().fold(Bytes::default(), |sum, host| sum + host.summed_up);
         let maybe_twice = if hosts.len() > 1 { summed_up } else { Bytes::default() };
         hosts.sort_by(|a, b| (&a.name, a.machine_id).cmp(&(&b.name, b.machine_id)));
+        let repeated_us = hosts.iter().map(|host| host.repeated_us).max().unwrap_or(0);
         let threshold = self.question.threshold();
         let peak = self.total_peak();
         let rows = self.rows.into_rows().into_iter().filter(|(_, tally)| tally.bytes.sum() > 0);
@@ -180,7 +184,7 @@ impl History {
             untracked_flows: self.untracked.flows,
             untracked: Bytes { tx: self.untracked.tx_bytes, rx: self.untracked.rx_bytes },
             not_counted: NotCounted { twice: self.twice.len() as u64, maybe_twice, ..self.not_counted },
-            counted_us: self.counted.total_us(),
+            counted_us: self.counted.total_us() + repeated_us,
             notes: Vec::new(),
             damage: Vec::new(),
         }
@@ -217,6 +221,7 @@ impl super::Host {
             longest_gap_us: holes.iter().map(|hole| hole.length_us()).max().unwrap_or(0),
             reboots: (self.boots.len() as u64).saturating_sub(1),
             clock_steps: self.clock_steps,
+            repeated_us: self.repeated_us(),
             unwritten: self.unwritten,
             turned_away: self.turned_away,
             losses: self.losses.iter().map(|(name, count)| (name.clone(), *count)).collect(),

@@ -194,10 +194,27 @@ fn a_clock_that_was_set_is_counted_and_costs_no_byte() {
     second.span.start_us -= 45_000_000;
     second.span.end_us -= 45_000_000;
     let report = reported(&question("process"), &[first, second]);
-    assert_eq!(
-        (report.total.bytes.tx, report.hosts[0].clock_steps, report.hosts[0].covered_us),
-        (70, 1, 75_000_000)
+    let host = &report.hosts[0];
+    assert_eq!((report.total.bytes.tx, host.clock_steps, host.covered_us), (70, 1, 75_000_000));
+    // The bytes are those of two minutes, also where the clock shows less.
+    assert_eq!((host.repeated_us, report.counted_us), (45_000_000, 120_000_000));
+    assert!(
+        lines::of_report(&report, &jiff::tz::TimeZone::UTC)[1]
+            .ends_with("clock set 1 time; 45 s twice on its clock")
     );
+}
+
+#[test]
+fn a_window_in_which_the_clock_was_set_is_where_its_end_is() {
+    for (hours, at_us) in [(-3, -3 * 3_600_000_000), (5, 5 * 3_600_000_000_i64)] {
+        let mut stepped = record(1, vec![curl(10, 70)]);
+        stepped.span.end_us += at_us;
+        let mut asked = question("process");
+        asked.period = Period { from_us: stepped.span.end_us - 60_000_000, to_us: stepped.span.end_us };
+        let report = reported(&asked, &[record(0, vec![curl(60, 60)]), stepped]);
+        let host = &report.hosts[0];
+        assert_eq!((report.total.bytes.tx, host.covered_us, host.gaps), (10, 60_000_000, 0), "{hours} hours");
+    }
 }
 
 #[test]

@@ -112,10 +112,10 @@ impl Player {
         let host = self.of_host();
         let holds = |at: &usize| {
             let span = &self.moments[*at].span;
-            (span.start_us..span.end_us).contains(&us)
+            (span.began_us()..span.end_us).contains(&us)
         };
         let within = host.clone().find(holds).or_else(|| (0..self.moments.len()).find(holds));
-        let start_us = |at: &usize| self.moments[*at].span.start_us;
+        let start_us = |at: &usize| self.moments[*at].span.began_us();
         let later = || host.clone().filter(|at| start_us(at) >= us).min_by_key(start_us);
         self.go(within.or_else(later).unwrap_or(host.end - 1))
     }
@@ -193,8 +193,7 @@ impl Player {
     #[must_use]
     pub fn time_us(&self) -> (i64, i64) {
         let spans = || self.moments.iter().map(|moment| &moment.span);
-        let first = spans().map(|span| span.start_us.min(span.end_us)).min();
-        let last = spans().map(|span| span.start_us.max(span.end_us)).max();
+        let (first, last) = (spans().map(Span::began_us).min(), spans().map(|span| span.end_us).max());
         (first.unwrap_or_default(), last.unwrap_or_default())
     }
 
@@ -202,7 +201,7 @@ impl Player {
     /// in which of them the record begins that is shown. By the clock on the wall.
     #[must_use]
     pub fn track(&self, cells: usize) -> (Vec<f64>, usize) {
-        let ends = |moment: &Moment| [moment.span.start_us, moment.span.end_us].map(i128::from);
+        let ends = |moment: &Moment| [moment.span.began_us(), moment.span.end_us].map(i128::from);
         let [start_us, end_us] = <[i64; 2]>::from(self.time_us()).map(i128::from);
         let scale = Scale { start_us, length_us: (end_us - start_us).max(US_PER_S.into()), cells };
         let mut covered = vec![0.0; cells];
