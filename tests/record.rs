@@ -2,6 +2,8 @@
 //!
 //! Most of it records the demo, which needs no rights. What the bytes in a record are is compared with what was sent.
 
+#[path = "record/clock.rs"]
+mod clock;
 #[path = "tools/records.rs"]
 mod records;
 mod tools;

@@ -26,6 +26,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("nginx-light", "/usr/sbin/nginx"),
     ("redis-server", "redis-server"),
+    ("faketime", "faketime"),
     ("logrotate", "/usr/sbin/logrotate"),
     ("systemd", "systemd-analyze"),
     ("python3-venv", "/usr/lib/python3.11/ensurepip"),

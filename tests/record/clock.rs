@@ -1,0 +1,175 @@
+//! `flowtop record` while somebody sets the clock on the wall, and by a host that is booted again in between.
+
+use serde_json::Value;
+
+use super::*;
+
+/// A clock on the wall that can be set while a command looks at it.
+struct Clock {
+    file: PathBuf,
+    library: String,
+}
+
+impl Clock {
+    /// `None` where the library is not installed.
+    fn in_dir(dir: &Path) -> Option<Self> {
+        let faketime = tools::find("faketime", "a clock that is set")?;
+        let output = Command::new(faketime).args(["-f", "+0", "printenv", "LD_PRELOAD"]).output().unwrap();
+        let library = std::str::from_utf8(&output.stdout).unwrap().trim().to_owned();
+        assert!(output.status.success() && !library.is_empty(), "{}", stderr(&output));
+        Some(Self { file: dir.join("clock"), library })
+    }
+
+    /// Sets it so far off the right time.
+    fn set(&self, off: &str) {
+        let new = self.file.with_extension("new");
+        fs::write(&new, off).unwrap();
+        // So that nobody reads half of it.
+        fs::rename(new, &self.file).unwrap();
+    }
+
+    fn give(&self, mut command: Command) -> Command {
+        command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
+        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+    }
+}
+
+fn totals(records: &[Record]) -> Bytes {
+    records.iter().fold(Bytes::default(), |sum, record| sum + record.totals)
+}
+
+fn ns(records: &[Record]) -> u64 {
+    records.iter().map(|record| record.span.length_ns()).sum()
+}
+
+/// `flowtop report` of all that there is.
+fn report(dir: &Path) -> Value {
+    let output = flowtop(&["report", "--by", "process", "--format", "json"])
+        .arg(dir)
+        .env("TZ", "UTC")
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn bytes_of(sums: &Value) -> Bytes {
+    let of = |name: &str| sums[name].as_u64().unwrap();
+    Bytes { tx: of("tx_bytes"), rx: of("rx_bytes") }
+}
+
+/// A report has every byte of these records once, and rates over the time that the clock says which nobody sets.
+fn assert_has_all(report: &Value, records: &[Record]) {
+    let rows = report["groups"].as_array().unwrap().iter().map(bytes_of);
+    assert_eq!(rows.fold(Bytes::default(), |sum, row| sum + row), totals(records));
+    assert_eq!(bytes_of(&report["total"]), totals(records));
+    assert_eq!(report["hosts"][0]["records"], records.len());
+    assert_eq!(report["not_counted"]["unknown_in_gaps"], 0);
+    // The clocks are read one after the other. Half a second between them would be one more step.
+    let off_s = report["counted_s"].as_f64().unwrap() - ns(records) as f64 / 1e9;
+    assert!(off_s.abs() < 0.5, "{off_s} s, {report}");
+}
+
+/// The captions of all records.
+fn replayed(dir: &Path) -> Vec<String> {
+    let output = flowtop(&["replay", "-t"]).arg(dir).env("TZ", "UTC").output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.lines().filter(|line| line.contains(", means over ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_clock_that_is_set_costs_no_record_and_no_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(clock) = Clock::in_dir(dir.path()) else { return };
+    let out = dir.path().join("records");
+    // Nobody has set it yet: what comes first is older than anything that is kept.
+    clock.set("-400d");
+    let command = record(&out, &["--demo", "--every", "1s", "--keep-days", "30"]);
+    let running = Running::start(clock.give(command));
+    wait_for(&out, 2);
+    clock.set("+0");
+    wait_for(&out, 4);
+    clock.set("-3h");
+    wait_for(&out, 6);
+    running.send(Signal::TERM);
+    let (code, said) = running.end();
+    let first = records(&out);
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with(&format!("flowtop: {} records in ", first.len())), "{said}");
+    assert!(first.windows(2).all(|pair| pair[0].span.end_ns == pair[1].span.start_ns), "a record is missing");
+    assert!(
+        first.windows(2).any(|pair| pair[0].span.end_us > pair[1].span.end_us),
+        "nobody has set the clock"
+    );
+    let of_first = report(&out);
+    assert_has_all(&of_first, &first);
+    assert_eq!(of_first["hosts"][0]["clock_steps"], 2);
+
+    // A run after it, on a clock that was set back once more.
+    clock.set("-5h");
+    let command = record(&out, &["--demo", "--every", "1s", "--count", "2", "--keep-days", "30"]);
+    let output = clock.give(command).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let all = records(&out);
+    assert_eq!(all[..first.len()], first);
+    assert_eq!(replayed(&out).len(), all.len());
+    assert_eq!(all.len(), first.len() + 2);
+    assert_eq!(report(&out)["hosts"][0]["clock_steps"], 3);
+}
+
+#[test]
+fn time_that_a_clock_shows_twice_counts_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(clock) = Clock::in_dir(dir.path()) else { return };
+    let out = dir.path().join("records");
+    clock.set("+0");
+    let running = Running::start(clock.give(record(&out, &["--demo", "--every", "1s"])));
+    wait_for(&out, 3);
+    clock.set("-2");
+    wait_for(&out, 7);
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+    let records = records(&out);
+    let report = report(&out);
+    assert_has_all(&report, &records);
+    let repeated_s = report["hosts"][0]["repeated_s"].as_f64().unwrap();
+    assert!((repeated_s - 2.0).abs() < 0.5, "{report}");
+}
+
+#[test]
+fn after_a_reboot_nothing_is_closed_and_nothing_is_lost() {
+    let test = "after_a_reboot_nothing_is_closed_and_nothing_is_lost";
+    if !rustix::process::geteuid().is_root() {
+        return skip(test, "needs root");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let [out, boot_id] = ["records", "boot_id"].map(|name| dir.path().join(name));
+    fs::write(&boot_id, "6d0bf0b5-0c1f-4c39-9a4e-1c4f7c8f5a11\n").unwrap();
+    // A life of the host that has lasted ten days more.
+    let script = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id || exit 77
+        exec \"$0\" record --demo --every 1s --count 2 -o \"$2\"";
+    let mut before = Command::new("unshare");
+    before.args(["--mount", "--time", "--fork", "--monotonic", "864000", "sh", "-c", script]);
+    let output = before.arg(env!("CARGO_BIN_EXE_flowtop")).args([&boot_id, &out]).output().unwrap();
+    if !out.exists() {
+        return skip(test, &format!("no time namespaces: {}", stderr(&output)));
+    }
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let first = records(&out);
+    let output = record(&out, &["--demo", "--every", "1s", "--count", "2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+    let all = records(&out);
+    assert_eq!((&all[..2], all.len()), (&first[..], 4));
+    assert!(all[2].span.end_ns < all[1].span.start_ns && all[2].host.boot_id != all[1].host.boot_id);
+    assert_eq!(all[2].host.machine_id, all[1].host.machine_id);
+    let report = report(&out);
+    assert_has_all(&report, &all);
+    let host = &report["hosts"][0];
+    assert_eq!((&host["reboots"], &host["clock_steps"]), (&1.into(), &0.into()));
+    assert_eq!(report["hosts"].as_array().map(Vec::len), Some(1));
+    let anew: Vec<_> = replayed(&out).iter().map(|line| line.contains("started anew before")).collect();
+    assert_eq!(anew, [false, false, true, false]);
+}
