@@ -19,6 +19,8 @@ mod network;
 mod recorded;
 #[path = "tools/records.rs"]
 mod records;
+#[path = "history/times.rs"]
+mod times;
 
 /// 2026-11-20 08:00:00 UTC.
 const EIGHT_S: i64 = 1_795_161_600;
