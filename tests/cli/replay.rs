@@ -76,6 +76,39 @@ fn filters_judge_by_what_was_recorded() {
 }
 
 #[test]
+fn what_was_summed_up_is_in_no_report_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut record = flowtop(&["record", "--demo", "--every", "1s", "--count", "1", "--top", "2", "-o"]);
+    let output = record.arg(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let json = |args: &[&str]| -> Value {
+        let output = replay(&[&["-t", "--format", "json"][..], args].concat(), directory.path());
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+        serde_json::from_str(stdout(&output)).unwrap()
+    };
+    let bytes = |of: &Value| ["tx_bytes", "rx_bytes"].map(|name| of[name].as_u64().unwrap());
+    let sum = |rows: &Value| {
+        let rows = rows.as_array().unwrap().iter().map(bytes);
+        rows.fold([0, 0], |sum, row| [sum[0] + row[0], sum[1] + row[1]])
+    };
+    let flows = json(&[]);
+    let (listed, summed_up) = (sum(&flows["flows"]), bytes(&flows["summed_up"]));
+    assert!(summed_up[0] > 0 && flows["summed_up"]["connections"].as_u64() > Some(5), "{flows}");
+    assert_eq!([listed[0] + summed_up[0], listed[1] + summed_up[1]], bytes(&flows["totals"]));
+    for by in ["process", "label,unit", "peer"] {
+        let groups = json(&["--by", by]);
+        assert_eq!(sum(&groups["groups"]), bytes(&groups["totals"]), "{by}");
+        assert_eq!(groups["totals"], flows["totals"]);
+    }
+    // The process of what was summed up is known, the other end is not.
+    let text = |by: &[&str]| stdout(&replay(&[&["-t", "-P"][..], by].concat(), directory.path())).to_owned();
+    let (flows, processes, peers) = (text(&[]), text(&["--by", "process"]), text(&["--by", "peer"]));
+    assert!(flows.contains("\nSummed up (sent/received/both), "), "{flows}");
+    assert!(!processes.contains("ummed up (") && !processes.contains(" summed up  "), "{processes}");
+    assert!(peers.contains(" summed up  "), "{peers}");
+}
+
+#[test]
 fn a_time_in_a_gap_is_the_next_record_and_one_outside_is_an_error() {
     let (_directory, file) = recording();
     let output = replay(&["-t", "--at", "08:02:30"], &file);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flowtop::core::filter::Boundary;
+use flowtop::core::group::Group;
 use flowtop::core::owner::Identity;
 use flowtop::core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop::core::replay::caption::Caption;
@@ -51,7 +52,8 @@ fn replay(size: (u16, u16), settings: &Settings, at: u64) -> State {
     let minutes = (0..60).filter(|minute| !(20..27).contains(minute) && *minute != 40);
     let mut shown = record(at);
     if at == 27 {
-        shown.rest = vec![Rest { flows: 120, bytes: Bytes { tx: 3_000_000, rx: 0 }, ..Rest::default() }];
+        let bytes = Bytes { tx: 3_000_000, rx: 0 };
+        shown.rest = vec![Rest { comm: Some("curl".to_owned()), flows: 120, bytes, ..Rest::default() }];
     }
     let moments = minutes.map(record).map(|record| Moment { host: record.host, span: record.span });
     let mut player = Player::new(moments.collect()).unwrap();
@@ -83,6 +85,18 @@ fn a_replay_has_a_time_bar() {
     let mut ascii = Settings::default();
     ascii.ascii.value = true;
     assert_screen("replay-ascii-80x24.txt", &replay((80, 24), &ascii, 27));
+}
+
+#[test]
+fn what_was_summed_up_is_a_row() {
+    let mut settings = Settings::default();
+    let mut keys = vec![Key::Down; 4];
+    keys.push(Key::Enter);
+    let state = pressed(replay((120, 24), &settings, 27), &keys);
+    assert_screen("replay-summed-up-detail-120x24.txt", &state);
+    // Its process is known.
+    settings.by.value = Group::parse("process").unwrap();
+    assert_screen("replay-summed-up-by-process-120x24.txt", &replay((120, 24), &settings, 27));
 }
 
 #[test]

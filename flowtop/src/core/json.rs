@@ -9,6 +9,7 @@ use super::column::{ALL, Column, Source, Who};
 use super::cost::Cost;
 use super::ledger::{Ledger, Losses};
 use super::parts::Parts;
+use super::record::Rest;
 use super::rows::grouped::{self, GroupedRow};
 use super::rows::rows;
 use super::view::View;
@@ -98,12 +99,15 @@ fn line(
         totals: totals(ledger),
         lists,
     };
+    // Groups have it in their rows.
+    let summed_up = if head.lists.groups.is_some() { None } else { SummedUp::of(ledger) };
     let tail = Tail {
         untracked: Untracked {
             flows: untracked.flows,
             tx_bytes: untracked.tx_bytes,
             rx_bytes: untracked.rx_bytes,
         },
+        summed_up,
         losses: ledger.losses(),
         attribution: heading.who.trouble,
         cost: heading.cost,
@@ -133,12 +137,31 @@ struct Head<'a> {
 #[derive(Serialize)]
 struct Tail {
     untracked: Untracked,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summed_up: Option<SummedUp>,
     #[serde(serialize_with = "losses")]
     losses: Losses,
     #[serde(serialize_with = "counts")]
     attribution: [(&'static str, u64); 3],
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<Cost>,
+}
+
+/// Connections that a sparse record does not tell one by one.
+#[derive(Serialize)]
+struct SummedUp {
+    connections: u64,
+    tx_bytes: u64,
+    rx_bytes: u64,
+}
+
+impl SummedUp {
+    fn of(ledger: &Ledger) -> Option<Self> {
+        let rests = ledger.summed_up();
+        let sum = |of: fn(&Rest) -> u64| rests.iter().map(of).fold(0, u64::saturating_add);
+        let [tx_bytes, rx_bytes] = [sum(|rest| rest.bytes.tx), sum(|rest| rest.bytes.rx)];
+        (!rests.is_empty()).then(|| Self { connections: sum(|rest| rest.flows.into()), tx_bytes, rx_bytes })
+    }
 }
 
 /// The rows of `--by`.

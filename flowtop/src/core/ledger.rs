@@ -27,6 +27,7 @@ use flowtop_common::{Flow, FlowKey, Loss, Untracked};
 
 use super::filter::Boundary;
 use super::owner::Seen;
+use super::record::Rest;
 use super::scope::{Scope, Verdict};
 use super::window::journal::Journal;
 use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
@@ -83,6 +84,8 @@ pub struct Ledger {
     losses_base: [u64; Loss::COUNT],
     losses: Losses,
     untracked_once: Bytes,
+    /// What a record has summed up, as far as it counts.
+    summed_up: Vec<Rest>,
     outside: Outside,
     total: Moved,
     /// The total when the newest sample began.
@@ -121,6 +124,7 @@ impl Ledger {
             losses_base: [0; Loss::COUNT],
             losses: Losses::default(),
             untracked_once: Bytes::default(),
+            summed_up: Vec::new(),
             outside: Outside::default(),
             total: Moved::default(),
             before: Moved::default(),
@@ -266,6 +270,13 @@ impl Ledger {
             mirrored_tx_bytes: now.mirrored_tx_bytes.saturating_sub(base.mirrored_tx_bytes),
             mirrored_rx_bytes: now.mirrored_rx_bytes.saturating_sub(base.mirrored_rx_bytes),
         }
+    }
+
+    /// Connections of a record that it has summed up, with their bytes as far as they count; nothing otherwise. They are
+    /// in the totals.
+    #[must_use]
+    pub fn summed_up(&self) -> &[Rest] {
+        &self.summed_up
     }
 
     /// What could not be counted or shown as it should have been.

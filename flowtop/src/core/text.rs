@@ -126,6 +126,9 @@ impl Writer<'_> {
         line(out, &divider);
         self.write_sums(out, &totals);
         write_untracked(out, ledger);
+        if !self.view.by.is_some() {
+            write_summed_up(out, ledger);
+        }
         write_losses(out, &ledger.losses());
         write_stall(out, ledger);
         if self.view.grouping.owners || self.view.by.asks_owner() {
@@ -348,6 +351,17 @@ fn write_untracked(out: &mut String, ledger: &Ledger) {
     if untracked.flows > 0 {
         let bytes = Bytes { tx: untracked.tx_bytes, rx: untracked.rx_bytes };
         let label = format!("Untracked (sent/received/both), {} sockets:", untracked.flows);
+        write_sum(out, &label, |out| write_amounts(out, [bytes.tx, bytes.rx, bytes.sum()]));
+    }
+}
+
+/// What a sparse record has summed up, where no row can have it.
+fn write_summed_up(out: &mut String, ledger: &Ledger) {
+    let rests = ledger.summed_up();
+    let flows: u64 = rests.iter().map(|rest| u64::from(rest.flows)).sum();
+    if flows > 0 {
+        let bytes = rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
+        let label = format!("Summed up (sent/received/both), {flows} flows:");
         write_sum(out, &label, |out| write_amounts(out, [bytes.tx, bytes.rx, bytes.sum()]));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::core::flow::Tuple;
 use crate::core::group::{Key, masked};
 use crate::core::owner::{Identity, Seen};
-use crate::core::record::{FlowRecord, Rest};
+use crate::core::record::FlowRecord;
 use crate::core::rows::key::Cell;
 use crate::core::wire::comm_text;
 
@@ -73,19 +73,4 @@ pub(super) fn is(cell: &Cell, key: Key, flow: &FlowRecord) -> bool {
         // These are of the socket's own identity.
         Cell::Flow(..) | Cell::Address(_) | Cell::Port(_) | Cell::Netns(_) | Cell::Net(..) => true,
     }
-}
-
-/// The cell of what a sparse record has summed up, if that says it.
-pub(super) fn of_rest(key: Key, rest: &Rest, mut word: impl FnMut(&str) -> Arc<str>) -> Option<Cell> {
-    let texts: Texts<'_> = match key {
-        Key::Process => return Some(Cell::Process(None, rest.comm.as_deref().map(word))),
-        Key::Label => [Some(&rest.label), None],
-        Key::User => [rest.user.as_deref(), None],
-        Key::Unit => [rest.unit.as_deref(), None],
-        Key::Namespace => [rest.namespace.as_deref(), None],
-        Key::Container => [None, rest.container.as_deref()],
-        Key::Pod => [rest.namespace.as_deref(), rest.pod.as_deref()],
-        _ => return None,
-    };
-    Some(Cell::Named(texts.map(|text| text.map(&mut word))))
 }

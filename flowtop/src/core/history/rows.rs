@@ -113,7 +113,7 @@ impl Rows {
         let mut left = Bytes::default();
         for rest in rests {
             let words = &mut self.words;
-            let cells = self.by.keys().map(|key| cells::of_rest(key, rest, |text| word(words, text)));
+            let cells = self.by.keys().map(|key| Cell::of_rest(key, rest, |text| word(words, text)));
             let Some(cells) = cells.collect::<Option<_>>() else {
                 left += rest.bytes;
                 continue;

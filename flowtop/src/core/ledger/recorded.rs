@@ -6,7 +6,7 @@ use flowtop_common::{FlowKey, Loss};
 use super::Ledger;
 use crate::core::filter::Boundary;
 use crate::core::flow::stays_on_host;
-use crate::core::record::{FlowRecord, Record};
+use crate::core::record::{FlowRecord, Record, Rest};
 use crate::core::scope::{Scope, Verdict};
 use crate::core::window::{Bytes, Peak};
 use crate::core::wire::Sample;
@@ -64,9 +64,11 @@ impl Ledger {
 
     /// Counts what was summed up.
     fn take_rest(&mut self, record: &Record) {
-        let all = record.rest.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
         let verdict = self.scope.as_ref().map_or(Verdict::ALL, |scope| scope.untracked());
-        let counted = verdict.of(all);
+        let counted = record.rest.iter().map(|rest| Rest { bytes: verdict.of(rest.bytes), ..rest.clone() });
+        self.summed_up = counted.filter(|rest| rest.bytes.sum() > 0).collect();
+        let sum = |rests: &[Rest]| rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
+        let (all, counted) = (sum(&record.rest), sum(&self.summed_up));
         self.total.bytes += counted;
         self.outside.add(super::entry::Moved { bytes: all.since(counted), packets: Bytes::default() });
     }

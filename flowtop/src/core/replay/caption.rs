@@ -79,7 +79,7 @@ fn summed_up(record: &Record) -> Option<String> {
     let flows: u64 = record.rest.iter().map(|rest| u64::from(rest.flows)).sum();
     let bytes = record.rest.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
     let amount = number(bytes.sum() as f64, Unit::Bytes);
-    (flows > 0).then(|| format!("{flows} connections only in the totals: {amount}"))
+    (flows > 0).then(|| format!("{flows} connections summed up: {amount}"))
 }
 
 fn unwritten(record: &Record) -> Option<String> {
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(
             line(&minute, Some(Gap::Missing(61_500_000_000))),
             format!(
-                "{plain}, 61.5 s missing before, 9 connections only in the totals: 2.00KB, 2 records before could not \
+                "{plain}, 61.5 s missing before, 9 connections summed up: 2.00KB, 2 records before could not \
                  be written, 1 runs before found the directory locked"
             )
         );

@@ -6,8 +6,8 @@ use crate::core::ledger::Ledger;
 use crate::core::record::Rest;
 use crate::core::record::fixture::{flow, record};
 use crate::core::rows::key::Grouped;
-use crate::core::rows::rows;
 use crate::core::rows::sums::Sums;
+use crate::core::rows::{grouped, rows};
 use crate::core::scope::Verdict;
 use crate::core::scope::attributed::Attributed;
 use crate::core::view::View;
@@ -99,6 +99,45 @@ fn what_was_summed_up_and_what_nobody_tracked_is_in_the_totals() {
     assert_eq!(ledger.untracked(), record.untracked);
     let losses: Vec<_> = ledger.losses().named().filter(|(_, count)| *count > 0).collect();
     assert_eq!(losses, [("slot", 4), ("ledger", 2)]);
+}
+
+#[test]
+fn what_was_summed_up_is_in_the_rows_that_it_tells() {
+    let mut record = record(0, vec![remote(1, bytes(100, 0))]);
+    record.flows[0].label = "public".into();
+    let rest = |comm: &str, label: &str, tx| Rest {
+        comm: Some(comm.to_owned()),
+        label: label.into(),
+        flows: 3,
+        bytes: bytes(tx, 1),
+        ..Rest::default()
+    };
+    record.rest = vec![rest("curl", "public", 20), rest("sshd", "private", 7)];
+    let ledger = replayed(&record);
+    let (owners, labels) = (RecordedOwners::of(&record), labels(&record));
+    let rows = |by: &str| {
+        let by = Group::parse(by).unwrap();
+        let rows = grouped::rows(&ledger, &View { by, ..View::default() }, who(&owners, &labels));
+        rows.iter().map(|row| (row.text(), row.connections, row.bytes.tx)).collect::<Vec<_>>()
+    };
+    let row = |text: &str, connections, tx| (text.to_owned(), connections, tx);
+    assert_eq!(rows("label"), [row("public", 4, 120), row("private", 3, 7)]);
+    assert_eq!(rows("process"), [row("nginx[100]", 1, 100), row("curl", 3, 20), row("sshd", 3, 7)]);
+    assert_eq!(rows("process,peer"), [row("nginx[100] 198.51.100.7", 1, 100), row("summed up", 6, 27)]);
+    // Rates are over the same time as those of all others.
+    let by = Group::parse("label").unwrap();
+    let public = &grouped::rows(&ledger, &View { by, ..View::default() }, who(&owners, &labels))[0];
+    assert!((public.rates.tx_per_s(Window::S2) - 120.0 / 60.0).abs() < 1e-9);
+    let nobodys = grouped::rows(
+        &ledger,
+        &View { by: Group::parse("peer,user").unwrap(), ..View::default() },
+        Who::nobody(),
+    );
+    let names: Vec<_> = nobodys
+        .iter()
+        .map(|row| row.fields().into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(names[0], names[1]);
 }
 
 #[test]
@@ -231,12 +270,13 @@ proptest! {
             prop_assert_eq!(entry.bytes(), recorded.bytes);
             prop_assert_eq!(entry.flow(), Flow { base_tx_bytes: 0, base_rx_bytes: 0, ..recorded.flow });
         }
-        for by in ["peer", "process", "pod,label", "local-port", "net/24"] {
+        for by in ["", "peer", "process", "pod,label", "local-port", "net/24"] {
             let (owners, labels) = (RecordedOwners::of(&record), labels(&record));
-            let grouped = Grouped { by: Group::parse(by).unwrap(), ..Grouped::default() };
+            let by = if by.is_empty() { Group::default() } else { Group::parse(by).unwrap() };
+            let grouped = Grouped { by, ..Grouped::default() };
             let sums = Sums::of(&ledger, grouped, who(&owners, &labels));
             let sum = sums.groups().fold(Bytes::default(), |sum, (_, group)| sum + group.bytes);
-            prop_assert_eq!(sum, record.flows.iter().filter(|f| !f.is_right).fold(Bytes::default(), |sum, f| sum + f.bytes));
+            prop_assert_eq!(sum + untracked, record.totals);
         }
     }
 

@@ -41,6 +41,9 @@ impl GroupedRow {
     /// What the connections have in common, as one text; `-` for what is not known.
     #[must_use]
     pub fn text(&self) -> String {
+        if self.key == RowKey::SummedUp {
+            return SUMMED_UP.to_owned();
+        }
         let texts: Vec<_> = self.cells().map(|(key, cell)| text_of(key, &cell.values())).collect();
         texts.join(" ")
     }
@@ -48,7 +51,10 @@ impl GroupedRow {
     /// Every field with its name: those of the keys, then the sums.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, Value)> {
-        let keys = self.cells().flat_map(|(key, cell)| key.fields().iter().copied().zip(cell.values()));
+        let names = self.group.keys().flat_map(|key| key.fields().iter().copied());
+        let values = self.cells().flat_map(|(_, cell)| cell.values());
+        // Of what was summed up nothing is known but the sums.
+        let keys = names.zip(values.chain(std::iter::repeat(Value::Null)));
         let integers = [self.connections, self.bytes.tx, self.bytes.rx];
         let rates = [Rates::tx_per_s, Rates::rx_per_s]
             .into_iter()
@@ -58,6 +64,9 @@ impl GroupedRow {
         keys.chain(SUMS.into_iter().zip(sums)).collect()
     }
 }
+
+/// What a row is called whose connections a sparse record has summed up.
+pub const SUMMED_UP: &str = "summed up";
 
 /// The fields that are sums.
 const SUMS: [&str; 12] = [

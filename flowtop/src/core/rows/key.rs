@@ -15,6 +15,7 @@ use crate::core::flow::Tuple;
 use crate::core::group::{self, Group, masked};
 use crate::core::ledger::Entry;
 use crate::core::owner::{Identity, Pod, Seen, why};
+use crate::core::record::Rest;
 use crate::core::view::Grouping;
 
 /// A host as it is shown. IPv4 and IPv6 never merge, not even hidden.
@@ -182,6 +183,26 @@ impl Cell {
         }
     }
 
+    /// What connections have in common that a sparse record has summed up, if it says that.
+    pub(in crate::core) fn of_rest(
+        key: group::Key,
+        rest: &Rest,
+        mut word: impl FnMut(&str) -> Arc<str>,
+    ) -> Option<Self> {
+        use group::Key;
+        let texts = match key {
+            Key::Process => return Some(Self::Process(None, rest.comm.as_deref().map(word))),
+            Key::Label => [Some(&*rest.label), None],
+            Key::User => [rest.user.as_deref(), None],
+            Key::Unit => [rest.unit.as_deref(), None],
+            Key::Namespace => [rest.namespace.as_deref(), None],
+            Key::Container => [None, rest.container.as_deref()],
+            Key::Pod => [rest.namespace.as_deref(), rest.pod.as_deref()],
+            _ => return None,
+        };
+        Some(Self::Named(texts.map(|text| text.map(&mut word))))
+    }
+
     /// Whether nothing is known in this respect.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
@@ -196,6 +217,8 @@ pub enum RowKey {
     Ends(Ends),
     /// For each key of a group what its connections have in common.
     Common(Box<[Cell]>),
+    /// What a sparse record has summed up and says nothing of that would tell rows apart.
+    SummedUp,
 }
 
 impl RowKey {
@@ -232,6 +255,15 @@ impl Grouped {
             return RowKey::Ends(Ends::new(row, self.grouping));
         }
         RowKey::Common(self.by.keys().map(|key| people.cell(key, row)).collect())
+    }
+
+    /// The row of what a sparse record has summed up.
+    pub(super) fn key_of_rest(self, rest: &Rest, words: &mut Words) -> RowKey {
+        if !self.by.is_some() {
+            return RowKey::SummedUp;
+        }
+        let cells = self.by.keys().map(|key| Cell::of_rest(key, rest, |text| words.get(text)));
+        cells.collect::<Option<_>>().map_or(RowKey::SummedUp, RowKey::Common)
     }
 }
 

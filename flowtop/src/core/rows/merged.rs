@@ -46,7 +46,8 @@ pub fn rows_in(
     let recipe = Recipe { grouped: of_flows(view.grouping), who: Who::nobody(), keep: None };
     let rows = table.first_rows(ledger, view, &recipe, &text).filter_map(|row| match row.key {
         RowKey::Ends(ends) => Some(MergedRow { ends: *ends, rates: row.sum.rates, bytes: row.sum.bytes }),
-        RowKey::Common(_) => None,
+        // A line below the rows has these.
+        RowKey::Common(_) | RowKey::SummedUp => None,
     });
     rows.collect()
 }

@@ -1,4 +1,5 @@
-//! Connections summed up by what tells rows apart. A connection is in exactly one row, so the rows add up.
+//! Connections summed up by what tells rows apart. A connection is in exactly one row, so the rows add up; those that a
+//! sparse record has summed up already are in the row that it tells, or in one of their own.
 //!
 //! To which row a connection belongs is found once and remembered until its line has another stamp: a frame of 100,000
 //! connections adds up numbers that stand close together, and looks nothing up.
@@ -13,11 +14,16 @@ use indexmap::IndexSet;
 use super::key::{Grouped, People, RowKey, Words};
 use super::{Row, row};
 use crate::core::column::Who;
-use crate::core::ledger::{Ledger, Line};
-use crate::core::window::{Bytes, Rates, Window};
+use crate::core::ledger::Ledger;
+use crate::core::record::Rest;
+use crate::core::window::{Bytes, Rates};
 
+mod tally;
 #[cfg(test)]
 mod tests;
+
+pub(super) use tally::Tally;
+pub use tally::{Owner, Process, Sum};
 
 /// Names and identities come late. So many rows or connections are looked at anew in a frame, in turn.
 pub(super) const LOOKS: usize = 1024;
@@ -27,93 +33,6 @@ const MAX_EMPTY: usize = 4096;
 
 /// No row: the connection is left out.
 const NONE: u32 = u32::MAX;
-
-/// A process as the kernel saw it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Process {
-    /// Its id, 0 where none has been seen.
-    pub pid: u32,
-    /// Its name, NUL-padded.
-    pub comm: [u8; 16],
-}
-
-/// Whose the connections of a row are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Owner {
-    /// Nobody has been seen.
-    #[default]
-    Unknown,
-    /// This process.
-    One(Process),
-    /// Several processes.
-    Several,
-}
-
-/// The sum of some connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// Their rates.
-    pub rates: Rates,
-    /// Their bytes since the start.
-    pub bytes: Bytes,
-    /// How many they are.
-    pub connections: u32,
-    /// Whose they are.
-    pub owner: Owner,
-}
-
-/// The same, as small as can be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    windows: [Bytes; 3],
-    bytes: Bytes,
-    pub(super) connections: u32,
-    process: Process,
-    several: bool,
-}
-
-impl Tally {
-    pub(super) fn add_line(&mut self, line: &Line) {
-        let process = Process { pid: line.pid, comm: line.comm };
-        self.add(&Self { windows: line.windows, bytes: line.bytes, connections: 1, process, several: false });
-    }
-
-    pub(super) fn add(&mut self, other: &Self) {
-        for (bytes, more) in self.windows.iter_mut().zip(other.windows) {
-            *bytes += more;
-        }
-        self.bytes += other.bytes;
-        self.connections += other.connections;
-        self.several |= other.several;
-        if self.process.pid == 0 {
-            self.process = other.process;
-        } else {
-            self.several |= other.process.pid != 0 && other.process.pid != self.process.pid;
-        }
-    }
-
-    pub(super) fn mirror(&self) -> Self {
-        Self { windows: self.windows.map(Bytes::mirror), bytes: self.bytes.mirror(), ..*self }
-    }
-
-    pub(super) const fn window(&self, window: Window) -> Bytes {
-        self.windows[window as usize]
-    }
-
-    pub(super) const fn bytes(&self) -> Bytes {
-        self.bytes
-    }
-
-    fn sum(&self, clock: &Rates) -> Sum {
-        let owner = match self.process {
-            _ if self.several => Owner::Several,
-            Process { pid: 0, .. } => Owner::Unknown,
-            process => Owner::One(process),
-        };
-        let rates = clock.with(self.windows);
-        Sum { rates, bytes: self.bytes, connections: self.connections, owner }
-    }
-}
 
 /// The row of a connection, and the stamp of its line when it was found.
 #[derive(Clone, Copy, Debug)]
@@ -224,8 +143,20 @@ impl Sums {
             }
         }
         self.index.words = words;
+        all += self.add_summed_up(ledger, recipe);
         self.join_mirrored();
         all
+    }
+
+    /// Adds what a sparse record has summed up; returns how many connections that are. Where only some are wanted nobody
+    /// knows whether these are among them.
+    fn add_summed_up(&mut self, ledger: &Ledger, recipe: &Recipe<'_>) -> u32 {
+        for rest in ledger.summed_up().iter().filter(|_| recipe.keep.is_none()) {
+            let key = recipe.grouped.key_of_rest(rest, &mut self.index.words);
+            let row = self.row_or_new(key);
+            self.tallies[row as usize].add(&Tally::of_rest(rest));
+        }
+        ledger.summed_up().iter().fold(0, |sum, rest| sum.saturating_add(rest.flows))
     }
 
     /// The places whose rows are looked for anew: all where somebody has become known and rows are of people, some
@@ -318,6 +249,14 @@ impl Sums {
     #[must_use]
     pub fn row(&self, key: &RowKey) -> Option<u32> {
         self.index.keys.get_index_of(key).map(number)
+    }
+
+    /// Of the row of a key what a sparse record has summed up: how many connections, and their bytes.
+    #[must_use]
+    pub fn summed_up(&self, ledger: &Ledger, key: &RowKey) -> (u32, Bytes) {
+        let is_its = |rest: &&Rest| self.grouped.key_of_rest(rest, &mut Words::default()) == *key;
+        let its = ledger.summed_up().iter().filter(is_its);
+        its.fold((0, Bytes::default()), |(n, sum), rest| (rest.flows.saturating_add(n), sum + rest.bytes))
     }
 
     /// The number of a key that may be new.

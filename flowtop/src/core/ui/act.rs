@@ -226,7 +226,11 @@ impl State {
 
     /// Whether the rows tell anything apart: where no process is in a pod, one row of unknown pods does not.
     fn says_something(&self) -> bool {
-        let is_unknown = |key: &RowKey| !key.cells().is_empty() && key.cells().iter().all(Cell::is_unknown);
+        let is_unknown = |key: &RowKey| match key {
+            RowKey::Ends(_) => false,
+            RowKey::Common(cells) => cells.iter().all(Cell::is_unknown),
+            RowKey::SummedUp => true,
+        };
         !self.view.by.asks_owner() || self.table.all().any(|group| !is_unknown(group.key))
     }
 

@@ -77,7 +77,8 @@ impl State {
     /// The pane about a row, as it is now.
     pub(super) fn detail_of(&self, key: RowKey, labels: &Labels<'_>) -> Detail {
         let members: Vec<_> = self.table.sums.members_of(&self.ledger, &key).collect();
-        let n = count_of(members.len());
+        let summed_up = self.table.sums.summed_up(&self.ledger, &key);
+        let n = count_of(members.len()).saturating_add(summed_up.0);
         let title = format!("{} => {}", labels.source(&key, n).text(), labels.destination(&key, n).text());
         let (mut seconds, mut minutes) = (Series::default(), Series::default());
         for (row, turned) in &members {
@@ -86,10 +87,12 @@ impl State {
             seconds.add(self.ledger.slots(row.entry).map(|(ns, bytes)| (ns, turn(bytes))));
             minutes.add(self.history.of(row.key).into_iter().map(|bytes| (SLOT_NS, turn(bytes))));
         }
-        let facts = match &members[..] {
+        let mut facts = match &members[..] {
+            [] if summed_up.0 > 0 => Vec::new(),
             [(row, _)] => facts_of_one(row, &self.ledger, self.who(), labels),
             _ => facts_of_many(&members, self.who(), labels),
         };
+        facts.extend((summed_up.0 > 0).then(|| ("summed up", amounts(summed_up))));
         let members = if members.len() > 1 { busiest(members, labels) } else { Vec::new() };
         Detail { key, title, facts, members, seconds, minutes }
     }
@@ -192,6 +195,12 @@ fn people(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static
         ("command", of(|identity| identity.command.clone())),
     ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// So many connections with their bytes.
+fn amounts((connections, bytes): (u32, Bytes)) -> String {
+    let connections = count(connections, "connection");
+    format!("{connections}, {} sent, {} received", amount(bytes.tx), amount(bytes.rx))
 }
 
 /// Different texts, the most frequent ones first.

@@ -8,6 +8,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::core::group::{Group, Key};
 use crate::core::names::Names;
+use crate::core::rows::grouped::SUMMED_UP;
 use crate::core::rows::key::{Cell, End, Host, RowKey};
 use crate::core::rows::sums::{Owner, Process};
 use crate::core::view::View;
@@ -95,6 +96,7 @@ impl Labels<'_> {
         match key {
             RowKey::Ends(ends) => self.end(ends.source),
             RowKey::Common(cells) => self.common(cells, connections, false),
+            RowKey::SummedUp => Label::whole(SUMMED_UP.to_owned()),
         }
     }
 
@@ -104,6 +106,7 @@ impl Labels<'_> {
         match key {
             RowKey::Ends(ends) => self.end(ends.destination),
             RowKey::Common(cells) => self.common(cells, connections, true),
+            RowKey::SummedUp => Label::whole(count(connections, "connection")),
         }
     }
 
