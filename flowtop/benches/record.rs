@@ -21,6 +21,9 @@ const READ_BAR_S: f64 = 1.0;
 
 const MINUTES_A_DAY: usize = 1440;
 
+/// Records that `flowtop watch` keeps in memory of the 5 minutes before, of 10 s each.
+const RECORDS_BEFORE: usize = 30;
+
 /// Size and cost of recordings
 #[derive(Debug, clap::Args)]
 struct Args {
@@ -66,6 +69,7 @@ fn day(flows: usize, minutes: usize) -> Result<Vec<Row>> {
     ensure!(black_box(read) == minutes, "{read} of {minutes} minutes were read");
     let of_a_day = MINUTES_A_DAY as f64 / minutes as f64;
     let bytes = recording.len() as f64;
+    let before_bytes = bytes / minutes as f64;
     let bar = |bar: f64| (flows == 1000).then_some(bar);
     let row = |what: &str, unit: &str, value: f64, bar| {
         Row::new("figure", format!("{what}, {flows} flows a minute"))
@@ -75,6 +79,12 @@ fn day(flows: usize, minutes: usize) -> Result<Vec<Row>> {
     Ok(vec![
         row("a day", "MB", bytes * of_a_day / 1e6, bar(DAY_BAR_MB)),
         row("a flow in a record", "bytes", bytes / (minutes * flows) as f64, None),
+        row(
+            "30 records in memory, as watch keeps 5 minutes",
+            "MB",
+            before_bytes * RECORDS_BEFORE as f64 / 1e6,
+            None,
+        ),
         row("writing a record", "ms", median(write_s) * 1e3, None),
         row("reading a day", "s", read_s * of_a_day, bar(READ_BAR_S)),
     ])

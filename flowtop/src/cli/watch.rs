@@ -26,8 +26,8 @@ pub struct WatchArgs {
     pub actions: Vec<String>,
     /// Time before that is kept in memory for record
     ///
-    /// As records of 10 seconds, in which a connection takes some 20 bytes: 1,000 of them take 0.7 MB for 5 minutes. There are
-    /// never more than 64 MiB.
+    /// As compressed records of 10 seconds. There are never more than 64 MiB of them: what does not fit is said when they are
+    /// written.
     #[arg(long, value_name = "TIME", default_value = "5m")]
     pub before: String,
     /// Time after which it can happen again [default: 1m, or as long as it records]
