@@ -31,12 +31,21 @@ impl Flowtop {
 
     /// Starts it with `words` and waits until it counts.
     pub fn run(words: &[&str], stdout: Stdio) -> Result<Self> {
+        Self::run_until(words, "flowtop: counting with ", stdout)
+    }
+
+    /// Starts a recorder with `args` and waits until its first window begins.
+    pub fn record(args: &[&str]) -> Result<Self> {
+        Self::run_until(&[&["record"], args].concat(), "flowtop: recording to ", Stdio::null())
+    }
+
+    fn run_until(words: &[&str], begins: &str, stdout: Stdio) -> Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
         command.args(words).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot run flowtop")?;
         let mut stderr = BufReader::new(child.stderr.take().context("flowtop has no stderr")?);
         let (mut said, mut line) = (String::new(), String::new());
-        while !line.starts_with("flowtop: counting with ") {
+        while !line.starts_with(begins) {
             said += &line;
             line.clear();
             if stderr.read_line(&mut line)? == 0 {
@@ -44,6 +53,18 @@ impl Flowtop {
             }
         }
         Ok(Self { child, _stderr: stderr })
+    }
+
+    /// Processor time of all threads so far.
+    pub fn processor_ns(&self) -> Result<u64> {
+        let mut sum_ns = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let text = self.proc(&format!("task/{}/schedstat", thread?.file_name().display()))?;
+            let spent_ns =
+                text.split_whitespace().next().context("the kernel does not tell processor times")?;
+            sum_ns += spent_ns.parse::<u64>()?;
+        }
+        Ok(sum_ns)
     }
 
     /// A file of the process below `/proc`.

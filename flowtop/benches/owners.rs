@@ -8,13 +8,12 @@ mod descriptors;
 mod loopback;
 mod outcome;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use child::Flowtop;
 use crowd::Crowd;
 use flowtop::core::column;
 use outcome::{Flags, Outcome, Row, median};
 use std::{
-    fs,
     process::{ExitCode, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -151,21 +150,10 @@ fn milliseconds(args: &[String], seconds: u32, crowd: &mut Crowd) -> Result<[f64
     for _ in 0..FIRST_S {
         second()?;
     }
-    let before_ns = processor_ns(&flowtop)?;
+    let before_ns = flowtop.processor_ns()?;
     for _ in 0..seconds {
         second()?;
     }
-    let each_s = (processor_ns(&flowtop)? - before_ns) as f64 / 1e6 / f64::from(seconds);
+    let each_s = (flowtop.processor_ns()? - before_ns) as f64 / 1e6 / f64::from(seconds);
     Ok([before_ns as f64 / 1e6, each_s])
-}
-
-/// Processor time of all threads so far.
-fn processor_ns(flowtop: &Flowtop) -> Result<u64> {
-    let mut sum_ns = 0;
-    for thread in fs::read_dir(format!("/proc/{}/task", flowtop.child.id()))? {
-        let text = flowtop.proc(&format!("task/{}/schedstat", thread?.file_name().display()))?;
-        let spent_ns = text.split_whitespace().next().context("the kernel does not tell processor times")?;
-        sum_ns += spent_ns.parse::<u64>()?;
-    }
-    Ok(sum_ns)
 }

@@ -1,5 +1,6 @@
 //! What a sample of 10,000 flows takes: reading it, accounting it, reporting it, and the memory of the process.
 
+#[expect(dead_code, reason = "each benchmark uses a part")]
 mod child;
 mod descriptors;
 mod loopback;

@@ -1,6 +1,6 @@
 //! How far from N seconds `flowtop -t -s N` ends, with and without traffic.
 
-#[expect(dead_code, reason = "other benchmarks look at the process as well")]
+#[expect(dead_code, reason = "each benchmark uses a part")]
 mod child;
 mod descriptors;
 mod loopback;

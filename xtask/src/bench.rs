@@ -47,6 +47,8 @@ enum Bench {
     Read,
     /// Size of a recorded day, and processor time to write and to read it.
     Record,
+    /// Processor time of a recorder at 10,000 flows, beside a report.
+    Recorder,
     /// Processor time of a report of 10,000 connections.
     Report,
     /// Time and memory of a refresh with up to 1,000,000 flows.
@@ -69,6 +71,7 @@ impl Bench {
             Self::Owners => "owners",
             Self::Read => "read",
             Self::Record => "record",
+            Self::Recorder => "recorder",
             Self::Report => "report",
             Self::Scale => "scale",
             Self::Stream => "stream",
