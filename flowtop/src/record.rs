@@ -250,7 +250,7 @@ impl Recorder {
 
     fn close(&mut self, window: &mut Window) -> Result<()> {
         self.source.feed_exactly(&mut self.ledger)?;
-        self.book()?;
+        self.book(Patience::Waits)?;
         self.known.settle(&mut self.ledger);
         window.sampler.sample(&self.ledger);
         let interfaces = Interfaces::read();
@@ -270,11 +270,11 @@ impl Recorder {
 
     fn take_sample(&mut self) -> Result<()> {
         self.source.feed(&mut self.ledger)?;
-        self.book()
+        self.book(Patience::TakesWhatIsThere)
     }
 
-    fn book(&mut self) -> Result<()> {
-        self.source.follow_up(&mut self.ledger, &self.known, Patience::Waits)
+    fn book(&mut self, patience: Patience) -> Result<()> {
+        self.source.follow_up(&mut self.ledger, &self.known, patience)
     }
 
     /// Waits until everything is written.

@@ -212,21 +212,21 @@ impl Reporter {
 
     fn report(&mut self) -> Result<()> {
         self.source.feed_exactly(&mut self.ledger)?;
-        self.book()?;
+        self.book(Patience::Waits)?;
         self.known.settle(&mut self.ledger);
         self.print()
     }
 
     fn take_sample(&mut self) -> Result<()> {
         self.source.feed(&mut self.ledger)?;
-        self.book()
+        self.book(Patience::TakesWhatIsThere)
     }
 
-    fn book(&mut self) -> Result<()> {
+    fn book(&mut self, patience: Patience) -> Result<()> {
         if let Some(note) = self.own_lookups.note(&self.ledger) {
             self.printer.note(note);
         }
-        self.source.follow_up(&mut self.ledger, &self.known, Patience::Waits)
+        self.source.follow_up(&mut self.ledger, &self.known, patience)
     }
 
     /// One line on stderr once everything from now on is counted.

@@ -1,8 +1,8 @@
 //! Who has which socket open: a walk over all open files by the kernel's iterator, or through `/proc` where there is
 //! none; and which sockets are the kernel's own.
 //!
-//! Walks go on beside what flowtop does. A report waits for the kernel's, which takes 0.3 s with 190,000 sockets, and for a
-//! moment for one through `/proc`, which takes seconds with 20,000 processes. A screen waits for none.
+//! Walks go on beside what flowtop does. Reports wait for the kernel's, which takes 0.3 s with 190,000 sockets, and some
+//! seconds for one through `/proc`, which takes two with 20,000 processes. A screen waits for none.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,15 +27,15 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// A walk is not repeated before so many times the time that it took: it may take 0.25 % of one processor.
 const PAUSE_FOR_EACH_WALK: u32 = 400;
 
-/// How long a report waits for a walk through `/proc` each time it looks.
-const PROC_WAIT: Duration = Duration::from_millis(500);
+/// How long a report waits for a walk through `/proc`.
+const PROC_WAIT: Duration = Duration::from_secs(5);
 
 /// Whether somebody waits for the end of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// A report, which is to have what can be known.
     Waits,
-    /// A screen, which shows what is known.
+    /// A screen, which shows what is known, and a sample between two reports.
     TakesWhatIsThere,
 }
 
