@@ -290,6 +290,34 @@ fn systemd_takes_the_units() {
     assert!(output.status.success() && !of_ours, "{}", stderr(&output));
 }
 
+/// What the units tell systemd to run, in what they tell it to run it in: all files but those of the state directory
+/// are read-only, no rights can be gained, and nothing is in the environment but that directory.
+#[test]
+fn what_the_units_run_records() {
+    if !flowtop(&["doctor"]).output().unwrap().status.success() {
+        return skip("what_the_units_run_records", "no hooks load here");
+    }
+    for name in ["flowtop-record.service", "flowtop-record-hour.service"] {
+        let unit = fs::read_to_string(root().join("packaging").join(name)).unwrap();
+        for setting in ["StateDirectory=flowtop", "ProtectSystem=strict", "NoNewPrivileges=yes"] {
+            assert!(unit.lines().any(|line| line == setting), "{name}: {setting}");
+        }
+        let run = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/sbin/flowtop ")).unwrap();
+        let run = format!("{} --every 1s --count 1", run.replace(" --count 60", ""));
+        let state = tempfile::tempdir().unwrap();
+        let script = format!(
+            "mount --bind \"$STATE_DIRECTORY\" \"$STATE_DIRECTORY\" && mount -o remount,bind,ro / && \
+             ! touch /var/flowtop-was-here 2>/dev/null && exec setpriv --no-new-privs \"$0\" {run}"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_flowtop")]);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("STATE_DIRECTORY", state.path());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!((stderr(&output), output.status.code()), ("", Some(0)), "{name}");
+        assert_eq!(records(state.path()).len(), 1, "{name}");
+    }
+}
+
 #[test]
 fn logrotate_takes_its_file() {
     let Some(logrotate) = tools::find("logrotate", "rotation of the log") else { return };
