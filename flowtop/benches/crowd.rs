@@ -5,7 +5,7 @@ use std::{
     env,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
 };
 
 use crate::{descriptors, loopback::MESSAGE_BYTES};
@@ -35,7 +35,7 @@ impl Crowd {
             let share = connections * (number + 1) / processes - connections * number / processes;
             let words = [listener.local_addr()?.to_string(), share.to_string()];
             let worker =
-                Command::new(env::current_exe()?).arg("--work").args(words).stdin(Stdio::null()).spawn();
+                Command::new(env::current_exe()?).arg(WORKER).args(words).stdin(Stdio::null()).spawn();
             crowd.workers.push(worker.context("cannot start a process with connections")?);
             for _ in 0..share {
                 crowd.streams.push(listener.accept()?.0);
@@ -84,8 +84,26 @@ fn idlers(count: u32) -> Result<Vec<Child>> {
     (0..count).step_by(IDLERS_OF_ONE as usize).map(start).collect()
 }
 
-/// The life of a process with connections: it answers until they end.
-pub fn work(address: &str, connections: u32) -> Result<()> {
+/// First argument of a process with connections.
+const WORKER: &str = "--work";
+
+/// How this process ends, if it is one of those with connections.
+pub fn worked_by_this_process(bench: &str) -> Option<ExitCode> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [WORKER, address, connections] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    Some(match connections.parse().map_err(Into::into).and_then(|count| work(address, count)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench {bench}: {error:#}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// The life of such a process: it answers until its connections end.
+fn work(address: &str, connections: u32) -> Result<()> {
     let connect = |_| TcpStream::connect(address);
     let mut streams = (0..connections).map(connect).collect::<Result<Vec<_>, _>>()?;
     let mut message = [0; MESSAGE_BYTES];

@@ -61,11 +61,14 @@ fn run(args: &Args) -> Result<Outcome> {
     let wanted = args.hooks.wanted();
     let mut outcome = Outcome { rows: Vec::new(), notes: Vec::new() };
     for hooks in Hooks::ALL.into_iter().filter(|hooks| wanted.is_none_or(|wanted| wanted == *hooks)) {
-        // Before Linux 6.3 the tracepoint plan has no program for sends alone.
-        let live = Live::start(Some(hooks), args.table.max_flows);
-        match live.and_then(|live| measure(&live, args)) {
-            Ok(rows) => outcome.rows.extend(rows),
-            Err(error) => outcome.notes.push(format!("Not measured ({hooks}): {error:#}.")),
+        match Live::start(Some(hooks), args.table.max_flows) {
+            Ok(live) if live.plan.counts_on_ack => {
+                outcome
+                    .notes
+                    .push(format!("Not measured: before Linux 6.3 no {hooks} program is of sends alone."));
+            }
+            Ok(live) => outcome.rows.extend(measure(&live, args)?),
+            Err(error) => outcome.notes.push(format!("Not measured: {error:#}.")),
         }
     }
     if outcome.rows.is_empty() {

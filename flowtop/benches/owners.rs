@@ -12,7 +12,7 @@ use anyhow::Result;
 use child::Flowtop;
 use crowd::Crowd;
 use flowtop::core::column;
-use outcome::{Flags, Outcome, Row, median};
+use outcome::{Outcome, Row, median};
 use std::{
     process::{ExitCode, Stdio},
     thread::sleep,
@@ -40,23 +40,13 @@ struct Args {
     /// Processes of the host beside several that share the connections
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     idle: u32,
-    /// Be one of the processes with connections
-    #[arg(long, hide = true, num_args = 2)]
-    work: Vec<String>,
 }
 
 fn main() -> ExitCode {
-    let Flags { own: args, outcome } = outcome::flags::<Args>("owners");
-    if let [address, connections] = &args.work[..] {
-        return match connections.parse().map_err(Into::into).and_then(|count| crowd::work(address, count)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("bench owners: {error:#}");
-                ExitCode::FAILURE
-            }
-        };
+    if let Some(code) = crowd::worked_by_this_process("owners") {
+        return code;
     }
-    outcome::publish("owners", &outcome, run(&args))
+    outcome::bench("owners", run)
 }
 
 /// A report that says who, and the nearest that does not.

@@ -11,7 +11,7 @@ mod outcome;
 use anyhow::Result;
 use child::Flowtop;
 use crowd::Crowd;
-use outcome::{Flags, Outcome, Row, median};
+use outcome::{Outcome, Row, median};
 use std::{
     process::{ExitCode, Stdio},
     thread::sleep,
@@ -42,23 +42,13 @@ struct Args {
     /// Seconds that each is measured for, after the first 5; in 60 a record of a minute is written
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = outcome::at_least_one())]
     seconds: u32,
-    /// Be one of the processes with connections
-    #[arg(long, hide = true, num_args = 2)]
-    work: Vec<String>,
 }
 
 fn main() -> ExitCode {
-    let Flags { own: args, outcome } = outcome::flags::<Args>("recorder");
-    if let [address, connections] = &args.work[..] {
-        return match connections.parse().map_err(Into::into).and_then(|count| crowd::work(address, count)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("bench recorder: {error:#}");
-                ExitCode::FAILURE
-            }
-        };
+    if let Some(code) = crowd::worked_by_this_process("recorder") {
+        return code;
     }
-    outcome::publish("recorder", &outcome, run(&args))
+    outcome::bench("recorder", run)
 }
 
 fn run(args: &Args) -> Result<Outcome> {

@@ -79,6 +79,11 @@ impl Holders {
         self.processes = processes;
     }
 
+    /// Where that is.
+    pub fn processes(&self) -> Option<&Path> {
+        self.processes.as_deref()
+    }
+
     /// Leaves the kernel's walk out.
     pub fn by_proc(&mut self) {
         self.walks = false;

@@ -25,11 +25,7 @@ pub use holders::Patience;
 use load::{Iterator, Refused};
 use probe::Host;
 use read::Reader;
-use std::{
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path, time::Duration};
 
 /// A plan that did not work here, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +62,6 @@ pub struct Live {
     pub refusals: Vec<Refusal>,
     /// Why sockets older than the start could not be seeded, if so.
     pub unseeded: Option<String>,
-    /// Where the host's processes are, if they can be seen.
-    processes: Option<PathBuf>,
 }
 
 impl Live {
@@ -98,16 +92,16 @@ impl Live {
     ) -> Result<Self> {
         probe::require_rights()?;
         let host = probe::host()?;
-        let processes = owners::processes(host_root);
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, demand)? {
                 Ok(Loaded { mut ebpf, reader, iterator, mut holders, plan }) => {
                     // Behind the self-check, whose flows nobody asked for.
                     read::admit(&mut ebpf, admission)?;
+                    let processes = owners::processes(host_root);
                     let unseeded =
                         iterator.and_then(|()| seed_sockets(&mut ebpf, processes.as_deref())).err();
-                    holders.look_in(processes.clone());
+                    holders.look_in(processes);
                     sys::trim_memory();
                     return Ok(Self {
                         #[cfg(feature = "kernel-log")]
@@ -118,7 +112,6 @@ impl Live {
                         plan,
                         refusals,
                         unseeded,
-                        processes,
                     });
                 }
                 Err(reason) => refusals.push(Refusal { hooks: plan.hooks, reason }),
@@ -138,7 +131,7 @@ impl Live {
     /// sockets are asked.
     pub fn ask_sockets(&mut self) -> Result<()> {
         if self.plan.counts_on_ack && self.unseeded.is_none() {
-            seed_sockets(&mut self.ebpf, self.processes.as_deref()).map_err(anyhow::Error::msg)?;
+            seed_sockets(&mut self.ebpf, self.holders.processes()).map_err(anyhow::Error::msg)?;
         }
         Ok(())
     }
