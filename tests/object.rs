@@ -10,7 +10,7 @@ use aya_obj::generated::bpf_map_type::{
     self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_SK_STORAGE,
 };
 use flowtop::core::link::{Cast, Link};
-use flowtop_common::{Admission, Allocation, Constant, Field, FlowKey, Loss, Slot, Untracked};
+use flowtop_common::{Admission, Allocation, Constant, Detail, Field, FlowKey, Loss, Slot, Untracked};
 use xtask::provenance::{OBJECT, Provenance, inputs_sha256, sha256};
 
 /// The programs with what they hook into. A kprobe's function is user space's choice.
@@ -40,6 +40,7 @@ const MAPS: &[(&str, bpf_map_type, usize, usize)] = &[
     ("ADMISSION", BPF_MAP_TYPE_ARRAY, 4, size_of::<Admission>()),
     ("ALLOCATION", BPF_MAP_TYPE_ARRAY, 4, size_of::<Allocation>()),
     ("CALLS", BPF_MAP_TYPE_HASH, 8, 8),
+    ("DETAILS", BPF_MAP_TYPE_ARRAY, 4, size_of::<Detail>()),
     ("FLOWS", BPF_MAP_TYPE_HASH, size_of::<FlowKey>(), 8),
     ("FREE", BPF_MAP_TYPE_ARRAY, 4, 8),
     ("LOSSES", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8),

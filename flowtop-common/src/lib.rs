@@ -6,8 +6,10 @@
 #![no_std]
 
 mod admission;
+mod entry;
 
 pub use admission::{Admission, Net, PortRange, check, family, words};
+pub use entry::{Detail, Flow, Slot};
 
 /// Identity of one flow: the 5-tuple (the protocol is always TCP), where it lives, and which socket carried it.
 ///
@@ -34,69 +36,6 @@ pub struct FlowKey {
     pub pad1: u32,
     /// Identity of the socket, unique for the life of the table.
     pub id: u64,
-}
-
-/// What the kernel knows of one flow. Counters are absolute values taken from the socket; they only grow.
-///
-/// What an event writes comes first.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// Payload bytes that the application has handed to TCP in the life of the socket.
-    pub tx_bytes: u64,
-    /// Payload bytes that the application has taken from TCP in the life of the socket.
-    pub rx_bytes: u64,
-    /// TCP state as the kernel numbers it (`enum` in `include/net/tcp_states.h`): 1 is ESTABLISHED, 7 CLOSE.
-    pub state: u32,
-    /// Some of [`flags`].
-    pub flags: u32,
-    /// How often the application has used the socket; stops at 16.
-    pub uses: u32,
-    /// Process (thread group) that last used the socket, 0 while none has been seen.
-    pub pid: u32,
-    /// `CLOCK_MONOTONIC` in microseconds of the last segment (`tcp_sock.tcp_mstamp`).
-    pub last_us: u64,
-    /// Segments received (`tcp_sock.segs_in`, wraps at 2^32).
-    pub segs_in: u32,
-    /// Segments sent (`tcp_sock.segs_out`, wraps at 2^32).
-    pub segs_out: u32,
-    /// Segments retransmitted (`tcp_sock.total_retrans`).
-    pub retrans_segs: u32,
-    /// Smoothed round-trip time in eighths of a microsecond (`tcp_sock.srtt_us`).
-    pub srtt_us_x8: u32,
-    /// Payload bytes put on the wire, retransmissions included (`tcp_sock.bytes_sent`).
-    pub sent_bytes: u64,
-    /// Payload bytes put on the wire again (`tcp_sock.bytes_retrans`).
-    pub retrans_bytes: u64,
-    /// `tx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
-    pub base_tx_bytes: u64,
-    /// `rx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
-    pub base_rx_bytes: u64,
-    /// `CLOCK_MONOTONIC` in nanoseconds when the entry was opened.
-    pub opened_ns: u64,
-    /// Cgroup v2 id of the owner, 0 while it has not been seen.
-    pub cgroup_id: u64,
-    /// Name of the process, NUL-padded.
-    pub comm: [u8; 16],
-}
-
-/// An entry of the flow table: an element of the array `SLOTS`, which user space maps into its memory.
-///
-/// The kernel side fills a slot and then sets [`flags::OPEN`]; user space clears the flags when it gives the slot back.
-/// What most events touch is in the first cache line.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slot {
-    /// Kernel's cookie of the socket (`sock.sk_cookie`), 0 once it has ended or where it is not known.
-    pub cookie: u64,
-    /// Sequence number that stands for 0 bytes sent.
-    pub tx_origin: u32,
-    /// Sequence number that stands for 0 bytes received.
-    pub rx_origin: u32,
-    /// The counters.
-    pub flow: Flow,
-    /// Whose they are.
-    pub key: FlowKey,
 }
 
 /// Stands for the kernel itself where the number of a process stands. No process has it.
@@ -129,7 +68,7 @@ pub struct Allocation {
     pub tail: u64,
 }
 
-/// Bits of [`Flow::flags`].
+/// Bits of [`Slot::flags`].
 pub mod flags {
     /// The birth of the socket was seen, so its totals are all since the start.
     pub const BORN: u32 = 1;
@@ -311,9 +250,6 @@ pub mod task {
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 56);
-const _: () = assert!(size_of::<Flow>() == 120);
-const _: () = assert!(size_of::<Slot>() == 192);
-const _: () = assert!(core::mem::offset_of!(Slot, flow) + core::mem::offset_of!(Flow, segs_in) <= 64);
 const _: () = assert!(size_of::<Allocation>() == 24);
 const _: () = assert!(size_of::<Untracked>() == 40);
 const _: () = assert!(size_of::<Holder>() == 80);

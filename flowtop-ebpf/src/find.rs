@@ -9,18 +9,44 @@
 use crate::{
     constants::constant,
     lifecycle,
-    maps::{SLOT_OF_COOKIE, SLOTS, SocketState, lose, socket},
+    maps::{DETAILS, SLOT_OF_COOKIE, SLOTS, SocketState, lose, socket},
     read::{Access, Socket, Typed},
     slots,
     totals::state,
 };
 use core::ffi::c_void;
-use flowtop_common::{Constant, Field, Loss, Slot};
+use flowtop_common::{Constant, Detail, Field, Loss, Slot};
+
+/// The entry of a flow.
+pub struct Entry<'a> {
+    /// What most events touch.
+    pub slot: &'a mut Slot,
+    /// Number of the slot.
+    pub number: u32,
+}
+
+impl<'a> Entry<'a> {
+    /// An entry by its number.
+    #[inline(always)]
+    pub fn at(number: u32) -> Option<Self> {
+        let slot = SLOTS.get_ptr_mut(number)?;
+        // SAFETY: the lookup succeeded. Others may write at the same time, each field in one store.
+        Some(Self { slot: unsafe { &mut *slot }, number })
+    }
+}
+
+/// The rest of the entry with this number.
+#[inline(always)]
+pub fn detail<'a>(number: u32) -> Option<&'a mut Detail> {
+    let detail = DETAILS.get_ptr_mut(number)?;
+    // SAFETY: as above.
+    Some(unsafe { &mut *detail })
+}
 
 /// Where the bytes of a socket go.
 pub enum Place<'a> {
     /// Into the entry of its flow.
-    Slot(&'a mut Slot),
+    Entry(Entry<'a>),
     /// Into the reserved entry: the flow table was full.
     Untracked(&'a mut SocketState),
     /// It has no flow or is not of interest, or another event is opening it just now; then the next event, or the end
@@ -32,7 +58,7 @@ pub enum Place<'a> {
 /// is older than the start and was missed by seeding: it counts from here on, with what the call at hand has sent. A
 /// call on a socket that is not connected has no flow.
 #[inline(always)]
-pub fn known_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Place<'a> {
+pub fn known_or_missed<'a, A: Access>(sk: Socket<A>, ret: i32) -> Place<'a> {
     let Some(of) = state_or_missed(sk, ret) else { return Place::Nowhere };
     if of.flags & socket::IGNORED != 0 {
         remember(A::cookie(sk.sk), None);
@@ -43,7 +69,7 @@ pub fn known_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Place<'a> {
 }
 
 #[inline(always)]
-fn state_or_missed<'a, A: Access>(sk: &Socket<A>, ret: i32) -> Option<&'a mut SocketState> {
+fn state_or_missed<'a, A: Access>(sk: Socket<A>, ret: i32) -> Option<&'a mut SocketState> {
     let known = A::state(sk.sk);
     if let Some(of) = known {
         // SAFETY: the lookup succeeded.
@@ -73,15 +99,7 @@ pub fn place(of: &mut SocketState) -> Place<'_> {
     if of.slot == slots::NONE as u32 {
         return Place::Nowhere;
     }
-    slot(of.slot).map_or(Place::Nowhere, Place::Slot)
-}
-
-/// A slot by its number.
-#[inline(always)]
-fn slot<'a>(number: u32) -> Option<&'a mut Slot> {
-    let slot = SLOTS.get_ptr_mut(number)?;
-    // SAFETY: the lookup succeeded. Others may write at the same time, each field in one store.
-    Some(unsafe { &mut *slot })
+    Entry::at(of.slot).map_or(Place::Nowhere, Place::Entry)
 }
 
 /// Bit of an element of the cache beside the socket's cookie: the socket is not of interest.
@@ -89,8 +107,8 @@ const IGNORED: u64 = 1 << 63;
 
 /// What the cache knows of a socket.
 pub enum Cached<T> {
-    /// Its slot.
-    Slot(T),
+    /// Its entry.
+    Entry(T),
     /// It is not of interest.
     Ignored,
     /// Nothing.
@@ -99,19 +117,19 @@ pub enum Cached<T> {
 
 /// Asks the cache.
 #[inline(always)]
-pub fn cached<'a>(sk: *const c_void) -> Cached<&'a mut Slot> {
+pub fn cached<'a>(sk: *const c_void) -> Cached<Entry<'a>> {
     if constant(Constant::CookieMask) == 0 {
         return Cached::Unknown;
     }
     // SAFETY: the argument of a typed hook.
     let cookie: u64 = unsafe { Typed::load(sk, Field::Cookie) };
     let Some(element) = SLOT_OF_COOKIE.get(index_of(cookie)) else { return Cached::Unknown };
-    if let Some(slot) = slot(*element as u32)
-        && slot.cookie == cookie
+    if let Some(entry) = Entry::at(*element as u32)
+        && entry.slot.cookie == cookie
         // A slot that nobody uses has cookie 0, and so has a socket without a cookie.
         && cookie != 0
     {
-        return Cached::Slot(slot);
+        return Cached::Entry(entry);
     }
     if *element == IGNORED | cookie { Cached::Ignored } else { Cached::Unknown }
 }

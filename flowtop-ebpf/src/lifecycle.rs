@@ -4,9 +4,9 @@
 //! after `tcp_destroy_sock`.
 
 use crate::{
-    account::{refresh_received, refresh_wire, store_unlocked, update},
-    find::{self, Place},
-    maps::{ADMISSION, FLOWS, SLOTS, SocketState, lose, socket},
+    account::{look, looked, refresh_received, store_unlocked, update},
+    find::{self, Entry, Place},
+    maps::{ADMISSION, FLOWS, SocketState, lose, socket},
     owner,
     read::{Access, Socket},
     slots,
@@ -18,13 +18,13 @@ use core::{
     ptr,
     sync::atomic::{Ordering, compiler_fence},
 };
-use flowtop_common::{Field, Flow, FlowKey, Loss, Slot, flags};
+use flowtop_common::{Detail, Field, FlowKey, Loss, Slot, flags};
 
 const AF_INET6: u16 = 10;
 
 /// `inet_sock_set_state`: raised before `sk_state` changes, mostly under the socket lock.
 #[inline(always)]
-pub fn state_changed<A: Access>(sk: &Socket<A>, old: u32, new: u32) {
+pub fn state_changed<A: Access>(sk: Socket<A>, old: u32, new: u32) {
     match new {
         state::SYN_SENT => born(sk, flags::ACTIVE),
         // A socket that has sent a SYN itself comes here in a simultaneous open, and stays the active one.
@@ -42,36 +42,44 @@ pub fn state_changed<A: Access>(sk: &Socket<A>, old: u32, new: u32) {
                 }
                 open(sk, of, old, 0);
             }
-            if let Some(slot) = update(sk, of, old, new == state::CLOSE) {
-                slot.flow.state = new;
-                // With the lock owned this is the process that connects or closes. It may be gone without any other
-                // event in its context: in the tracepoint plan before Linux 6.3 nobody sees it send.
-                if slot.flow.pid == 0 && sk.sock::<u32>(Field::LockOwned) != 0 {
-                    owner::note(&mut slot.flow);
-                }
-                if old != state::CLOSE {
-                    refresh_wire(sk, &mut slot.flow);
-                }
+            if let Some(entry) = update(sk, of, old, new == state::CLOSE) {
+                changed_entry(&sk, entry, old, new);
             }
         }
     }
 }
 
+/// The entry of a socket that goes from one state to another.
+#[inline(always)]
+fn changed_entry<A: Access>(sk: &Socket<A>, entry: Entry<'_>, old: u32, new: u32) {
+    entry.slot.state = new;
+    let Some(detail) = find::detail(entry.number) else { return };
+    // With the lock owned this is the process that connects or closes. It may be gone without any other event in its
+    // context: in the tracepoint plan before Linux 6.3 nobody sees it send.
+    let with_user = detail.pid == 0 && sk.sock::<u32>(Field::LockOwned) != 0;
+    if old != state::CLOSE {
+        look(sk, entry.slot, detail, with_user);
+    } else if with_user {
+        owner::note(detail);
+        looked(entry.slot);
+    }
+}
+
 /// `tcp_destroy_sock`: after this nothing happens to the socket any more.
 #[inline(always)]
-pub fn destroyed<A: Access>(sk: &Socket<A>) {
+pub fn destroyed<A: Access>(sk: Socket<A>) {
     let Some(of) = A::state(sk.sk) else { return };
     // SAFETY: the lookup succeeded.
     let of = unsafe { &mut *of };
     // The application may have emptied the receive queue after a reset; nothing can have been sent since CLOSE.
-    end(Some(sk), of);
+    end(Some(&sk), of);
     A::forget_state(sk.sk);
 }
 
 /// A socket of `iter/tcp`: at the start one that is older than the hooks, later one that may have sent without any hook
 /// having seen it. From Linux 5.15 on under the socket lock.
 #[inline(always)]
-pub fn visited<A: Access>(sk: &Socket<A>) {
+pub fn visited<A: Access>(sk: Socket<A>) {
     use state::{CLOSE, LISTEN, SYN_RECV, SYN_SENT};
     let tcp_state = sk.tcp_state();
     // These have not carried anything; the hooks see what becomes of them.
@@ -82,9 +90,9 @@ pub fn visited<A: Access>(sk: &Socket<A>) {
         // SAFETY: the lookup succeeded.
         let of = unsafe { &mut *of };
         if of.flags & socket::HAS_FLOW != 0
-            && let Place::Slot(slot) = find::place(of)
+            && let Place::Entry(entry) = find::place(of)
         {
-            store_unlocked(sk, slot, totals::sent_unlocked);
+            store_unlocked(&sk, entry.slot);
         }
     } else if let Some(of) = new_state(sk) {
         open(sk, of, tcp_state, 0);
@@ -93,7 +101,7 @@ pub fn visited<A: Access>(sk: &Socket<A>) {
 
 /// The state of a socket, a new one if need be.
 #[inline(always)]
-pub fn new_state<'a, A: Access>(sk: &Socket<A>) -> Option<&'a mut SocketState> {
+pub fn new_state<'a, A: Access>(sk: Socket<A>) -> Option<&'a mut SocketState> {
     let Some(of) = A::state_or_new(sk.sk) else {
         lose(Loss::SocketState);
         return None;
@@ -104,7 +112,7 @@ pub fn new_state<'a, A: Access>(sk: &Socket<A>) -> Option<&'a mut SocketState> {
 
 /// A connection begins. The socket may have carried another one before (`connect` after `connect(AF_UNSPEC)`).
 #[inline(always)]
-fn born<A: Access>(sk: &Socket<A>, role: u32) {
+fn born<A: Access>(sk: Socket<A>, role: u32) {
     let Some(of) = new_state(sk) else { return };
     end(None::<&Socket<A>>, of);
     of.flags = flags::BORN | role;
@@ -114,14 +122,14 @@ fn born<A: Access>(sk: &Socket<A>, role: u32) {
 }
 
 /// Opens the flow; `sent_now` bytes of the totals are part of this event.
-#[inline(always)]
-pub fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sent_now: i32) {
+#[inline(never)]
+pub fn open<A: Access>(sk: Socket<A>, of: &mut SocketState, tcp_state: u32, sent_now: i32) {
     // SAFETY: no arguments.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     let born = of.flags & flags::BORN != 0;
-    let key = key_of(sk, if born { now_ns } else { sk.sk as u64 });
-    let sent = totals::sent(sk, of.flags, tcp_state);
-    let (received, _) = totals::received(sk);
+    let key = key_of(&sk, if born { now_ns } else { sk.sk as u64 });
+    let sent = totals::sent(&sk, of.flags, tcp_state);
+    let (received, _) = totals::received(&sk);
     of.tx_origin = sent.origin();
     of.rx_origin = received.origin();
     let (mut tx_bytes, mut rx_bytes) = (0, 0);
@@ -134,27 +142,26 @@ pub fn open<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32, sen
         of.flags |= socket::IGNORED;
         return find::remember(A::cookie(sk.sk), None);
     }
-    let slot = match claim(of, &key) {
-        Claim::Slot(slot) => slot,
+    let (slot, detail) = match claim(of, &key) {
+        Claim::Entry(slot, detail) => (slot, detail),
         Claim::Elsewhere => return,
         Claim::Full => return untracked::opened(of, &key, tx_bytes, rx_bytes),
     };
-    slot.key = key;
+    detail.key = key;
+    (detail.opened_ns, detail.cgroup_id) = (now_ns, 0);
+    (detail.base_tx_bytes, detail.base_rx_bytes) = (tx_bytes, rx_bytes);
+    (detail.sent_bytes, detail.retrans_bytes, detail.retrans_segs) = (0, 0, 0);
+    (detail.segs_in, detail.segs_out, detail.srtt_us_x8) = (0, 0, 0);
+    (detail.pid, detail.comm) = (0, [0; 16]);
     (slot.tx_origin, slot.rx_origin) = (of.tx_origin, of.rx_origin);
+    (slot.tx_bytes, slot.rx_bytes) = (tx_bytes, rx_bytes);
+    (slot.last_us, slot.state, slot.uses) = (0, tcp_state, 0);
     slot.cookie = A::cookie(sk.sk);
     find::remember(slot.cookie, Some(of.slot));
-    slot.flow = Flow {
-        tx_bytes,
-        rx_bytes,
-        base_tx_bytes: tx_bytes,
-        base_rx_bytes: rx_bytes,
-        opened_ns: now_ns,
-        state: tcp_state,
-        ..EMPTY
-    };
+    looked(slot);
     compiler_fence(Ordering::Release);
     // SAFETY: a field of the slot. Volatile, so that it is written last: user space looks at nothing else before.
-    unsafe { ptr::write_volatile(&raw mut slot.flow.flags, of.flags & ENTRY_FLAGS | flags::OPEN) }
+    unsafe { ptr::write_volatile(&raw mut slot.flags, of.flags & ENTRY_FLAGS | flags::OPEN) }
 }
 
 /// Whether the flow may be of interest. A function of its own, since it is long when unrolled.
@@ -166,7 +173,7 @@ fn is_admitted(key: &FlowKey) -> bool {
 
 /// What became of the attempt to get an entry.
 enum Claim<'a> {
-    Slot(&'a mut Slot),
+    Entry(&'a mut Slot, &'a mut Detail),
     /// Two events of a socket older than the start came here at once, with the same key, and the other was first.
     Elsewhere,
     Full,
@@ -178,11 +185,10 @@ fn claim<'a>(of: &mut SocketState, key: &FlowKey) -> Claim<'a> {
         return if FLOWS.get_ptr(key).is_some() { Claim::Elsewhere } else { Claim::Full };
     }
     let number = slots::take() as u32;
-    match SLOTS.get_ptr_mut(number) {
-        Some(slot) if number != slots::NONE as u32 => {
+    match (Entry::at(number), find::detail(number)) {
+        (Some(entry), Some(detail)) if number != slots::NONE as u32 => {
             of.slot = number;
-            // SAFETY: the lookup succeeded, and the number is ours alone.
-            Claim::Slot(unsafe { &mut *slot })
+            Claim::Entry(entry.slot, detail)
         }
         _ => {
             let _ = FLOWS.remove(key);
@@ -194,27 +200,6 @@ fn claim<'a>(of: &mut SocketState, key: &FlowKey) -> Claim<'a> {
 
 /// Flags of a socket's state that its entry has too.
 const ENTRY_FLAGS: u32 = flags::BORN | flags::ACTIVE | flags::PASSIVE;
-
-const EMPTY: Flow = Flow {
-    tx_bytes: 0,
-    rx_bytes: 0,
-    sent_bytes: 0,
-    retrans_bytes: 0,
-    last_us: 0,
-    segs_in: 0,
-    segs_out: 0,
-    retrans_segs: 0,
-    srtt_us_x8: 0,
-    state: 0,
-    pid: 0,
-    base_tx_bytes: 0,
-    base_rx_bytes: 0,
-    opened_ns: 0,
-    cgroup_id: 0,
-    comm: [0; 16],
-    flags: 0,
-    uses: 0,
-};
 
 /// The identity of a flow, IPv4 addresses as `::ffff:a.b.c.d`.
 #[inline(always)]
@@ -262,11 +247,11 @@ fn end<A: Access>(sk: Option<&Socket<A>>, of: &mut SocketState) {
         }
         return;
     }
-    let Place::Slot(slot) = find::place(of) else { return };
+    let Place::Entry(Entry { slot, .. }) = find::place(of) else { return };
     if let Some(sk) = sk {
         refresh_received(sk, slot);
     }
     slot.cookie = 0;
-    slot.flow.state = state::CLOSE;
-    slot.flow.flags |= flags::ENDED;
+    slot.state = state::CLOSE;
+    slot.flags |= flags::ENDED;
 }

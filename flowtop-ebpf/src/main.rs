@@ -43,7 +43,7 @@ fn set_state(ctx: BtfTracePointContext) -> i32 {
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
     trace!(&ctx, "state {} to {}", old, new);
     if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
-        lifecycle::state_changed(&sk, old as u32, new as u32);
+        lifecycle::state_changed(sk, old as u32, new as u32);
     }
     0
 }
@@ -53,7 +53,7 @@ fn set_state(ctx: BtfTracePointContext) -> i32 {
 fn destroy(ctx: BtfTracePointContext) -> i32 {
     trace!(&ctx, "destroy");
     if let Some(sk) = Socket::<Typed>::typed(ctx.arg(0)) {
-        lifecycle::destroyed(&sk);
+        lifecycle::destroyed(sk);
     }
     0
 }
@@ -152,7 +152,7 @@ extern "C" fn visit(ctx: *const TcpIterContext) -> i32 {
     // SAFETY: the kernel passes a valid context; the pointer in it is checked for null before use.
     let sk = unsafe { (*ctx).sk_common };
     if let Some(sk) = Socket::<Typed>::typed(sk) {
-        lifecycle::visited(&sk);
+        lifecycle::visited(sk);
     }
     0
 }

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::{btf_map, map},
     maps::{Array, HashMap, PerCpuArray},
 };
-use flowtop_common::{Admission, Allocation, FlowKey, Loss, Slot, Untracked};
+use flowtop_common::{Admission, Allocation, Detail, FlowKey, Loss, Slot, Untracked};
 
 /// What is remembered of one socket between events.
 #[repr(C)]
@@ -17,7 +17,7 @@ pub struct SocketState {
     pub untracked_rx_bytes: u64,
     /// `flowtop_common::flags`, and the bits in [`socket`].
     pub flags: u32,
-    /// Element of [`SLOTS`] with the entry, if there is one.
+    /// Element of [`SLOTS`] and of [`DETAILS`] with the entry, if there is one.
     pub slot: u32,
     /// Sequence number that stands for 0 bytes sent.
     pub tx_origin: u32,
@@ -45,9 +45,14 @@ const MMAPABLE: u32 = 1 << 10;
 #[map]
 pub static FLOWS: HashMap<FlowKey, u64> = HashMap::with_max_entries(1 << 17, 0);
 
-/// The entries. More than [`FLOWS`] can hold, since slots may be lost until user space finds them (see `slots`).
+/// The entries, as far as most events touch them. More than [`FLOWS`] can hold, since slots may be lost until user space
+/// finds them (see `slots`).
 #[map]
 pub static SLOTS: Array<Slot> = Array::with_max_entries(1 << 17, MMAPABLE);
+
+/// The rest of each entry, by the same number.
+#[map]
+pub static DETAILS: Array<Detail> = Array::with_max_entries(1 << 17, MMAPABLE);
 
 /// Which slots are free; one element.
 #[map]

@@ -9,7 +9,7 @@ use aya_ebpf::helpers::{
     generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_current_task_btf},
 };
 use core::ffi::c_void;
-use flowtop_common::{Constant, Field, Flow, task};
+use flowtop_common::{Constant, Detail, Field, Slot, task};
 
 /// Bit of `task_struct.flags`: a kernel thread (`PF_KTHREAD` in `include/linux/sched.h`).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -20,18 +20,18 @@ const FIRST_USES: u32 = 16;
 /// Whether it is time to look at more than the bytes. To do so costs more than all the counting, so at the first uses,
 /// and then again when TCP's clock of the socket says that the last look is long ago.
 #[inline(always)]
-pub fn is_due<A: Access>(sk: &Socket<A>, flow: &mut Flow) -> bool {
-    if flow.uses < FIRST_USES {
-        flow.uses += 1;
+pub fn is_due<A: Access>(sk: &Socket<A>, slot: &mut Slot) -> bool {
+    if slot.uses < FIRST_USES {
+        slot.uses += 1;
         return true;
     }
-    sk.tcp::<u64>(Field::TcpMstamp).wrapping_sub(flow.last_us) >= constant(Constant::LookUs)
+    sk.tcp::<u64>(Field::TcpMstamp).wrapping_sub(slot.last_us) >= constant(Constant::LookUs)
 }
 
 /// Books the current process as the owner of the flow, if it is not already. To be called in process context only:
 /// in a softirq the current task is whoever was interrupted.
 #[inline(always)]
-pub fn note(flow: &mut Flow) {
+pub fn note(detail: &mut Detail) {
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
     if pid == 0 {
         return;
@@ -42,15 +42,15 @@ pub fn note(flow: &mut Flow) {
         // SAFETY: the helper returns the address of the current task.
         task::PROBE => comm_of_process::<Probed>(unsafe { bpf_get_current_task() } as *const c_void),
         // The thread's own name: of the threads of one process the first has to do.
-        _ if pid == flow.pid => return,
+        _ if pid == detail.pid => return,
         _ => bpf_get_current_comm().ok(),
     };
     // A process becomes another program without another number.
-    if let Some(comm) = comm.filter(|comm| pid != flow.pid || *comm != flow.comm) {
-        flow.pid = pid;
-        flow.comm = comm;
+    if let Some(comm) = comm.filter(|comm| pid != detail.pid || *comm != detail.comm) {
+        detail.pid = pid;
+        detail.comm = comm;
         // SAFETY: no arguments.
-        flow.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+        detail.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     constants::constant,
-    maps::{SLOTS, SocketState, socket},
+    maps::{DETAILS, SLOTS, SocketState, socket},
     read::{Access, Socket, Typed},
     slots,
 };
@@ -78,10 +78,10 @@ fn key_of(sk: *const c_void) -> Option<FlowKey> {
     if of.flags & socket::UNTRACKED != 0 || of.slot == slots::NONE as u32 {
         return None;
     }
-    let slot = SLOTS.get(of.slot)?;
-    // SAFETY: fields of the slot; others write at the same time.
-    let open = unsafe { ptr::read_volatile(&raw const slot.flow.flags) } & flags::OPEN != 0;
-    if open { Some(slot.key) } else { None }
+    let (slot, detail) = (SLOTS.get(of.slot)?, DETAILS.get(of.slot)?);
+    // SAFETY: a field of the slot; others write at the same time.
+    let open = unsafe { ptr::read_volatile(&raw const slot.flags) } & flags::OPEN != 0;
+    if open { Some(detail.key) } else { None }
 }
 
 /// A holder that does not fit is asked for again by the kernel.

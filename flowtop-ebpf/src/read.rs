@@ -3,7 +3,7 @@
 
 use crate::{
     constants::{constant, offset},
-    find::{self, Cached},
+    find::{self, Cached, Entry},
     maps::{SOCKET_STORAGE, SOCKET_TABLE, SocketState},
 };
 use aya_ebpf::{
@@ -14,12 +14,12 @@ use aya_ebpf::{
     },
 };
 use core::{ffi::c_void, marker::PhantomData, ptr};
-use flowtop_common::{Constant, Field, Slot, placeholder, store};
+use flowtop_common::{Constant, Field, placeholder, store};
 
 /// A way to look at kernel memory.
-pub trait Access: Sized {
+pub trait Access: Copy {
     /// What is known of the socket at no cost.
-    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, &'a mut Slot)>;
+    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, Entry<'a>)>;
 
     /// The socket at an address that a hook has got, if it is one of TCP.
     fn socket(sk: *const c_void) -> Option<Socket<Self>>;
@@ -44,17 +44,19 @@ pub trait Access: Sized {
 }
 
 /// Direct loads through pointers whose type the verifier knows.
+#[derive(Clone, Copy)]
 pub struct Typed;
 
 /// `bpf_probe_read_kernel` through plain addresses.
+#[derive(Clone, Copy)]
 pub struct Probed;
 
 impl Access for Typed {
     #[inline(always)]
-    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, &'a mut Slot)> {
+    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, Entry<'a>)> {
         match find::cached(sk) {
-            Cached::Slot(slot) => match Socket::known(sk) {
-                Some(socket) => Cached::Slot((socket, slot)),
+            Cached::Entry(entry) => match Socket::known(sk) {
+                Some(socket) => Cached::Entry((socket, entry)),
                 None => Cached::Unknown,
             },
             Cached::Ignored => Cached::Ignored,
@@ -104,7 +106,7 @@ impl Access for Typed {
 
 impl Access for Probed {
     #[inline(always)]
-    fn cached<'a>(_sk: *const c_void) -> Cached<(Socket<Self>, &'a mut Slot)> {
+    fn cached<'a>(_sk: *const c_void) -> Cached<(Socket<Self>, Entry<'a>)> {
         Cached::Unknown
     }
 
@@ -171,6 +173,7 @@ fn table_or_new(sk: *const c_void) -> Option<*mut SocketState> {
 }
 
 /// A TCP socket and how to read it.
+#[derive(Clone, Copy)]
 pub struct Socket<A> {
     /// The socket as `struct sock`; also its identity.
     pub sk: *const c_void,

@@ -113,8 +113,8 @@ pub fn handed_over<A: Access>(sk: &Socket<A>, tcp_state: u32) -> u32 {
 pub fn sent_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot, write_seq: u32) {
     let tcp_state = sk.tcp_state();
     if tcp_state != state::CLOSE {
-        let sent = sent_up_to(sk, write_seq, slot.flow.flags, tcp_state);
-        grow(&mut slot.flow.tx_bytes, sent.since(slot.tx_origin));
+        let sent = sent_up_to(sk, write_seq, slot.flags, tcp_state);
+        grow(&mut slot.tx_bytes, sent.since(slot.tx_origin));
     }
 }
 
@@ -124,7 +124,7 @@ pub fn advance_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot, write_seq: u
     let tcp_state = sk.tcp_state();
     if tcp_state != state::CLOSE {
         let seq = write_seq.wrapping_sub(fin_queued(tcp_state));
-        advance(&mut slot.flow.tx_bytes, seq, slot.tx_origin);
+        advance(&mut slot.tx_bytes, seq, slot.tx_origin);
     }
 }
 

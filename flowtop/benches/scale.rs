@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result};
 use aya::maps::{MapData, MapInfo, loaded_maps};
 use flowtop::{
     bpf::{Live, now_ns, sys::Mapped},
-    core::{column::Who, ledger::Ledger, names::NoNames, text::Reports, view::View, wire::Sample},
+    core::{column::Who, ledger::Ledger, names::NoNames, text::Reports, view::View},
 };
-use flowtop_common::{Allocation, Flow, FlowKey, Slot, flags};
+use flowtop_common::{Allocation, Detail, FlowKey, Slot, flags};
 use outcome::{Flags, Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -137,10 +137,14 @@ fn measure(flows: u32, busy: u32, refreshes: u32) -> Result<Value> {
     }
     let figures =
         json!({ "before MB": before, "own MB": memory_mb("RssAnon")?, "resident MB": memory_mb("VmRSS")? });
-    // Last, because a sample takes memory that flowtop does not take.
-    let mut sample = Sample::default();
+    // Last, because the ledger does not learn of it.
     for _ in 0..refreshes {
-        read.push(processor_ms(|| live.sample(&mut sample)));
+        table.pass_a_second()?;
+        read.push(processor_ms(|| {
+            live.changes(false, |flows| {
+                black_box(flows);
+            })
+        }));
     }
     let mut figures = figures;
     for (name, times) in [("read ms", read), ("feed ms", feed), ("rows ms", rows)] {
@@ -152,6 +156,7 @@ fn measure(flows: u32, busy: u32, refreshes: u32) -> Result<Value> {
 /// The kernel's table, as its other side sees it.
 struct Table {
     slots: MapData,
+    details: MapData,
     allocation: MapData,
     flows: u32,
     busy: u32,
@@ -167,7 +172,14 @@ impl Table {
             MapData::from_id(ids.max().with_context(|| format!("no map {name} is loaded"))?)
                 .map_err(anyhow::Error::from)
         };
-        Ok(Self { slots: newest("SLOTS")?, allocation: newest("ALLOCATION")?, flows, busy, second: 0 })
+        Ok(Self {
+            slots: newest("SLOTS")?,
+            details: newest("DETAILS")?,
+            allocation: newest("ALLOCATION")?,
+            flows,
+            busy,
+            second: 0,
+        })
     }
 
     /// Opens every slot.
@@ -189,36 +201,33 @@ impl Table {
 
     fn write(&self, flows: std::ops::Range<u32>) -> Result<()> {
         let mut slots: Mapped<Slot> = Mapped::new(self.slots.fd().as_fd(), self.flows as usize + 1)?;
+        let mut details: Mapped<Detail> = Mapped::new(self.details.fd().as_fd(), self.flows as usize + 1)?;
         slots.cover(flows.end as usize + 1)?;
+        details.cover(flows.end as usize + 1)?;
         for flow in flows {
-            slots.set(flow as usize + 1, slot(flow, self.second));
+            let (slot, detail) = entry(flow, self.second);
+            details.set(flow as usize + 1, detail);
+            slots.set(flow as usize + 1, slot);
         }
         Ok(())
     }
 }
 
 /// A connection to one of many hosts, of one of a hundred processes, that has moved bytes in each of so many seconds.
-fn slot(number: u32, seconds: u32) -> Slot {
+fn entry(number: u32, seconds: u32) -> (Slot, Detail) {
     let moved = u64::from(number % 1000 + 1) * 977 * u64::from(seconds);
     let host = (number / FLOWS_OF_A_HOST).to_be_bytes();
     let mut comm = [0; 16];
     comm[..5].copy_from_slice(b"nginx");
-    let flow = Flow {
+    let slot = Slot {
         tx_bytes: moved,
         rx_bytes: moved / 3,
-        sent_bytes: moved,
         flags: flags::BORN | flags::PASSIVE | flags::OPEN,
         state: 1,
         uses: 16,
-        pid: 1000 + number % 100,
-        comm,
-        cgroup_id: 4711,
-        srtt_us_x8: 8 * (number % 5000 + 1),
-        opened_ns: 1,
+        looks: u64::from(seconds),
         last_us: now_ns() / 1000,
-        segs_out: seconds * 10,
-        segs_in: seconds * 9,
-        ..Flow::default()
+        ..Slot::default()
     };
     let key = FlowKey {
         local_addr: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1],
@@ -230,7 +239,19 @@ fn slot(number: u32, seconds: u32) -> Slot {
         id: u64::from(number) + 1,
         ..FlowKey::default()
     };
-    Slot { flow, key, ..Slot::default() }
+    let detail = Detail {
+        key,
+        sent_bytes: moved,
+        pid: 1000 + number % 100,
+        comm,
+        cgroup_id: 4711,
+        srtt_us_x8: 8 * (number % 5000 + 1),
+        opened_ns: 1,
+        segs_out: seconds * 10,
+        segs_in: seconds * 9,
+        ..Detail::default()
+    };
+    (slot, detail)
 }
 
 /// Milliseconds of processor time of this thread.

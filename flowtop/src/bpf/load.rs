@@ -10,7 +10,7 @@ use aya::{
     maps::MapError,
     programs::{BtfTracePoint, FEntry, FExit, Iter, KProbe, ProgramError},
 };
-use flowtop_common::{Constant, FlowKey, Slot, store};
+use flowtop_common::{Constant, Detail, FlowKey, Slot, store};
 use std::{error::Error, io};
 
 /// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
@@ -39,7 +39,7 @@ const CALLS: u32 = 16_384;
 #[must_use]
 pub fn table_bytes(plan: &Plan, max_flows: u32) -> u64 {
     let index = HASH_ENTRY_BYTES + (size_of::<FlowKey>() + size_of::<u64>()) as u64;
-    let slots = u64::from(slot_count(max_flows)) * size_of::<Slot>() as u64;
+    let slots = u64::from(slot_count(max_flows)) * (size_of::<Slot>() + size_of::<Detail>()) as u64;
     let ring = u64::from(ring_size(max_flows)) * size_of::<u64>() as u64;
     let sockets = u64::from(socket_table_entries(plan, max_flows)) * (HASH_ENTRY_BYTES + SOCKET_ENTRY_BYTES);
     let cache = u64::from(cookies(plan, max_flows)) * ARRAY_ELEMENT_BYTES;
@@ -84,6 +84,7 @@ pub fn load(plan: &Plan, host: &Host, demand: Demand) -> Result<Ebpf, Refused> {
         .btf(Some(&host.btf))
         .map_max_entries("FLOWS", max_flows)
         .map_max_entries("SLOTS", slot_elements(max_flows))
+        .map_max_entries("DETAILS", slot_elements(max_flows))
         .map_max_entries("FREE", ring_size(max_flows))
         .map_max_entries("SLOT_OF_COOKIE", cookies(plan, max_flows))
         .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))

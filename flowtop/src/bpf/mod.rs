@@ -19,7 +19,7 @@ use crate::core::{
 use crate::owners;
 use anyhow::{Context as _, Result, bail};
 use aya::{Ebpf, programs::Program};
-use flowtop_common::{Admission, FlowKey, store};
+use flowtop_common::{Admission, Flow, FlowKey, store};
 use holders::Holders;
 pub use holders::Patience;
 use load::{Iterator, Refused};
@@ -125,6 +125,12 @@ impl Live {
         #[cfg(feature = "kernel-log")]
         self.messages.flush();
         self.reader.feed(ledger, at_ns)
+    }
+
+    /// Reads what has changed since the ledger was fed, or everything, and hands it on instead; returns how many other
+    /// flows there are.
+    pub fn changes(&mut self, all: bool, take: impl FnMut(&[(FlowKey, Flow)])) -> Result<usize> {
+        self.reader.changes(all, take)
     }
 
     /// Before a report: where hooks see a sender only when it is acknowledged, and one in `CLOSE_WAIT` not even then, all

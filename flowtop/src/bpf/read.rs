@@ -1,20 +1,21 @@
 //! The tables of the kernel side in our own memory: one pass over the slots reads every flow, without a system call.
+//! The details of a flow are looked at only where its slot has changed.
 
 use super::sys::{self, Mapped};
-use crate::core::{ledger::Ledger, recycle::Recycler, wire::Sample};
+use crate::core::{changes::Changes, ledger::Ledger, recycle::Recycler, wire::Sample};
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
     maps::{Array, Map, MapData, PerCpuArray},
 };
-use flowtop_common::{Admission, Allocation, Flow, FlowKey, Loss, Slot, Untracked, flags};
+use flowtop_common::{Admission, Allocation, Detail, Flow, FlowKey, Loss, Slot, Untracked, flags};
 use std::{
     collections::HashMap,
     io,
     os::fd::{AsFd as _, BorrowedFd},
 };
 
-/// Flows that a ledger is given at a time: they stay in the processor's cache.
+/// Flows that a ledger is given at a time.
 const PART: usize = 256;
 
 /// Reads what the kernel side has counted, and gives back what has ended.
@@ -22,11 +23,14 @@ pub struct Reader {
     /// The index of the flow table.
     flows: MapData,
     slots: Mapped<Slot>,
+    details: Mapped<Detail>,
     allocation: Mapped<Allocation>,
     free: Mapped<u64>,
     untracked: Array<MapData, [u64; 5]>,
     losses: PerCpuArray<MapData, u64>,
     recycler: Recycler,
+    /// What the ledger has been told.
+    told: Changes,
     /// Slots of the flows that had ended at the last read.
     ended: HashMap<FlowKey, usize>,
 }
@@ -41,6 +45,8 @@ impl Reader {
         Ok(Self {
             flows: data(ebpf, "FLOWS")?,
             slots: mapped(ebpf, "SLOTS")?,
+            details: mapped(ebpf, "DETAILS")?,
+            told: Changes::default(),
             allocation: covered(ebpf, "ALLOCATION")?,
             free: mapped(ebpf, "FREE")?,
             recycler: Recycler::default(),
@@ -54,25 +60,41 @@ impl Reader {
     pub fn read(&mut self, sample: &mut Sample) -> Result<()> {
         self.read_counters(sample)?;
         sample.flows.clear();
-        self.read_flows(|key, flow| sample.flows.push((key, flow)))
+        self.read_flows(|_, _| true, |key, flow| sample.flows.push((key, flow)))?;
+        Ok(())
     }
 
-    /// Reads everything into a ledger, at `at_ns` of the monotonic clock. There is no second copy of the table in between.
+    /// Reads into a ledger, at `at_ns` of the monotonic clock, what has changed since it was last done; a ledger that has
+    /// had no sample is told everything. There is no second copy of the table in between.
     pub fn feed(&mut self, ledger: &mut Ledger, at_ns: u64) -> Result<()> {
         let mut sample = Sample { at_ns, ..Sample::default() };
         self.read_counters(&mut sample)?;
+        let all = ledger.is_blank();
         ledger.begin(&sample);
-        let flows = &mut sample.flows;
-        self.read_flows(|key, flow| {
-            flows.push((key, flow));
-            if flows.len() == PART {
-                ledger.take(flows);
-                flows.clear();
-            }
-        })?;
-        ledger.take(flows);
+        let unchanged = self.changes(all, |flows| ledger.take(flows))?;
+        ledger.take_unchanged(unchanged);
         ledger.finish();
         Ok(())
+    }
+
+    /// Hands on the flows that have changed since it was last done, or all of them, in parts that stay in the processor's
+    /// cache; returns how many others there are. After an error it begins anew.
+    pub fn changes(&mut self, all: bool, mut take: impl FnMut(&[(FlowKey, Flow)])) -> Result<usize> {
+        let mut told = if all { Changes::default() } else { std::mem::take(&mut self.told) };
+        let mut part = Vec::with_capacity(PART);
+        let unchanged = self.read_flows(
+            |number, slot| told.is_news(number, slot),
+            |key, flow| {
+                part.push((key, flow));
+                if part.len() == PART {
+                    take(&part);
+                    part.clear();
+                }
+            },
+        )?;
+        take(&part);
+        self.told = told;
+        Ok(unchanged)
     }
 
     fn read_counters(&mut self, sample: &mut Sample) -> Result<()> {
@@ -85,23 +107,35 @@ impl Reader {
         Ok(())
     }
 
-    fn read_flows(&mut self, mut take: impl FnMut(FlowKey, Flow)) -> Result<()> {
+    /// Hands on the flows in which something is wanted, by the numbers of their slots; returns how many others there are.
+    fn read_flows(
+        &mut self,
+        mut is_wanted: impl FnMut(usize, &Slot) -> bool,
+        mut take: impl FnMut(FlowKey, Flow),
+    ) -> Result<usize> {
         self.ended.clear();
         let allocation = self.allocation.get(0);
         let used = Recycler::used(&allocation, self.slots.elements());
-        self.slots.cover(used.end).context("no memory to read the flow table; try a smaller --max-flows")?;
+        let covered = self.slots.cover(used.end).and_then(|()| self.details.cover(used.end));
+        covered.context("no memory to read the flow table; try a smaller --max-flows")?;
+        let mut others = 0;
         for number in used {
-            if self.slots.flags(number) & flags::OPEN == 0 {
+            let Some(slot) = self.slots.open(number) else {
                 self.recycler.saw_empty(number, &allocation);
                 continue;
+            };
+            if !is_wanted(number, &slot) {
+                others += 1;
+                continue;
             }
-            let slot = self.slots.get(number);
-            if slot.flow.flags & flags::ENDED != 0 {
-                self.ended.insert(slot.key, number);
+            let detail = self.details.get(number);
+            if slot.flags & flags::ENDED != 0 {
+                self.ended.insert(detail.key, number);
             }
-            take(slot.key, slot.flow);
+            take(detail.key, Flow::of(&slot, &detail));
         }
-        self.give_back(&[])
+        self.give_back(&[])?;
+        Ok(others)
     }
 
     /// Removes flows that have ended and been read since.
@@ -115,6 +149,7 @@ impl Reader {
     fn give_back(&mut self, slots: &[usize]) -> Result<()> {
         for &number in slots {
             self.slots.clear_flags(number);
+            self.told.forget(number);
         }
         let (allocation, mask) = (self.allocation.get(0), self.free.elements() - 1);
         let ring = &mut self.free;

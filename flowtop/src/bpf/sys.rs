@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "raw system calls; see the SAFETY comment of each")]
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
-use flowtop_common::{Admission, Allocation, FlowKey, Slot};
+use flowtop_common::{Admission, Allocation, Detail, FlowKey, Slot, flags};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::{
     io, mem,
@@ -20,6 +20,8 @@ pub unsafe trait Element: Copy {}
 unsafe impl Element for u64 {}
 // SAFETY: `repr(C)` integers without padding, asserted by their sizes in `flowtop-common`.
 unsafe impl Element for Slot {}
+// SAFETY: as above.
+unsafe impl Element for Detail {}
 // SAFETY: as above.
 unsafe impl Element for Allocation {}
 // SAFETY: as above.
@@ -100,19 +102,24 @@ impl<T: Element> Mapped<T> {
 }
 
 impl Mapped<Slot> {
-    /// The flags of a slot's entry, without the rest. What is read after this is not older.
+    /// A copy of a slot, if a flow is open in it. What is read after this is not older.
     #[must_use]
-    pub fn flags(&self, index: usize) -> u32 {
+    pub fn open(&self, index: usize) -> Option<Slot> {
         // SAFETY: a field within the mapping.
-        let flags = unsafe { (&raw const (*self.pointer(index)).flow.flags).read_volatile() };
+        let flags = unsafe { (&raw const (*self.pointer(index)).flags).read_volatile() };
         fence(Ordering::Acquire);
-        flags
+        if flags & flags::OPEN == 0 {
+            return None;
+        }
+        let slot = self.get(index);
+        fence(Ordering::Acquire);
+        Some(slot)
     }
 
     /// Marks a slot as unused.
     pub fn clear_flags(&mut self, index: usize) {
         // SAFETY: a field within the mapping; the kernel side does not write to a flow that has ended.
-        unsafe { (&raw mut (*self.pointer(index)).flow.flags).write_volatile(0) }
+        unsafe { (&raw mut (*self.pointer(index)).flags).write_volatile(0) }
         fence(Ordering::Release);
     }
 }

@@ -67,6 +67,8 @@ pub struct Ledger {
     flows: Flows,
     /// Flows of the newest sample.
     present: usize,
+    /// Of these: flows of which it was only told that they are as they were.
+    unchanged: usize,
     /// Places of flows that were new in the newest sample.
     newborn: Vec<u32>,
     /// Places of flows that the scope is asked about next time, whatever they do.
@@ -113,6 +115,7 @@ impl Ledger {
             at_ns: 0,
             flows: Flows::default(),
             present: 0,
+            unchanged: 0,
             newborn: Vec::new(),
             unsettled: Vec::new(),
             waiting: Vec::new(),
@@ -170,7 +173,7 @@ impl Ledger {
         self.pass_time(sample.at_ns);
         self.sample += 1;
         self.before = self.total;
-        self.present = 0;
+        (self.present, self.unchanged) = (0, 0);
         // A sample with many of them is rare, and their memory is not kept for it.
         (self.removable, self.new_owners) = (Vec::new(), Vec::new());
         self.take_untracked(&sample.untracked);
@@ -186,6 +189,12 @@ impl Ledger {
             self.present += 1;
             self.take_flow(key, flow);
         }
+    }
+
+    /// So many other flows of the table are as they were in the sample before. None of them has ended.
+    pub fn take_unchanged(&mut self, flows: usize) {
+        self.present += flows;
+        self.unchanged = flows;
     }
 
     /// Ends the sample: what is not in the flow table has been missing from it.
@@ -204,6 +213,12 @@ impl Ledger {
     #[must_use]
     pub fn removable(&self) -> &[FlowKey] {
         &self.removable
+    }
+
+    /// Whether it has had no sample yet.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.sample == 0
     }
 
     /// How many flows the newest sample had.

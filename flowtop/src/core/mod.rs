@@ -1,6 +1,7 @@
 //! The functional core: samples in, rows and text out. No clock, file, socket, terminal or BPF in here.
 
 pub mod btf;
+pub mod changes;
 pub mod column;
 pub mod config_toml;
 pub mod cost;

@@ -19,14 +19,14 @@ impl Ledger {
         self.flows.get(entry.peer()?)
     }
 
-    /// Notes which flows are closed: those that have ended, and those that vanished from the kernel's table without a
-    /// sign.
+    /// Notes which flows are closed: those that have ended, and those that vanished from the table without a sign. Nobody
+    /// knows of the latter where only changes are told.
     pub(super) fn close(&mut self) {
-        let Self { flows, closed, sample, at_ns, .. } = self;
+        let Self { flows, closed, sample, at_ns, unchanged, .. } = self;
         closed.retain(|place| flows.at(*place).is_some_and(|(_, entry)| entry.closed_ns.is_some()));
         let absent =
             closed.iter().filter_map(|place| flows.at(*place)).filter(|(_, e)| e.seen < *sample).count();
-        if self.present + absent >= flows.len() {
+        if *unchanged > 0 || self.present + absent >= flows.len() {
             return;
         }
         for entry in flows.values_mut().filter(|entry| entry.closed_ns.is_none()) {

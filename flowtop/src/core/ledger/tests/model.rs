@@ -135,14 +135,19 @@ impl Kernel {
         }
     }
 
-    /// Shows the table in an order of its own, and lets flowtop delete what it may.
-    fn show(&mut self, ledger: &mut Ledger, delete: bool) {
+    /// The table, in an order of its own.
+    fn sample(&self) -> Sample {
         let mut shown = sample(self.at_s, &[]);
         shown.flows = self.table.iter().map(|(key, flow)| (*key, *flow)).collect();
         let rotated = shown.flows.len() / 2;
         shown.flows.rotate_left(rotated);
         shown.untracked = self.untracked;
-        ledger.apply(&shown);
+        shown
+    }
+
+    /// Shows the table, and lets flowtop delete what it may.
+    fn show(&mut self, ledger: &mut Ledger, delete: bool) {
+        ledger.apply(&self.sample());
         for key in ledger.removable().iter().filter(|_| delete) {
             let gone = self.table.remove(key).expect("only flows of the table are removable");
             assert_ne!(gone.flags & flags::ENDED, 0, "only ended flows are removable");
@@ -238,6 +243,36 @@ proptest! {
                 let once = bytes(now.tx_bytes - now.mirrored_tx_bytes, now.rx_bytes - now.mirrored_rx_bytes);
                 prop_assert_eq!(untracked, once);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_as_it_was_need_not_be_told(steps in steps()) {
+        let (mut kernel, mut ledger) = (Kernel::default(), Ledger::new(MAX_FLOWS, 0));
+        let (mut told, mut known) = (Ledger::new(MAX_FLOWS, 0), BTreeMap::new());
+        for step in &steps {
+            kernel.step(step);
+            let Step::Sample { delete, .. } = *step else { continue };
+            let mut changed = kernel.sample();
+            let flows = std::mem::take(&mut changed.flows);
+            let is_news = |(key, flow): &&(FlowKey, Flow)| {
+                known.get(key) != Some(flow) || flow.flags & flags::ENDED != 0
+            };
+            let news: Vec<_> = flows.iter().filter(is_news).copied().collect();
+            told.begin(&changed);
+            told.take(&news);
+            told.take_unchanged(flows.len() - news.len());
+            told.finish();
+            known = kernel.table.clone();
+            kernel.show(&mut ledger, delete);
+            prop_assert_eq!(told.removable(), ledger.removable());
+            prop_assert_eq!((told.totals(), told.present()), (ledger.totals(), ledger.present()));
+            prop_assert_eq!(told.lines(), ledger.lines());
+        }
+        prop_assert_eq!(told.entries().count(), ledger.entries().count());
+        for (key, entry) in ledger.entries() {
+            let other = told.get(key).expect("both have the same flows");
+            prop_assert_eq!((entry.flow(), entry.closed_ns()), (other.flow(), other.closed_ns()));
         }
     }
 
