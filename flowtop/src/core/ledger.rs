@@ -27,6 +27,7 @@ use flowtop_common::{Flow, FlowKey, Loss, Untracked};
 
 use super::filter::Boundary;
 use super::owner::Seen;
+use super::owner::processes::Processes;
 use super::record::Rest;
 use super::scope::{Scope, Verdict};
 use super::window::journal::Journal;
@@ -65,6 +66,7 @@ pub struct Ledger {
     baseline_ns: u64,
     at_ns: u64,
     flows: Flows,
+    processes: Processes,
     /// Flows of the newest sample.
     present: usize,
     /// Of these: flows of which it was only told that they are as they were.
@@ -114,6 +116,7 @@ impl Ledger {
             baseline_ns: 0,
             at_ns: 0,
             flows: Flows::default(),
+            processes: Processes::default(),
             present: 0,
             unchanged: 0,
             newborn: Vec::new(),

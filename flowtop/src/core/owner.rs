@@ -10,6 +10,7 @@ pub mod known;
 pub mod kubernetes;
 pub mod manifest;
 pub mod process;
+pub mod processes;
 pub mod users;
 
 use std::fmt::Debug;

@@ -7,6 +7,7 @@ use flowtop_common::{Flow, FlowKey, flags};
 use super::kept::{Kept, counters};
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple, stays_on_host};
+use crate::core::owner::processes::Processes;
 use crate::core::owner::users::Users;
 use crate::core::owner::{Seen, is_open};
 use crate::core::scope::{Scope, Subject, User, Verdict};
@@ -201,7 +202,13 @@ impl Entry {
     }
 
     /// Takes a newer copy from the kernel, and returns what it has added. A counter that went back stays.
-    pub(super) fn update(&mut self, flow: &Flow, sample: u64, at_ns: u64) -> Moved {
+    pub(super) fn update(
+        &mut self,
+        flow: &Flow,
+        sample: u64,
+        at_ns: u64,
+        processes: &mut Processes,
+    ) -> Moved {
         let old = &self.kept;
         let now = counters(flow).max(old.bytes);
         let sent = wrapped(old.segs_out, flow.segs_out);
@@ -217,7 +224,10 @@ impl Entry {
         self.judged &= old.state() == kept.state();
         self.is_news |= is_open(old.state()) != is_open(kept.state());
         self.kept = kept;
-        self.change_users(|users| users.used_by(Seen::of(flow), grown.bytes.sum()));
+        let (user, bytes) = (Seen::of(flow), grown.bytes.sum());
+        if !self.users.goes_on(&user, bytes) {
+            self.change_users(|users| users.used_by(user, bytes, processes));
+        }
         self.seen = sample;
         self.closed_ns = if self.has_ended() { self.closed_ns.or(Some(at_ns)) } else { None };
         grown

@@ -4,6 +4,7 @@
 //! sum up, so what it adds up stands apart, in 10 MB.
 
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
 
 use flowtop_common::FlowKey;
 use foldhash::fast::RandomState;
@@ -11,32 +12,34 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use super::{Entry, Ledger};
+use crate::core::owner::Seen;
 use crate::core::window::{Bytes, Rates, Window};
 
+/// The bit of a stamp that says that the flow is the right end: which end it is changes with its row only.
+const TURNED: u32 = 1;
+const NEXT_STAMP: u32 = 2;
+
 /// What one connection adds to its row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
-    /// Bytes of the left end since the start.
+    /// Bytes since the start, as the flow itself sees them.
     pub bytes: Bytes,
-    /// Bytes of the left end in the last 2, 10, 40 s.
+    /// Bytes in the last 2, 10, 40 s, likewise.
     pub windows: [Bytes; 3],
     /// Another number whenever it may belong to another row: when the place has been given to another connection, or
-    /// something has become known of who it belongs to. 0 where there is no row.
-    pub stamp: u64,
+    /// something has become known of who it belongs to. 0 where there is no row; it starts again after 2^31 changes.
+    pub stamp: u32,
     /// Number of the tick that opened the flow of this place.
-    since: u64,
-    /// The process that it is shown with, 0 for none.
-    pub pid: u32,
-    /// The name of that process as the kernel saw it, NUL-padded.
-    pub comm: [u8; 16],
-    /// Whether the flow is the right end.
-    is_turned: bool,
+    since: u32,
+    /// The process that it is shown with.
+    pub owner: Option<Arc<Seen>>,
 }
 
 impl Line {
-    /// Bytes of the flow as the left end sees them.
-    fn seen_from_left(&self, bytes: Bytes) -> Bytes {
-        if self.is_turned { bytes.mirror() } else { bytes }
+    /// Whether the flow is the right end of a connection whose left end is not here.
+    #[must_use]
+    pub const fn is_turned(&self) -> bool {
+        self.stamp & TURNED != 0
     }
 }
 
@@ -49,7 +52,7 @@ pub(super) struct Flows {
     hasher: RandomState,
     slots: Slab<(FlowKey, Entry)>,
     lines: Vec<Line>,
-    stamp: u64,
+    stamp: u32,
     /// Where the next flow of a sample may be. Flows come in the order of the kernel's table, which they keep.
     guess: usize,
 }
@@ -109,7 +112,7 @@ impl Flows {
     ///
     /// # Panics
     /// With 2^32 flows.
-    pub(super) fn open(&mut self, key: &FlowKey, mut entry: Entry, since: u64) -> u32 {
+    pub(super) fn open(&mut self, key: &FlowKey, mut entry: Entry, since: u32) -> u32 {
         let number = self.slots.vacant_key();
         let place = u32::try_from(number).expect("fewer flows than 2^32");
         entry.place = place;
@@ -162,28 +165,23 @@ impl Flows {
 
     /// The windows of a flow as it sees them itself.
     pub(super) fn windows(&self, place: u32) -> [Bytes; 3] {
-        self.lines
-            .get(place as usize)
-            .map_or_else(Default::default, |line| line.windows.map(|bytes| line.seen_from_left(bytes)))
+        self.lines.get(place as usize).map(|line| line.windows).unwrap_or_default()
     }
 
     /// Number of the tick that opened a flow.
-    pub(super) fn since(&self, place: u32) -> u64 {
+    pub(super) fn since(&self, place: u32) -> u32 {
         self.lines.get(place as usize).map_or(0, |line| line.since)
     }
 
     /// Bytes come into all windows of a flow.
     pub(super) fn enter_windows(&mut self, place: u32, bytes: Bytes) {
-        let line = &mut self.lines[place as usize];
-        let bytes = line.seen_from_left(bytes);
-        line.windows.iter_mut().for_each(|window| *window += bytes);
+        self.lines[place as usize].windows.iter_mut().for_each(|window| *window += bytes);
     }
 
     /// Bytes that a flow has moved in tick `number` leave one of its windows. The flow may have gone before them.
-    pub(super) fn leave_window(&mut self, number: u64, place: u32, window: Window, bytes: Bytes) {
+    pub(super) fn leave_window(&mut self, number: u32, place: u32, window: Window, bytes: Bytes) {
         let line = &mut self.lines[place as usize];
         if line.since <= number {
-            let bytes = line.seen_from_left(bytes);
             let sum = &mut line.windows[window as usize];
             *sum = sum.since(bytes);
         }
@@ -205,22 +203,20 @@ impl Flows {
 
     fn draw_left(&mut self, place: u32, is_news: bool) {
         let (_, entry) = &self.slots[place as usize];
-        let (bytes, owner, is_turned) = (entry.bytes(), entry.owner(), entry.is_turned());
+        let (bytes, owner, is_turned) = (entry.bytes(), entry.users.busiest_process(), entry.is_turned());
         let peer = if bytes.sum() == 0 { entry.peer() } else { None };
         let has_row = bytes.sum() > 0
             || peer.and_then(|peer| self.get(peer)).is_some_and(|peer| peer.bytes().sum() > 0);
         let line = &mut self.lines[place as usize];
-        if line.is_turned != is_turned {
-            line.windows = line.windows.map(Bytes::mirror);
-            line.is_turned = is_turned;
+        line.bytes = bytes;
+        if line.owner.as_ref().map(Arc::as_ptr) != owner.map(Arc::as_ptr) {
+            line.owner = owner.cloned();
         }
-        line.bytes = line.seen_from_left(bytes);
-        (line.pid, line.comm) = (owner.pid, owner.comm);
         if !has_row {
             line.stamp = 0;
         } else if is_news || line.stamp == 0 {
-            self.stamp += 1;
-            line.stamp = self.stamp;
+            self.stamp = self.stamp.wrapping_add(NEXT_STAMP).max(NEXT_STAMP);
+            line.stamp = self.stamp | if is_turned { TURNED } else { 0 };
         }
     }
 }
@@ -294,7 +290,7 @@ mod tests {
     use crate::core::fixture::{ACCEPTED, CONNECTED, flow, key, ledger_of, sample};
     use flowtop_common::Flow;
 
-    fn stamps(ledger: &Ledger) -> Vec<u64> {
+    fn stamps(ledger: &Ledger) -> Vec<u32> {
         ledger.lines().iter().map(|line| line.stamp).collect()
     }
 
@@ -308,7 +304,8 @@ mod tests {
         assert_eq!(stamps(&ledger), first);
         ledger.apply(&of(8, 9));
         assert!(stamps(&ledger)[0] > first[0]);
-        assert_eq!((ledger.lines()[0].pid, ledger.lines()[0].bytes.tx), (8, 9));
+        let line = &ledger.lines()[0];
+        assert_eq!((line.owner.as_ref().map(|owner| owner.pid), line.bytes.tx), (Some(8), 9));
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Ledger {
         }
         let (user, was_closed) = (entry.users.current(), entry.closed_ns.is_some());
         let (place, share) = (entry.place, entry.share(key));
-        let grown = entry.update(flow, sample, at_ns);
+        let grown = entry.update(flow, sample, at_ns, &mut self.processes);
         // The verdict on a connection may change with its other end, which comes later in the sample.
         let is_settled = self.scope.is_none() || (entry.judged && entry.peer().is_none());
         if !was_closed && entry.closed_ns.is_some() {
@@ -44,7 +44,7 @@ impl Ledger {
     fn open(&mut self, key: &FlowKey, flow: &Flow) {
         let side = self.boundary.side(&Tuple::of(key));
         let mut entry = Entry::open(flow, self.sample == 1, side);
-        let grown = entry.update(flow, self.sample, self.at_ns);
+        let grown = entry.update(flow, self.sample, self.at_ns, &mut self.processes);
         entry.waits = true;
         if entry.users.current().is_process() {
             note_owner(&mut self.new_owners, entry.users.current(), entry.used_ns());

@@ -34,8 +34,9 @@ impl Ledger {
 
     /// Takes in that a process has a socket open. A flow that nobody has been seen to use is its own.
     pub fn take_holder(&mut self, key: &FlowKey, seen: Seen) {
-        let Some(entry) = self.flows.get_mut(key) else { return };
-        entry.change_users(|users| users.held_by(seen));
+        let Self { flows, processes, .. } = self;
+        let Some(entry) = flows.get_mut(key) else { return };
+        entry.change_users(|users| users.held_by(seen, processes));
         let place = entry.place;
         if !entry.judged {
             self.unsettled.push(place);

@@ -37,7 +37,7 @@ const NONE: u32 = u32::MAX;
 /// The row of a connection, and the stamp of its line when it was found.
 #[derive(Clone, Copy, Debug)]
 struct Member {
-    stamp: u64,
+    stamp: u32,
     row: u32,
 }
 

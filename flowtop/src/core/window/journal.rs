@@ -10,7 +10,7 @@ use super::{Bytes, SLOTS, Timeline, Window};
 /// What one tick has added.
 #[derive(Debug)]
 struct Run {
-    number: u64,
+    number: u32,
     slot: u64,
     /// For each flow that has moved bytes: how far its place is from the one before, bytes sent, bytes received.
     records: Vec<u8>,
@@ -23,19 +23,19 @@ pub struct Journal {
     runs: VecDeque<Run>,
     /// The first slot of each window.
     starts: [u64; 3],
-    ticks: u64,
+    ticks: u32,
 }
 
 impl Journal {
     /// Number of the newest tick.
     #[must_use]
-    pub fn ticks(&self) -> u64 {
+    pub fn ticks(&self) -> u32 {
         self.ticks
     }
 
     /// Begins a tick of `timeline`. What is not in a window any more is handed to `leave`: the number of its tick, the
     /// place of the flow, the window, the bytes.
-    pub fn tick(&mut self, timeline: &Timeline, mut leave: impl FnMut(u64, u32, Window, Bytes)) {
+    pub fn tick(&mut self, timeline: &Timeline, mut leave: impl FnMut(u32, u32, Window, Bytes)) {
         let starts = timeline.spans.map(|span| timeline.opened - span.slots);
         let before = std::mem::replace(&mut self.starts, starts);
         for window in Window::ALL {
@@ -68,7 +68,7 @@ impl Journal {
         &self,
         timeline: &Timeline,
         place: u32,
-        since: u64,
+        since: u32,
     ) -> impl Iterator<Item = (u64, Bytes)> + use<> {
         let first = timeline.opened - timeline.spans[Window::S40 as usize].slots;
         let mut slots: Vec<_> = (first..timeline.opened)

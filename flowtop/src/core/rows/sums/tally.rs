@@ -1,6 +1,7 @@
 //! What the connections of a row have moved, and whose they are.
 
 use crate::core::ledger::Line;
+use crate::core::owner::Seen;
 use crate::core::record::Rest;
 use crate::core::window::{Bytes, Rates, Window};
 
@@ -11,6 +12,12 @@ pub struct Process {
     pub pid: u32,
     /// Its name, NUL-padded.
     pub comm: [u8; 16],
+}
+
+impl Process {
+    fn of(seen: &Seen) -> Self {
+        Self { pid: seen.pid, comm: seen.comm }
+    }
 }
 
 /// Whose the connections of a row are.
@@ -50,8 +57,9 @@ pub(in crate::core::rows) struct Tally {
 
 impl Tally {
     pub fn add_line(&mut self, line: &Line) {
-        let process = Process { pid: line.pid, comm: line.comm };
-        self.add(&Self { windows: line.windows, bytes: line.bytes, connections: 1, process, several: false });
+        let process = line.owner.as_deref().map_or_else(Process::default, Process::of);
+        let its = Self { windows: line.windows, bytes: line.bytes, connections: 1, process, several: false };
+        self.add(&if line.is_turned() { its.mirror() } else { its });
     }
 
     pub fn add(&mut self, other: &Self) {
