@@ -42,7 +42,7 @@ use outside::Outside;
 pub use totals::Totals;
 
 /// A flow may be missing from this many samples before it is taken for closed without having been seen to end.
-const ABSENT_SAMPLES: u64 = 2;
+const ABSENT_SAMPLES: u32 = 2;
 /// Entries kept for each flow that the kernel's table can hold; the rest of them are closed rows.
 const ENTRIES_PER_FLOW: usize = 4;
 const NS_PER_S: u64 = 1_000_000_000;
@@ -62,7 +62,7 @@ pub struct Ledger {
     /// Whether its one sample is a window of a recording, as long as that is.
     is_recorded: bool,
     /// Number of the newest sample, 1 for the baseline, 0 before it.
-    sample: u64,
+    sample: u32,
     baseline_ns: u64,
     at_ns: u64,
     flows: Flows,

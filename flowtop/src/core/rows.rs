@@ -75,7 +75,7 @@ fn row<'a>(ledger: &'a Ledger, key: &'a FlowKey, entry: &'a Entry) -> Option<Row
     if entry.is_peer() {
         return None;
     }
-    let peer = entry.peer().and_then(|peer| Some((peer, ledger.get(peer)?)));
+    let peer = ledger.peer(entry);
     let (bytes, turned) = (entry.bytes(), entry.is_turned());
     let moved = bytes.sum() > 0 || peer.is_some_and(|(_, peer)| peer.bytes().sum() > 0);
     moved.then(|| {

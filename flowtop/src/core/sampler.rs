@@ -194,7 +194,7 @@ impl Sampler {
         flows.sort_unstable_by_key(|(_, flow)| (flow.key.id, flow.key));
         let places: HashMap<FlowKey, u32, RandomState> =
             (0..).zip(&flows).map(|(place, (key, _))| (*key, place)).collect();
-        let peer = |key: &FlowKey| places.get(ledger.get(key)?.peer()?).copied();
+        let peer = |key: &FlowKey| places.get(ledger.peer(ledger.get(key)?)?.0).copied();
         flows.into_iter().map(|(key, flow)| FlowRecord { peer: peer(&key), ..flow }).collect()
     }
 

@@ -1,10 +1,11 @@
 //! One flow of the ledger: where its counting starts, what it has moved, whether it is closed.
 
+use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign};
 
 use flowtop_common::{Flow, FlowKey, flags};
 
-use super::kept::{Kept, counters};
+use super::kept::{Kept, Status, counters};
 use crate::core::filter::Side;
 use crate::core::flow::{Role, Tuple, stays_on_host};
 use crate::core::owner::processes::Processes;
@@ -42,29 +43,42 @@ impl AddAssign for Moved {
     }
 }
 
+/// Which end of a connection a flow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The only one that is here.
+    Only,
+    /// The left one of two.
+    Left,
+    /// The right one of two.
+    Right,
+}
+
+/// The place of no flow.
+const NOWHERE: u32 = u32::MAX;
+
 /// One flow: the kernel's last word and what flowtop made of it. A million of them are to fit into memory.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each stands for itself, and a million of them are kept")]
 pub struct Entry {
     pub(super) kept: Kept,
-    /// Where counting starts; it moves along with the bytes that do not count.
+    /// Where counting starts; it moves along with the bytes that do not count, or not yet.
     base: Bytes,
-    /// What has been added while it was held.
-    pub(super) held: Option<Box<Moved>>,
     /// Who uses the socket.
     pub(super) users: Users,
-    peer: Option<Box<FlowKey>>,
-    /// Number of the newest sample that had the flow.
-    pub(super) seen: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
-    pub(super) closed_ns: Option<u64>,
+    pub(super) closed_ns: Option<NonZeroU64>,
+    /// Number of the newest sample that had the flow.
+    pub(super) seen: u32,
+    /// Where its other end is in the ledger.
+    peer: u32,
     /// Where it is in the ledger.
     pub(super) place: u32,
+    status: Status,
+    end: End,
     pub(super) verdict: Verdict,
     /// Whether the verdict is on what is known of the flow now.
     pub(super) judged: bool,
-    /// Whether `peer` is the left end of the connection.
-    is_right: bool,
     /// Whether its share is out of the totals, because it is about to change.
     pub(super) waits: bool,
     /// Whether the scope has to learn more first: until then nothing is counted, and nothing is lost.
@@ -86,15 +100,15 @@ impl Entry {
         Self {
             kept: Kept { bytes: base, segs_out, segs_in, ..Kept::default() },
             base,
-            held: None,
             users: Users::default(),
-            peer: None,
-            seen: 0,
             closed_ns: None,
-            place: 0,
+            seen: 0,
+            peer: NOWHERE,
+            place: NOWHERE,
+            status: Status::default(),
+            end: End::Only,
             verdict: Verdict::ALL,
             judged: false,
-            is_right: false,
             waits: false,
             is_held: false,
             is_news: true,
@@ -106,20 +120,19 @@ impl Entry {
     /// socket. What they were when the entry was opened is not in it.
     #[must_use]
     pub fn flow(&self) -> Flow {
-        self.kept.flow(&self.users.current())
+        self.kept.flow(self.status, &self.users.current())
     }
 
     /// TCP state as the kernel numbers it.
     #[must_use]
     pub fn state(&self) -> u32 {
-        self.kept.state()
+        self.status.state()
     }
 
     /// Bytes since the start of flowtop that count.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
-        let held = self.held.as_ref().map_or(Bytes::default(), |held| held.bytes);
-        self.kept.bytes.since(self.base).since(held)
+        self.kept.bytes.since(self.base)
     }
 
     /// The process that the flow is shown with: of several the busiest.
@@ -140,39 +153,55 @@ impl Entry {
         self.kept.used_ns()
     }
 
-    /// The other end of the connection, if it is on this host too. Links are mutual, and once made they stay.
+    /// Whether the other end of the connection is known to be on this host too. Once it is, that stays.
     #[must_use]
-    pub fn peer(&self) -> Option<&FlowKey> {
-        self.peer.as_deref()
+    pub fn has_peer(&self) -> bool {
+        self.end != End::Only
     }
 
-    /// Links it with the other end of its connection.
-    pub(super) fn join(&mut self, peer: FlowKey, is_right: bool) {
-        (self.peer, self.is_right, self.is_news) = (Some(Box::new(peer)), is_right, true);
+    /// The place of the other end. Links are mutual as long as both are in the ledger.
+    pub(super) fn peer(&self) -> Option<u32> {
+        (self.peer != NOWHERE).then_some(self.peer)
+    }
+
+    /// Links it with the other end of its connection, which may be known and not in the ledger.
+    pub(super) fn join(&mut self, peer: Option<u32>, is_right: bool) {
+        self.peer = peer.unwrap_or(NOWHERE);
+        (self.end, self.is_news) = (if is_right { End::Right } else { End::Left }, true);
         // The left end's verdict is now that of both.
         self.judged = false;
+    }
+
+    /// Its other end has left the ledger.
+    pub(super) fn forget_peer(&mut self) {
+        self.peer = NOWHERE;
     }
 
     /// Whether this is the right end of a connection whose left end is here too.
     #[must_use]
     pub fn is_peer(&self) -> bool {
-        self.is_right
+        self.end == End::Right
     }
 
     /// Whether this is the right end of a connection whose left end, which is inside, is not here.
     #[must_use]
     pub fn is_turned(&self) -> bool {
-        self.peer.is_none() && matches!(self.side, Side::RemoteInside)
+        !self.has_peer() && matches!(self.side, Side::RemoteInside)
     }
 
     /// Whether the totals of the host contain this flow. The right end of a connection that cannot have left the host
     /// does not count even when the left one is not visible: that one is among the untracked.
     pub(in crate::core) fn counts(&self, key: &FlowKey) -> bool {
-        if self.peer.is_some() {
-            return !self.is_right;
+        if self.has_peer() {
+            return !self.is_peer();
         }
-        let leads = || Role::of(self.kept.flags()).leads(Role::Unknown, &Tuple::of(key));
+        let leads = || self.role().leads(Role::Unknown, &Tuple::of(key));
         !stays_on_host(key) || self.side.is_left(leads())
+    }
+
+    /// What this end did to start the connection.
+    pub(super) fn role(&self) -> Role {
+        Role::of(self.status.flags())
     }
 
     /// Which directions count.
@@ -182,17 +211,22 @@ impl Entry {
 
     /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
     pub(in crate::core) fn closed_ns(&self) -> Option<u64> {
-        self.closed_ns
+        self.closed_ns.map(NonZeroU64::get)
+    }
+
+    /// Notes that it is closed; the first nanosecond after the boot is taken for the second one.
+    pub(super) fn close(&mut self, at_ns: u64) {
+        self.closed_ns = Some(NonZeroU64::new(at_ns).unwrap_or(NonZeroU64::MIN));
     }
 
     /// Whether the kernel has said that nothing changes any more.
     pub(super) fn has_ended(&self) -> bool {
-        self.kept.flags() & flags::ENDED != 0
+        self.status.flags() & flags::ENDED != 0
     }
 
     /// Notes that a sample has the flow, exactly as it was; false if it was otherwise.
-    pub(super) fn is_seen_again(&mut self, flow: &Flow, sample: u64) -> bool {
-        let is_same = Kept::of(flow) == self.kept
+    pub(super) fn is_seen_again(&mut self, flow: &Flow, sample: u32) -> bool {
+        let is_same = (Kept::of(flow), Status::of(flow)) == (self.kept, self.status)
             && (flow.pid == 0 || Seen::of(flow) == self.users.current())
             && (self.has_ended() || self.closed_ns.is_none());
         if is_same {
@@ -205,7 +239,7 @@ impl Entry {
     pub(super) fn update(
         &mut self,
         flow: &Flow,
-        sample: u64,
+        sample: u32,
         at_ns: u64,
         processes: &mut Processes,
     ) -> Moved {
@@ -221,15 +255,20 @@ impl Entry {
             segs_in: old.segs_in.wrapping_add(received),
             ..Kept::of(flow)
         };
-        self.judged &= old.state() == kept.state();
-        self.is_news |= is_open(old.state()) != is_open(kept.state());
-        self.kept = kept;
+        let (old, status) = (self.status, Status::of(flow));
+        self.judged &= old.state() == status.state();
+        self.is_news |= is_open(old.state()) != is_open(status.state());
+        (self.kept, self.status) = (kept, status);
         let (user, bytes) = (Seen::of(flow), grown.bytes.sum());
         if !self.users.goes_on(&user, bytes) {
             self.change_users(|users| users.used_by(user, bytes, processes));
         }
         self.seen = sample;
-        self.closed_ns = if self.has_ended() { self.closed_ns.or(Some(at_ns)) } else { None };
+        if !self.has_ended() {
+            self.closed_ns = None;
+        } else if self.closed_ns.is_none() {
+            self.close(at_ns);
+        }
         grown
     }
 
@@ -273,7 +312,17 @@ impl Entry {
 
     /// Whether both ends are known to be on this host.
     pub(in crate::core) fn is_on_host(&self, key: &FlowKey) -> bool {
-        self.peer.is_some() || stays_on_host(key)
+        self.has_peer() || stays_on_host(key)
+    }
+
+    /// Keeps what has been added from being counted yet.
+    pub(super) fn hold(&mut self, bytes: Bytes) {
+        self.base += bytes;
+    }
+
+    /// What has been held may be counted.
+    pub(super) fn release(&mut self, bytes: Bytes) {
+        self.base = self.base.since(bytes);
     }
 
     /// Takes what has been added into the flow's own count, as far as it counts. Returns that, and what does not count.

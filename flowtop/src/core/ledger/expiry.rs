@@ -8,7 +8,7 @@ impl Ledger {
     /// When the connection of this flow was complete on every end that is here: closed, and gone from the kernel's
     /// table. Before that an entry must stay, or the next sample would count the flow anew.
     fn complete_ns(&self, entry: &Entry) -> Option<u64> {
-        let complete = |entry: &Entry| entry.closed_ns.filter(|_| entry.seen < self.sample);
+        let complete = |entry: &Entry| entry.closed_ns().filter(|_| entry.seen < self.sample);
         match self.peer_of(entry) {
             None => complete(entry),
             Some(peer) => Some(complete(entry)?.max(complete(peer)?)),
@@ -16,7 +16,7 @@ impl Ledger {
     }
 
     fn peer_of(&self, entry: &Entry) -> Option<&Entry> {
-        self.flows.get(entry.peer()?)
+        Some(self.flows.at(entry.peer()?)?.1)
     }
 
     /// Notes which flows are closed: those that have ended, and those that vanished from the table without a sign. Nobody
@@ -31,7 +31,7 @@ impl Ledger {
         }
         for entry in flows.values_mut().filter(|entry| entry.closed_ns.is_none()) {
             if *sample - entry.seen > ABSENT_SAMPLES {
-                entry.closed_ns = Some(*at_ns);
+                entry.close(*at_ns);
                 closed.push(entry.place);
             }
         }
@@ -63,7 +63,7 @@ impl Ledger {
             if self.flows.len() <= self.max_entries {
                 break;
             }
-            let peer = self.flows.at(*place).and_then(|(_, entry)| self.flows.place(entry.peer()?));
+            let peer = self.flows.at(*place).and_then(|(_, entry)| entry.peer());
             for end in [Some(*place), peer].into_iter().flatten() {
                 self.flows.remove(end);
                 self.losses.ledger += 1;

@@ -24,7 +24,7 @@ impl Ledger {
         let (place, share) = (entry.place, entry.share(key));
         let grown = entry.update(flow, sample, at_ns, &mut self.processes);
         // The verdict on a connection may change with its other end, which comes later in the sample.
-        let is_settled = self.scope.is_none() || (entry.judged && entry.peer().is_none());
+        let is_settled = self.scope.is_none() || (entry.judged && !entry.has_peer());
         if !was_closed && entry.closed_ns.is_some() {
             self.closed.push(place);
         }
@@ -71,11 +71,13 @@ impl Ledger {
     pub(super) fn link(&mut self, pairs: impl IntoIterator<Item = (u32, u32)>) {
         for (left, right) in pairs {
             for (place, peer, is_right) in [(left, right, false), (right, left, true)] {
-                let Some(peer) = self.flows.at(peer).map(|(key, _)| *key) else { continue };
+                if self.flows.at(peer).is_none() {
+                    continue;
+                }
                 self.wait_for(place);
                 self.flows.give_up_other_end(place);
                 if let Some((_, entry)) = self.flows.at_mut(place) {
-                    entry.join(peer, is_right);
+                    entry.join(Some(peer), is_right);
                 }
             }
         }
@@ -98,10 +100,8 @@ impl Ledger {
         let waiting = std::mem::take(&mut self.waiting);
         self.judge(&waiting);
         for (place, grown) in waiting {
-            let Some((_, entry)) = self.flows.at_mut(place) else { continue };
-            let grown = entry.held.take().map_or(grown, |held| grown + *held);
-            if entry.is_held {
-                entry.held = Some(Box::new(grown));
+            let grown = grown + self.flows.release(place);
+            if self.flows.hold(place, grown) {
                 self.unsettled.push(place);
                 self.count(place, Moved::default());
             } else {
@@ -116,13 +116,13 @@ impl Ledger {
         let Some(scope) = &self.scope else { return };
         for (place, _) in waiting {
             let Some(place) = self.flows.unjudged(*place) else { continue };
-            let peer = self.flows.at(place).and_then(|(_, entry)| entry.peer().copied());
-            let right = peer.and_then(|key| self.flows.get(&key));
-            let user = right.map(|entry| (entry.users.current(), entry.used_ns()));
+            let peer = self.flows.at(place).and_then(|(_, entry)| entry.peer());
+            let right = peer.and_then(|place| self.flows.at(place));
+            let user = right.map(|(_, entry)| (entry.users.current(), entry.used_ns()));
             let Some((key, entry)) = self.flows.at_mut(place) else { continue };
             entry.is_held = entry.judge(key, user, &**scope);
             let (verdict, is_held) = (entry.verdict.mirror(), entry.is_held);
-            if let Some(entry) = peer.and_then(|key| self.flows.get_mut(&key)) {
+            if let Some((_, entry)) = peer.and_then(|place| self.flows.at_mut(place)) {
                 (entry.verdict, entry.is_held, entry.judged) = (verdict, is_held, true);
             }
         }

@@ -5,7 +5,7 @@ use flowtop_common::Flow;
 use crate::core::owner::Seen;
 use crate::core::window::Bytes;
 
-/// The counters of an entry and its state, in half of the memory.
+/// The counters of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) bytes: Bytes,
@@ -17,17 +17,21 @@ pub(super) struct Kept {
     pub(super) segs_out: u32,
     pub(super) retrans_segs: u32,
     pub(super) srtt_us_x8: u32,
+}
+
+/// The small numbers of an entry, apart because beside the counters they would take as much as another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Status {
     /// Numbers up to 12.
-    pub(super) state: u8,
+    state: u8,
     /// Stops at 16.
-    pub(super) uses: u8,
+    uses: u8,
     /// Of the bits only the first five are in use.
-    pub(super) flags: u8,
+    flags: u8,
 }
 
 impl Kept {
     pub(super) fn of(flow: &Flow) -> Self {
-        let small = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
         Self {
             bytes: counters(flow),
             opened_ns: flow.opened_ns,
@@ -38,20 +42,17 @@ impl Kept {
             segs_out: flow.segs_out,
             retrans_segs: flow.retrans_segs,
             srtt_us_x8: flow.srtt_us_x8,
-            state: small(flow.state),
-            uses: small(flow.uses),
-            flags: small(flow.flags),
         }
     }
 
     /// The entry again. What its counters were when it was opened is not in it.
-    pub(super) fn flow(&self, user: &Seen) -> Flow {
+    pub(super) fn flow(&self, status: Status, user: &Seen) -> Flow {
         Flow {
             tx_bytes: self.bytes.tx,
             rx_bytes: self.bytes.rx,
-            state: self.state(),
-            uses: self.uses.into(),
-            flags: self.flags(),
+            state: status.state(),
+            uses: status.uses.into(),
+            flags: status.flags(),
             pid: user.pid,
             comm: user.comm,
             cgroup_id: user.cgroup_id,
@@ -67,17 +68,24 @@ impl Kept {
         }
     }
 
-    pub(super) fn state(&self) -> u32 {
-        self.state.into()
-    }
-
-    pub(super) fn flags(&self) -> u32 {
-        self.flags.into()
-    }
-
     /// When the socket was in use for sure: the last segment, or its opening, in nanoseconds of the monotonic clock.
     pub(super) fn used_ns(&self) -> u64 {
         self.opened_ns.max(self.last_us.saturating_mul(1000))
+    }
+}
+
+impl Status {
+    pub(super) fn of(flow: &Flow) -> Self {
+        let small = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
+        Self { state: small(flow.state), uses: small(flow.uses), flags: small(flow.flags) }
+    }
+
+    pub(super) fn state(self) -> u32 {
+        self.state.into()
+    }
+
+    pub(super) fn flags(self) -> u32 {
+        self.flags.into()
     }
 }
 

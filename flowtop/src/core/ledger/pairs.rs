@@ -41,7 +41,7 @@ impl Candidate {
             place: entry.place,
             mirrored,
             newborn,
-            role: Role::of(entry.kept.flags()),
+            role: entry.role(),
             side: entry.side,
         }
     }
@@ -59,7 +59,7 @@ fn connection(tuple: &Tuple) -> (Tuple, bool) {
 
 /// The newborn flows with their other ends: the left one of each pair, and the right one. Only a pair with a newborn in it
 /// is made: two flows that have been counted apart for a while stay apart, or the totals would fall. `newborn` is sorted.
-pub(super) fn pairs(flows: &Flows, newborn: &[u32], sample: u64) -> Vec<(u32, u32)> {
+pub(super) fn pairs(flows: &Flows, newborn: &[u32], sample: u32) -> Vec<(u32, u32)> {
     let mut candidates = candidates(flows, newborn, sample);
     candidates.sort_unstable_by(|a, b| {
         (a.connection, a.netns).cmp(&(b.connection, b.netns)).then_with(|| a.chronologically(b))
@@ -72,7 +72,7 @@ pub(super) fn pairs(flows: &Flows, newborn: &[u32], sample: u64) -> Vec<(u32, u3
 }
 
 /// The newborn flows that may have another end here, and the other flows of this sample that may be it.
-fn candidates(flows: &Flows, newborn: &[u32], sample: u64) -> Vec<Candidate> {
+fn candidates(flows: &Flows, newborn: &[u32], sample: u32) -> Vec<Candidate> {
     let mut numbers: Vec<u64> = newborn.iter().map(|place| flows.number_of_ends(*place)).collect();
     numbers.sort_unstable();
     numbers.dedup();

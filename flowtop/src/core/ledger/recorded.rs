@@ -44,7 +44,7 @@ impl Ledger {
                 (Some(left), Some(right)) => self.link([(left, right)]),
                 (Some(_), None) => {
                     if let Some(entry) = self.flows.get_mut(&left) {
-                        entry.join(right, false);
+                        entry.join(None, false);
                     }
                 }
                 (None, _) => {}

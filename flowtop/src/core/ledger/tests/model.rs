@@ -295,7 +295,8 @@ proptest! {
         for (key, entry) in ledger.entries() {
             let other = turned.get(key).expect("both have the same flows");
             prop_assert_eq!(entry.bytes(), other.bytes());
-            prop_assert_eq!(entry.peer(), other.peer());
+            prop_assert_eq!(peer_of(&ledger, key), peer_of(&turned, key));
+            prop_assert_eq!(entry.has_peer(), other.has_peer());
             prop_assert_eq!(ledger.rates(entry), turned.rates(other));
         }
     }
