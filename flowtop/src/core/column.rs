@@ -346,7 +346,7 @@ fn comm<'s>(entry: &Entry, identity: Option<&'s Identity>) -> Option<Cow<'s, str
 
 fn label<'a>(source: &Source<'a>) -> &'a str {
     let row = source.row;
-    let same_host = row.right().is_some() || row.entry.is_on_host(row.key);
+    let same_host = row.right().is_some() || row.entry.is_on_host();
     source.who.labels.of(row.tuple.remote.ip(), same_host)
 }
 

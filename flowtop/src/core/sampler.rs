@@ -233,7 +233,7 @@ fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
         is_right: !since.counts,
         identity: None,
         users: entry.users().count(),
-        label: who.labels.of(Tuple::of(key).remote.ip(), entry.is_on_host(key)).into(),
+        label: who.labels.of(Tuple::of(key).remote.ip(), entry.is_on_host()).into(),
         remote_pod: who.owners.pod_at(Tuple::of(key).remote.ip()),
     }
 }

@@ -76,6 +76,8 @@ pub struct Entry {
     pub(super) place: u32,
     status: Status,
     end: End,
+    /// Whether its addresses alone say that both ends are in its network namespace.
+    stays_here: bool,
     pub(super) verdict: Verdict,
     /// Whether the verdict is on what is known of the flow now.
     pub(super) judged: bool,
@@ -91,7 +93,7 @@ pub struct Entry {
 
 impl Entry {
     /// The entry of a flow that was not known, as it stood where its counting starts; its first update follows.
-    pub(super) fn open(flow: &Flow, baseline: bool, side: Side) -> Self {
+    pub(super) fn open(key: &FlowKey, flow: &Flow, baseline: bool, side: Side) -> Self {
         let at_opening = Bytes { tx: flow.base_tx_bytes, rx: flow.base_rx_bytes };
         let base = if baseline { counters(flow) } else { at_opening };
         // How many packets an older socket had moved before its entry was opened, nobody knows.
@@ -107,6 +109,7 @@ impl Entry {
             place: NOWHERE,
             status: Status::default(),
             end: End::Only,
+            stays_here: stays_on_host(key),
             verdict: Verdict::ALL,
             judged: false,
             waits: false,
@@ -196,7 +199,7 @@ impl Entry {
             return !self.is_peer();
         }
         let leads = || self.role().leads(Role::Unknown, &Tuple::of(key));
-        !stays_on_host(key) || self.side.is_left(leads())
+        !self.stays_here || self.side.is_left(leads())
     }
 
     /// What this end did to start the connection.
@@ -294,7 +297,7 @@ impl Entry {
             netns: key.netns,
             owner,
             used_ns: self.used_ns(),
-            both_here: self.is_on_host(key),
+            both_here: self.is_on_host(),
             peer: peer.map(|(owner, used_ns)| User {
                 pid: owner.is_user_process().then_some(owner.pid),
                 comm: comm_of_peer.as_deref(),
@@ -311,8 +314,8 @@ impl Entry {
     }
 
     /// Whether both ends are known to be on this host.
-    pub(in crate::core) fn is_on_host(&self, key: &FlowKey) -> bool {
-        self.has_peer() || stays_on_host(key)
+    pub(in crate::core) fn is_on_host(&self) -> bool {
+        self.has_peer() || self.stays_here
     }
 
     /// Keeps what has been added from being counted yet.

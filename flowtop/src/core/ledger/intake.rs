@@ -43,7 +43,7 @@ impl Ledger {
     /// Takes in a flow that was not known. Whether it has another end here is found out when all are in.
     fn open(&mut self, key: &FlowKey, flow: &Flow) {
         let side = self.boundary.side(&Tuple::of(key));
-        let mut entry = Entry::open(flow, self.sample == 1, side);
+        let mut entry = Entry::open(key, flow, self.sample == 1, side);
         let grown = entry.update(flow, self.sample, self.at_ns, &mut self.processes);
         entry.waits = true;
         if entry.users.current().is_process() {

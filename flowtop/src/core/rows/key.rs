@@ -308,7 +308,7 @@ impl<'a> People<'a> {
     /// The label of the remote end.
     #[must_use]
     pub fn label(&self, row: &Row<'_>) -> &'a str {
-        let same_host = row.right().is_some() || row.entry.is_on_host(row.key);
+        let same_host = row.right().is_some() || row.entry.is_on_host();
         self.who.labels.of(row.tuple.remote.ip(), same_host)
     }
 

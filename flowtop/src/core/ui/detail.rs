@@ -180,7 +180,7 @@ fn people(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static
         )
     };
     let label = |row: &&Row<'_>| {
-        let same_host = row.right().is_some() || row.entry.is_on_host(row.key);
+        let same_host = row.right().is_some() || row.entry.is_on_host();
         who.labels.of(row.tuple.remote.ip(), same_host).to_owned()
     };
     let remote_pod = |row: &&Row<'_>| who.owners.pod_at(row.tuple.remote.ip());

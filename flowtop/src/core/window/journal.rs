@@ -1,9 +1,11 @@
 //! What each tick has added, flow by flow, for as long as it is in a window. The windows of a flow are sums that take
 //! in the newest tick and give back the ones that leave.
 //!
-//! A flow that moves nothing costs nothing, and what one has moved in a tick takes about six bytes.
+//! A flow that moves nothing costs nothing, and what one has moved in a tick takes about six bytes. Flows that are
+//! neighbours share what says where they are.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::{Bytes, SLOTS, Timeline, Window};
 
@@ -12,10 +14,61 @@ use super::{Bytes, SLOTS, Timeline, Window};
 struct Run {
     number: u32,
     slot: u64,
-    /// For each flow that has moved bytes: how far its place is from the one before, bytes sent, bytes received.
-    records: Vec<u8>,
-    last_place: u32,
+    /// For each stretch of places one after the other: how far its first is from the end of the stretch before, and,
+    /// unless it is of one place, how many they are.
+    stretches: Vec<u8>,
+    /// For each place bytes sent and bytes received.
+    amounts: Vec<u8>,
+    /// The stretch that may go on.
+    newest: Range<u32>,
+    /// Where the one before ended.
+    before: u32,
 }
+
+impl Run {
+    fn new(number: u32, slot: u64) -> Self {
+        Self { number, slot, stretches: Vec::new(), amounts: Vec::new(), newest: 0..0, before: 0 }
+    }
+
+    fn add(&mut self, place: u32, bytes: Bytes) {
+        if place == self.newest.end {
+            self.newest.end += 1;
+        } else {
+            self.end_stretch();
+            self.newest = place..place + 1;
+        }
+        write(&mut self.amounts, bytes.tx);
+        write(&mut self.amounts, bytes.rx);
+    }
+
+    fn end_stretch(&mut self) {
+        let length = u64::from(self.newest.end - self.newest.start);
+        let far = zigzag(i64::from(self.newest.start) - i64::from(self.before)) << 1;
+        match length {
+            0 => return,
+            1 => write(&mut self.stretches, far),
+            _ => {
+                write(&mut self.stretches, far | IS_LONG);
+                write(&mut self.stretches, length);
+            }
+        }
+        self.before = self.newest.end;
+        self.newest = self.before..self.before;
+    }
+
+    /// Nothing more comes.
+    fn end(&mut self) {
+        self.end_stretch();
+        self.stretches.shrink_to_fit();
+        self.amounts.shrink_to_fit();
+    }
+}
+
+/// The bit that says that the length of a stretch follows.
+const IS_LONG: u64 = 1;
+
+/// Flows are handed out for all windows before the next of so many places are: what belongs to them is fetched once.
+const STEP: usize = 1024;
 
 /// The ticks of the longest window.
 #[derive(Debug, Default)]
@@ -38,28 +91,33 @@ impl Journal {
     pub fn tick(&mut self, timeline: &Timeline, mut leave: impl FnMut(u32, u32, Window, Bytes)) {
         let starts = timeline.spans.map(|span| timeline.opened - span.slots);
         let before = std::mem::replace(&mut self.starts, starts);
+        if let Some(newest) = self.runs.back_mut() {
+            newest.end();
+        }
+        let mut leaving = Vec::new();
         for window in Window::ALL {
             let left = before[window as usize]..starts[window as usize];
-            for run in self.runs.iter().filter(|run| left.contains(&run.slot)) {
-                Records::of(run).for_each(|(place, bytes)| leave(run.number, place, window, bytes));
+            let runs = self.runs.iter().filter(|run| left.contains(&run.slot));
+            leaving.extend(runs.map(|run| (run.number, window, Records::of(run))));
+        }
+        for end in (STEP..).step_by(STEP) {
+            if leaving.is_empty() {
+                break;
             }
+            leaving.retain_mut(|(number, window, records)| {
+                let until = u32::try_from(end).unwrap_or(u32::MAX);
+                records.take_until(until, |place, bytes| leave(*number, place, *window, bytes))
+            });
         }
-        self.runs.retain(|run| run.slot >= starts[Window::S40 as usize] && !run.records.is_empty());
-        if let Some(newest) = self.runs.back_mut() {
-            newest.records.shrink_to_fit();
-        }
+        self.runs.retain(|run| run.slot >= starts[Window::S40 as usize] && !run.amounts.is_empty());
         self.ticks += 1;
-        let slot = timeline.opened.saturating_sub(1);
-        self.runs.push_back(Run { number: self.ticks, slot, records: Vec::new(), last_place: 0 });
+        self.runs.push_back(Run::new(self.ticks, timeline.opened.saturating_sub(1)));
     }
 
     /// Adds what the flow at a place has moved in the newest tick. Neighbours after one another take least.
     pub fn add(&mut self, place: u32, bytes: Bytes) {
         let Some(run) = self.runs.back_mut().filter(|_| bytes != Bytes::default()) else { return };
-        let far = i64::from(place) - i64::from(std::mem::replace(&mut run.last_place, place));
-        for number in [zigzag(far), bytes.tx, bytes.rx] {
-            write(&mut run.records, number);
-        }
+        run.add(place, bytes);
     }
 
     /// The slots of the longest window, the newest last: how long each took, in nanoseconds, and the bytes that the flow
@@ -88,13 +146,44 @@ impl Journal {
 
 /// The records of a run: places and bytes.
 struct Records<'a> {
-    rest: &'a [u8],
-    place: i64,
+    stretches: &'a [u8],
+    amounts: &'a [u8],
+    /// What is left of the stretch.
+    places: Range<u32>,
+    /// The stretch that is not among the others yet.
+    newest: Range<u32>,
 }
 
 impl<'a> Records<'a> {
     fn of(run: &'a Run) -> Self {
-        Self { rest: &run.records, place: 0 }
+        Self { stretches: &run.stretches, amounts: &run.amounts, places: 0..0, newest: run.newest.clone() }
+    }
+
+    fn next_stretch(&mut self) -> Option<Range<u32>> {
+        let Some(head) = read(&mut self.stretches) else {
+            return Some(std::mem::take(&mut self.newest)).filter(|newest| !newest.is_empty());
+        };
+        let length = if head & IS_LONG == 0 { 1 } else { read(&mut self.stretches)? };
+        let start = i64::from(self.places.end) + unzigzag(head >> 1);
+        Some(u32::try_from(start).ok()?..u32::try_from(start + i64::try_from(length).ok()?).ok()?)
+    }
+
+    /// Hands out what comes before a place from `end` on does; false if that was all.
+    fn take_until(&mut self, end: u32, mut take: impl FnMut(u32, Bytes)) -> bool {
+        loop {
+            if self.places.is_empty() {
+                let Some(places) = self.next_stretch() else { return false };
+                self.places = places;
+            }
+            if self.places.start >= end {
+                return true;
+            }
+            let (Some(tx), Some(rx)) = (read(&mut self.amounts), read(&mut self.amounts)) else {
+                return false;
+            };
+            take(self.places.start, Bytes { tx, rx });
+            self.places.start += 1;
+        }
     }
 }
 
@@ -102,9 +191,11 @@ impl Iterator for Records<'_> {
     type Item = (u32, Bytes);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.place += unzigzag(read(&mut self.rest)?);
-        let place = u32::try_from(self.place).ok()?;
-        Some((place, Bytes { tx: read(&mut self.rest)?, rx: read(&mut self.rest)? }))
+        if self.places.is_empty() {
+            self.places = self.next_stretch()?;
+        }
+        let place = self.places.next()?;
+        Some((place, Bytes { tx: read(&mut self.amounts)?, rx: read(&mut self.amounts)? }))
     }
 }
 
@@ -192,6 +283,17 @@ mod tests {
             prop_assert_eq!(back, numbers);
             prop_assert_eq!(unzigzag(zigzag(far)), far);
         }
+    }
+
+    #[test]
+    fn neighbours_take_no_room_for_their_places() {
+        let mut run = Run::new(1, 0);
+        (100..100_000).for_each(|place| run.add(place, Bytes { tx: 1, rx: 1 }));
+        run.add(7, Bytes { tx: 1, rx: 1 });
+        run.end();
+        assert!(run.stretches.len() < 10 && run.amounts.len() == 2 * 99_901);
+        let places: Vec<_> = Records::of(&run).map(|(place, _)| place).collect();
+        assert_eq!(places, (100..100_000).chain([7]).collect::<Vec<_>>());
     }
 
     #[test]
