@@ -3,6 +3,7 @@
 
 #[path = "stream/beside.rs"]
 mod beside;
+mod empty;
 mod outcome;
 #[path = "stream/tool.rs"]
 mod tool;
@@ -71,7 +72,8 @@ fn method(args: &Args, threads: u8) -> String {
          {threads} threads connect over loopback, send {} bytes, get {} and close, and are the server too. The server \
          closes first and the client with a reset, so that nothing is left in TIME_WAIT. Processor is time of all \
          threads of the program (user and system); BPF is the time of its BPF programs in one more run, with the \
-         kernel's statistics on, which are part of it. Counted is what the program printed against what was carried: \
+         kernel's statistics on, which are part of it; empty is the same for programs that do nothing, on sends and \
+         receives. Counted is what the program printed against what was carried: \
          iftop, nethogs and bandwhich count headers too. Untracked are sockets, two of a connection, that found the \
          table of {} flows full: their bytes are in the totals.",
         args.rounds,
@@ -127,6 +129,7 @@ fn row(tool: Tool, alone: f64, runs: &[Run]) -> Row {
         .cell("counted %", format!("{:.3}", of(|run| run.counted)))
         .cell("processor %", processor)
         .cell("BPF %", bpf)
+        .cell("empty %", is_ours.then(|| of(|run| run.beside.empty.unwrap_or_default())))
         .cell("whole %", processor + bpf.unwrap_or_default())
         .cell("untracked", most(|run| run.beside.counted.untracked))
         .cell("losses", most(|run| run.beside.counted.losses))

@@ -2,19 +2,17 @@
 //! the kernel's own statistics of BPF programs.
 
 mod descriptors;
+mod empty;
 mod loopback;
 mod outcome;
 #[path = "events/rival.rs"]
 mod rival;
 
 use anyhow::{Context as _, Result, bail};
-use aya::{
-    Btf, Ebpf, EbpfLoader,
-    programs::BtfTracePoint,
-    sys::{Stats, enable_stats},
-};
+use aya::sys::{Stats, enable_stats};
+use empty::Empty;
 use flowtop::{
-    bpf::{Live, ProgramCost, load, probe},
+    bpf::{Live, ProgramCost, probe},
     cli::{self, TableArgs},
     core::{plan::Hooks, settings::choice::HooksChoice},
 };
@@ -104,38 +102,9 @@ fn events(hooks: Hooks) -> Result<[Event; 2]> {
         Hooks::Tracepoint => [&["sent_tp"], &["received_tp"]],
     };
     Ok([
-        Event {
-            name: "send",
-            programs: send,
-            empty: Empty::on("sock_send_length").or_else(|_| Empty::on("tcp_rcv_space_adjust"))?,
-        },
-        Event { name: "receive", programs: receive, empty: Empty::on("tcp_rcv_space_adjust")? },
+        Event { name: "send", programs: send, empty: Empty::on_send()? },
+        Event { name: "receive", programs: receive, empty: Empty::on_receive()? },
     ])
-}
-
-/// A loaded program that does nothing.
-struct Empty(Ebpf);
-
-impl Empty {
-    fn on(tracepoint: &str) -> Result<Self> {
-        let btf = Btf::from_sys_fs().context("cannot read the kernel's type information")?;
-        let mut loader = EbpfLoader::new();
-        for table in ["FLOWS", "SOCKET_TABLE", "CALLS"] {
-            loader.map_max_entries(table, 1);
-        }
-        let mut ebpf = loader.btf(Some(&btf)).load(load::OBJECT)?;
-        let program = ebpf.program_mut("empty").context("the BPF object has no program `empty`")?;
-        let program: &mut BtfTracePoint = program.try_into()?;
-        let place = || format!("cannot measure at the tracepoint {tracepoint}");
-        program.load(tracepoint, &btf).with_context(place)?;
-        program.attach().with_context(place)?;
-        Ok(Self(ebpf))
-    }
-
-    fn cost(&self) -> Result<Cost> {
-        let info = self.0.program("empty").context("the empty program is gone")?.info()?;
-        Ok(Cost { runs: info.run_count(), ns: info.run_time().as_secs_f64() * 1e9 })
-    }
 }
 
 /// What a program has cost in all.
@@ -146,6 +115,11 @@ struct Cost {
 }
 
 impl Cost {
+    fn of_empty(empty: &Empty) -> Result<Self> {
+        let (runs, ns) = empty.cost()?;
+        Ok(Self { runs, ns })
+    }
+
     fn of(costs: &[ProgramCost], name: &str) -> Result<Self> {
         let cost = costs.iter().find(|cost| cost.name == name);
         let cost = cost.with_context(|| format!("the plan has no program {name}"))?;
@@ -242,7 +216,7 @@ impl Measured<'_> {
     fn read(&self) -> Result<Reading> {
         Ok(Reading {
             ours: self.live.costs()?,
-            empty: self.events.iter().map(|event| event.empty.cost()).collect::<Result<_>>()?,
+            empty: self.events.iter().map(|event| Cost::of_empty(&event.empty)).collect::<Result<_>>()?,
             rival: self.rival.as_ref().map(Rival::costs).transpose()?,
         })
     }

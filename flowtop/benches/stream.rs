@@ -6,6 +6,7 @@ mod beside;
 #[path = "stream/connections.rs"]
 mod connections;
 mod descriptors;
+mod empty;
 mod iperf3;
 mod outcome;
 #[path = "stream/tool.rs"]
@@ -115,9 +116,11 @@ fn run(args: &Args) -> Result<Outcome> {
 
 fn method(args: &Args) -> String {
     format!(
-        "Medians of {} rounds; in each round every program in turn meets the same traffic of {} s. Processor is time \
+        "Medians of {} rounds; in each round every program in turn meets the same traffic of {} s, and so does none, at \
+         another place in the order each time. Processor is time \
          of all threads of the program (user and system); BPF is the time of its BPF programs in one more run, with the \
-         kernel's statistics on, which are part of it. Counted is what the program printed against what the sender \
+         kernel's statistics on, which are part of it; empty is the same for programs that do nothing, on the same sends \
+         and receives: what calling and timing a program takes. Counted is what the program printed against what the sender \
          sent: iftop, nethogs and bandwhich count headers too, so that more than 100 % is right for them; iftop prints \
          three digits. Each connection of the many sends 1,000 bytes a second.",
         args.rounds, args.seconds
@@ -137,11 +140,15 @@ fn measure(traffic: &Traffic, tools: &[Tool], args: &Args) -> Result<Vec<Row>> {
     let mut source = Source::new(traffic.kind)?;
     let mut alone = Vec::new();
     let mut runs = vec![Vec::new(); tools.len()];
-    for _ in 0..args.rounds {
-        alone.push(source.send(args.seconds)?.gigabits_a_second);
-        for (tool, runs) in tools.iter().zip(&mut runs) {
-            let place = || format!("{} beside {}", tool.name(), traffic.name);
-            runs.push(source.watched_by(*tool, args.seconds).with_context(place)?);
+    for round in 0..args.rounds as usize {
+        for place in 0..=tools.len() {
+            // What comes first finds other caches and clocks than what comes behind it.
+            let Some(number) = ((round + place) % (tools.len() + 1)).checked_sub(1) else {
+                alone.push(source.send(args.seconds)?.gigabits_a_second);
+                continue;
+            };
+            let place = || format!("{} beside {}", tools[number].name(), traffic.name);
+            runs[number].push(source.watched_by(tools[number], args.seconds).with_context(place)?);
         }
     }
     let alone = median(alone);
@@ -167,6 +174,7 @@ fn row(traffic: &Traffic, tool: Tool, alone: f64, runs: &[Run]) -> Row {
         .cell("counted %", format!("{counted:.3}"))
         .cell("processor %", of(|run| run.beside.processor))
         .cell("BPF %", bpf)
+        .cell("empty %", is_ours.then(|| of(|run| run.beside.empty.unwrap_or_default())))
         .figure("whole %", whole, traffic.whole_bar_percent.filter(|_| is_ours))
         .requires(!is_ours || (rate_holds && exact))
 }
