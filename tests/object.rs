@@ -144,6 +144,8 @@ fn the_licence_allows_the_helpers_that_the_programs_call() {
 fn the_object_has_type_information_and_no_debug_information() {
     let object = object();
     assert!(object.btf.is_some() && object.btf_ext.is_some(), "{OBJECT} has no BTF");
+    // The loader is not given the kernel's types.
+    assert!(!object.has_btf_relocations(), "{OBJECT} refers to types of the kernel");
     let debug = b".debug_info";
     assert!(!bytes().windows(debug.len()).any(|window| window == debug), "{OBJECT} is not stripped");
 }

@@ -67,10 +67,10 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
     let uname = rustix::system::uname();
     let capabilities = probe::effective_capabilities()?;
     let rights = probe::require_rights().err().map(|error| error.to_string());
-    let host = probe::host();
+    let mut host = probe::host();
     let plans: Vec<_> = Hooks::ALL
         .into_iter()
-        .map(|hooks| match (&rights, &host) {
+        .map(|hooks| match (&rights, &mut host) {
             (None, Ok(host)) => try_plan(hooks, host, max_flows),
             (Some(missing), _) => refused(hooks, missing.clone()),
             (None, Err(error)) => refused(hooks, error.to_string()),
@@ -97,7 +97,7 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
     })
 }
 
-fn try_plan(hooks: Hooks, host: &probe::Host, max_flows: u32) -> Tried {
+fn try_plan(hooks: Hooks, host: &mut probe::Host, max_flows: u32) -> Tried {
     let plan = plan::plan(host.facts, hooks);
     let (reason, run_ns) = match bpf::attempt(&plan, host, Demand::of(max_flows)) {
         Ok(Ok(loaded)) => (None, run_ns(&loaded)),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use aya::Ebpf;
 use flowtop_common::FlowKey;
 
-use super::load::Iterator;
+use super::load::{Iterator, Walks};
 use super::probe::Host;
 use super::seed;
 use crate::core::ledger::Ledger;
@@ -63,11 +63,11 @@ struct UnderWay {
 }
 
 impl Holders {
-    /// Loads what this kernel takes.
-    pub fn load(ebpf: &mut Ebpf, host: &Host) -> Self {
+    /// By what this kernel has taken.
+    pub fn new(walks: &Walks, host: &Host) -> Self {
         Self {
-            walks: Iterator::HOLDERS.load(ebpf, host).is_ok(),
-            tells_kernel: host.kern_sock_mask != 0 && Iterator::KERNEL_SOCKETS.load(ebpf, host).is_ok(),
+            walks: walks.loaded(Iterator::HOLDERS).is_ok(),
+            tells_kernel: host.kern_sock_mask != 0 && walks.loaded(Iterator::KERNEL_SOCKETS).is_ok(),
             processes: None,
             next: Instant::now(),
             under_way: None,

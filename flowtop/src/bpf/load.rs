@@ -1,17 +1,20 @@
 //! A plan → programs loaded and attached, or a sentence why not.
 
-use super::probe::Host;
+use super::{
+    probe::Host,
+    verify::{self, Use},
+};
 use crate::core::{
     link::{Cast, Link},
     plan::{Attach, Demand, Plan, Program},
 };
 use aya::{
-    Ebpf, EbpfError, EbpfLoader,
+    Ebpf, EbpfError,
     maps::MapError,
     programs::{BtfTracePoint, FEntry, FExit, Iter, KProbe, ProgramError},
 };
 use flowtop_common::{Constant, Detail, FlowKey, Slot, store};
-use std::{error::Error, io};
+use std::{collections::HashMap, error::Error, io};
 
 /// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/flowtop.bpf.o");
@@ -69,19 +72,19 @@ fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
     if plan.store == store::HASH { max_flows.saturating_add(UNTRACKED_SOCKETS) } else { 1 }
 }
 
-/// Loads and attaches the programs of the plan. Everything is gone again when the value is dropped.
+/// Loads and attaches the programs of the plan, and loads the iterators. Everything is gone again when the value is dropped.
 ///
 /// # Errors
 /// The step that was refused, and why.
-pub fn load(plan: &Plan, host: &Host, demand: Demand) -> Result<Ebpf, Refused> {
+pub fn load(plan: &Plan, host: &mut Host, demand: Demand) -> Result<(Ebpf, Walks), Refused> {
     let max_flows = demand.max_flows;
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
     let mut object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
     let link = Link { offsets: &host.offsets, constants: constants(plan, host, demand), cast: plan.cast };
     link.apply(&mut object).map_err(|error| Refused::Everywhere(error.to_string()))?;
-    let mut ebpf = EbpfLoader::new()
-        .btf(Some(&host.btf))
+    let mut ebpf = host
+        .loader
         .map_max_entries("FLOWS", max_flows)
         .map_max_entries("SLOTS", slot_elements(max_flows))
         .map_max_entries("DETAILS", slot_elements(max_flows))
@@ -91,15 +94,48 @@ pub fn load(plan: &Plan, host: &Host, demand: Demand) -> Result<Ebpf, Refused> {
         .map_max_entries("CALLS", calls)
         .load(&object)
         .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
-    // The hooks before the ends of flows: where a kernel refuses a plan, it refuses the hooks, and that is known at once.
-    for program in plan.programs.iter().rev() {
-        load_program(&mut ebpf, program, &host.btf).map_err(|error| refused_program(program, &error))?;
-    }
+    let walks = load_programs(&mut ebpf, plan, &host.targets)?;
     // The ends of flows before the hooks, so that no flow is opened whose end nobody sees.
     for program in &plan.programs {
         attach(&mut ebpf, program).map_err(|error| refused_program(program, &error))?;
     }
-    Ok(ebpf)
+    Ok((ebpf, walks))
+}
+
+/// Why iterators were not loaded, by their names; the others were.
+pub struct Walks(HashMap<String, String>);
+
+impl Walks {
+    /// # Errors
+    /// Why it was not loaded, as half a sentence.
+    pub fn loaded(&self, iterator: Iterator) -> Result<(), String> {
+        self.0.get(iterator.name).cloned().map_or(Ok(()), Err)
+    }
+}
+
+/// The programs that the plan has for itself before all others: where a kernel refuses a plan, it refuses these, and that
+/// is known at once.
+fn load_programs(ebpf: &mut Ebpf, plan: &Plan, targets: &aya::Btf) -> Result<Walks, Refused> {
+    let (own, common) = plan.own_and_common_programs();
+    load_some(ebpf, own, &[], targets)?;
+    let refused = load_some(ebpf, common, &Iterator::ALL, targets)?;
+    Ok(Walks(refused.into_iter().map(|(name, error)| (name, reason(&error))).collect()))
+}
+
+/// Which iterators were refused, if no hook was.
+fn load_some(
+    ebpf: &mut Ebpf,
+    hooks: &[Program],
+    walks: &[Iterator],
+    targets: &aya::Btf,
+) -> Result<HashMap<String, ProgramError>, Refused> {
+    let walks = walks.iter().map(|walk| (walk.name, Use::Walk(walk.target)));
+    let wanted = hooks.iter().map(|hook| (hook.name, Use::Hook(hook.attach))).chain(walks).collect();
+    let mut refused = verify::load(ebpf, &wanted, targets);
+    match hooks.iter().rev().find_map(|hook| Some((hook, refused.remove(hook.name)?))) {
+        Some((hook, error)) => Err(refused_program(hook, &error)),
+        None => Ok(refused),
+    }
 }
 
 /// What the programs are told, in the order of [`Constant`].
@@ -164,15 +200,8 @@ impl Iterator {
     pub const HOLDERS: Self = Self { name: "holders", target: "task_file" };
     /// Writes which sockets of a network namespace are the kernel's own.
     pub const KERNEL_SOCKETS: Self = Self { name: "kernel_sockets", target: "tcp" };
-
-    /// Loads the program.
-    ///
-    /// # Errors
-    /// As for [`load`].
-    pub fn load(self, ebpf: &mut Ebpf, host: &Host) -> Result<(), String> {
-        let iter = self.of(ebpf)?;
-        iter.load(self.target, &host.btf).map_err(|error| reason(&error))
-    }
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::VISIT, Self::HOLDERS, Self::KERNEL_SOCKETS];
 
     /// The program in the object.
     ///
@@ -182,18 +211,6 @@ impl Iterator {
         let program =
             ebpf.program_mut(self.name).ok_or_else(|| format!("the BPF object has no {}", self.name))?;
         program.try_into().map_err(|error: ProgramError| reason(&error))
-    }
-}
-
-fn load_program(ebpf: &mut Ebpf, program: &Program, btf: &aya::Btf) -> Result<(), ProgramError> {
-    let handle = handle(ebpf, program)?;
-    match program.attach {
-        // One program may serve two functions.
-        _ if handle.fd().is_ok() => Ok(()),
-        Attach::Tracepoint(name) => <&mut BtfTracePoint>::try_from(handle)?.load(name, btf),
-        Attach::Fentry(function) => <&mut FEntry>::try_from(handle)?.load(function, btf),
-        Attach::Fexit(function) => <&mut FExit>::try_from(handle)?.load(function, btf),
-        Attach::Kprobe(_) | Attach::Kretprobe(_) => <&mut KProbe>::try_from(handle)?.load(),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod read;
 pub mod seed;
 pub mod selfcheck;
 pub mod sys;
+mod verify;
 
 use crate::core::{
     ledger::Ledger,
@@ -91,10 +92,10 @@ impl Live {
         host_root: &Path,
     ) -> Result<Self> {
         probe::require_rights()?;
-        let host = probe::host()?;
+        let mut host = probe::host()?;
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
-            match attempt(&plan, &host, demand)? {
+            match attempt(&plan, &mut host, demand)? {
                 Ok(Loaded { mut ebpf, reader, iterator, mut holders, plan }) => {
                     // Behind the self-check, whose flows nobody asked for.
                     read::admit(&mut ebpf, admission)?;
@@ -206,7 +207,7 @@ fn costs(ebpf: &Ebpf) -> Result<Vec<ProgramCost>> {
 /// When programs are attached and do not count, it may be that sockets give them no storage (Linux 7 on a processor
 /// without cmpxchg16b); then the same hooks with a table may do. When the verifier does not accept them, it may be
 /// for the kernel function that they call; then a helper may do.
-pub fn attempt(plan: &Plan, host: &Host, demand: Demand) -> Result<Result<Loaded, String>> {
+pub fn attempt(plan: &Plan, host: &mut Host, demand: Demand) -> Result<Result<Loaded, String>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
@@ -243,16 +244,14 @@ impl Failure {
     }
 }
 
-fn attempt_once(plan: &Plan, host: &Host, demand: Demand) -> Result<Result<Loaded, Failure>> {
-    let mut ebpf = match load::load(plan, host, demand) {
-        Ok(ebpf) => ebpf,
+fn attempt_once(plan: &Plan, host: &mut Host, demand: Demand) -> Result<Result<Loaded, Failure>> {
+    let (mut ebpf, walks) = match load::load(plan, host, demand) {
+        Ok(loaded) => loaded,
         Err(Refused::Here(reason)) => return Ok(Err(Failure::Refused(reason))),
         Err(Refused::ByVerifier(reason)) => return Ok(Err(Failure::NotVerified(reason))),
         Err(Refused::Everywhere(reason)) => bail!(reason),
     };
-    // Before the reader, which closes maps that it has in memory: a program names its maps by their descriptors.
-    let iterator = Iterator::VISIT.load(&mut ebpf, host);
-    let holders = Holders::load(&mut ebpf, host);
+    let (iterator, holders) = (walks.loaded(Iterator::VISIT), Holders::new(&walks, host));
     let mut reader = Reader::new(&mut ebpf)?;
     let counts = selfcheck::run(&mut reader, plan.counts_on_ack)?;
     Ok(counts

@@ -1,15 +1,20 @@
 //! Facts about this host; nothing is decided here.
 
+use super::load::Iterator;
 use crate::core::{
-    btf::Btf,
+    btf::{
+        Btf,
+        targets::{self, Target},
+    },
     link::Cast,
     memory::{self, Room},
-    plan::Facts,
+    plan::{self, Facts},
 };
 use anyhow::{Context as _, Result, bail};
+use aya::EbpfLoader;
 use flowtop_common::Field;
 use rustix::process::{Resource, getrlimit};
-use std::{fs, io, path::Path};
+use std::{fs, io, panic, path::Path, thread};
 
 /// The kernel's type information (`CONFIG_DEBUG_INFO_BTF`).
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -31,8 +36,10 @@ pub struct Host {
     pub kern_sock_mask: u32,
     /// What there is for tables.
     pub room: Room,
-    /// The kernel's types, as the loader wants them.
-    pub btf: aya::Btf,
+    /// What programs attach to, as aya wants it.
+    pub targets: aya::Btf,
+    /// Loads objects, without the kernel's types: ours does not refer to them.
+    pub loader: EbpfLoader<'static>,
 }
 
 /// Reads the running kernel's type information.
@@ -40,6 +47,21 @@ pub struct Host {
 /// # Errors
 /// No BTF, BTF that cannot be read, or a field that is not in it.
 pub fn host() -> Result<Host> {
+    thread::scope(|scope| {
+        let loader = scope.spawn(loader);
+        host_with(|| loader.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+    })
+}
+
+/// A new loader of aya has read all of the kernel's types, wanted or not. That takes as long as all else that is done
+/// here, and is done beside it.
+fn loader() -> EbpfLoader<'static> {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    loader
+}
+
+fn host_with(loader: impl FnOnce() -> EbpfLoader<'static>) -> Result<Host> {
     let bytes = fs::read(BTF_PATH).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => anyhow::anyhow!(
             "the kernel has no type information ({BTF_PATH}); flowtop needs one built with CONFIG_DEBUG_INFO_BTF, Linux 5.10 or later"
@@ -48,14 +70,24 @@ pub fn host() -> Result<Host> {
     })?;
     let types = Btf::parse(&bytes)?;
     let kern_sock = types.bit(KERN_SOCK.0, KERN_SOCK.1);
+    let facts = facts(&types);
     Ok(Host {
-        facts: facts(&types),
+        facts,
         offsets: offsets(&types, kern_sock.map_or(0, |(offset, _)| offset))?,
         kern_sock_mask: kern_sock.map_or(0, |(_, mask)| mask.into()),
         room: room(types.has_func(CHARGES_LOCKED_MEMORY)),
-        btf: aya::Btf::parse(&bytes, aya::Endianness::default())
-            .context("cannot parse the kernel's type information")?,
+        targets: targets(&types, facts)?,
+        loader: loader(),
     })
+}
+
+/// What all plans and iterators attach to.
+fn targets(types: &Btf<'_>, facts: Facts) -> Result<aya::Btf> {
+    let hooks = plan::plans(facts, None).into_iter().flat_map(|plan| plan.programs);
+    let hooks = hooks.filter_map(|program| Target::of_hook(program.attach));
+    let walks = Iterator::ALL.map(|iterator| Target::of_walk(iterator.target));
+    let bytes = targets::only(types, hooks.chain(walks));
+    aya::Btf::parse(&bytes, aya::Endianness::default()).context("cannot hand the kernel's types on")
 }
 
 /// A function of kernels that count tables as locked memory: before Linux 5.11, which counts them in the cgroup.

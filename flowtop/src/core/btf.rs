@@ -7,11 +7,13 @@
 
 use thiserror::Error;
 
+pub mod targets;
 #[cfg(test)]
 mod tests;
 
 const MAGIC: u16 = 0xeb9f;
-/// Length of `struct btf_header` in version 1; later kernels append to it.
+const VERSION: u8 = 1;
+/// Length of `struct btf_header` in this version; later kernels append to it.
 const HEADER_BYTES: usize = 24;
 /// Length of `struct btf_type`, the head of every record.
 const HEAD_BYTES: usize = 12;
@@ -24,6 +26,7 @@ mod kind {
     pub const STRUCT: u32 = 4;
     pub const UNION: u32 = 5;
     pub const ENUM: u32 = 6;
+    pub const FWD: u32 = 7;
     pub const TYPEDEF: u32 = 8;
     pub const VOLATILE: u32 = 9;
     pub const CONST: u32 = 10;
@@ -165,6 +168,12 @@ impl<'a> Btf<'a> {
         self.find_id(&[kind::STRUCT], name)
     }
 
+    /// Type number of a typedef, `None` if it does not exist.
+    #[must_use]
+    pub fn typedef_id(&self, name: &str) -> Option<u32> {
+        self.find_id(&[kind::TYPEDEF], name)
+    }
+
     /// Number of parameters of a function, a variadic tail counting as one. `None` if it does not exist.
     #[must_use]
     pub fn func_param_count(&self, name: &str) -> Option<usize> {
@@ -175,7 +184,7 @@ impl<'a> Btf<'a> {
     /// Whether a typedef exists. A tracepoint `NAME` shows as the typedef `btf_trace_NAME`.
     #[must_use]
     pub fn has_typedef(&self, name: &str) -> bool {
-        self.find(&[kind::TYPEDEF], name).is_some()
+        self.typedef_id(name).is_some()
     }
 
     /// Value of a constant of a named enum, such as `bpf_func_id` and `BPF_FUNC_sk_storage_get`. A negative
@@ -343,7 +352,7 @@ fn header(bytes: &[u8]) -> Result<Words<'_>, BtfError> {
     if !big_endian && u16::from_le_bytes(magic) != MAGIC {
         return Err(BtfError::Magic);
     }
-    if version != 1 {
+    if version != VERSION {
         return Err(BtfError::Version(version));
     }
     let header = bytes.get(..HEADER_BYTES).ok_or(BtfError::Truncated(bytes.len()))?;

@@ -61,6 +61,12 @@ pub struct Program {
     pub attach: Attach,
 }
 
+/// The programs of every plan, which see flows begin and end.
+const ENDS: [Program; 2] = [
+    Program { name: "set_state", attach: Attach::Tracepoint("inet_sock_set_state") },
+    Program { name: "destroy", attach: Attach::Tracepoint("tcp_destroy_sock") },
+];
+
 /// What is asked of the kernel side, whatever the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
@@ -90,7 +96,7 @@ impl Demand {
 pub struct Plan {
     /// The family.
     pub hooks: Hooks,
-    /// The programs, each with its place. A return probe comes before its entry probe, so that no call is remembered
+    /// The programs, each with its place, those of every plan first. A return probe comes before its entry probe, so that no call is remembered
     /// that nobody will ask for.
     pub programs: Vec<Program>,
     /// One of `flowtop_common::store`.
@@ -105,6 +111,15 @@ pub struct Plan {
     pub send_locked: bool,
     /// Bytes sent are counted when they are acknowledged.
     pub counts_on_ack: bool,
+}
+
+impl Plan {
+    /// The programs that other plans do not have, and those that they all have.
+    #[must_use]
+    pub fn own_and_common_programs(&self) -> (&[Program], &[Program]) {
+        let (common, own) = self.programs.split_at(ENDS.len());
+        (own, common)
+    }
 }
 
 /// What the kernel has, read from its type information.
@@ -140,10 +155,7 @@ pub fn plans(facts: Facts, wanted: Option<Hooks>) -> Vec<Plan> {
 /// The plan of one family.
 #[must_use]
 pub fn plan(facts: Facts, hooks: Hooks) -> Plan {
-    let mut programs = vec![
-        Program { name: "set_state", attach: Attach::Tracepoint("inet_sock_set_state") },
-        Program { name: "destroy", attach: Attach::Tracepoint("tcp_destroy_sock") },
-    ];
+    let mut programs = ENDS.to_vec();
     programs.extend(match hooks {
         Hooks::Fentry => fentry(facts),
         Hooks::Kprobe => kprobe(facts),

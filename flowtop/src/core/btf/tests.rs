@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "the blobs are far below 4 GiB")]
 
 use super::*;
+use crate::core::plan::Attach;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -103,6 +104,24 @@ fn sample(big_endian: bool) -> Vec<u8> {
     w.record(15, 1, ".data", 4, &[int, 0, 4]);
     w.composite(kind::UNION, 0, "last", &[("only", int, 0)]);
     w.finish()
+}
+
+#[test]
+fn targets_keep_their_numbers_and_all_else_loses_its_name() {
+    use targets::Target;
+    for bytes in [sample(false), sample(true)] {
+        let all = Btf::parse(&bytes).unwrap();
+        let func = |name: &str| Target::Func(name.to_owned());
+        let typedef = Target::of_hook(Attach::Tracepoint("tcp_probe")).unwrap();
+        let wanted = [func("no_proto"), func("not_in_this_kernel"), typedef, Target::of_walk("tcp")];
+        let bytes = targets::only(&all, wanted.into_iter());
+        let few = Btf::parse(&bytes).unwrap();
+        assert_eq!(few.func_id("no_proto"), all.func_id("no_proto"));
+        assert_eq!(few.typedef_id("btf_trace_tcp_probe"), all.typedef_id("btf_trace_tcp_probe"));
+        assert!(few.has_func("no_proto") && few.has_typedef("btf_trace_tcp_probe"));
+        assert!(!few.has_func("tcp_sendmsg") && !few.has_func("not_in_this_kernel"));
+        assert_eq!((few.struct_id("outer"), few.typedef_id("inner_t")), (None, None));
+    }
 }
 
 #[test]
