@@ -71,7 +71,7 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
     let plans: Vec<_> = Hooks::ALL
         .into_iter()
         .map(|hooks| match (&rights, &mut host) {
-            (None, Ok(host)) => try_plan(hooks, host, max_flows),
+            (None, Ok((host, loader))) => try_plan(hooks, host, loader, max_flows),
             (Some(missing), _) => refused(hooks, missing.clone()),
             (None, Err(error)) => refused(hooks, error.to_string()),
         })
@@ -97,10 +97,10 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
     })
 }
 
-fn try_plan(hooks: Hooks, host: &mut probe::Host, max_flows: u32) -> Tried {
+fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_flows: u32) -> Tried {
     let plan = plan::plan(host.facts, hooks);
-    let (reason, run_ns) = match bpf::attempt(&plan, host, Demand::of(max_flows)) {
-        Ok(Ok(loaded)) => (None, run_ns(&loaded)),
+    let (reason, run_ns) = match bpf::attempt(&plan, host, loader, Demand::of(max_flows)) {
+        Ok(Ok(works)) => (None, run_ns(&works)),
         Ok(Err(reason)) => (Some(reason), None),
         Err(error) => (Some(format!("{error:#}")), None),
     };

@@ -148,10 +148,12 @@ impl Reporter {
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
         self.printer.introduce()?;
-        self.take_sample()?;
+        self.source.feed(&mut self.ledger)?;
+        let start = Instant::now();
+        // Within the first interval: with many sockets it takes a while.
+        self.book(Patience::TakesWhatIsThere)?;
         self.cost();
         self.announce();
-        let start = Instant::now();
         let end = self.once.map(|length| start + length - (start - started).min(START_WITHIN));
         let mut sampling = every(start, SAMPLE_EVERY.min(self.interval));
         let mut reporting = every(start, self.interval);

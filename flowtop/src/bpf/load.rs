@@ -1,7 +1,7 @@
 //! A plan → programs loaded and attached, or a sentence why not.
 
 use super::{
-    probe::Host,
+    probe::{Host, Loader},
     verify::{self, Use},
 };
 use crate::core::{
@@ -76,15 +76,14 @@ fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
 ///
 /// # Errors
 /// The step that was refused, and why.
-pub fn load(plan: &Plan, host: &mut Host, demand: Demand) -> Result<(Ebpf, Walks), Refused> {
+pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Result<(Ebpf, Walks), Refused> {
     let max_flows = demand.max_flows;
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
     let mut object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
     let link = Link { offsets: &host.offsets, constants: constants(plan, host, demand), cast: plan.cast };
     link.apply(&mut object).map_err(|error| Refused::Everywhere(error.to_string()))?;
-    let mut ebpf = host
-        .loader
+    let mut ebpf = loader
         .map_max_entries("FLOWS", max_flows)
         .map_max_entries("SLOTS", slot_elements(max_flows))
         .map_max_entries("DETAILS", slot_elements(max_flows))

@@ -24,7 +24,7 @@ use flowtop_common::{Admission, Flow, FlowKey, store};
 use holders::Holders;
 pub use holders::Patience;
 use load::{Iterator, Refused};
-use probe::Host;
+use probe::{Host, Loader};
 use read::Reader;
 use std::{io, path::Path, time::Duration};
 
@@ -92,10 +92,10 @@ impl Live {
         host_root: &Path,
     ) -> Result<Self> {
         probe::require_rights()?;
-        let mut host = probe::host()?;
+        let (host, mut loader) = probe::host()?;
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
-            match attempt(&plan, &mut host, demand)? {
+            match attempt(&plan, &host, &mut loader, demand)? {
                 Ok(Loaded { mut ebpf, reader, iterator, mut holders, plan }) => {
                     // Behind the self-check, whose flows nobody asked for.
                     read::admit(&mut ebpf, admission)?;
@@ -207,21 +207,26 @@ fn costs(ebpf: &Ebpf) -> Result<Vec<ProgramCost>> {
 /// When programs are attached and do not count, it may be that sockets give them no storage (Linux 7 on a processor
 /// without cmpxchg16b); then the same hooks with a table may do. When the verifier does not accept them, it may be
 /// for the kernel function that they call; then a helper may do.
-pub fn attempt(plan: &Plan, host: &mut Host, demand: Demand) -> Result<Result<Loaded, String>> {
+pub fn attempt(
+    plan: &Plan,
+    host: &Host,
+    loader: &mut Loader,
+    demand: Demand,
+) -> Result<Result<Loaded, String>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
         return Ok(Err(reason));
     }
     if let Some(reason) = host.room.refusal(demand.max_flows, |flows| load::table_bytes(plan, flows)) {
         bail!(reason);
     }
-    match attempt_once(plan, host, demand)? {
+    match attempt_once(plan, host, loader, demand)? {
         Err(Failure::NotVerified(reason)) if plan.cast != Cast::Helper => {
             let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };
-            Ok(attempt_once(&with_helper, host, demand)?.map_err(|_| reason))
+            Ok(attempt_once(&with_helper, host, loader, demand)?.map_err(|_| reason))
         }
         Err(Failure::Silent(reason)) if plan.store == store::SOCKET => {
             let with_table = Plan { store: store::HASH, ..plan.clone() };
-            Ok(attempt_once(&with_table, host, demand)?.map_err(|_| reason))
+            Ok(attempt_once(&with_table, host, loader, demand)?.map_err(|_| reason))
         }
         result => Ok(result.map_err(Failure::reason)),
     }
@@ -244,9 +249,14 @@ impl Failure {
     }
 }
 
-fn attempt_once(plan: &Plan, host: &mut Host, demand: Demand) -> Result<Result<Loaded, Failure>> {
-    let (mut ebpf, walks) = match load::load(plan, host, demand) {
-        Ok(loaded) => loaded,
+fn attempt_once(
+    plan: &Plan,
+    host: &Host,
+    loader: &mut Loader,
+    demand: Demand,
+) -> Result<Result<Loaded, Failure>> {
+    let (mut ebpf, walks) = match load::load(plan, host, loader, demand) {
+        Ok(both) => both,
         Err(Refused::Here(reason)) => return Ok(Err(Failure::Refused(reason))),
         Err(Refused::ByVerifier(reason)) => return Ok(Err(Failure::NotVerified(reason))),
         Err(Refused::Everywhere(reason)) => bail!(reason),

@@ -38,30 +38,26 @@ pub struct Host {
     pub room: Room,
     /// What programs attach to, as aya wants it.
     pub targets: aya::Btf,
-    /// Loads objects, without the kernel's types: ours does not refer to them.
-    pub loader: EbpfLoader<'static>,
 }
 
-/// Reads the running kernel's type information.
+/// Loads objects, without the kernel's types: ours does not refer to them.
+pub type Loader = EbpfLoader<'static>;
+
+/// Reads the running kernel's type information. The loader, which reads it too, wanted or not, is made meanwhile.
 ///
 /// # Errors
 /// No BTF, BTF that cannot be read, or a field that is not in it.
-pub fn host() -> Result<Host> {
+pub fn host() -> Result<(Host, Loader)> {
     thread::scope(|scope| {
-        let loader = scope.spawn(loader);
-        host_with(|| loader.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+        let host = scope.spawn(read_host);
+        let mut loader = EbpfLoader::new();
+        loader.btf(None);
+        let host = host.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+        Ok((host, loader))
     })
 }
 
-/// A new loader of aya has read all of the kernel's types, wanted or not. That takes as long as all else that is done
-/// here, and is done beside it.
-fn loader() -> EbpfLoader<'static> {
-    let mut loader = EbpfLoader::new();
-    loader.btf(None);
-    loader
-}
-
-fn host_with(loader: impl FnOnce() -> EbpfLoader<'static>) -> Result<Host> {
+fn read_host() -> Result<Host> {
     let bytes = fs::read(BTF_PATH).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => anyhow::anyhow!(
             "the kernel has no type information ({BTF_PATH}); flowtop needs one built with CONFIG_DEBUG_INFO_BTF, Linux 5.10 or later"
@@ -77,7 +73,6 @@ fn host_with(loader: impl FnOnce() -> EbpfLoader<'static>) -> Result<Host> {
         kern_sock_mask: kern_sock.map_or(0, |(_, mask)| mask.into()),
         room: room(types.has_func(CHARGES_LOCKED_MEMORY)),
         targets: targets(&types, facts)?,
-        loader: loader(),
     })
 }
 

@@ -6,11 +6,12 @@ use anyhow::{Context as _, Result};
 use aya::programs::Iter;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs::{self, File},
     io::{self, Write},
     os::{fd::AsFd as _, linux::fs::MetadataExt as _},
     path::{Path, PathBuf},
+    thread,
 };
 
 /// Walks the sockets of all network namespaces: those of the processes that can be seen here or below `processes`, and those that are mounted here; `out`
@@ -20,9 +21,13 @@ use std::{
 /// # Errors
 /// When the iterator itself does not work.
 pub fn run(iter: &mut Iter, processes: Option<&Path>, out: &mut (impl Write + Send)) -> Result<()> {
-    walk(iter, out)?;
     let here = inode(Path::new("/proc/thread-self/ns/net"))?;
-    for (netns, file) in namespaces(processes) {
+    let found = thread::scope(|scope| {
+        let found = scope.spawn(|| namespaces(processes));
+        walk(iter, out)?;
+        found.join().map_err(|_| anyhow::anyhow!("looking for network namespaces ended unexpectedly"))
+    })?;
+    for (netns, file) in found {
         if netns != here {
             in_namespace(iter, &file, out)?;
         }
@@ -33,7 +38,7 @@ pub fn run(iter: &mut Iter, processes: Option<&Path>, out: &mut (impl Write + Se
 /// Runs the walk on a thread of its own, which ends in the other namespace.
 fn in_namespace(iter: &mut Iter, file: &File, out: &mut (impl Write + Send)) -> Result<()> {
     let entered = || move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network));
-    let walked = std::thread::scope(|scope| {
+    let walked = thread::scope(|scope| {
         scope.spawn(|| if entered().is_ok() { walk(iter, out) } else { Ok(()) }).join()
     });
     walked.map_err(|_| anyhow::anyhow!("the walk over the sockets of a namespace ended unexpectedly"))?
@@ -62,18 +67,28 @@ fn namespaces(processes: Option<&Path>) -> HashMap<u64, File> {
     let here = Path::new("/proc");
     let folders = [Some(here), processes.filter(|folder| *folder != here)].into_iter().flatten();
     let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    let of_processes = entries.map(|entry| entry.path().join("ns/net"));
+    let of_processes = entries.filter_map(|entry| {
+        let path = entry.path().join("ns/net");
+        Some((of_link(&path)?, path))
+    });
+    let of_mounts = mounted().into_iter().filter_map(|path| Some((inode(&path).ok()?, path)));
     let mut found = HashMap::new();
-    for path in of_processes.chain(mounted()) {
+    for (netns, path) in of_processes.chain(of_mounts) {
         // Processes and mounts come and go; what is not there any more has no sockets of its own.
-        if let Ok(netns) = inode(&path)
-            && !found.contains_key(&netns)
+        if let Entry::Vacant(place) = found.entry(netns)
             && let Ok(file) = File::open(&path)
         {
-            found.insert(netns, file);
+            place.insert(file);
         }
     }
     found
+}
+
+/// The number in the text of a link in `/proc`, `net:[N]`. With many processes it matters that this takes less time than to
+/// follow the link.
+fn of_link(link: &Path) -> Option<u64> {
+    let text = fs::read_link(link).ok()?;
+    text.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// Namespaces kept alive by a bind mount, as `ip netns add` makes them: lines of type `nsfs` whose root is `net:[N]`.
