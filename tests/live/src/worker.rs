@@ -35,7 +35,7 @@ pub enum Order {
     Hit(u16, u32),
     /// Become another program, by the name `after-exec`, which sends so many bytes on the same socket.
     Exec(u32),
-    /// Connect 127.0.0.1:45002 to a listener on 127.0.0.1:45001, and move so many bytes over it.
+    /// Connect 127.0.0.1:15002 to a listener on 127.0.0.1:15001, and move so many bytes over it.
     Loop(u32),
 }
 
@@ -230,8 +230,8 @@ fn after_exec(socket: &OwnedFd, count: u32) -> Result<()> {
 }
 
 fn own_loop(count: u32) -> Result<[End; 2]> {
-    let listener = Listener::bind_with(SocketAddr::from(([127, 0, 0, 1], 45001)), None)?;
-    let mut pair = Pair::over(&listener, Some(SocketAddr::from(([127, 0, 0, 1], 45002))))?;
+    let listener = Listener::bind_with(SocketAddr::from(([127, 0, 0, 1], 15001)), None)?;
+    let mut pair = Pair::over(&listener, Some(SocketAddr::from(([127, 0, 0, 1], 15002))))?;
     pair.exchange(count.into())?;
     Ok([pair.initiator, pair.acceptor])
 }
