@@ -5,6 +5,7 @@
 mod beside;
 mod empty;
 mod outcome;
+mod programs;
 #[path = "stream/tool.rs"]
 mod tool;
 

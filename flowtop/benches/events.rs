@@ -5,6 +5,7 @@ mod descriptors;
 mod empty;
 mod loopback;
 mod outcome;
+mod programs;
 #[path = "events/rival.rs"]
 mod rival;
 

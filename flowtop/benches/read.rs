@@ -4,6 +4,7 @@
 mod child;
 mod descriptors;
 mod loopback;
+mod memory;
 mod outcome;
 
 use anyhow::{Context as _, Result, ensure};
@@ -140,5 +141,5 @@ fn resident_mb(form: &str, last_line: &str, pairs: &mut [Pair]) -> Result<f64> {
         }
     }
     ensure!(reports == REPORTS, "flowtop ended after {reports} reports");
-    child::megabytes(&flowtop.proc("status")?, "VmRSS")
+    memory::megabytes(&flowtop.proc("status")?, "VmRSS")
 }

@@ -1,6 +1,5 @@
 //! What recording costs while it runs: a recorder and a report on the same 10,000 flows, one after the other.
 
-#[expect(dead_code, reason = "each benchmark uses a part")]
 mod child;
 mod crowd;
 mod descriptors;

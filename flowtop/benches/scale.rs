@@ -4,6 +4,7 @@
 //! The flows are synthetic: slots written into the real table, since no machine opens a million sockets for a
 //! benchmark. All else is what flowtop does.
 
+mod memory;
 mod outcome;
 
 use anyhow::{Context as _, Result};
@@ -84,7 +85,8 @@ fn run(args: &Args) -> Result<Outcome> {
         format!(
             "Synthetic slots in the kernel's table, {FLOWS_OF_A_HOST} connections to each remote host. Processor time, \
              medians of {} refreshes of one second each after {WARM_UP} s, all windows full. `busy %` of the flows \
-             move bytes every second, the others have before. `rows` is a text report of the {ROWS} busiest pairs of hosts.",
+             move bytes every second, the others have before. `rows` is a text report of the {ROWS} busiest pairs of hosts, and \
+             `refresh` all three.",
             args.refreshes
         ),
         "`own MB` is memory that this process has allocated. `resident MB` is all of VmRSS: the kernel's table is \
@@ -106,7 +108,7 @@ fn row(flows: u32, busy: u32, refreshes: u32) -> Result<Row> {
     Ok(Row::new("flows", flows.to_string())
         .cell("busy %", busy)
         .figure("read ms", ms("read ms"), Some(READ_BAR_MS))
-        .cell("ledger ms", ms("feed ms") - ms("read ms"))
+        .cell("read, ledger ms", ms("feed ms"))
         .cell("rows ms", ms("rows ms"))
         .figure("refresh ms", ms("feed ms") + ms("rows ms"), Some(REFRESH_BAR_MS))
         .cell("own bytes a flow", per_flow.round())
@@ -267,9 +269,8 @@ fn processor_ms<T>(step: impl FnOnce() -> T) -> f64 {
 
 /// A line of `/proc/self/status` in 10^6 bytes.
 fn memory_mb(line: &str) -> Result<f64> {
-    let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
-    let value =
-        status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')?.strip_suffix("kB"));
-    let kib: f64 = value.with_context(|| format!("the kernel does not tell {line}"))?.trim().parse()?;
-    Ok(kib * 1024.0 / 1e6)
+    memory::megabytes(
+        &fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?,
+        line,
+    )
 }

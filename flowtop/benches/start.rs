@@ -6,13 +6,15 @@ mod child;
 #[expect(dead_code, reason = "each benchmark uses a part")]
 mod connections;
 mod descriptors;
+mod memory;
 mod outcome;
 #[expect(dead_code, reason = "each benchmark uses a part")]
 mod pty;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use child::{Flowtop, megabytes};
+use child::Flowtop;
 use connections::Connections;
+use memory::megabytes;
 use outcome::{Outcome, Row, median};
 use pty::View;
 use std::{

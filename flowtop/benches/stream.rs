@@ -9,6 +9,7 @@ mod descriptors;
 mod empty;
 mod iperf3;
 mod outcome;
+mod programs;
 #[path = "stream/tool.rs"]
 #[expect(dead_code, reason = "what only another benchmark asks for")]
 mod tool;

@@ -1,10 +1,9 @@
 //! libbpf-tools' tcptop on the same events.
 
-use super::Cost;
+use super::{Cost, programs};
 use anyhow::{Context as _, Result, ensure};
-use aya::programs::{ProgramInfo, loaded_programs};
+use aya::programs::ProgramInfo;
 use std::{
-    fs,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -27,8 +26,11 @@ impl Rival {
         let mut child = command.spawn().with_context(|| format!("cannot run {}", tcptop.display()))?;
         let end = Instant::now() + Duration::from_mins(1);
         loop {
-            if let [Some(send), Some(receive)] = PROGRAMS.map(|name| program(child.id(), name)) {
-                return Ok(Self { child, programs: [send.id(), receive.id()] });
+            // A process that has just ended has no files.
+            let open = programs::of_process(child.id()).unwrap_or_default();
+            let id_of = |name| open.iter().find(|p| p.name_as_str() == Some(name)).map(ProgramInfo::id);
+            if let [Some(send), Some(receive)] = PROGRAMS.map(id_of) {
+                return Ok(Self { child, programs: [send, receive] });
             }
             let runs = child.try_wait()?.is_none() && Instant::now() < end;
             ensure!(runs, "tcptop did not load its programs; it says why on stderr");
@@ -39,8 +41,7 @@ impl Rival {
     /// Runs and nanoseconds of both programs so far.
     pub fn costs(&self) -> Result<[Cost; 2]> {
         let cost = |id| -> Result<Cost> {
-            let program = loaded_programs().filter_map(Result::ok).find(|program| program.id() == id);
-            let program = program.context("tcptop has ended")?;
+            let program = programs::now(&[id]).next().context("tcptop has ended")?;
             Ok(Cost { runs: program.run_count(), ns: program.run_time().as_secs_f64() * 1e9 })
         };
         let [send, receive] = self.programs;
@@ -54,14 +55,4 @@ impl Drop for Rival {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The program of this name that the process has open.
-fn program(pid: u32, name: &str) -> Option<ProgramInfo> {
-    let files = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?;
-    let texts = files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
-    let id = |text: String| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok());
-    let ids: Vec<u32> = texts.filter_map(id).collect();
-    let mut loaded = loaded_programs().filter_map(Result::ok);
-    loaded.find(|program| ids.contains(&program.id()) && program.name_as_str() == Some(name))
 }

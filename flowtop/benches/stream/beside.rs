@@ -2,11 +2,15 @@
 
 use super::{
     empty::Empty,
+    programs,
     tool::{Counted, Running, Task, Tool},
 };
 use anyhow::{Context as _, Result, ensure};
-use aya::sys::{Stats, enable_stats};
-use std::{collections::HashSet, fs, time::Instant};
+use aya::{
+    programs::ProgramInfo,
+    sys::{Stats, enable_stats},
+};
+use std::time::Instant;
 
 /// What a program took of a core, in percent, and what it has counted.
 #[derive(Clone, Copy, Default)]
@@ -43,7 +47,9 @@ fn once<T>(
 ) -> Result<(T, Beside)> {
     let running = Running::start(tool, task)?;
     let is_timed = !empty.is_empty();
-    let programs = if is_timed { programs(running.pid())? } else { HashSet::new() };
+    let programs = if is_timed { programs::of_process(running.pid())? } else { Vec::new() };
+    ensure!(is_timed != programs.is_empty(), "flowtop has no BPF programs open");
+    let programs: Vec<_> = programs.iter().map(ProgramInfo::id).collect();
     let seconds =
         || Ok::<_, anyhow::Error>([running.processor_s()?, bpf_seconds(&programs), seconds_in(empty)?]);
     let (start, before) = (Instant::now(), seconds()?);
@@ -58,21 +64,7 @@ fn seconds_in(empty: &[Empty]) -> Result<f64> {
     empty.iter().map(|program| Ok(program.cost()?.1 / 1e9)).sum()
 }
 
-/// Ids of the programs that a process has open.
-fn programs(pid: u32) -> Result<HashSet<u32>> {
-    let texts = fs::read_dir(format!("/proc/{pid}/fdinfo"))?;
-    let texts = texts.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
-    let id = |text: String| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok());
-    let ids: HashSet<_> = texts.filter_map(id).collect();
-    ensure!(!ids.is_empty(), "flowtop has no BPF programs open");
-    Ok(ids)
-}
-
 /// Seconds in these programs since they were loaded, as far as the kernel kept statistics.
-fn bpf_seconds(programs: &HashSet<u32>) -> f64 {
-    let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
-    loaded
-        .filter(|program| programs.contains(&program.id()))
-        .map(|program| program.run_time().as_secs_f64())
-        .sum()
+fn bpf_seconds(ids: &[u32]) -> f64 {
+    programs::now(ids).map(|program| program.run_time().as_secs_f64()).sum()
 }
