@@ -4,11 +4,12 @@
 //! and how a row looks (`core::text`, `core::json`, `core::csv`).
 
 use std::cmp::Reverse;
+use std::net::SocketAddr;
 
 use flowtop_common::FlowKey;
 
 use super::flow::Tuple;
-use super::ledger::{Entry, Ledger};
+use super::ledger::{Entry, Ledger, Line};
 use super::view::{LineDisplay, Sort, View};
 use super::window::{Bytes, Rates, Window};
 use sums::Tally;
@@ -52,22 +53,38 @@ impl<'a> Row<'a> {
 /// The rows of a view, one for each connection with bytes since the start. Hosts are sorted by address.
 #[must_use]
 pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
-    let host = |row: &Row<'_>| match view.sort {
-        Sort::Source => row.tuple.local.ip().to_string(),
-        Sort::Destination => row.tuple.remote.ip().to_string(),
-        _ => String::new(),
-    };
     // At most one each: growing step by step would move them again and again.
     let mut ranked = Vec::with_capacity(ledger.lines().len());
-    ranked.extend(connections(ledger).map(|row| (Rank::new(view, host(&row), &row.rates, row.bytes), row)));
-    arrange(ranked, view.limit, |row| (row.tuple, row.key.netns, row.key.id, *row.key))
+    let lines = (0..).zip(ledger.lines()).filter(|(_, line)| line.stamp > 0);
+    ranked.extend(
+        lines.map(|(place, line)| (Rank::of_line(view, host(ledger, place, view.sort), line), place)),
+    );
+    let places = arrange(ranked, view.limit, |place| identity(ledger, *place));
+    let flows = places.into_iter().filter_map(|place| ledger.at(place));
+    flows.filter_map(|(key, entry)| row(ledger, key, entry)).collect()
 }
 
-/// Every connection with bytes since the start, in no order.
-fn connections(ledger: &Ledger) -> impl Iterator<Item = Row<'_>> {
-    let lines = (0..).zip(ledger.lines()).filter(|(_, line)| line.stamp > 0);
-    let flows = lines.filter_map(|(place, _)| ledger.at(place));
-    flows.filter_map(|(key, entry)| row(ledger, key, entry))
+/// The text that the row of a flow is sorted by, empty if none is.
+fn host(ledger: &Ledger, place: u32, sort: Sort) -> String {
+    let of = |address: fn(Tuple) -> SocketAddr| {
+        ledger.at(place).map_or_else(String::new, |(key, entry)| address(tuple(key, entry)).ip().to_string())
+    };
+    match sort {
+        Sort::Source => of(|tuple| tuple.local),
+        Sort::Destination => of(|tuple| tuple.remote),
+        _ => String::new(),
+    }
+}
+
+/// What keeps rows apart that are equal in all else.
+fn identity(ledger: &Ledger, place: u32) -> Option<(Tuple, u32, u64, &FlowKey)> {
+    ledger.at(place).map(|(key, entry)| (tuple(key, entry), key.netns, key.id, key))
+}
+
+/// The addresses of a row, from the flow that it starts with.
+fn tuple(key: &FlowKey, entry: &Entry) -> Tuple {
+    let tuple = Tuple::of(key);
+    if entry.is_turned() { tuple.mirror() } else { tuple }
 }
 
 /// The row that starts with this flow, unless it has no bytes or belongs to the row of its left end.
@@ -79,10 +96,9 @@ fn row<'a>(ledger: &'a Ledger, key: &'a FlowKey, entry: &'a Entry) -> Option<Row
     let (bytes, turned) = (entry.bytes(), entry.is_turned());
     let moved = bytes.sum() > 0 || peer.is_some_and(|(_, peer)| peer.bytes().sum() > 0);
     moved.then(|| {
-        let (tuple, rates) = (Tuple::of(key), ledger.rates(entry));
-        let (tuple, bytes, rates) =
-            if turned { (tuple.mirror(), bytes.mirror(), rates.mirror()) } else { (tuple, bytes, rates) };
-        Row { key, tuple, entry, turned, peer, bytes, rates }
+        let rates = ledger.rates(entry);
+        let (bytes, rates) = if turned { (bytes.mirror(), rates.mirror()) } else { (bytes, rates) };
+        Row { key, tuple: tuple(key, entry), entry, turned, peer, bytes, rates }
     })
 }
 
@@ -110,8 +126,9 @@ impl Rank {
     }
 
     /// `host` is the text that is sorted by, empty if none is.
-    fn new(view: &View, host: String, rates: &Rates, bytes: Bytes) -> Self {
-        Self::with(view, host, |window| rates.bytes(window), bytes)
+    fn of_line(view: &View, host: String, line: &Line) -> Self {
+        let seen = |bytes: Bytes| if line.is_turned() { bytes.mirror() } else { bytes };
+        Self::with(view, host, |window| seen(line.windows[window as usize]), seen(line.bytes))
     }
 
     fn of_tally(view: &View, tally: &Tally) -> Self {

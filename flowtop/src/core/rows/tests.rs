@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::fixture::{ACCEPTED, CONNECTED, flow, key, ledger_of, sample};
+use crate::core::fixture::{ACCEPTED, CONNECTED, flow, key, ledger_inside, ledger_of, sample};
 use crate::core::window::Bytes;
 
 fn remote(id: u64) -> FlowKey {
@@ -73,6 +73,22 @@ fn equal_rows_are_in_the_order_of_their_identity() {
     assert_eq!(ids(&ledger_of(&[sample(2, &flows)]), Sort::Last2s, None), [3, 5, 7]);
 }
 
+/// What the sockets outside send is what the left ends receive.
+#[test]
+fn sockets_outside_are_sorted_by_what_the_ends_inside_send() {
+    let outside = |id: u64| key(1, "192.0.2.1:80", &format!("10.0.0.{id}:40000"), id);
+    let flows = [(outside(1), flow(CONNECTED, 1, 9)), (outside(2), flow(CONNECTED, 5, 2))];
+    let ledger = ledger_inside("10.0.0.0/8", &sample(2, &flows));
+    let shown = |line_display, sort| {
+        let view = View { line_display, sort, limit: Some(1), ..View::default() };
+        rows(&ledger, &view).iter().map(|row| row.key.id).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(LineDisplay::OneLineSent, Sort::Last2s), [1]);
+    assert_eq!(shown(LineDisplay::OneLineReceived, Sort::Last2s), [2]);
+    assert_eq!(shown(LineDisplay::TwoLine, Sort::Source), [1]);
+    assert_eq!(shown(LineDisplay::TwoLine, Sort::Destination), [1]);
+}
+
 fn rank() -> impl Strategy<Value = Rank> {
     let host = prop_oneof![Just(String::new()), "[ab\\x00é]{0,12}"];
     let amount = prop_oneof![0..3_u64, Just(u64::MAX)];
@@ -104,6 +120,7 @@ proptest! {
         let all = rows(&turned, &View::default());
         prop_assert_eq!(all.len(), flows.iter().filter(|(_, flow)| flow.tx_bytes + flow.rx_bytes > 0).count());
         prop_assert!(all.is_sorted_by_key(|row| (Reverse(row.entry.bytes().sum()), row.key.id)));
-        prop_assert_eq!(sorted.len(), limit.min(all.len()));
+        let first = all.iter().take(limit).map(|row| row.key.id).collect::<Vec<_>>();
+        prop_assert_eq!(sorted, first);
     }
 }

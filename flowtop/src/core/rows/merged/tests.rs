@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::fixture::{ACCEPTED, CONNECTED, OLDER, flow, key, ledger_inside, ledger_of, sample};
-use crate::core::rows::connections;
+use crate::core::rows::rows as connections;
 use crate::core::view::LineDisplay;
 use crate::core::window::Window;
 
@@ -228,7 +228,8 @@ proptest! {
         let mut ledger = ledger_of(&[sample(2, &flows)]);
         let rows = super::rows(&ledger, &view, text);
         let turned = grouping == Grouping::default();
-        let expected = connections(&ledger).fold(Bytes::default(), |sum, row| sum + row.bytes);
+        let all = connections(&ledger, &View::default());
+        let expected = all.iter().fold(Bytes::default(), |sum, row| sum + row.bytes);
         let sum = rows.iter().fold(Bytes::default(), |sum, row| sum + row.bytes);
         let in_2s = rows.iter().fold(Bytes::default(), |sum, row| sum + row.rates.bytes(Window::S2));
         prop_assert_eq!(sum.sum(), expected.sum());
