@@ -96,8 +96,8 @@ impl Demand {
 pub struct Plan {
     /// The family.
     pub hooks: Hooks,
-    /// The programs, each with its place, those of every plan first. A return probe comes before its entry probe, so that no call is remembered
-    /// that nobody will ask for.
+    /// The programs, each with its place, those of every plan first. A return probe comes before its entry probe, so
+    /// that no call is remembered that nobody will ask for.
     pub programs: Vec<Program>,
     /// One of `flowtop_common::store`.
     pub store: u32,
