@@ -3,7 +3,7 @@
 //! Not in here: rows of several connections (`rows::merged`), which flows are one connection (`core::ledger::pairs`),
 //! and how a row looks (`core::text`, `core::json`, `core::csv`).
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::net::SocketAddr;
 
 use flowtop_common::FlowKey;
@@ -164,25 +164,47 @@ fn direction(view: &View) -> Option<fn(Bytes) -> u64> {
     }
 }
 
-/// The first rows, in order; equal ones by their identity, so that they never change places.
+/// The first rows, in order; equal ones by their identity, so that they never change places. Whole ranks, which are large
+/// and far apart, are compared only where what leads them is equal, and identities are made only where ranks are.
 fn arrange<T, I: Ord>(rows: Vec<(Rank, T)>, limit: Option<usize>, identity: impl Fn(&T) -> I) -> Vec<T> {
-    // Places are sorted, since a row is too large to be moved about, and seldom looked up for it.
     let leading = Rank::leading(rows.iter().map(|(rank, _)| rank));
-    let mut places: Vec<(u64, usize)> = leading.into_iter().zip(0..).collect();
-    let order = |a: &(u64, usize), b: &(u64, usize)| {
-        let [(one_rank, one), (other_rank, other)] = [a, b].map(|(_, at)| &rows[*at]);
-        let in_full = || one_rank.cmp(other_rank).then_with(|| identity(one).cmp(&identity(other)));
-        a.0.cmp(&b.0).then_with(in_full)
-    };
-    match limit {
-        Some(0) => places.clear(),
-        Some(limit) if limit < places.len() => {
-            places.select_nth_unstable_by(limit, order);
-            places.truncate(limit);
-        }
-        _ => {}
+    let limit = limit.unwrap_or(rows.len());
+    let by_leading = |a: &(u64, usize), b: &(u64, usize)| a.0.cmp(&b.0);
+    let by_rank = |a: &(u64, usize), b: &(u64, usize)| rows[a.1].0.cmp(&rows[b.1].0);
+    let (mut places, tied) = first(leading.into_iter().zip(0..).collect(), limit, by_leading);
+    let (more, tied) = first(tied, limit - places.len(), by_rank);
+    places.extend(more);
+    let tied = tied.into_iter().map(|place| (identity(&rows[place.1].1), place)).collect();
+    let (more, tied) = first(tied, limit - places.len(), |a: &(I, _), b| a.0.cmp(&b.0));
+    places.extend(more.into_iter().chain(tied).map(|(_, place)| place).take(limit - places.len()));
+    places.sort_unstable_by(|a, b| by_leading(a, b).then_with(|| by_rank(a, b)));
+    for equal in places.chunk_by_mut(|a, b| by_rank(a, b).is_eq()).filter(|equal| equal.len() > 1) {
+        equal.sort_by_cached_key(|place| identity(&rows[place.1].1));
     }
-    places.sort_unstable_by(order);
     let mut rows: Vec<Option<T>> = rows.into_iter().map(|(_, row)| Some(row)).collect();
     places.into_iter().filter_map(|(_, at)| rows[at].take()).collect()
+}
+
+/// The items that are among the first `n` whatever else decides, and then those of which only some are, because they are
+/// equal.
+fn first<T>(mut items: Vec<T>, n: usize, order: impl Fn(&T, &T) -> Ordering) -> (Vec<T>, Vec<T>) {
+    if items.len() <= n || n == 0 {
+        items.truncate(n);
+        return (items, Vec::new());
+    }
+    items.select_nth_unstable_by(n - 1, &order);
+    let last = items.swap_remove(n - 1);
+    let (mut certain, mut tied) = (Vec::new(), Vec::new());
+    for item in items {
+        match order(&item, &last) {
+            Ordering::Less => certain.push(item),
+            Ordering::Equal => tied.push(item),
+            Ordering::Greater => {}
+        }
+    }
+    tied.push(last);
+    if certain.len() + tied.len() == n {
+        certain.append(&mut tied);
+    }
+    (certain, tied)
 }

@@ -97,6 +97,20 @@ fn rank() -> impl Strategy<Value = Rank> {
 
 proptest! {
     #[test]
+    fn the_first_rows_are_those_of_a_whole_sort(
+        ranks in prop::collection::vec(rank(), 1..4),
+        rows in prop::collection::vec((0..4_usize, 0..9_u8), 0..40),
+        limit in prop::option::of(0..45_usize),
+    ) {
+        let rows: Vec<_> = rows.into_iter().map(|(n, row)| (ranks[n % ranks.len()].clone(), row)).collect();
+        let mut sorted = rows.clone();
+        sorted.sort();
+        sorted.truncate(limit.unwrap_or(usize::MAX));
+        let sorted: Vec<_> = sorted.into_iter().map(|(_, row)| row).collect();
+        prop_assert_eq!(arrange(rows, limit, |row| *row), sorted);
+    }
+
+    #[test]
     fn what_leads_a_rank_agrees_with_it(ranks in prop::collection::vec(rank(), 1..20)) {
         let mut ranked: Vec<_> = ranks.iter().zip(Rank::leading(ranks.iter())).collect();
         ranked.sort();
