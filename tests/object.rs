@@ -45,7 +45,7 @@ const MAPS: &[(&str, bpf_map_type, usize, usize)] = &[
     ("FREE", BPF_MAP_TYPE_ARRAY, 4, 8),
     ("LOSSES", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8),
     ("SLOTS", BPF_MAP_TYPE_ARRAY, 4, size_of::<Slot>()),
-    ("SLOT_OF_COOKIE", BPF_MAP_TYPE_ARRAY, 4, 8),
+    ("SLOT_OF_SOCKET", BPF_MAP_TYPE_ARRAY, 4, 8),
     ("SOCKET_STORAGE", BPF_MAP_TYPE_SK_STORAGE, 4, SOCKET_STATE),
     ("SOCKET_TABLE", BPF_MAP_TYPE_HASH, 8, SOCKET_STATE),
     ("UNTRACKED", BPF_MAP_TYPE_ARRAY, 4, size_of::<Untracked>()),

@@ -9,8 +9,9 @@ use crate::FlowKey;
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot {
-    /// Kernel's cookie of the socket (`sock.sk_cookie`), 0 once it has ended or where it is not known.
-    pub cookie: u64,
+    /// What tells the socket apart (see [`Constant::Cookies`](crate::Constant::Cookies)): its cookie (`sock.sk_cookie`) or
+    /// its address. 0 once it has ended.
+    pub socket: u64,
     /// Sequence number that stands for 0 bytes sent.
     pub tx_origin: u32,
     /// Sequence number that stands for 0 bytes received.

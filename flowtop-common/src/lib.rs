@@ -221,8 +221,11 @@ indexed! {
     SlotCount = "number of slots",
     /// Elements of the ring of free slots less one.
     FreeMask = "mask of the ring of free slots",
-    /// Elements of the cache by cookie less one, or 0 where programs cannot give a socket its cookie (Linux 5.12).
-    CookieMask = "mask of the cache by cookie",
+    /// 1 if sockets are told apart by their cookies, 0 if by their addresses, because programs cannot give a socket its
+    /// cookie: kprobes, and every kernel before Linux 5.12.
+    Cookies = "whether sockets are told apart by their cookies",
+    /// Elements of the cache by socket less one.
+    CacheMask = "mask of the cache by socket",
     /// Microseconds between two looks at the owner of a flow and at TCP's own counters.
     LookUs = "time between two looks at a socket",
     /// BTF type number of `struct tcp_sock`.

@@ -32,9 +32,9 @@ pub enum Sent {
 /// The application has sent on the socket at this address.
 #[inline(always)]
 pub fn sent<A: Access>(sk: *const c_void, how: Sent) {
-    match (A::cached(sk), how) {
-        (Cached::Entry((sk, entry)), Sent::Locked(_)) => used_entry(sk, entry),
-        (Cached::Entry((sk, entry)), Sent::Unlocked(_)) => sent_unlocked_entry(sk, entry),
+    match (find::cached(sk), how) {
+        (Cached::Entry(sk, entry), Sent::Locked(_)) => used_entry::<A>(sk, entry),
+        (Cached::Entry(sk, entry), Sent::Unlocked(_)) => sent_unlocked_entry::<A>(sk, entry),
         (Cached::Ignored, _) => {}
         (Cached::Unknown, Sent::Locked(ret)) => used::<A>(sk, ret),
         (Cached::Unknown, Sent::Unlocked(ret)) => sent_unlocked::<A>(sk, ret),
@@ -44,8 +44,8 @@ pub fn sent<A: Access>(sk: *const c_void, how: Sent) {
 /// The application has, or may have, received from the socket at this address. Under the socket lock.
 #[inline(always)]
 pub fn received<A: Access>(sk: *const c_void) {
-    match A::cached(sk) {
-        Cached::Entry((sk, entry)) => used_entry(sk, entry),
+    match find::cached(sk) {
+        Cached::Entry(sk, entry) => used_entry::<A>(sk, entry),
         Cached::Ignored => {}
         Cached::Unknown => used::<A>(sk, 0),
     }

@@ -1,20 +1,23 @@
-//! Where the bytes of a socket are counted. The hooks do not know which of three stores knew it: the cache by socket
-//! cookie, the storage in the socket, or the table of sockets (`read::Access::state`).
+//! Where the bytes of a socket are counted. The hooks do not know which of three stores knew it: the cache by socket, the
+//! storage in the socket, or the table of sockets (`read::Access::state`).
 //!
-//! The cache is an array of slot numbers indexed by the low bits of the socket's cookie, a number that the kernel gives
-//! a socket once and to no other (`sock_gen_cookie`, counts up on each CPU). A slot holds the cookie of its socket, so
-//! a number that belongs to another socket, or to nobody any more, is noticed. A hit needs no helper call. A socket
-//! that is not of interest has its own cookie there, with [`IGNORED`], in place of a slot.
+//! The cache is an array of slot numbers indexed by some bits of what tells the socket apart. That is its cookie, a
+//! number that the kernel gives a socket once and to no other (`sock_gen_cookie`, counts up on each CPU), or, where
+//! programs cannot give it one, its address. A slot holds that of its socket until the socket's end, so an element that
+//! belongs to another socket, or to nobody any more, is noticed. A hit needs no helper call to find the slot.
+//!
+//! A socket that is not of interest has its own cookie there, with [`IGNORED`], in place of a slot. Not its address: that
+//! may be another socket's next.
 
 use crate::{
     constants::constant,
     lifecycle,
-    maps::{DETAILS, SLOT_OF_COOKIE, SLOTS, SocketState, lose, socket},
-    read::{Access, Socket, Typed},
+    maps::{DETAILS, SLOT_OF_SOCKET, SLOTS, SocketState, lose, socket},
+    read::{Access, Socket},
     slots,
     totals::state,
 };
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void};
 use flowtop_common::{Constant, Detail, Field, Loss, Slot};
 
 /// The entry of a flow.
@@ -61,9 +64,9 @@ pub enum Place<'a> {
 pub fn known_or_missed<'a, A: Access>(sk: Socket<A>, ret: i32) -> Place<'a> {
     let Some(of) = state_or_missed(sk, ret) else { return Place::Nowhere };
     if of.flags & socket::IGNORED != 0 {
-        remember(A::cookie(sk.sk), None);
+        remember::<A>(sk.sk, None);
     } else if of.slot != slots::NONE as u32 {
-        remember(A::cookie(sk.sk), Some(of.slot));
+        remember::<A>(sk.sk, Some(of.slot));
     }
     place(of)
 }
@@ -106,9 +109,9 @@ pub fn place(of: &mut SocketState) -> Place<'_> {
 const IGNORED: u64 = 1 << 63;
 
 /// What the cache knows of a socket.
-pub enum Cached<T> {
+pub enum Cached<'a, A> {
     /// Its entry.
-    Entry(T),
+    Entry(Socket<A>, Entry<'a>),
     /// It is not of interest.
     Ignored,
     /// Nothing.
@@ -117,36 +120,60 @@ pub enum Cached<T> {
 
 /// Asks the cache.
 #[inline(always)]
-pub fn cached<'a>(sk: *const c_void) -> Cached<Entry<'a>> {
-    if constant(Constant::CookieMask) == 0 {
-        return Cached::Unknown;
-    }
-    // SAFETY: the argument of a typed hook.
-    let cookie: u64 = unsafe { Typed::load(sk, Field::Cookie) };
-    let Some(element) = SLOT_OF_COOKIE.get(index_of(cookie)) else { return Cached::Unknown };
+pub fn cached<'a, A: Access>(sk: *const c_void) -> Cached<'a, A> {
+    let number = if by_cookie() {
+        // SAFETY: hooks hand over sockets.
+        unsafe { A::load(sk, Field::Cookie) }
+    } else {
+        sk as u64
+    };
+    let Some(element) = SLOT_OF_SOCKET.get(index_of(sk, number)) else { return Cached::Unknown };
     if let Some(entry) = Entry::at(*element as u32)
-        && entry.slot.cookie == cookie
-        // A slot that nobody uses has cookie 0, and so has a socket without a cookie.
-        && cookie != 0
+        && entry.slot.socket == number
+        // A slot that nobody uses has 0, and so has a socket without a cookie.
+        && number != 0
+        && let Some(sk) = A::known(sk)
     {
-        return Cached::Entry(entry);
+        return Cached::Entry(sk, entry);
     }
-    if *element == IGNORED | cookie { Cached::Ignored } else { Cached::Unknown }
+    if by_cookie() && *element == IGNORED | number { Cached::Ignored } else { Cached::Unknown }
 }
 
 /// Puts a slot into the cache, or that the socket has none because it is not of interest.
 #[inline(always)]
-pub fn remember(cookie: u64, slot: Option<u32>) {
-    if constant(Constant::CookieMask) == 0 || cookie == 0 {
+pub fn remember<A: Access>(sk: *const c_void, slot: Option<u32>) {
+    let number = A::number(sk);
+    if number == 0 || slot.is_none() && !by_cookie() {
         return;
     }
-    if let Some(element) = SLOT_OF_COOKIE.get_ptr_mut(index_of(cookie)) {
+    if let Some(element) = SLOT_OF_SOCKET.get_ptr_mut(index_of(sk, number)) {
         // SAFETY: the lookup succeeded; one store.
-        unsafe { *element = slot.map_or(IGNORED | cookie, u64::from) }
+        unsafe { *element = slot.map_or(IGNORED | number, u64::from) }
     }
 }
 
+/// Whether sockets are told apart by their cookies.
 #[inline(always)]
-fn index_of(cookie: u64) -> u32 {
-    cookie as u32 & constant(Constant::CookieMask) as u32
+pub fn by_cookie() -> bool {
+    constant(Constant::Cookies) != 0
+}
+
+#[inline(always)]
+fn index_of(sk: *const c_void, number: u64) -> u32 {
+    let bits = if by_cookie() { number as u32 } else { low_half(sk) / SOCKET_ALIGNMENT };
+    bits & constant(Constant::CacheMask) as u32
+}
+
+/// Sockets of TCP begin at a multiple of this (`SLAB_HWCACHE_ALIGN`, `tcp_prot.slab_flags` and `proto_register`).
+const SOCKET_ALIGNMENT: u32 = 64;
+
+/// The lower half of an address. Written by hand: of a typed pointer the verifier lets nothing else be calculated with.
+#[inline(always)]
+fn low_half(sk: *const c_void) -> u32 {
+    let low: u64;
+    // SAFETY: one move between registers, which clears the upper half.
+    unsafe {
+        asm!("w0 = w1", in("r1") sk as u64, lateout("r0") low, options(pure, nomem, nostack, preserves_flags));
+    }
+    low as u32
 }

@@ -140,7 +140,7 @@ pub fn open<A: Access>(sk: Socket<A>, of: &mut SocketState, tcp_state: u32, sent
     of.flags |= socket::HAS_FLOW;
     if !is_admitted(&key) {
         of.flags |= socket::IGNORED;
-        return find::remember(A::cookie(sk.sk), None);
+        return find::remember::<A>(sk.sk, None);
     }
     let (slot, detail) = match claim(of, &key) {
         Claim::Entry(slot, detail) => (slot, detail),
@@ -156,8 +156,8 @@ pub fn open<A: Access>(sk: Socket<A>, of: &mut SocketState, tcp_state: u32, sent
     (slot.tx_origin, slot.rx_origin) = (of.tx_origin, of.rx_origin);
     (slot.tx_bytes, slot.rx_bytes) = (tx_bytes, rx_bytes);
     (slot.last_us, slot.state, slot.uses) = (0, tcp_state, 0);
-    slot.cookie = A::cookie(sk.sk);
-    find::remember(slot.cookie, Some(of.slot));
+    slot.socket = A::number(sk.sk);
+    find::remember::<A>(sk.sk, Some(of.slot));
     looked(slot);
     compiler_fence(Ordering::Release);
     // SAFETY: a field of the slot. Volatile, so that it is written last: user space looks at nothing else before.
@@ -251,7 +251,7 @@ fn end<A: Access>(sk: Option<&Socket<A>>, of: &mut SocketState) {
     if let Some(sk) = sk {
         refresh_received(sk, slot);
     }
-    slot.cookie = 0;
+    slot.socket = 0;
     slot.state = state::CLOSE;
     slot.flags |= flags::ENDED;
 }

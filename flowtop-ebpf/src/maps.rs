@@ -62,9 +62,9 @@ pub static ALLOCATION: Array<Allocation> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static FREE: Array<u64> = Array::with_max_entries(1 << 17, MMAPABLE);
 
-/// Cache: the slot of a socket by the low bits of its cookie (see `find`). A power of two, like [`FREE`].
+/// Cache: the slot of a socket by some bits of what tells it apart (see `find`). A power of two, like [`FREE`].
 #[map]
-pub static SLOT_OF_COOKIE: Array<u64> = Array::with_max_entries(1, 0);
+pub static SLOT_OF_SOCKET: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Which flows get an entry; one element.
 #[map]

@@ -3,7 +3,7 @@
 
 use crate::{
     constants::{constant, offset},
-    find::{self, Cached, Entry},
+    find,
     maps::{SOCKET_STORAGE, SOCKET_TABLE, SocketState},
 };
 use aya_ebpf::{
@@ -18,11 +18,11 @@ use flowtop_common::{Constant, Field, placeholder, store};
 
 /// A way to look at kernel memory.
 pub trait Access: Copy {
-    /// What is known of the socket at no cost.
-    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, Entry<'a>)>;
-
     /// The socket at an address that a hook has got, if it is one of TCP.
     fn socket(sk: *const c_void) -> Option<Socket<Self>>;
+
+    /// The same of a socket that is known to be one of TCP.
+    fn known(sk: *const c_void) -> Option<Socket<Self>>;
 
     /// Reads `field` of the kernel struct at `base`.
     ///
@@ -39,8 +39,8 @@ pub trait Access: Copy {
     /// The socket has ended.
     fn forget_state(sk: *const c_void);
 
-    /// The socket's cookie, 0 if it cannot be had.
-    fn cookie(sk: *const c_void) -> u64;
+    /// What tells the socket apart: its cookie, which it may get only now, or its address.
+    fn number(sk: *const c_void) -> u64;
 }
 
 /// Direct loads through pointers whose type the verifier knows.
@@ -53,20 +53,13 @@ pub struct Probed;
 
 impl Access for Typed {
     #[inline(always)]
-    fn cached<'a>(sk: *const c_void) -> Cached<(Socket<Self>, Entry<'a>)> {
-        match find::cached(sk) {
-            Cached::Entry(entry) => match Socket::known(sk) {
-                Some(socket) => Cached::Entry((socket, entry)),
-                None => Cached::Unknown,
-            },
-            Cached::Ignored => Cached::Ignored,
-            Cached::Unknown => Cached::Unknown,
-        }
+    fn socket(sk: *const c_void) -> Option<Socket<Self>> {
+        Socket::typed(sk)
     }
 
     #[inline(always)]
-    fn socket(sk: *const c_void) -> Option<Socket<Self>> {
-        Socket::typed(sk)
+    fn known(sk: *const c_void) -> Option<Socket<Self>> {
+        Socket::known(sk)
     }
 
     #[inline(always)]
@@ -98,20 +91,20 @@ impl Access for Typed {
     }
 
     #[inline(always)]
-    fn cookie(sk: *const c_void) -> u64 {
+    fn number(sk: *const c_void) -> u64 {
         // SAFETY: the verifier knows `sk` as a socket.
-        if constant(Constant::CookieMask) == 0 { 0 } else { unsafe { bpf_get_socket_cookie(sk.cast_mut()) } }
+        if find::by_cookie() { unsafe { bpf_get_socket_cookie(sk.cast_mut()) } } else { sk as u64 }
     }
 }
 
 impl Access for Probed {
     #[inline(always)]
-    fn cached<'a>(_sk: *const c_void) -> Cached<(Socket<Self>, Entry<'a>)> {
-        Cached::Unknown
+    fn socket(sk: *const c_void) -> Option<Socket<Self>> {
+        Some(Socket::raw(sk))
     }
 
     #[inline(always)]
-    fn socket(sk: *const c_void) -> Option<Socket<Self>> {
+    fn known(sk: *const c_void) -> Option<Socket<Self>> {
         Some(Socket::raw(sk))
     }
 
@@ -137,8 +130,8 @@ impl Access for Probed {
     }
 
     #[inline(always)]
-    fn cookie(_sk: *const c_void) -> u64 {
-        0
+    fn number(sk: *const c_void) -> u64 {
+        sk as u64
     }
 }
 

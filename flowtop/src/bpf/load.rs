@@ -45,7 +45,7 @@ pub fn table_bytes(plan: &Plan, max_flows: u32) -> u64 {
     let slots = u64::from(slot_count(max_flows)) * (size_of::<Slot>() + size_of::<Detail>()) as u64;
     let ring = u64::from(ring_size(max_flows)) * size_of::<u64>() as u64;
     let sockets = u64::from(socket_table_entries(plan, max_flows)) * (HASH_ENTRY_BYTES + SOCKET_ENTRY_BYTES);
-    let cache = u64::from(cookies(plan, max_flows)) * ARRAY_ELEMENT_BYTES;
+    let cache = u64::from(cache_elements(max_flows)) * ARRAY_ELEMENT_BYTES;
     u64::from(max_flows) * index + slots + ring + sockets + cache
 }
 
@@ -62,10 +62,10 @@ fn ring_size(max_flows: u32) -> u32 {
     slot_elements(max_flows).next_power_of_two()
 }
 
-/// Elements of the cache of slots by socket cookie. Cookies count up, so with room for several times the flows two that
-/// live at once seldom meet; when they do, the state of the socket is asked instead.
-fn cookies(plan: &Plan, max_flows: u32) -> u32 {
-    if plan.cookies { max_flows.next_power_of_two().saturating_mul(4).max(2) } else { 1 }
+/// Elements of the cache of slots by socket. Cookies count up, so with room for several times the flows two that live at
+/// once seldom meet; when they do, the state of the socket is asked instead.
+fn cache_elements(max_flows: u32) -> u32 {
+    max_flows.next_power_of_two().saturating_mul(4)
 }
 
 fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
@@ -88,7 +88,7 @@ pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Re
         .map_max_entries("SLOTS", slot_elements(max_flows))
         .map_max_entries("DETAILS", slot_elements(max_flows))
         .map_max_entries("FREE", ring_size(max_flows))
-        .map_max_entries("SLOT_OF_COOKIE", cookies(plan, max_flows))
+        .map_max_entries("SLOT_OF_SOCKET", cache_elements(max_flows))
         .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
         .map_max_entries("CALLS", calls)
         .load(&object)
@@ -151,7 +151,8 @@ fn constants(plan: &Plan, host: &Host, demand: Demand) -> [u32; Constant::COUNT]
         (Constant::SendLocked, u32::from(plan.send_locked)),
         (Constant::SlotCount, slot_count(max_flows)),
         (Constant::FreeMask, ring_size(max_flows) - 1),
-        (Constant::CookieMask, cookies(plan, max_flows) - 1),
+        (Constant::Cookies, u32::from(plan.cookies)),
+        (Constant::CacheMask, cache_elements(max_flows) - 1),
         (Constant::LookUs, look_us),
         (Constant::TcpSock, tcp_sock_id),
         (Constant::KernSockMask, host.kern_sock_mask),

@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn offsets_and_constants_go_where_their_placeholders_are() {
         let field = placeholder::FIELDS + Field::WriteSeq as u32;
-        let constant = placeholder::CONSTANTS + Constant::CookieMask as u32;
+        let constant = placeholder::CONSTANTS + Constant::CacheMask as u32;
         let object = linked(&LINK, &[code(MOVE, 3, field), code(MOVE, 9, constant)]);
         assert_eq!(object, Ok([code(MOVE, 3, 0x0102), code(MOVE, 9, 0x7fff_ffff)].concat()));
     }

@@ -103,7 +103,7 @@ pub struct Plan {
     pub store: u32,
     /// One of `flowtop_common::task`.
     pub task: u32,
-    /// Whether programs can give sockets their cookies.
+    /// Whether programs can give sockets their cookies. Else sockets are told apart by their addresses.
     pub cookies: bool,
     /// How a socket that is known to be one of TCP is taken for one.
     pub cast: Cast,
