@@ -5,23 +5,24 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, TypedValueParser};
+use anyhow::Result;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::core::number::Unit;
-use crate::core::settings::choice::{Choice, Format, HoldersChoice, HooksChoice, Theme};
+use crate::core::settings::choice::{Format, HoldersChoice, HooksChoice, Theme};
 use crate::core::settings::quantity::FlowCount;
-use crate::core::settings::value::Value;
 use crate::core::settings::{Assignment, KEYS, Origin, key};
 use crate::core::view::{PortDisplay, Sort};
 
 mod history;
 mod owners;
 mod record;
+mod refused;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod values;
 mod watch;
 
 pub use history::ReportArgs;
@@ -29,6 +30,8 @@ pub use owners::{OwnerFlags, ProcessFlags, TopArgs};
 use owners::{forced, of_top};
 pub use record::{RecordArgs, RetentionFlags};
 pub use replay::ReplayArgs;
+pub use values::value;
+use values::{Words, at_least_one, flow_count};
 pub use watch::WatchArgs;
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
@@ -297,10 +300,13 @@ pub struct Typed {
 }
 
 impl Typed {
-    /// Reads the program's arguments. Asked for help or given something else, it ends the program.
-    #[must_use]
-    pub fn read() -> Self {
-        Self::of(&Cli::command().get_matches()).unwrap_or_else(|error| error.exit())
+    /// Reads the program's arguments. Asked for help or the version, it prints that and ends the program.
+    ///
+    /// # Errors
+    /// What was typed is not what the flags are: `Usage`.
+    pub fn read() -> Result<Self> {
+        let read = Cli::command().try_get_matches().and_then(|matches| Self::of(&matches));
+        read.map_err(|error| if error.use_stderr() { refused::usage(&error).into() } else { error.exit() })
     }
 
     fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
@@ -346,44 +352,4 @@ fn assignments(matches: &ArgMatches) -> Vec<Assignment> {
         origin: Origin::Flag("--bytes".to_owned()),
     });
     settings.chain(bytes).collect()
-}
-
-/// For programs that take only the right values of a setting: the benchmarks.
-///
-/// # Errors
-/// What would be right.
-pub fn value<T: Value>(text: &str) -> Result<T, String> {
-    T::parse(text)
-}
-
-fn flow_count(text: &str) -> Result<u32, String> {
-    value::<FlowCount>(text).map(|count| count.0)
-}
-
-/// Shows the words of a choice in help and completions, and takes every text.
-#[derive(Clone)]
-struct Words(Vec<PossibleValue>);
-
-impl Words {
-    fn of<T: Choice>() -> Self {
-        let words = T::WORDS.iter();
-        Self(words.map(|(word, _, help)| PossibleValue::new(*word).help(*help)).collect())
-    }
-}
-
-impl TypedValueParser for Words {
-    type Value = String;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        arg: Option<&Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<String, clap::Error> {
-        clap::builder::StringValueParser::new().parse_ref(command, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(self.0.iter().cloned()))
-    }
 }

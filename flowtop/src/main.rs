@@ -4,7 +4,7 @@ use flowtop::{Usage, aside, cli::Typed};
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
-    match flowtop::run(&Typed::read()) {
+    match Typed::read().and_then(|typed| flowtop::run(&typed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,5 +1,8 @@
 //! What cannot be done as it was typed, or without rights: one sentence, exit code 2 or 1.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
 use super::*;
@@ -27,8 +30,6 @@ fn version_is_that_of_the_package() {
 
 /// Arguments and the first line on stderr.
 const WRONG: &[(&[&str], &str)] = &[
-    (&["--frobnicate"], "error: unexpected argument '--frobnicate' found"),
-    (&["frobnicate"], "error: unrecognized subcommand 'frobnicate'"),
     (
         &["-t", "-s", "soon"],
         "flowtop: invalid value \"soon\" for --seconds: give a whole number of seconds, 0 for reports without end",
@@ -61,7 +62,6 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (&["-t", "--pid", "self"], "flowtop: invalid value \"self\" for --pid: give numbers"),
     (&["top", "0"], "flowtop: invalid value \"0\" for INTERVAL: give 0.1 to 86400 seconds"),
-    (&["top", "1", "0"], "error: invalid value '0' for '[COUNT]': 0 is not in 1..=4294967295"),
     (
         &["-t", "--by", "netns", "--format", "csv", "--fields", "pid"],
         "flowtop: unknown field \"pid\"; the fields of --by netns are netns,connections,tx_bytes,rx_bytes,tx_rate_2s,tx_rate_10s,tx_rate_40s,rx_rate_2s,rx_rate_10s,rx_rate_40s,sent_bytes,retrans_bytes,retrans_segs",
@@ -79,13 +79,57 @@ const WRONG: &[(&[&str], &str)] = &[
         "flowtop: --fields picks fields of the other formats; add --format csv or --format json",
     ),
     (&["-t", "--interval", "0"], "flowtop: invalid value \"0\" for --interval: give 0.1 to 86400 seconds"),
-    (&["--max-flows", "0"], "error: invalid value '0' for '--max-flows <N>': give 1 to 16777216 connections"),
-    (
-        &["doctor", "--max-flows", "x"],
-        "error: invalid value 'x' for '--max-flows <N>': give 1 to 16777216 connections",
-    ),
-    (&["-t", "doctor"], "error: the subcommand 'doctor' cannot be used with '--text'"),
 ];
+
+/// Arguments that are no flags and values at all, and all that stands on stderr.
+const REFUSED: &[(&[&str], &str)] = &[
+    (&["--max-flows", "0"], "invalid value \"0\" for --max-flows: give 1 to 16777216 connections"),
+    (&["doctor", "--max-flows", "x"], "invalid value \"x\" for --max-flows: give 1 to 16777216 connections"),
+    (
+        &["record", "--every", "0s"],
+        "invalid value \"0s\" for --every: give a time of at least a second, as 60s, 5m or 1h",
+    ),
+    (&["top", "1", "0"], "invalid value \"0\" for COUNT: give a whole number from 1 to 4294967295"),
+    (
+        &["record", "--count", "x"],
+        "invalid value \"x\" for --count: give a whole number from 1 to 18446744073709551615",
+    ),
+    (&["report", "--format", "xml"], "invalid value \"xml\" for --format: give one of text, json, csv"),
+    (&["--max-flows"], "a value is missing for --max-flows: give --max-flows N"),
+    (&["-o"], "a value is missing for --sort: give one of 2s, 10s, 40s, source, destination"),
+    (&["doctor", "--json=1"], "--json takes no value; leave out \"1\""),
+    (&["-Z"], "unknown flag -Z; see flowtop --help"),
+    (&["-L", "-x"], "unknown flag -x; see flowtop --help"),
+    (&["report", "-Z"], "unknown flag -Z; see flowtop report --help"),
+    (&["--max-flow", "5"], "unknown flag --max-flow; did you mean --max-flows?"),
+    (&["doctor", "--a\nb"], "unknown flag --a\\nb; see flowtop doctor --help"),
+    (&["top", "1", "2", "3"], "unknown argument \"3\"; see flowtop top --help"),
+    (&["-t", "operand"], "unknown argument \"operand\"; see flowtop --help"),
+    (&["frobnicate"], "unknown command \"frobnicate\"; see flowtop --help"),
+    (&["recrod"], "unknown command \"recrod\"; did you mean record?"),
+    (&["-t", "doctor"], "--text cannot stand before the command doctor; write its flags behind it"),
+    (
+        &["-i", "lo", "-n", "top"],
+        "--interface and --numeric cannot stand before the command top; write its flags behind it",
+    ),
+    (
+        &["--", "doctor"],
+        "unknown argument \"doctor\"; subcommand `doctor` exists; to use it, remove the `--` before it",
+    ),
+    (&["watch"], "missing --when CONDITION and --then ACTION; see flowtop watch --help"),
+    (&["completions"], "missing SHELL; see flowtop completions --help"),
+];
+
+#[test]
+fn what_is_no_flag_or_value_is_one_sentence() {
+    for (args, sentence) in REFUSED {
+        let output = output(args);
+        let expected = format!("flowtop: {sentence}\n");
+        assert_eq!(all(&output), (Some(2), "", expected.as_str()), "{args:?}");
+    }
+    let not_utf8 = flowtop(&["-f"]).arg(OsStr::from_bytes(b"\xff")).output().unwrap();
+    assert_eq!(all(&not_utf8), (Some(2), "", "flowtop: an argument is not UTF-8; write it in UTF-8\n"));
+}
 
 #[test]
 fn wrong_usage_is_one_clear_line_first_and_exit_code_2() {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::ReportFlags;
+use super::{ReportFlags, at_least_one};
 use crate::core::settings::{Assignment, Origin, key};
 
 /// Flags of `flowtop top`: tcptop's, and all of the report's.
@@ -12,7 +12,7 @@ pub struct TopArgs {
     #[arg(id = "top_interval", value_name = "INTERVAL")]
     pub interval: Option<String>,
     /// Reports, then end [default: without end]
-    #[arg(id = "top_count", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(id = "top_count", value_name = "COUNT", value_parser = at_least_one::<u32>)]
     pub count: Option<u32>,
     /// Do not clear the screen before a report
     #[arg(short = 'C', long)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{KernelFlags, ProcessFlags, SettingsFlags, TrafficFlags};
+use super::{KernelFlags, ProcessFlags, SettingsFlags, TrafficFlags, at_least_one};
 
 /// Flags of `flowtop record`: when, how much, for how long; and those of the report that say what counts.
 #[derive(Debug, Args)]
@@ -27,12 +27,12 @@ pub struct RecordArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub length: Option<Duration>,
     /// Records, then end [default: without end]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub count: Option<u64>,
     /// Only the N connections with most bytes one by one, and the N that repeat most
     ///
     /// All others are summed up by process, user, unit, container, pod and label, so totals stay exact.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u32>)]
     pub top: Option<u32>,
     /// Only connections with so many bytes in a record one by one, as 10M; added to --top
     #[arg(long, value_name = "BYTES", value_parser = size)]
@@ -64,7 +64,7 @@ pub struct RecordArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RetentionFlags {
     /// Remove files that are older
-    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = at_least_one::<u32>)]
     pub keep_days: u32,
     /// Most bytes of all files, 0 for no limit; the oldest are removed before it is exceeded
     #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = size)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ReportFlags, RetentionFlags};
+use super::{ReportFlags, RetentionFlags, at_least_one};
 
 /// Flags of `flowtop watch`: for what, what then, and all of the report's.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "TIME")]
     pub hold_off: Option<String>,
     /// Times that it may happen, then end [default: without end]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub count: Option<u64>,
     /// Directory for record [default: watch in the directory of flowtop record]
     #[arg(long, value_name = "DIR")]

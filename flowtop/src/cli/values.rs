@@ -1,0 +1,55 @@
+//! Texts that flags take → values, or what would be right.
+
+use clap::Arg;
+use clap::builder::{PossibleValue, TypedValueParser};
+
+use crate::core::settings::choice::Choice;
+use crate::core::settings::quantity::FlowCount;
+use crate::core::settings::value::Value;
+
+/// For programs that take only the right values of a setting: the benchmarks.
+///
+/// # Errors
+/// What would be right.
+pub fn value<T: Value>(text: &str) -> Result<T, String> {
+    T::parse(text)
+}
+
+/// A whole number above 0.
+pub(super) fn at_least_one<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    let number = text.parse::<u64>().ok().filter(|number| *number > 0);
+    let right = || format!("give a whole number from 1 to {}", u64::MAX >> (64 - 8 * size_of::<N>()));
+    number.and_then(|number| number.try_into().ok()).ok_or_else(right)
+}
+
+pub(super) fn flow_count(text: &str) -> Result<u32, String> {
+    value::<FlowCount>(text).map(|count| count.0)
+}
+
+/// Shows the words of a choice in help and completions, and takes every text.
+#[derive(Clone)]
+pub(super) struct Words(Vec<PossibleValue>);
+
+impl Words {
+    pub fn of<T: Choice>() -> Self {
+        let words = T::WORDS.iter();
+        Self(words.map(|(word, _, help)| PossibleValue::new(*word).help(*help)).collect())
+    }
+}
+
+impl TypedValueParser for Words {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().cloned()))
+    }
+}
