@@ -249,9 +249,9 @@ impl History {
                 all += rest + once + left;
             }
         }
-        self.rows.close(window, gap);
+        self.rows.close(host, window, gap);
         self.total.add(&Moved { window: all, between: sums.between }, sums.peak);
-        self.total.close(window, gap, self.question.limit_bits_per_s.is_some());
+        self.total.close(host, window, gap, self.question.limit_bits_per_s.is_some());
         for stretch in [Some(window), gap].into_iter().flatten() {
             self.counted.add(stretch);
             self.hosts[host].count(stretch);

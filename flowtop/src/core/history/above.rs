@@ -1,11 +1,15 @@
 //! How long something was above a rate, by what it has moved in stretches of time.
 
+use std::collections::BTreeSet;
+
 use super::cover::Stretch;
 use crate::core::window::Bytes;
 
 /// Bytes of a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
+    /// The number of the host.
+    pub host: usize,
     pub stretch: Stretch,
     pub bytes: Bytes,
 }
@@ -29,8 +33,8 @@ impl Piece {
     }
 }
 
-/// Time in µs in which the mean rates of these pieces, those of the same time added up, were above so many bytes per
-/// second: sent, received, and one of them.
+/// Time in µs in which the mean rates of these pieces, those of several hosts at the same time added up, were above so
+/// many bytes per second: sent, received, and one of them. Those of one host are in the order in which they came about.
 pub(super) fn above_us(pieces: &[Piece], threshold: u64) -> [u64; 3] {
     let mut moments: Vec<(i64, bool, usize)> = Vec::with_capacity(pieces.len() * 2);
     for (place, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.stretch.length_us() > 0) {
@@ -38,26 +42,43 @@ pub(super) fn above_us(pieces: &[Piece], threshold: u64) -> [u64; 3] {
         moments.push((piece.stretch.end_us, false, place));
     }
     moments.sort_unstable();
-    let (mut open, mut above, mut since_us) = (Vec::new(), [0; 3], 0);
+    let (mut open, mut passes) = (BTreeSet::new(), Vec::new());
+    let (mut above, mut since_us) = ([0; 3], 0);
     for (at_us, opens, place) in moments {
         let passed_us = Stretch { start_us: since_us, end_us: at_us }.length_us();
-        if passed_us > 0 && !open.is_empty() {
-            let is_above = |of: fn(Bytes) -> u64| {
-                open.iter().map(|place: &usize| pieces[*place].per_s(of)).sum::<f64>() > threshold as f64
-            };
-            let (tx, rx) = (is_above(|bytes| bytes.tx), is_above(|bytes| bytes.rx));
-            for (sum, is_above) in above.iter_mut().zip([tx, rx, tx || rx]) {
-                *sum += if is_above { passed_us } else { 0 };
+        if passed_us > 0 {
+            add_up(&open, pieces, &mut passes);
+            for [tx, rx] in passes.iter().map(|rates| rates.map(|rate| rate > threshold as f64)) {
+                for (sum, is_above) in above.iter_mut().zip([tx, rx, tx || rx]) {
+                    *sum += if is_above { passed_us } else { 0 };
+                }
             }
         }
         since_us = at_us;
+        let key = (pieces[place].host, place);
         if opens {
-            open.push(place);
+            open.insert(key);
         } else {
-            open.retain(|known| *known != place);
+            open.remove(&key);
         }
     }
     above
+}
+
+/// Bytes per second of all hosts together, sent and received, once for each time that a clock has shown this moment. What
+/// one host has moved in two windows of the same time, it has moved one after the other: somebody has set its clock back.
+fn add_up(open: &BTreeSet<(usize, usize)>, pieces: &[Piece], passes: &mut Vec<[f64; 2]>) {
+    passes.clear();
+    let (mut last, mut pass) = (None, 0);
+    for (host, place) in open {
+        pass = if last == Some(host) { pass + 1 } else { 0 };
+        last = Some(host);
+        if pass == passes.len() {
+            passes.push([0.0; 2]);
+        }
+        passes[pass][0] += pieces[*place].per_s(|bytes| bytes.tx);
+        passes[pass][1] += pieces[*place].per_s(|bytes| bytes.rx);
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +87,11 @@ mod tests {
 
     fn piece(start_s: i64, end_s: i64, tx: u64, rx: u64) -> Piece {
         let stretch = Stretch { start_us: start_s * 1_000_000, end_us: end_s * 1_000_000 };
-        Piece { stretch, bytes: Bytes { tx, rx } }
+        Piece { host: 0, stretch, bytes: Bytes { tx, rx } }
+    }
+
+    fn of_other(piece: Piece) -> Piece {
+        Piece { host: 1, ..piece }
     }
 
     #[test]
@@ -80,9 +105,19 @@ mod tests {
 
     #[test]
     fn what_two_hosts_move_at_one_time_is_added_up() {
-        let pieces = [piece(0, 60, 3600, 0), piece(30, 90, 3600, 0)];
+        let pieces = [piece(0, 60, 3600, 0), of_other(piece(30, 90, 3600, 0))];
         assert_eq!(above_us(&pieces, 100), [30_000_000, 0, 30_000_000]);
         assert_eq!(above_us(&pieces, 59), [90_000_000, 0, 90_000_000]);
+    }
+
+    #[test]
+    fn what_one_host_moves_at_one_time_of_its_clock_is_not_added_up() {
+        let pieces = [piece(0, 60, 3600, 0), piece(30, 90, 3600, 0)];
+        assert_eq!(above_us(&pieces, 100), [0; 3]);
+        assert_eq!(above_us(&pieces, 59), [120_000_000, 0, 120_000_000]);
+        // What another host has moved was beside one of them, and beside the second alone from 60 s on.
+        let pieces = [pieces[0], of_other(piece(0, 90, 5400, 0)), pieces[1]];
+        assert_eq!(above_us(&pieces, 100), [90_000_000, 0, 90_000_000]);
     }
 
     #[test]

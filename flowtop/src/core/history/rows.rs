@@ -45,13 +45,13 @@ impl Tally {
         self.peak = self.peak.max(peak);
     }
 
-    /// Ends a record that has this window, and this gap before it.
-    pub fn close(&mut self, window: Stretch, gap: Option<Stretch>, keeps_pieces: bool) {
+    /// Ends a record of a host that has this window, and this gap before it.
+    pub fn close(&mut self, host: usize, window: Stretch, gap: Option<Stretch>, keeps_pieces: bool) {
         let now = std::mem::take(&mut self.now);
         self.bytes += now.window + now.between;
         let parts = gap.map(|gap| (gap, now.between)).into_iter().chain([(window, now.window)]);
         for (stretch, bytes) in parts {
-            let piece = Piece { stretch, bytes };
+            let piece = Piece { host, stretch, bytes };
             self.peak = self.peak.max(piece.mean());
             if keeps_pieces && bytes.sum() > 0 {
                 self.pieces.push(piece);
@@ -130,10 +130,10 @@ impl Rows {
         left
     }
 
-    /// Ends a record.
-    pub fn close(&mut self, window: Stretch, gap: Option<Stretch>) {
+    /// Ends a record of a host.
+    pub fn close(&mut self, host: usize, window: Stretch, gap: Option<Stretch>) {
         for row in self.touched.drain(..) {
-            self.all[row as usize].1.close(window, gap, self.keeps_pieces);
+            self.all[row as usize].1.close(host, window, gap, self.keeps_pieces);
         }
     }
 

@@ -205,6 +205,27 @@ fn a_clock_that_was_set_is_counted_and_costs_no_byte() {
 }
 
 #[test]
+fn time_that_a_clock_shows_twice_is_above_the_limit_only_where_one_window_is() {
+    let mut asked = question("process");
+    asked.limit_bits_per_s = Some(8 * 100);
+    let of = |first_per_s: u64, second_per_s: u64| {
+        let lifetime = first_per_s * 60 + second_per_s * 60;
+        let (first, mut second) = (
+            record(0, vec![curl(first_per_s * 60, first_per_s * 60)]),
+            record(1, vec![curl(second_per_s * 60, lifetime)]),
+        );
+        second.span.start_us -= 45_000_000;
+        second.span.end_us -= 45_000_000;
+        let report = reported(&asked, &[first, second]);
+        [report.total, report.rows[0].sums].map(|sums| sums.above_us.unwrap()[0] / 1_000_000)
+    };
+    // A link at half of what it carries is not full for that.
+    assert_eq!(of(50, 50), [0, 0]);
+    assert_eq!(of(90, 50), [60, 60]);
+    assert_eq!(of(90, 90), [120, 120]);
+}
+
+#[test]
 fn a_window_in_which_the_clock_was_set_is_where_its_end_is() {
     for (hours, at_us) in [(-3, -3 * 3_600_000_000), (5, 5 * 3_600_000_000_i64)] {
         let mut stepped = record(1, vec![curl(10, 70)]);
