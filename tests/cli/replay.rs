@@ -100,6 +100,20 @@ fn what_was_summed_up_is_in_no_report_missing() {
         assert_eq!(sum(&groups["groups"]), bytes(&groups["totals"]), "{by}");
         assert_eq!(groups["totals"], flows["totals"]);
     }
+    let lines = |args: &[&str]| -> Vec<Vec<String>> {
+        let output =
+            replay(&[&["-t", "--format", "csv", "--no-header"][..], args].concat(), directory.path());
+        let lines = stdout(&output).lines();
+        lines.map(|line| line.split(',').skip(2).map(str::to_owned).collect()).collect()
+    };
+    let fields = "tx_bytes,rx_bytes,owner,local_addr";
+    for args in [&["--fields", fields][..], &["--fields", fields, "-L", "0", "-o", "source"]] {
+        let lines = lines(args);
+        let sum = |at: usize| lines.iter().map(|line| line[at].parse::<u64>().unwrap()).sum::<u64>();
+        assert_eq!([sum(0), sum(1)], bytes(&flows["totals"]));
+        let is_of_none = |line: &Vec<String>| line[2] == "summed_up" && line[3].is_empty();
+        assert_eq!(lines.iter().position(is_of_none), Some(lines.len() - 1), "{lines:?}");
+    }
     // The process of what was summed up is known, the other end is not.
     let text = |by: &[&str]| stdout(&replay(&[&["-t", "-P"][..], by].concat(), directory.path())).to_owned();
     let (flows, processes, peers) = (text(&[]), text(&["--by", "process"]), text(&["--by", "peer"]));

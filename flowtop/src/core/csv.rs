@@ -1,14 +1,15 @@
 //! CSV as RFC 4180 quotes it, with `\n` at the end of a line: one line for each connection of each report, with the
-//! time of the report in front. What is not known is empty.
+//! time of the report in front, and one for all that a sparse record has summed up. What is not known is empty.
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
-use super::column::{Column, Source};
+use super::column::{Column, Source, Value};
 use super::json::Heading;
 use super::ledger::Ledger;
 use super::parts::Parts;
 use super::rows::{grouped, rows};
 use super::view::View;
+use super::window::{Bytes, Rates, Window};
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ pub fn header(fields: &[&'static str]) -> String {
     text(|out| out.write_record(REPORT_FIELDS.iter().chain(fields)))
 }
 
-/// One report; empty if there is no connection to list.
+/// One report; empty if there is nothing to list.
 pub fn report(
     heading: &Heading<'_>,
     ledger: &Ledger,
@@ -44,6 +45,48 @@ pub fn report(
             }
         }
         line.push('\n');
+    }
+    if let Some(summed_up) = SummedUp::of(ledger) {
+        let line = out.row();
+        line.push_str(front);
+        for field in fields {
+            line.push(',');
+            summed_up.value(field.name).write_text(line);
+        }
+        line.push('\n');
+    }
+}
+
+/// Connections that a sparse record does not tell one by one.
+struct SummedUp {
+    bytes: Bytes,
+    rates: Rates,
+}
+
+impl SummedUp {
+    fn of(ledger: &Ledger) -> Option<Self> {
+        let rests = ledger.summed_up();
+        let bytes = rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
+        // All of it has moved in the window of the record, which is each of the three.
+        (!rests.is_empty()).then(|| Self { bytes, rates: ledger.rates_of([bytes; 3]) })
+    }
+
+    /// Its sums, and in `owner` what it is; nothing else is the same for all of them.
+    fn value(&self, name: &str) -> Value {
+        let tx = |window| Value::Number(self.rates.tx_per_s(window));
+        let rx = |window| Value::Number(self.rates.rx_per_s(window));
+        match name {
+            "tx_bytes" => Value::Integer(self.bytes.tx),
+            "rx_bytes" => Value::Integer(self.bytes.rx),
+            "tx_rate_2s" => tx(Window::S2),
+            "tx_rate_10s" => tx(Window::S10),
+            "tx_rate_40s" => tx(Window::S40),
+            "rx_rate_2s" => rx(Window::S2),
+            "rx_rate_10s" => rx(Window::S10),
+            "rx_rate_40s" => rx(Window::S40),
+            "owner" => Value::Word("summed_up"),
+            _ => Value::Null,
+        }
     }
 }
 

@@ -5,8 +5,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::column::{self, ALL};
+use crate::core::filter::Boundary;
 use crate::core::fixture::{ACCEPTED, CONNECTED, flow as moved, heading, key, ledger_of, sample};
 use crate::core::parts::whole;
+use crate::core::record::fixture::{flow as recorded_flow, record};
+use crate::core::record::{FlowRecord, Record, Rest};
+use crate::core::window::Bytes;
 
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
     whole(|out| super::report(heading, ledger, view, fields, out))
@@ -16,6 +20,10 @@ fn named(comm: &[u8], flow: Flow) -> Flow {
     let mut padded = [0; 16];
     padded[..comm.len()].copy_from_slice(comm);
     Flow { comm: padded, pid: 7, ..flow }
+}
+
+fn recorded(comm: &str, ends: [&str; 2], bytes: Bytes) -> FlowRecord {
+    recorded_flow(7, comm, ends, bytes, bytes)
 }
 
 fn all() -> Vec<&'static Column> {
@@ -51,6 +59,32 @@ fn a_line_is_a_connection() {
         header(&names(&fields)),
         "time,elapsed_s,local_addr,local_port,comm,pid,initiator,rx_rate_2s,peer_netns,srtt_us\n"
     );
+}
+
+#[test]
+fn what_a_sparse_record_has_summed_up_is_a_line_of_its_own() {
+    let seen = recorded("x", ["10.0.0.1:40000", "10.0.0.2:80"], Bytes { tx: 100, rx: 7 });
+    let rest = |comm: &str, tx| Rest {
+        comm: Some(comm.to_owned()),
+        flows: 3,
+        bytes: Bytes { tx, rx: 30 },
+        retrans_bytes: 2,
+        ..Rest::default()
+    };
+    let record = Record { rest: vec![rest("curl", 20), rest("sshd", 40)], ..record(0, vec![seen]) };
+    let fields =
+        column::parse("local_addr,comm,tx_bytes,rx_bytes,tx_rate_2s,rx_rate_40s,retrans_bytes,owner")
+            .unwrap();
+    let of = |record: &Record| {
+        let ledger = Ledger::of_record(record, Boundary::default(), None);
+        report(&heading(), &ledger, &View::default(), &fields)
+    };
+    // Of a window of 60 s. How often bytes were repeated is told of whole lives.
+    let flow =
+        "2026-03-01T12:00:02.5+01:00,60,10.0.0.1,x,100,7,1.6666666666666667,0.11666666666666667,0,process\n";
+    let summed_up = "2026-03-01T12:00:02.5+01:00,60,,,60,60,1,1,,summed_up\n";
+    assert_eq!(of(&record), format!("{flow}{summed_up}"));
+    assert_eq!(of(&Record { rest: Vec::new(), ..record }), flow);
 }
 
 #[test]
