@@ -1,20 +1,23 @@
 //! A terminal of a test's own: a server of tmux with one window and a shell in it.
 //!
-//! Waits until the screen shows what is wanted; nothing here sleeps for a time that somebody guessed.
+//! Waits until the screen shows what is wanted: what the programs print comes through a pipe too, which says when it is
+//! worth to look again.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 #[path = "../tools/mod.rs"]
 mod tools;
 
 /// After this a screen that does not show what is wanted never will. Other tests may be using every processor.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at a screen.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
 /// The shell's prompt.
 const PROMPT: &str = "ready$";
 
@@ -23,7 +26,9 @@ pub struct Terminal {
     tmux: PathBuf,
     socket: String,
     folder: PathBuf,
-    files: u32,
+    /// What the programs in it print.
+    printed: Fifo,
+    fifos: u32,
 }
 
 impl Terminal {
@@ -35,7 +40,8 @@ impl Terminal {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         let socket = format!("flowtop-{test}-{}", std::process::id());
-        let terminal = Self { tmux, socket, folder, files: 0 };
+        let printed = Fifo::make(&folder.join("printed"));
+        let terminal = Self { tmux, socket, folder, printed, fifos: 0 };
         let (width, height) = (size.0.to_string(), size.1.to_string());
         let shell = ["new-session", "-d", "-x", &width, "-y", &height, "sh"];
         let mut command = terminal.command(&shell);
@@ -43,6 +49,7 @@ impl Terminal {
         command.env("LC_ALL", "C.UTF-8").env("HOME", &terminal.folder).current_dir(&terminal.folder);
         command.env_remove("NO_COLOR").env_remove("XDG_CONFIG_HOME").env_remove("ENV").env_remove("COLUMNS");
         assert!(command.status().unwrap().success(), "tmux does not start");
+        terminal.tmux(&["pipe-pane", "exec cat >printed"]);
         // Not from the environment: root's shell has a prompt of its own.
         terminal.wait(|screen| !screen.trim().is_empty());
         terminal.run(&format!("PS1='{PROMPT}'; clear"));
@@ -84,14 +91,16 @@ impl Terminal {
 
     /// Waits until the screen is as wanted, and returns it.
     pub fn wait(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let start = Instant::now();
+        let until = Instant::now() + PATIENCE;
         loop {
             let screen = self.screen();
             if wanted(&screen) {
                 return screen;
             }
-            assert!(start.elapsed() < PATIENCE, "the screen stays\n{screen}");
-            std::thread::sleep(LOOK_AGAIN);
+            match self.printed.read(until) {
+                None => panic!("the screen stays\n{screen}"),
+                Some(printed) => assert!(!printed.is_empty(), "the terminal is gone\n{screen}"),
+            }
         }
     }
 
@@ -126,16 +135,17 @@ impl Terminal {
 
     /// What a command of the shell prints.
     pub fn output(&mut self, command: &str) -> String {
-        self.files += 1;
-        let (part, file) = (format!("part{}", self.files), format!("file{}", self.files));
-        self.run(&format!("{command} > {part} 2>&1; mv {part} {file}"));
-        let (start, file) = (Instant::now(), self.folder.join(file));
+        self.fifos += 1;
+        let name = format!("output{}", self.fifos);
+        let fifo = Fifo::make(&self.folder.join(&name));
+        self.run(&format!("{command} >{name} 2>&1"));
+        let (until, mut output) = (Instant::now() + PATIENCE, Vec::new());
         loop {
-            if let Ok(text) = fs::read_to_string(&file) {
-                return text;
+            match fifo.read(until) {
+                None => panic!("the shell does not answer\n{}", self.screen()),
+                Some(part) if part.is_empty() => return String::from_utf8(output).unwrap(),
+                Some(part) => output.extend(part),
             }
-            assert!(start.elapsed() < PATIENCE, "the shell does not answer\n{}", self.screen());
-            std::thread::sleep(LOOK_AGAIN);
         }
     }
 
@@ -154,5 +164,30 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.close();
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The reading end of a named pipe.
+struct Fifo(File);
+
+impl Fifo {
+    fn make(path: &Path) -> Self {
+        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        Self(OpenOptions::new().read(true).custom_flags(flags).open(path).unwrap())
+    }
+
+    /// Waits for a writer and returns all that it has written by now; nothing after its end, `None` where that is not
+    /// in time.
+    fn read(&self, until: Instant) -> Option<Vec<u8>> {
+        let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).unwrap();
+        if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&left)).unwrap() == 0 {
+            return None;
+        }
+        let mut written = Vec::new();
+        match (&self.0).read_to_end(&mut written) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => panic!("{error}"),
+            _ => Some(written),
+        }
     }
 }
