@@ -1,17 +1,13 @@
 //! What a case works with: a running flowtop, shared with other cases or its own, and the check against it.
 
 use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail, ensure};
 
 use crate::compare::{Connection, Holds, compare};
 use crate::flowtop::Flowtop;
 use crate::report::{self, Report};
-
-/// Between two reports where a plan is known to count late.
-const PAUSE_BETWEEN_REPORTS: Duration = Duration::from_millis(20);
 
 /// One plan of one run: how flowtop is started and how large the workloads are.
 #[derive(Clone, Debug)]
@@ -35,8 +31,8 @@ pub struct Setting {
 pub struct Rule {
     /// Whether flowtop's number may stand for the application's.
     pub holds: Holds,
-    /// Reports that may pass until it does, whatever the plan.
-    pub reports: u32,
+    /// How long it may take until a report has it, whatever the plan; with none the first one has.
+    pub patience: Duration,
 }
 
 /// A flowtop that counts, or nothing on a dry run.
@@ -61,16 +57,18 @@ impl Bench {
 
     /// Asks `judge` about a fresh report; again only where the case is known to be counted late.
     pub fn check_report(&mut self, when: &str, judge: impl Fn(&Report) -> Result<(), String>) -> Result<()> {
-        let mut reports_left = self.rule.reports;
+        let until = Instant::now() + self.rule.patience;
         loop {
+            // A report itself waits for names that are being read.
             let Some(line) = self.report_line()? else { return Ok(()) };
             let report = report::parse(&line)?;
             self.check_hooks(&report)?;
-            reports_left -= 1;
             match judge(&report) {
                 Ok(()) => return Ok(()),
-                Err(difference) if reports_left == 0 => bail!("{when}: {difference}; {}", report.lost()),
-                Err(_) => thread::sleep(PAUSE_BETWEEN_REPORTS),
+                Err(difference) if Instant::now() >= until => {
+                    bail!("{when}: {difference}; {}", report.lost())
+                }
+                Err(_) => {}
             }
         }
     }

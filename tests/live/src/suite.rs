@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,8 +13,8 @@ use crate::compare::exact;
 use crate::plan::{self, FtraceOff};
 use crate::stage::{Rule, Setting, Stage};
 
-/// Reports that a case with a limitation may take until what it promises holds.
-const PATIENT: u32 = 1_000;
+/// How long a case with a limitation may take until what it promises holds. Generous, as for an answer.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How many cases ended how.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,8 +134,8 @@ fn fail(label: &str, name: &str, error: &anyhow::Error, tally: &mut Tally) {
 
 fn rule(expectation: &Expectation) -> Rule {
     match expectation {
-        Expectation::Exact => Rule { holds: exact, reports: 1 },
-        Expectation::Limitation { holds, .. } => Rule { holds: *holds, reports: PATIENT },
+        Expectation::Exact => Rule { holds: exact, patience: Duration::ZERO },
+        Expectation::Limitation { holds, .. } => Rule { holds: *holds, patience: PATIENCE },
     }
 }
 
