@@ -44,7 +44,6 @@ enum Of {
 
 type ValueOf = fn(&Source<'_>) -> Value;
 type TextOf = for<'s> fn(&'s Source<'_>) -> Option<Cow<'s, str>>;
-type Words = &'static str;
 
 /// What is known beside the ledger.
 #[derive(Clone, Copy, Debug)]
@@ -242,22 +241,22 @@ pub const ALL: &[Column] = &[
 ];
 
 /// A field of the left end's socket.
-const fn column(name: Words, kind: Words, doc: Words, value: ValueOf) -> Column {
+const fn column(name: &'static str, kind: &'static str, doc: &'static str, value: ValueOf) -> Column {
     Column { name, kind, doc, of_left: true, of: Of::Value(value) }
 }
 
 /// The same of one that is a text.
-const fn text(name: Words, kind: Words, doc: Words, text: TextOf) -> Column {
+const fn text(name: &'static str, kind: &'static str, doc: &'static str, text: TextOf) -> Column {
     Column { name, kind, doc, of_left: true, of: Of::Text(text) }
 }
 
 /// A field that is known of a connection whichever of its ends is on this host.
-const fn shared(name: Words, kind: Words, doc: Words, value: ValueOf) -> Column {
+const fn shared(name: &'static str, kind: &'static str, doc: &'static str, value: ValueOf) -> Column {
     Column { name, kind, doc, of_left: false, of: Of::Value(value) }
 }
 
 /// The same of one that is a text.
-const fn shared_text(name: Words, kind: Words, doc: Words, text: TextOf) -> Column {
+const fn shared_text(name: &'static str, kind: &'static str, doc: &'static str, text: TextOf) -> Column {
     Column { name, kind, doc, of_left: false, of: Of::Text(text) }
 }
 
