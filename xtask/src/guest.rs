@@ -19,6 +19,8 @@ pub struct Machine {
     pub kvm: bool,
     /// Virtual CPUs.
     pub cpus: u32,
+    /// Virtual CPUs that the kernel has room for, if those are more.
+    pub possible_cpus: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: u32,
     /// The guest is stopped after this time.
@@ -58,7 +60,9 @@ impl Machine {
         qemu.args(["-smp", &self.cpus.to_string(), "-m", &self.memory_mib.to_string()]);
         // `-nic none` and `-display none` also keep the firmware silent, so that the first line is the guest's.
         qemu.args(["-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio"]);
-        qemu.arg("-kernel").arg(image).arg("-initrd").arg(initramfs).args(["-append", KERNEL_COMMAND_LINE]);
+        let possible = self.possible_cpus.map(|count| format!(" possible_cpus={count}")).unwrap_or_default();
+        qemu.arg("-kernel").arg(image).arg("-initrd").arg(initramfs);
+        qemu.arg("-append").arg(KERNEL_COMMAND_LINE.to_owned() + &possible);
         qemu.stdin(Stdio::null()).stdout(Stdio::piped());
         qemu
     }

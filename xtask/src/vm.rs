@@ -26,7 +26,7 @@ const SS: &str = "/usr/bin/ss";
 const LIMIT_SECS: u64 = 1200;
 
 /// What `cargo xtask vm` takes.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Options {
     /// Kernel series, such as 5.10 or 6.12; 7 is the newest 7.x [default: the whole ladder]
     #[arg(long, value_name = "SERIES", value_delimiter = ',', hide_default_value = true, default_values = LADDER)]
@@ -37,6 +37,9 @@ pub struct Options {
     /// Only cases whose name contains this
     #[arg(long, value_name = "TEXT")]
     case: Option<String>,
+    /// Give the kernels room for so many processors; those from Linux 6.9 on do not take it
+    #[arg(long, value_name = "N")]
+    possible_cpus: Option<u32>,
     /// Virtualise instead of emulating; hangs on some nested hypervisors
     #[arg(long)]
     kvm: bool,
@@ -61,6 +64,7 @@ impl Options {
             kernel: LADDER.iter().map(|&series| series.to_owned()).collect(),
             hooks: None,
             case: None,
+            possible_cpus: None,
             kvm: false,
             timeout: LIMIT_SECS,
             jobs: default_jobs(),
@@ -69,6 +73,24 @@ impl Options {
         }
     }
 }
+
+/// The guests to run: one for each kernel, and, unless only a part is wanted, one with room for many processors, which
+/// the arrays with an element for each have to hold.
+fn guests(options: &Options) -> Vec<Options> {
+    let of = |series: &String| Options { kernel: vec![series.clone()], ..options.clone() };
+    let many_cpus = Options {
+        hooks: Some("fentry".to_owned()),
+        case: Some("many short connections between two reads".to_owned()),
+        possible_cpus: Some(1000),
+        ..of(&MANY_CPUS_KERNEL.to_owned())
+    };
+    let is_part = options.hooks.is_some() || options.case.is_some() || options.possible_cpus.is_some();
+    let has_kernel = options.kernel.iter().any(|series| series == MANY_CPUS_KERNEL);
+    options.kernel.iter().map(of).chain((has_kernel && !is_part).then_some(many_cpus)).collect()
+}
+
+/// A kernel that takes the number of processors from its command line.
+const MANY_CPUS_KERNEL: &str = "6.1";
 
 /// A guest is one busy thread (see `guest`).
 fn default_jobs() -> usize {
@@ -104,13 +126,13 @@ pub fn run(options: &Options) -> Result<Transcript> {
 
 /// Several guests at a time, rows in the order of the kernels.
 fn rows(options: &Options, programs: &Programs, archive: &Archive) -> Vec<Row> {
-    let waiting = Mutex::new(options.kernel.iter().enumerate());
+    let waiting = Mutex::new(guests(options).into_iter().enumerate());
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
             scope.spawn(|| {
-                while let Some((place, series)) = { waiting.lock().expect("no thread panics").next() } {
-                    let row = row(options, programs, archive, series);
+                while let Some((place, guest)) = { waiting.lock().expect("no thread panics").next() } {
+                    let row = row(&guest, programs, archive);
                     done.lock().expect("no thread panics").push((place, row));
                 }
             });
@@ -121,9 +143,11 @@ fn rows(options: &Options, programs: &Programs, archive: &Archive) -> Vec<Row> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-fn row(options: &Options, programs: &Programs, archive: &Archive, series: &str) -> Row {
+/// One guest; the options have its kernel alone.
+fn row(options: &Options, programs: &Programs, archive: &Archive) -> Row {
+    let series = &options.kernel[0];
     let mut row = Row {
-        series: series.to_owned(),
+        series: series.clone(),
         release: "-".to_owned(),
         transcript: Transcript::default(),
         seconds: 0,
@@ -139,7 +163,8 @@ fn row(options: &Options, programs: &Programs, archive: &Archive, series: &str) 
             let failure = failure.or_else(|| plan_not_run(options, &row.transcript));
             row.end = failure.map_or(End::Passed, End::Failed);
             row.seconds = start.elapsed().as_secs();
-            row.release = kernel.release;
+            row.release =
+                kernel.release + &options.possible_cpus.map(|n| format!(", {n} CPUs")).unwrap_or_default();
         }
     }
     row
@@ -154,10 +179,12 @@ fn plan_not_run(options: &Options, transcript: &Transcript) -> Option<String> {
 }
 
 fn boot(options: &Options, programs: &Programs, kernel: &Kernel, transcript: &mut Transcript) -> Result<()> {
-    let file = target("vm/run")?.join(format!("{}.cpio", kernel.release));
+    let cpus = options.possible_cpus.map(|n| format!("-{n}-cpus")).unwrap_or_default();
+    let file = target("vm/run")?.join(format!("{}{cpus}.cpio", kernel.release));
     fs::write(&file, initramfs(options, programs, kernel)?).context("cannot write the initramfs")?;
     let limit = Duration::from_secs(options.timeout);
-    let machine = Machine { kvm: options.kvm, cpus: 2, memory_mib: 1536, limit };
+    let machine =
+        Machine { kvm: options.kvm, cpus: 2, possible_cpus: options.possible_cpus, memory_mib: 1536, limit };
     machine.run(&kernel.image, &file, |line| {
         transcript.read(line);
         println!("[{}] {line}", kernel.series);
@@ -193,11 +220,14 @@ pub fn boots(
 fn arguments(options: &Options) -> impl Iterator<Item = String> {
     let hooks = options.hooks.iter().flat_map(|plans| ["--hooks".to_owned(), plans.clone()]);
     let case = options.case.iter().flat_map(|text| ["--case".to_owned(), text.clone()]);
+    let cpus =
+        options.possible_cpus.iter().flat_map(|count| ["--possible-cpus".to_owned(), count.to_string()]);
     GUEST_ARGUMENTS
         .iter()
         .map(|&argument| argument.to_owned())
         .chain(hooks)
         .chain(case)
+        .chain(cpus)
         .chain(options.suite.iter().cloned())
 }
 
@@ -249,5 +279,19 @@ pub fn require(all: &Transcript) -> Result<()> {
     match all.suite_failure() {
         Some(why) => bail!("the kernel ladder did not pass: {why}"),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_ladder_has_a_guest_with_many_processors() {
+        let whole = Options::whole_ladder();
+        let part = Options { hooks: Some("kprobe".to_owned()), ..whole.clone() };
+        let many = |options| guests(options).iter().filter(|guest| guest.possible_cpus.is_some()).count();
+        assert_eq!((guests(&whole).len(), many(&whole)), (LADDER.len() + 1, 1));
+        assert_eq!((guests(&part).len(), many(&part)), (LADDER.len(), 0));
     }
 }

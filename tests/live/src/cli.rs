@@ -38,6 +38,8 @@ pub struct Options {
     pub history_bytes: u64,
     /// Processes in the case of many.
     pub processes: u32,
+    /// Processors that the kernel must have room for; nothing is run where it has not.
+    pub possible_cpus: Option<u32>,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             // Beyond 2^32, so that a sequence number has wrapped.
             history_bytes: 4_400_000_003,
             processes: 20_000,
+            possible_cpus: None,
         }
     }
 }
@@ -77,6 +80,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--without-ftrace" => options.without_ftrace = true,
             "--short-connections" => options.short_connections = number(&flag, &value()?)?,
             "--processes" => options.processes = number(&flag, &value()?)?,
+            "--possible-cpus" => options.possible_cpus = Some(number(&flag, &value()?)?),
             "--history-bytes" => options.history_bytes = number(&flag, &value()?)?,
             _ => return Err(format!("unknown argument {flag}; the flags are in src/cli.rs")),
         }

@@ -36,6 +36,7 @@ pub fn run(options: &Options) -> Result<Tally> {
         return Ok(tally);
     }
     raise_file_limit()?;
+    options.possible_cpus.map_or(Ok(()), require_possible_cpus)?;
     for plan in plans(options)? {
         let hooks = PLANS.contains(&plan.as_str()).then(|| plan.clone());
         run_plan(&plan, &setting(options, &plan, hooks), &selected(options), &mut tally);
@@ -52,6 +53,13 @@ fn list(case: &Case) {
     if let Expectation::Limitation { text, .. } = case.expectation {
         println!("    limitation: {text}");
     }
+}
+
+/// The arrays with an element for each processor are as large as the kernel's room for them.
+fn require_possible_cpus(count: u32) -> Result<()> {
+    let possible = std::fs::read_to_string("/sys/devices/system/cpu/possible")?;
+    ensure!(possible.trim() == format!("0-{}", count - 1), "the possible processors are {possible}");
+    Ok(())
 }
 
 /// Every connection has both ends in this process.

@@ -36,7 +36,7 @@ pub fn run(bench: &str, series: &[String], flags: &[OsString]) -> Result<()> {
         let root = vm::boots(root, &programs.live, arguments, &kernel)?;
         let file = target("vm/run")?.join(format!("{}-bench.cpio", kernel.release));
         fs::write(&file, root).context("cannot write the initramfs")?;
-        let machine = Machine { kvm: false, cpus: 2, memory_mib: 1536, limit: LIMIT };
+        let machine = Machine { kvm: false, cpus: 2, possible_cpus: None, memory_mib: 1536, limit: LIMIT };
         let mut succeeded = false;
         machine.run(&kernel.image, &file, |line| {
             succeeded |= line == "init: success";
