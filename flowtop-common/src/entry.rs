@@ -22,30 +22,40 @@ pub struct Slot {
     pub rx_bytes: u64,
     /// See [`Flow::last_us`]: the last segment at the last look.
     pub last_us: u64,
+    /// See [`Flow::base_tx_bytes`].
+    pub base_tx_bytes: u64,
+    /// See [`Flow::base_rx_bytes`].
+    pub base_rx_bytes: u64,
     /// How often more than the bytes was looked at: another number than before says that the details may be others.
-    pub looks: u64,
+    pub looks: u32,
     /// See [`Flow::state`].
-    pub state: u32,
+    pub state: u8,
     /// Some of [`flags`](crate::flags).
-    pub flags: u32,
+    pub flags: u8,
     /// See [`Flow::uses`].
-    pub uses: u32,
+    pub uses: u8,
     /// Zero.
-    pub pad: u32,
+    pub pad: u8,
 }
 
-/// The rest of an entry: the element of the array `DETAILS` with the number of the slot.
-#[repr(C)]
+impl Slot {
+    /// Whether it has this one of [`flags`](crate::flags).
+    #[must_use]
+    #[inline]
+    pub const fn has(&self, flag: u32) -> bool {
+        self.flags as u32 & flag != 0
+    }
+}
+
+/// The rest of an entry: the element of the array `DETAILS` with the number of the slot. What a look writes is the second
+/// of its two cache lines.
+#[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detail {
     /// Whose entry it is.
     pub key: FlowKey,
     /// See [`Flow::opened_ns`].
     pub opened_ns: u64,
-    /// See [`Flow::base_tx_bytes`].
-    pub base_tx_bytes: u64,
-    /// See [`Flow::base_rx_bytes`].
-    pub base_rx_bytes: u64,
     /// See [`Flow::sent_bytes`].
     pub sent_bytes: u64,
     /// See [`Flow::retrans_bytes`].
@@ -117,9 +127,9 @@ impl Flow {
         Self {
             tx_bytes: slot.tx_bytes,
             rx_bytes: slot.rx_bytes,
-            state: slot.state,
-            flags: slot.flags,
-            uses: slot.uses,
+            state: u32::from(slot.state),
+            flags: u32::from(slot.flags),
+            uses: u32::from(slot.uses),
             pid: detail.pid,
             last_us: slot.last_us,
             segs_in: detail.segs_in,
@@ -128,8 +138,8 @@ impl Flow {
             srtt_us_x8: detail.srtt_us_x8,
             sent_bytes: detail.sent_bytes,
             retrans_bytes: detail.retrans_bytes,
-            base_tx_bytes: detail.base_tx_bytes,
-            base_rx_bytes: detail.base_rx_bytes,
+            base_tx_bytes: slot.base_tx_bytes,
+            base_rx_bytes: slot.base_rx_bytes,
             opened_ns: detail.opened_ns,
             cgroup_id: detail.cgroup_id,
             comm: detail.comm,
@@ -138,4 +148,4 @@ impl Flow {
 }
 
 const _: () = assert!(size_of::<Slot>() == 64);
-const _: () = assert!(size_of::<Detail>() == 144);
+const _: () = assert!(size_of::<Detail>() == 128);

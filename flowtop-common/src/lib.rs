@@ -80,6 +80,13 @@ pub mod flags {
     pub const ENDED: u32 = 8;
     /// The entry is complete.
     pub const OPEN: u32 = 16;
+
+    /// Flags as a slot holds them: none of those above is beyond a byte.
+    #[must_use]
+    #[inline]
+    pub const fn byte(flags: u32) -> u8 {
+        (flags & 0xff) as u8
+    }
 }
 
 /// The one reserved entry: what sockets carried that found the flow table full.

@@ -7,7 +7,7 @@
 use crate::{
     constants::constant,
     find::{self, Cached, Entry, Place},
-    maps::{SocketState, add},
+    maps::{SocketState, add, count},
     owner,
     read::{Access, Socket},
     totals::{self, advance, grow, state},
@@ -71,7 +71,7 @@ fn used_entry<A: Access>(sk: Socket<A>, entry: Entry<'_>) {
         return look_locked(sk, entry, due);
     }
     let slot = entry.slot;
-    slot.state = tcp_state;
+    slot.state = tcp_state as u8;
     advance(&mut slot.rx_bytes, totals::taken(&sk), slot.rx_origin);
     advance(&mut slot.tx_bytes, totals::handed_over(&sk, tcp_state), slot.tx_origin);
 }
@@ -158,9 +158,9 @@ fn refresh<A: Access>(sk: &Socket<A>, slot: &mut Slot, tcp_state: u32) {
     if tcp_state == state::CLOSE {
         return;
     }
-    let sent = totals::sent(sk, slot.flags, tcp_state);
+    let sent = totals::sent(sk, u32::from(slot.flags), tcp_state);
     grow(&mut slot.tx_bytes, sent.since(slot.tx_origin));
-    slot.state = tcp_state;
+    slot.state = tcp_state as u8;
 }
 
 /// Looks at more than the bytes: at what TCP says of its segments and, in the context of the socket's user, at who that
@@ -187,7 +187,7 @@ pub fn look<A: Access>(sk: &Socket<A>, slot: &mut Slot, detail: &mut Detail, wit
 pub fn looked(slot: &mut Slot) {
     compiler_fence(Ordering::Release);
     // SAFETY: part of the entry; two events may count at the same moment.
-    unsafe { add(&raw mut slot.looks, 1) }
+    unsafe { count(&raw mut slot.looks) }
 }
 
 /// `tcp_disconnect` zeroes `bytes_received` and moves `copied_seq`: what exceeds the former is not a count.

@@ -52,7 +52,7 @@ pub fn state_changed<A: Access>(sk: Socket<A>, old: u32, new: u32) {
 /// The entry of a socket that goes from one state to another.
 #[inline(always)]
 fn changed_entry<A: Access>(sk: &Socket<A>, entry: Entry<'_>, old: u32, new: u32) {
-    entry.slot.state = new;
+    entry.slot.state = new as u8;
     let Some(detail) = find::detail(entry.number) else { return };
     // With the lock owned this is the process that connects or closes. It may be gone without any other event in its
     // context: in the tracepoint plan before Linux 6.3 nobody sees it send.
@@ -149,19 +149,19 @@ pub fn open<A: Access>(sk: Socket<A>, of: &mut SocketState, tcp_state: u32, sent
     };
     detail.key = key;
     (detail.opened_ns, detail.cgroup_id) = (now_ns, 0);
-    (detail.base_tx_bytes, detail.base_rx_bytes) = (tx_bytes, rx_bytes);
     (detail.sent_bytes, detail.retrans_bytes, detail.retrans_segs) = (0, 0, 0);
     (detail.segs_in, detail.segs_out, detail.srtt_us_x8) = (0, 0, 0);
     (detail.pid, detail.comm) = (0, [0; 16]);
     (slot.tx_origin, slot.rx_origin) = (of.tx_origin, of.rx_origin);
     (slot.tx_bytes, slot.rx_bytes) = (tx_bytes, rx_bytes);
-    (slot.last_us, slot.state, slot.uses) = (0, tcp_state, 0);
+    (slot.base_tx_bytes, slot.base_rx_bytes) = (tx_bytes, rx_bytes);
+    (slot.last_us, slot.state, slot.uses) = (0, tcp_state as u8, 0);
     slot.socket = A::number(sk.sk);
     find::remember::<A>(sk.sk, Some(of.slot));
     looked(slot);
     compiler_fence(Ordering::Release);
     // SAFETY: a field of the slot. Volatile, so that it is written last: user space looks at nothing else before.
-    unsafe { ptr::write_volatile(&raw mut slot.flags, of.flags & ENTRY_FLAGS | flags::OPEN) }
+    unsafe { ptr::write_volatile(&raw mut slot.flags, flags::byte(of.flags & ENTRY_FLAGS | flags::OPEN)) }
 }
 
 /// Whether the flow may be of interest. A function of its own, since it is long when unrolled.
@@ -252,6 +252,6 @@ fn end<A: Access>(sk: Option<&Socket<A>>, of: &mut SocketState) {
         refresh_received(sk, slot);
     }
     slot.socket = 0;
-    slot.state = state::CLOSE;
-    slot.flags |= flags::ENDED;
+    slot.state = state::CLOSE as u8;
+    slot.flags |= flags::byte(flags::ENDED);
 }

@@ -15,7 +15,7 @@ use flowtop_common::{Constant, Detail, Field, Slot, task};
 const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Uses of a socket that are each looked at: it may pass from the process that accepted it to the one that serves it.
-const FIRST_USES: u32 = 16;
+const FIRST_USES: u8 = 16;
 
 /// Whether it is time to look at more than the bytes. To do so costs more than all the counting, so at the first uses,
 /// and then again when TCP's clock of the socket says that the last look is long ago.

@@ -80,7 +80,7 @@ fn key_of(sk: *const c_void) -> Option<FlowKey> {
     }
     let (slot, detail) = (SLOTS.get(of.slot)?, DETAILS.get(of.slot)?);
     // SAFETY: a field of the slot; others write at the same time.
-    let open = unsafe { ptr::read_volatile(&raw const slot.flags) } & flags::OPEN != 0;
+    let open = u32::from(unsafe { ptr::read_volatile(&raw const slot.flags) }) & flags::OPEN != 0;
     if open { Some(detail.key) } else { None }
 }
 

@@ -113,7 +113,7 @@ pub fn handed_over<A: Access>(sk: &Socket<A>, tcp_state: u32) -> u32 {
 pub fn sent_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot, write_seq: u32) {
     let tcp_state = sk.tcp_state();
     if tcp_state != state::CLOSE {
-        let sent = sent_up_to(sk, write_seq, slot.flags, tcp_state);
+        let sent = sent_up_to(sk, write_seq, u32::from(slot.flags), tcp_state);
         grow(&mut slot.tx_bytes, sent.since(slot.tx_origin));
     }
 }

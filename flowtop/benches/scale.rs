@@ -224,10 +224,10 @@ fn entry(number: u32, seconds: u32) -> (Slot, Detail) {
     let slot = Slot {
         tx_bytes: moved,
         rx_bytes: moved / 3,
-        flags: flags::BORN | flags::PASSIVE | flags::OPEN,
+        flags: flags::byte(flags::BORN | flags::PASSIVE | flags::OPEN),
         state: 1,
         uses: 16,
-        looks: u64::from(seconds),
+        looks: seconds,
         last_us: now_ns() / 1000,
         ..Slot::default()
     };

@@ -129,7 +129,7 @@ impl Reader {
                 continue;
             }
             let detail = self.details.get(number);
-            if slot.flags & flags::ENDED != 0 {
+            if slot.has(flags::ENDED) {
                 self.ended.insert(detail.key, number);
             }
             take(detail.key, Flow::of(&slot, &detail));

@@ -108,7 +108,7 @@ impl Mapped<Slot> {
         // SAFETY: a field within the mapping.
         let flags = unsafe { (&raw const (*self.pointer(index)).flags).read_volatile() };
         fence(Ordering::Acquire);
-        if flags & flags::OPEN == 0 {
+        if u32::from(flags) & flags::OPEN == 0 {
             return None;
         }
         let slot = self.get(index);

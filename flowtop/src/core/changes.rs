@@ -10,13 +10,13 @@ use flowtop_common::{Slot, flags};
 struct Told {
     tx_bytes: u64,
     rx_bytes: u64,
-    /// Looks, TCP state and flags, side by side: 2^48 looks, and the other two have small numbers.
+    /// Looks, TCP state and flags, side by side.
     others: u64,
 }
 
 impl Told {
     fn of(slot: &Slot) -> Self {
-        let others = slot.looks << 16 | u64::from(slot.state) << 8 | u64::from(slot.flags);
+        let others = u64::from(slot.looks) << 16 | u64::from(slot.state) << 8 | u64::from(slot.flags);
         Self { tx_bytes: slot.tx_bytes, rx_bytes: slot.rx_bytes, others }
     }
 }
@@ -35,7 +35,7 @@ impl Changes {
             self.told.resize(number + 1, Told::default());
         }
         let now = Told::of(slot);
-        std::mem::replace(&mut self.told[number], now) != now || slot.flags & flags::ENDED != 0
+        std::mem::replace(&mut self.told[number], now) != now || slot.has(flags::ENDED)
     }
 
     /// The slot has been given back: whoever has it next is somebody else.
@@ -57,7 +57,7 @@ mod tests {
         Send(u64),
         Receive(u64),
         Look,
-        State(u32),
+        State(u8),
     }
 
     fn event() -> impl Strategy<Value = Event> {
@@ -65,7 +65,7 @@ mod tests {
             (0..3_u64).prop_map(Event::Send),
             (0..3_u64).prop_map(Event::Receive),
             Just(Event::Look),
-            (1..13_u32).prop_map(Event::State),
+            (1..13_u8).prop_map(Event::State),
         ]
     }
 
@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn opened() -> Slot {
-        Slot { looks: 1, state: 1, flags: flags::OPEN, ..Slot::default() }
+        Slot { looks: 1, state: 1, flags: flags::byte(flags::OPEN), ..Slot::default() }
     }
 
     proptest! {
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_flow_that_has_ended_is_told_of_again() {
         let mut changes = Changes::default();
-        let ended = Slot { flags: flags::OPEN | flags::ENDED, ..opened() };
+        let ended = Slot { flags: flags::byte(flags::OPEN | flags::ENDED), ..opened() };
         assert!(changes.is_news(1, &ended) && changes.is_news(1, &ended));
     }
 
