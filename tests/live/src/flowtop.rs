@@ -11,6 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use crate::sys;
+
 /// A program that says nothing for so long has hung. Generous: a virtual machine without hardware help is slow.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -29,15 +31,19 @@ pub struct Flowtop {
 }
 
 impl Flowtop {
-    /// Starts the program with `--hooks plan` and further arguments; returns once it counts.
+    /// Starts the program with `--hooks plan` and further arguments; returns once it counts. With `files` it may have so
+    /// many files open at most.
     ///
     /// # Errors
     /// If it ends or stays silent, with what it said on stderr.
-    pub fn start(program: &Path, plan: &str, arguments: &[String]) -> Result<Self> {
+    pub fn start(program: &Path, plan: &str, arguments: &[String], files: Option<u64>) -> Result<Self> {
+        let mut command = Command::new(program);
         // The interval is long, so every report is one that was asked for.
-        let mut child = Command::new(program)
-            .args(["-t", "--format", "json", "--interval", "3600", "--hooks", plan])
-            .args(arguments)
+        command.args(["-t", "--format", "json", "--interval", "3600", "--hooks", plan]).args(arguments);
+        if let Some(files) = files {
+            sys::limit_files(&mut command, files);
+        }
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -43,8 +43,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    fn start(setting: &Setting, arguments: &[String], rule: Rule) -> Result<Self> {
-        let start = |program: &PathBuf| Flowtop::start(program, &setting.plan, arguments);
+    fn start(setting: &Setting, arguments: &[String], files: Option<u64>, rule: Rule) -> Result<Self> {
+        let start = |program: &PathBuf| Flowtop::start(program, &setting.plan, arguments, files);
         let flowtop = setting.flowtop.as_ref().map(start).transpose()?;
         Ok(Self { flowtop, expected_hooks: setting.expected_hooks.clone(), rule })
     }
@@ -116,7 +116,7 @@ pub struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Starts the shared flowtop of the plan.
     pub fn new(setting: &'a Setting, rule: Rule) -> Result<Self> {
-        let shared = Some(Bench::start(setting, &[], rule)?);
+        let shared = Some(Bench::start(setting, &[], None, rule)?);
         Ok(Self { setting, shared, rule })
     }
 
@@ -142,7 +142,12 @@ impl<'a> Stage<'a> {
     /// A flowtop of the case's own, started now.
     pub fn start(&self, arguments: &[&str]) -> Result<Bench> {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Bench::start(self.setting, &arguments, self.rule)
+        Bench::start(self.setting, &arguments, None, self.rule)
+    }
+
+    /// The same of one that may have so many files open at most.
+    pub fn start_with_files(&self, files: u64) -> Result<Bench> {
+        Bench::start(self.setting, &[], Some(files), self.rule)
     }
 
     /// Ends the shared flowtop.

@@ -3,6 +3,10 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 pub mod ring;
 
@@ -42,6 +46,13 @@ pub fn enter_new_mount_namespace() -> io::Result<()> {
     // SAFETY: the table of file descriptors stays shared, which is all that the call could break.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS)? };
     Ok(())
+}
+
+/// Lets the program that `command` starts have at most `count` files open.
+pub fn limit_files(command: &mut Command, count: u64) {
+    let limit = Rlimit { current: Some(count), maximum: Some(count) };
+    // SAFETY: between fork and exec nothing is done but one system call, which touches no memory and takes no lock.
+    unsafe { command.pre_exec(move || setrlimit(Resource::Nofile, limit).map_err(Into::into)) };
 }
 
 /// Brings the loopback device of the thread's network namespace up: 127.0.0.1 and `::1` then exist.

@@ -3,7 +3,10 @@
 use anyhow::{Context, Result};
 
 use super::Case;
+use crate::compare::Connection;
 use crate::net::{End, LOOPBACK, Listener, Pair, pour};
+use crate::netns;
+use crate::report::Report;
 use crate::stage::Stage;
 
 pub const CASES: &[Case] = &[
@@ -16,7 +19,17 @@ pub const CASES: &[Case] = &[
         "sockets that no process has opened yet",
         not_accepted,
     ),
+    Case::exact(
+        "older connections in more network namespaces than files may be open",
+        "a file kept open for each namespace",
+        many_namespaces,
+    )
+    .where_possible(many_namespaces_are_possible),
 ];
+
+/// How many namespaces there are, and how many files flowtop may have open. Its own are some 40: with a file for each of
+/// the namespaces they would be more than it may have.
+const NAMESPACES: u32 = 160;
 
 fn history(stage: &mut Stage<'_>) -> Result<()> {
     let mut pair = Pair::connect()?;
@@ -93,4 +106,39 @@ fn not_accepted(stage: &mut Stage<'_>) -> Result<()> {
     pair.close();
     bench.check("after the close", &[pair.outcome()?])?;
     bench.quit()
+}
+
+fn many_namespaces_are_possible() -> Result<()> {
+    netns::in_new(|| Ok(()))
+}
+
+fn many_namespaces(stage: &mut Stage<'_>) -> Result<()> {
+    let old = || {
+        let mut pair = Pair::connect()?;
+        pair.ask(307, 401)?;
+        pair.starts_here();
+        Ok(pair)
+    };
+    netns::in_inhabited(NAMESPACES, old, |mut pairs| {
+        let mut bench = stage.start_with_files(NAMESPACES.into())?;
+        bench.check_report("at the start", is_nothing_unseeded)?;
+        pairs.iter_mut().try_for_each(|pair| pair.ask(1_013, 2_027))?;
+        bench.check("while open", &outcomes(&pairs)?)?;
+        pairs.iter_mut().for_each(Pair::close);
+        bench.check("after the close", &outcomes(&pairs)?)?;
+        bench.check_report("after the close", is_nothing_unseeded)?;
+        bench.quit()
+    })
+}
+
+fn outcomes(pairs: &[Pair]) -> Result<Vec<Connection>> {
+    pairs.iter().map(Pair::outcome).collect()
+}
+
+/// No socket was met that flowtop had not known from the start.
+fn is_nothing_unseeded(report: &Report) -> Result<(), String> {
+    match report.losses.get("unseeded") {
+        Some(0) => Ok(()),
+        count => Err(format!("expected no socket to be unseeded, got {count:?}")),
+    }
 }
