@@ -141,6 +141,14 @@ fn an_inside_that_is_not_here_is_seen_through_the_socket_that_is() {
         "unit": null, "container": null, "pod": null, "namespace": null
     });
     assert_eq!(row["peer"], peer);
+    let view = View { by: crate::core::group::Group::parse("peer").unwrap(), ..View::default() };
+    let inside = ledger_inside("10.0.0.0/8", &sample(2, &[(here, flow)]));
+    let report: Value = serde_json::from_str(&grouped_report(&heading(), &inside, &view, None)).unwrap();
+    let group = &report["groups"][0];
+    assert_eq!((&group["tx_bytes"], &group["connections"]), (&300.into(), &1.into()));
+    for name in ["sent_bytes", "retrans_bytes", "retrans_segs"] {
+        assert_eq!(group.get(name), Some(&Value::Null), "{name}");
+    }
 }
 
 #[test]

@@ -141,6 +141,44 @@ fn what_was_summed_up_is_in_the_rows_that_it_tells() {
 }
 
 #[test]
+fn what_sockets_counted_in_their_lives_is_unknown_of_what_was_summed_up() {
+    let repeated = |n: u64, address: &str, label: &str| {
+        let ends = [format!("192.0.2.1:{}", 40_000 + n), format!("{address}:443")];
+        let mut flow = flow(n, "nginx", [&ends[0], &ends[1]], bytes(100, 0), bytes(100, 0));
+        (flow.flow.sent_bytes, flow.flow.retrans_bytes, flow.flow.retrans_segs) = (1000 * n, 30, 2);
+        FlowRecord { label: label.into(), ..flow }
+    };
+    let flows = vec![
+        repeated(1, "198.51.100.7", "public"),
+        repeated(2, "10.0.0.7", "private"),
+        repeated(3, "10.0.0.7", "private"),
+    ];
+    let mut record = record(0, flows);
+    let rest = |comm: &str, label: &str| Rest {
+        comm: Some(comm.to_owned()),
+        label: label.into(),
+        flows: 3,
+        bytes: bytes(20, 1),
+        retrans_bytes: 5,
+        ..Rest::default()
+    };
+    record.rest = vec![rest("curl", "public"), rest("curl", "link-local")];
+    let ledger = replayed(&record);
+    let (owners, labels) = (RecordedOwners::of(&record), labels(&record));
+    let rows = |by: &str| {
+        let by = Group::parse(by).unwrap();
+        let rows = grouped::rows(&ledger, &View { by, ..View::default() }, who(&owners, &labels));
+        let wire = Some(&["sent_bytes", "retrans_bytes", "retrans_segs"][..]);
+        let values =
+            |row| grouped::picked(row, wire).into_iter().map(|(_, value)| value.text()).collect::<Vec<_>>();
+        rows.iter().map(|row| format!("{} {}", row.text(), values(row).join(","))).collect::<Vec<_>>()
+    };
+    assert_eq!(rows("label"), ["private 5000,60,4", "public ,,", "link-local ,,"]);
+    assert_eq!(rows("process"), ["nginx[100] 6000,90,6", "curl ,,"]);
+    assert_eq!(rows("remote-port,netns")[1..], ["summed up ,,"]);
+}
+
+#[test]
 fn a_filter_judges_by_the_names_of_then_and_says_what_it_hides() {
     let named = |n, pod: Option<&str>| {
         let identity = pod.map(|pod| Arc::new(Identity { pod: Some(pod.to_owned()), ..Identity::default() }));

@@ -23,12 +23,15 @@ pub struct GroupedRow {
     pub rates: Rates,
     /// The sum of their bytes since the start.
     pub bytes: Bytes,
-    /// Bytes put on the wire, bytes and segments put there again, in the lives of the sockets.
-    wire: [u64; 3],
+    wire: Option<Wire>,
 }
 
+/// Bytes put on the wire, bytes and segments put there again, in the lives of the sockets. Not known where that of one of
+/// them is not.
+type Wire = [u64; 3];
+
 impl GroupedRow {
-    fn new(group: Group, key: RowKey, sum: &Sum, wire: [u64; 3]) -> Self {
+    fn new(group: Group, key: RowKey, sum: &Sum, wire: Option<Wire>) -> Self {
         let Sum { connections, rates, bytes, .. } = *sum;
         Self { group, key, connections: connections.into(), rates, bytes, wire }
     }
@@ -60,7 +63,8 @@ impl GroupedRow {
             .into_iter()
             .flat_map(|per_s| Window::ALL.map(|window| Value::Number(per_s(&self.rates, window))));
         let sums = integers.into_iter().map(Value::Integer).chain(rates);
-        let sums = sums.chain(self.wire.into_iter().map(Value::Integer));
+        let wire = self.wire.map_or([const { Value::Null }; 3], |wire| wire.map(Value::Integer));
+        let sums = sums.chain(wire);
         keys.chain(SUMS.into_iter().zip(sums)).collect()
     }
 }
@@ -151,26 +155,32 @@ pub fn rows(ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
 /// The same where a table remembers the rows of the last report of this ledger.
 pub fn rows_in(table: &mut Table, ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
     let recipe = Recipe { grouped: Grouped { by: view.by, ..Grouped::default() }, who, keep: None };
-    let row = |row: table::Group<'_>| GroupedRow::new(view.by, row.key.clone(), &row.sum, [0; 3]);
-    let text = |key: &RowKey| GroupedRow::new(view.by, key.clone(), &Sum::default(), [0; 3]).text();
+    let row = |row: table::Group<'_>| GroupedRow::new(view.by, row.key.clone(), &row.sum, None);
+    let text = |key: &RowKey| GroupedRow::new(view.by, key.clone(), &Sum::default(), None).text();
     let mut rows: Vec<_> = table.first_rows(ledger, view, &recipe, &text).map(row).collect();
     let wire = wire(ledger, &table.sums, rows.iter().map(|row| &row.key));
     for row in &mut rows {
-        row.wire = table.sums.row(&row.key).map_or([0; 3], |at| wire[at as usize]);
+        row.wire = table.sums.row(&row.key).and_then(|at| wire[at as usize]);
     }
     rows
 }
 
-/// What the connections of these rows have put on the wire. What the right end puts there is not what the left one does.
-fn wire<'a>(ledger: &Ledger, sums: &Sums, rows: impl Iterator<Item = &'a RowKey>) -> Vec<[u64; 3]> {
-    let mut wire = vec![[0_u64; 3]; sums.len()];
-    let mut is_wanted = vec![false; sums.len()];
-    rows.filter_map(|key| sums.row(key)).for_each(|row| is_wanted[row as usize] = true);
-    for (place, row) in sums.members().filter(|(_, row)| is_wanted[*row as usize]) {
-        let Some((_, entry)) = ledger.at(place).filter(|(_, entry)| !entry.is_turned()) else { continue };
+/// What the connections of these rows have put on the wire, by row. What the right end puts there is not what the left one
+/// does, and a sparse record does not tell it of what it has summed up.
+fn wire<'a>(ledger: &Ledger, sums: &Sums, rows: impl Iterator<Item = &'a RowKey>) -> Vec<Option<Wire>> {
+    let mut wire = vec![None; sums.len()];
+    rows.filter_map(|key| sums.row(key)).for_each(|row| wire[row as usize] = Some([0_u64; 3]));
+    sums.summed_up_rows(ledger).for_each(|row| wire[row as usize] = None);
+    for (place, row) in sums.members() {
+        let its = &mut wire[row as usize];
+        let Some((sum, (_, entry))) = its.as_mut().zip(ledger.at(place)) else { continue };
+        if entry.is_turned() {
+            *its = None;
+            continue;
+        }
         let flow = entry.flow();
         let more = [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()];
-        for (sum, more) in wire[row as usize].iter_mut().zip(more) {
+        for (sum, more) in sum.iter_mut().zip(more) {
             *sum = sum.saturating_add(more);
         }
     }
@@ -202,7 +212,7 @@ impl Frozen {
         let now = |key: &RowKey| {
             let row = sums.row(key);
             let sum = row.map_or_else(Sum::default, |row| sums.sum(&sums.tally(row)));
-            let wire = row.map_or([0; 3], |row| wire[row as usize]);
+            let wire = row.and_then(|row| wire[row as usize]);
             GroupedRow::new(self.group, key.clone(), &sum, wire)
         };
         Some(self.rows.iter().map(now).collect())

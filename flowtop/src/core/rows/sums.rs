@@ -259,6 +259,13 @@ impl Sums {
         its.fold((0, Bytes::default()), |(n, sum), rest| (rest.flows.saturating_add(n), sum + rest.bytes))
     }
 
+    /// The rows in which there is something that a sparse record has summed up, some of them more than once.
+    pub(super) fn summed_up_rows(&self, ledger: &Ledger) -> impl Iterator<Item = u32> {
+        let mut words = Words::default();
+        let row = move |rest| self.row(&self.grouped.key_of_rest(rest, &mut words));
+        ledger.summed_up().iter().filter_map(row)
+    }
+
     /// The number of a key that may be new.
     pub(super) fn row_or_new(&mut self, key: RowKey) -> u32 {
         let row = self.index.row_of(key, self.grouped.joins_mirrored());
