@@ -114,6 +114,8 @@ fn what_was_summed_up_is_in_no_report_missing() {
         let is_of_none = |line: &Vec<String>| line[2] == "summed_up" && line[3].is_empty();
         assert_eq!(lines.iter().position(is_of_none), Some(lines.len() - 1), "{lines:?}");
     }
+    let peers = lines(&["--by", "peer", "--fields", "owner,remote_addr"]);
+    assert_eq!(peers.iter().filter(|line| line[..] == ["summed_up", ""]).count(), 1, "{peers:?}");
     // The process of what was summed up is known, the other end is not.
     let text = |by: &[&str]| stdout(&replay(&[&["-t", "-P"][..], by].concat(), directory.path())).to_owned();
     let (flows, processes, peers) = (text(&[]), text(&["--by", "process"]), text(&["--by", "peer"]));

@@ -1,5 +1,6 @@
 //! CSV as RFC 4180 quotes it, with `\n` at the end of a line: one line for each connection of each report, with the
-//! time of the report in front, and one for all that a sparse record has summed up. What is not known is empty.
+//! time of the report in front, one for all that found the table full, and one for all that a sparse record has summed up.
+//! What is not known is empty.
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
@@ -46,45 +47,56 @@ pub fn report(
         }
         line.push('\n');
     }
-    if let Some(summed_up) = SummedUp::of(ledger) {
+    for apart in [Apart::untracked(ledger), Apart::summed_up(ledger)].into_iter().flatten() {
         let line = out.row();
         line.push_str(front);
         for field in fields {
             line.push(',');
-            summed_up.value(field.name).write_text(line);
+            apart.value(field.name).write_text(line);
         }
         line.push('\n');
     }
 }
 
-/// Connections that a sparse record does not tell one by one.
-struct SummedUp {
+/// Connections that nobody can tell one by one.
+struct Apart {
+    /// What they are.
+    owner: &'static str,
     bytes: Bytes,
-    rates: Rates,
+    rates: Option<Rates>,
 }
 
-impl SummedUp {
-    fn of(ledger: &Ledger) -> Option<Self> {
+impl Apart {
+    /// What found the kernel's table full: as it is in the totals, so that lines are the total.
+    fn untracked(ledger: &Ledger) -> Option<Self> {
+        let (bytes, rates) = ledger.untracked_once();
+        (ledger.untracked().flows > 0).then_some(Self { owner: "untracked", bytes, rates })
+    }
+
+    /// What a sparse record has summed up.
+    fn summed_up(ledger: &Ledger) -> Option<Self> {
         let rests = ledger.summed_up();
         let bytes = rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
         // All of it has moved in the window of the record, which is each of the three.
-        (!rests.is_empty()).then(|| Self { bytes, rates: ledger.rates_of([bytes; 3]) })
+        let rates = Some(ledger.rates_of([bytes; 3]));
+        (!rests.is_empty()).then_some(Self { owner: grouped::SUMMED_UP_OWNER, bytes, rates })
     }
 
     /// Its sums, and in `owner` what it is; nothing else is the same for all of them.
     fn value(&self, name: &str) -> Value {
-        let tx = |window| Value::Number(self.rates.tx_per_s(window));
-        let rx = |window| Value::Number(self.rates.rx_per_s(window));
+        let rate = |per_s: fn(&Rates, Window) -> f64, window| {
+            self.rates.map_or(Value::Null, |rates| Value::Number(per_s(&rates, window)))
+        };
         match name {
             "tx_bytes" => Value::Integer(self.bytes.tx),
             "rx_bytes" => Value::Integer(self.bytes.rx),
-            "tx_rate_2s" => tx(Window::S2),
-            "tx_rate_10s" => tx(Window::S10),
-            "tx_rate_40s" => tx(Window::S40),
-            "rx_rate_2s" => rx(Window::S2),
-            "rx_rate_10s" => rx(Window::S10),
-            "rx_rate_40s" => rx(Window::S40),
-            "owner" => Value::Word("summed_up"),
+            "tx_rate_2s" => rate(Rates::tx_per_s, Window::S2),
+            "tx_rate_10s" => rate(Rates::tx_per_s, Window::S10),
+            "tx_rate_40s" => rate(Rates::tx_per_s, Window::S40),
+            "rx_rate_2s" => rate(Rates::rx_per_s, Window::S2),
+            "rx_rate_10s" => rate(Rates::rx_per_s, Window::S10),
+            "rx_rate_40s" => rate(Rates::rx_per_s, Window::S40),
+            grouped::OWNER => Value::Word(self.owner),
             _ => Value::Null,
         }
     }
@@ -101,7 +113,7 @@ fn write_text(out: &mut String, text: &str) {
     }
 }
 
-/// One report of a view with a group: one line for each of its rows.
+/// One report of a view with a group: one line for each of its rows, and one for all that found the table full.
 #[must_use]
 pub fn grouped_report(
     heading: &Heading<'_>,
@@ -113,6 +125,10 @@ pub fn grouped_report(
     text(|out| {
         grouped::rows(ledger, view, heading.who).iter().try_for_each(|row| {
             let values = grouped::picked(row, Some(fields)).into_iter().map(|(_, value)| value.text());
+            out.write_record(front.iter().cloned().chain(values))
+        })?;
+        Apart::untracked(ledger).map_or(Ok(()), |untracked| {
+            let values = fields.iter().map(|field| untracked.value(field).text());
             out.write_record(front.iter().cloned().chain(values))
         })
     })

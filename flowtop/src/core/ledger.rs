@@ -88,6 +88,8 @@ pub struct Ledger {
     losses_base: [u64; Loss::COUNT],
     losses: Losses,
     untracked_once: Bytes,
+    /// What has been added to these bytes.
+    untracked_traffic: Traffic,
     /// What a record has summed up, as far as it counts.
     summed_up: Vec<Rest>,
     outside: Outside,
@@ -130,6 +132,7 @@ impl Ledger {
             losses_base: [0; Loss::COUNT],
             losses: Losses::default(),
             untracked_once: Bytes::default(),
+            untracked_traffic: Traffic::default(),
             summed_up: Vec::new(),
             outside: Outside::default(),
             total: Moved::default(),
@@ -290,6 +293,14 @@ impl Ledger {
         }
     }
 
+    /// What of [`Self::untracked`] is in the totals, as far as the scope lets it: bytes since the start, of connections that
+    /// stay on this host once, and their rates; `None` where rates are of packets, which nobody counts for them.
+    #[must_use]
+    pub fn untracked_once(&self) -> (Bytes, Option<Rates>) {
+        let rates = (!self.in_packets).then(|| self.untracked_traffic.rates(&self.timeline));
+        (self.untracked_once, rates)
+    }
+
     /// Connections of a record that it has summed up, with their bytes as far as they count; nothing otherwise. They are
     /// in the totals.
     #[must_use]
@@ -358,7 +369,10 @@ impl Ledger {
         let mirrored = Bytes { tx: untracked.mirrored_tx_bytes, rx: untracked.mirrored_rx_bytes };
         let once = all.since(mirrored).max(self.untracked_once);
         let verdict = self.scope.as_ref().map_or(Verdict::ALL, |scope| scope.untracked());
-        self.total.bytes += verdict.of(once.since(self.untracked_once));
+        let grown = once.since(self.untracked_once);
+        self.total.bytes += verdict.of(grown);
         self.untracked_once = once;
+        self.untracked_traffic.add(&self.timeline, grown);
+        self.untracked_traffic.forget_old(&self.timeline);
     }
 }

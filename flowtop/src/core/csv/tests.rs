@@ -1,16 +1,18 @@
 //! Literal lines, and that what is written can be read again.
 
-use flowtop_common::Flow;
+use flowtop_common::{Flow, Untracked};
 use proptest::prelude::*;
 
 use super::*;
 use crate::core::column::{self, ALL};
 use crate::core::filter::Boundary;
 use crate::core::fixture::{ACCEPTED, CONNECTED, flow as moved, heading, key, ledger_of, sample};
+use crate::core::group::Group;
 use crate::core::parts::whole;
 use crate::core::record::fixture::{flow as recorded_flow, record};
 use crate::core::record::{FlowRecord, Record, Rest};
 use crate::core::window::Bytes;
+use crate::core::wire::Sample;
 
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
     whole(|out| super::report(heading, ledger, view, fields, out))
@@ -84,12 +86,68 @@ fn what_a_sparse_record_has_summed_up_is_a_line_of_its_own() {
         "2026-03-01T12:00:02.5+01:00,60,10.0.0.1,x,100,7,1.6666666666666667,0.11666666666666667,0,process\n";
     let summed_up = "2026-03-01T12:00:02.5+01:00,60,,,60,60,1,1,,summed_up\n";
     assert_eq!(of(&record), format!("{flow}{summed_up}"));
+    // Groups have it in their rows; one says so where it is nothing else.
+    let ledger = Ledger::of_record(&record, Boundary::default(), None);
+    let by = |by: &str, field: &'static str| {
+        let view = View { by: Group::parse(by).unwrap(), ..View::default() };
+        grouped_report(&heading(), &ledger, &view, &[field, "tx_bytes", "owner"]).replace(heading().time, "")
+    };
+    assert_eq!(by("remote-port", "remote_port"), ",60,,60,summed_up\n,60,80,100,\n");
+    assert_eq!(by("process", "pid"), ",60,100,100,\n,60,,40,\n,60,,20,\n");
+    let untracked = Untracked { flows: 2, tx_bytes: 120, ..Untracked::default() };
+    let turned_away = "2026-03-01T12:00:02.5+01:00,60,,,120,0,2,0,,untracked\n";
+    assert_eq!(of(&Record { untracked, ..record.clone() }), format!("{flow}{turned_away}{summed_up}"));
     assert_eq!(of(&Record { rest: Vec::new(), ..record }), flow);
+}
+
+/// Connections, and three sockets that found the table full, some of them ends of connections that stay here.
+fn crowded() -> Ledger {
+    let mut crowded =
+        sample(2, &[(key(9, "10.0.0.1:40000", "192.0.2.2:80", 1), named(b"x", moved(CONNECTED, 5000, 300)))]);
+    crowded.untracked =
+        Untracked { flows: 3, tx_bytes: 500, rx_bytes: 60, mirrored_tx_bytes: 100, mirrored_rx_bytes: 10 };
+    ledger_of(&[crowded])
+}
+
+#[test]
+fn what_found_the_table_full_is_a_line_of_its_own() {
+    let ledger = crowded();
+    let of = |names: &str| {
+        report(&heading(), &ledger, &View::default(), &column::parse(names).unwrap())
+            .replace(heading().time, "")
+    };
+    assert_eq!(
+        of("owner,pid,label,tx_bytes,rx_bytes,tx_rate_2s,rx_rate_40s,sent_bytes,peer_tx_bytes"),
+        ",2,process,7,public,5000,300,2500,150,0,\n,2,untracked,,,400,50,200,25,,\n"
+    );
+    // Lines are the total.
+    assert_eq!(ledger.totals().bytes, Bytes { tx: 5400, rx: 350 });
+}
+
+#[test]
+fn what_found_the_table_full_is_in_no_group() {
+    let of = |by: &str, fields: &[&'static str]| {
+        let view = View { by: Group::parse(by).unwrap(), ..View::default() };
+        grouped_report(&heading(), &crowded(), &view, fields).replace(heading().time, "")
+    };
+    let fields = ["remote_port", "connections", "tx_bytes", "rx_bytes", "tx_rate_2s", "sent_bytes", "owner"];
+    assert_eq!(of("remote-port", &fields), ",2,80,1,5000,300,2500,0,\n,2,,,400,50,200,,untracked\n");
+}
+
+#[test]
+fn packets_of_what_found_the_table_full_are_unknown() {
+    let mut ledger = Ledger::new(8, 0).in_packets();
+    ledger.apply(&sample(0, &[]));
+    let untracked = Untracked { flows: 1, tx_bytes: 70, ..Untracked::default() };
+    ledger.apply(&Sample { untracked, ..sample(2, &[]) });
+    let fields = column::parse("tx_bytes,tx_rate_2s,rx_rate_2s,owner").unwrap();
+    let written = report(&heading(), &ledger, &View::default(), &fields).replace(heading().time, "");
+    assert_eq!(written, ",2,70,,,untracked\n");
 }
 
 #[test]
 fn a_line_may_be_a_group() {
-    let view = View { by: crate::core::group::Group::parse("remote-port").unwrap(), ..View::default() };
+    let view = View { by: Group::parse("remote-port").unwrap(), ..View::default() };
     let expected = "\
 2026-03-01T12:00:02.5+01:00,2,80,1,5000,301
 2026-03-01T12:00:02.5+01:00,2,443,1,1,0

@@ -101,6 +101,7 @@ fn groups_stand_where_flows_stood() {
             "tx_rate_2s": 2500.0, "tx_rate_10s": 2500.0, "tx_rate_40s": 2500.0,
             "rx_rate_2s": 150.0, "rx_rate_10s": 150.0, "rx_rate_40s": 150.0,
             "sent_bytes": 5100, "retrans_bytes": 100, "retrans_segs": 1,
+            "owner": null,
         }])
     );
     let picked = grouped_report(&heading(), &joined(), &view, Some(&["tx_bytes", "remote_port"]));

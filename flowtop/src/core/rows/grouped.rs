@@ -51,7 +51,7 @@ impl GroupedRow {
         texts.join(" ")
     }
 
-    /// Every field with its name: those of the keys, then the sums.
+    /// Every field with its name: those of the keys, then the sums, then what a row without keys is.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, Value)> {
         let names = self.group.keys().flat_map(|key| key.fields().iter().copied());
@@ -65,12 +65,20 @@ impl GroupedRow {
         let sums = integers.into_iter().map(Value::Integer).chain(rates);
         let wire = self.wire.map_or([const { Value::Null }; 3], |wire| wire.map(Value::Integer));
         let sums = sums.chain(wire);
-        keys.chain(SUMS.into_iter().zip(sums)).collect()
+        let is_of_none = self.key == RowKey::SummedUp;
+        let owner = if is_of_none { Value::Word(SUMMED_UP_OWNER) } else { Value::Null };
+        keys.chain(SUMS.into_iter().zip(sums)).chain([(OWNER, owner)]).collect()
     }
 }
 
 /// What a row is called whose connections a sparse record has summed up.
 pub const SUMMED_UP: &str = "summed up";
+
+/// The field that says of a row without keys what it is.
+pub const OWNER: &str = "owner";
+
+/// What it says of [`SUMMED_UP`].
+pub const SUMMED_UP_OWNER: &str = "summed_up";
 
 /// The fields that are sums.
 const SUMS: [&str; 12] = [
@@ -91,7 +99,7 @@ const SUMS: [&str; 12] = [
 /// The names of all fields of a group's rows.
 #[must_use]
 pub fn fields(group: &Group) -> Vec<&'static str> {
-    group.keys().flat_map(|key| key.fields().iter().copied()).chain(SUMS).collect()
+    group.keys().flat_map(|key| key.fields().iter().copied()).chain(SUMS).chain([OWNER]).collect()
 }
 
 /// Whether rows of some group have a field of this name that connections do not have.
