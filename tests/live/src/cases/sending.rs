@@ -206,9 +206,10 @@ fn shutdown_beside_sends(stage: &mut Stage<'_>) -> Result<()> {
     /// Few enough for a report to come within the 40 s that a closed connection keeps its row, on the slowest machine.
     const AT_ONCE: usize = 30;
     const TURNS: usize = 10;
-    let listener = Listener::bind(LOOPBACK)?;
     let bench = stage.bench()?;
     for _ in 0..TURNS {
+        // Another port each, so that no connection has the ends of one that was looked at before.
+        let listener = Listener::bind(LOOPBACK)?;
         let connections = (0..AT_ONCE).map(|_| cut_short(&listener)).collect::<Result<Vec<_>>>()?;
         bench.check("after the close", &connections)?;
     }
