@@ -130,7 +130,7 @@ impl Live {
 
     /// Reads what has changed since the ledger was fed, or everything, and hands it on instead; returns how many other
     /// flows there are.
-    pub fn changes(&mut self, all: bool, take: impl FnMut(&[(FlowKey, Flow)])) -> Result<usize> {
+    pub fn changes(&mut self, all: bool, take: impl FnMut(&[(usize, FlowKey, Flow)])) -> Result<usize> {
         self.reader.changes(all, take)
     }
 

@@ -60,7 +60,7 @@ impl Reader {
     pub fn read(&mut self, sample: &mut Sample) -> Result<()> {
         self.read_counters(sample)?;
         sample.flows.clear();
-        self.read_flows(|_, _| true, |key, flow| sample.flows.push((key, flow)))?;
+        self.read_flows(|_, _| true, |_, key, flow| sample.flows.push((key, flow)))?;
         Ok(())
     }
 
@@ -71,21 +71,22 @@ impl Reader {
         self.read_counters(&mut sample)?;
         let all = ledger.is_blank();
         ledger.begin(&sample);
-        let unchanged = self.changes(all, |flows| ledger.take(flows))?;
+        let unchanged = self.changes(all, |flows| ledger.take_changed(flows))?;
         ledger.take_unchanged(unchanged);
         ledger.finish();
         Ok(())
     }
 
     /// Hands on the flows that have changed since it was last done, or all of them, in parts that stay in the processor's
-    /// cache; returns how many others there are. After an error it begins anew.
-    pub fn changes(&mut self, all: bool, mut take: impl FnMut(&[(FlowKey, Flow)])) -> Result<usize> {
+    /// cache, each with the number of others between it and the one before it; returns how many others there are in all.
+    /// After an error it begins anew.
+    pub fn changes(&mut self, all: bool, mut take: impl FnMut(&[(usize, FlowKey, Flow)])) -> Result<usize> {
         let mut told = if all { Changes::default() } else { std::mem::take(&mut self.told) };
         let mut part = Vec::with_capacity(PART);
         let unchanged = self.read_flows(
             |number, slot| told.is_news(number, slot),
-            |key, flow| {
-                part.push((key, flow));
+            |others, key, flow| {
+                part.push((others, key, flow));
                 if part.len() == PART {
                     take(&part);
                     part.clear();
@@ -107,18 +108,19 @@ impl Reader {
         Ok(())
     }
 
-    /// Hands on the flows in which something is wanted, by the numbers of their slots; returns how many others there are.
+    /// Hands on the flows in which something is wanted, by the numbers of their slots, each with the number of others
+    /// before it since the last one; returns how many others there are in all.
     fn read_flows(
         &mut self,
         mut is_wanted: impl FnMut(usize, &Slot) -> bool,
-        mut take: impl FnMut(FlowKey, Flow),
+        mut take: impl FnMut(usize, FlowKey, Flow),
     ) -> Result<usize> {
         self.ended.clear();
         let allocation = self.allocation.get(0);
         let used = Recycler::used(&allocation, self.slots.elements());
         let covered = self.slots.cover(used.end).and_then(|()| self.details.cover(used.end));
         covered.context("no memory to read the flow table; try a smaller --max-flows")?;
-        let mut others = 0;
+        let (mut others, mut handed_over) = (0, 0);
         for number in used {
             let Some(slot) = self.slots.open(number) else {
                 self.recycler.saw_empty(number, &allocation);
@@ -132,7 +134,8 @@ impl Reader {
             if slot.has(flags::ENDED) {
                 self.ended.insert(detail.key, number);
             }
-            take(detail.key, Flow::of(&slot, &detail));
+            take(others - handed_over, detail.key, Flow::of(&slot, &detail));
+            handed_over = others;
         }
         self.give_back(&[])?;
         Ok(others)

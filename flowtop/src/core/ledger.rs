@@ -185,6 +185,7 @@ impl Ledger {
         self.take_untracked(&sample.untracked);
         self.take_losses(&sample.losses);
         let Self { journal, timeline, flows, .. } = self;
+        flows.rewind();
         journal
             .tick(timeline, |number, place, window, bytes| flows.leave_window(number, place, window, bytes));
     }
@@ -192,6 +193,15 @@ impl Ledger {
     /// Takes in a part of the flow table.
     pub fn take(&mut self, flows: &[(FlowKey, Flow)]) {
         for (key, flow) in flows {
+            self.present += 1;
+            self.take_flow(key, flow);
+        }
+    }
+
+    /// Takes in what has changed of a part of the flow table: each flow behind so many that are as they were.
+    pub fn take_changed(&mut self, flows: &[(usize, FlowKey, Flow)]) {
+        for (unchanged, key, flow) in flows {
+            self.flows.pass(*unchanged);
             self.present += 1;
             self.take_flow(key, flow);
         }

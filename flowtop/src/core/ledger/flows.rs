@@ -107,6 +107,16 @@ impl Flows {
         self.slots.iter_mut().map(|(_, (_, entry))| entry)
     }
 
+    /// The first flow of a table will be asked for.
+    pub(super) fn rewind(&mut self) {
+        self.guess = 0;
+    }
+
+    /// So many flows will not be asked for.
+    pub(super) fn pass(&mut self, flows: usize) {
+        self.guess += flows;
+    }
+
     /// The flow with this key; most often it is behind the one that was asked for before.
     pub(super) fn next(&mut self, key: &FlowKey) -> Option<&mut Entry> {
         let is_guessed = self.slots.get(self.guess).is_some_and(|(other, _)| other == key);

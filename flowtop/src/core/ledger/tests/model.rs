@@ -255,12 +255,17 @@ proptest! {
             let Step::Sample { delete, .. } = *step else { continue };
             let mut changed = kernel.sample();
             let flows = std::mem::take(&mut changed.flows);
-            let is_news = |(key, flow): &&(FlowKey, Flow)| {
+            let is_news = |(key, flow): &(FlowKey, Flow)| {
                 known.get(key) != Some(flow) || flow.flags & flags::ENDED != 0
             };
-            let news: Vec<_> = flows.iter().filter(is_news).copied().collect();
+            let places = (0..flows.len()).filter(|place| is_news(&flows[*place]));
+            let news: Vec<_> = places.map(|place| (place, flows[place].0, flows[place].1)).collect();
             told.begin(&changed);
-            told.take(&news);
+            let mut next = 0;
+            for &(place, key, flow) in &news {
+                told.take_changed(&[(place - next, key, flow)]);
+                next = place + 1;
+            }
             told.take_unchanged(flows.len() - news.len());
             told.finish();
             known = kernel.table.clone();
