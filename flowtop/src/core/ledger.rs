@@ -193,7 +193,6 @@ impl Ledger {
     /// Takes in a part of the flow table.
     pub fn take(&mut self, flows: &[(FlowKey, Flow)]) {
         for (key, flow) in flows {
-            self.present += 1;
             self.take_flow(key, flow);
         }
     }
@@ -202,7 +201,6 @@ impl Ledger {
     pub fn take_changed(&mut self, flows: &[(usize, FlowKey, Flow)]) {
         for (unchanged, key, flow) in flows {
             self.flows.pass(*unchanged);
-            self.present += 1;
             self.take_flow(key, flow);
         }
     }
@@ -303,8 +301,8 @@ impl Ledger {
         }
     }
 
-    /// What of [`Self::untracked`] is in the totals, as far as the scope lets it: bytes since the start, of connections that
-    /// stay on this host once, and their rates; `None` where rates are of packets, which nobody counts for them.
+    /// [`Self::untracked`] with connections that stay on this host once, as in the totals, but for a scope, which cannot
+    /// judge them: bytes since the start, and their rates; `None` where rates are of packets, which nobody counts for them.
     #[must_use]
     pub fn untracked_once(&self) -> (Bytes, Option<Rates>) {
         let rates = (!self.in_packets).then(|| self.untracked_traffic.rates(&self.timeline));

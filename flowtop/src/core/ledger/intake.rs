@@ -10,6 +10,7 @@ use crate::core::owner::Seen;
 impl Ledger {
     /// Takes in one flow of the table. What is as it was is left alone.
     pub(super) fn take_flow(&mut self, key: &FlowKey, flow: &Flow) {
+        self.present += 1;
         let (sample, at_ns) = (self.sample, self.at_ns);
         let Some(entry) = self.flows.next(key) else { return self.open(key, flow) };
         let is_removable = entry.has_ended() && flow.flags & flags::ENDED != 0;
