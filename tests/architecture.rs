@@ -1,13 +1,10 @@
 //! The rules of ARCHITECTURE.md that no compiler holds. Each test lists what breaks one, by file and line.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where user space may leave the checked language: flowtop's calls to the kernel, and the test workloads'.
 const UNSAFE_PLACES: [&str; 3] = ["flowtop/src/bpf/sys.rs", "tests/live/src/sys.rs", "tests/live/src/sys/"];
-
-const MAX_LINES: usize = 400;
 
 /// Words that only code with effects needs.
 const EFFECTS: [&str; 17] = [
@@ -143,56 +140,6 @@ fn unsafe_code_stays_in_its_files() {
         }
     }
     assert_none(&broken, &format!("move the {keyword} block into {UNSAFE_PLACES:?}, behind a safe function"));
-}
-
-#[test]
-fn files_stay_short() {
-    let counts = sources().into_iter().filter(Source::is_rust).map(|s| (s.text.lines().count(), s.path));
-    let long = counts.filter(|(lines, _)| *lines > MAX_LINES);
-    let broken: Vec<_> = long.map(|(lines, path)| format!("{path}:{MAX_LINES}: {lines} lines")).collect();
-    assert_none(&broken, &format!("split the file by what it does: at most {MAX_LINES} lines"));
-}
-
-/// Paths in the tree of ARCHITECTURE.md with their line, folders with a `/` at the end.
-fn tree(text: &str) -> Vec<(usize, String)> {
-    let block = text.lines().enumerate().skip_while(|(_, line)| !line.starts_with("```")).skip(1);
-    let (mut found, mut folders) = (Vec::new(), Vec::<(usize, String)>::new());
-    for (i, line) in block.take_while(|(_, line)| !line.starts_with("```")) {
-        let indent = line.len() - line.trim_start().len();
-        let Some(name) = line.split_whitespace().next() else { continue };
-        folders.retain(|(depth, _)| *depth < indent);
-        let path = folders.last().map_or(String::new(), |(_, folder)| folder.clone()) + name;
-        if name.ends_with('/') {
-            folders.push((indent, path.clone()));
-        }
-        found.push((i + 1, path));
-    }
-    found
-}
-
-#[test]
-fn the_tree_of_architecture_md_is_the_tree() {
-    let tree = tree(&fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
-    let absent = tree.iter().filter(|(_, path)| !root().join(path).exists());
-    let mut broken: Vec<_> =
-        absent.map(|(number, path)| format!("ARCHITECTURE.md:{number}: {path} does not exist")).collect();
-    let named: BTreeSet<&str> = tree.iter().map(|(_, path)| path.as_str()).collect();
-    // A folder whose files the tree does not list stands for all of them.
-    let closed = |folder: &&str| {
-        folder.ends_with('/') && !named.iter().any(|p| p.len() > folder.len() && p.starts_with(folder))
-    };
-    let folders: Vec<&str> = named.iter().copied().filter(closed).collect();
-    for source in sources().iter().filter(|source| source.is_rust() && !source.is_test()) {
-        let path = source.path.as_str();
-        let covered = named.contains(path) || folders.iter().any(|folder| path.starts_with(folder));
-        if !covered && !path.ends_with("/mod.rs") {
-            broken.push(format!("{path}:1: ARCHITECTURE.md does not name it"));
-        }
-    }
-    assert_none(
-        &broken,
-        "keep the tree in ARCHITECTURE.md equal to the files: one line a file, saying what is in it",
-    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use super::label::{ones_v4, ones_v6};
 
@@ -103,8 +104,19 @@ const TURNS: [Key; 13] = [
     Key::RemotePod,
 ];
 
-/// The field of a network.
-pub const NET_FIELD: &str = "remote_net";
+/// The field of a network. Where a group has several, those behind the first one have their bits in the name.
+const NET_FIELD: &str = "remote_net";
+
+/// The same name with each number of bits, as `remote_net_24`.
+static NET_FIELDS: LazyLock<[&str; 33]> =
+    LazyLock::new(|| std::array::from_fn(|bits| &*format!("{NET_FIELD}_{bits}").leak()));
+
+/// Whether some group has a network under this name.
+#[must_use]
+pub fn is_net_field(name: &str) -> bool {
+    name == NET_FIELD || NET_FIELDS.contains(&name)
+}
+
 /// Bits of a network of IPv6.
 const NET_BITS_V6: u8 = 64;
 
@@ -119,6 +131,12 @@ impl Key {
     #[must_use]
     pub fn names(self) -> [&'static str; 2] {
         self.word().map_or(["remote network", "remote networks"], |word| word.names)
+    }
+
+    /// Whether its fields are two names of one thing.
+    #[must_use]
+    pub const fn has_two_names(self) -> bool {
+        matches!(self, Self::Container | Self::Pod | Self::RemotePod)
     }
 
     /// Whether it is about the right end.
@@ -136,6 +154,14 @@ impl Key {
     pub const fn asks_owner(self) -> bool {
         use Key::{Container, Namespace, Pod, Process, RemotePod, Unit, User};
         matches!(self, Process | User | Unit | Container | Pod | Namespace | RemotePod)
+    }
+
+    /// Whether it tells the owners of ends apart. A group with such a key is one of ends: of a connection with both ends
+    /// on this host each counts with what it has sent and received itself.
+    #[must_use]
+    pub const fn is_of_end(self) -> bool {
+        use Key::{Container, Namespace, Netns, Pod, Process, Unit, User};
+        matches!(self, Process | User | Unit | Container | Pod | Namespace | Netns)
     }
 
     fn parse(word: &str) -> Option<Self> {
@@ -169,6 +195,17 @@ pub fn masked(address: IpAddr, bits_v4: u8) -> (IpAddr, u8) {
 /// Keys that a group may have.
 pub const MAX_KEYS: usize = 4;
 
+/// A field of a group's rows, and where its value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The name, which no other field of the group has.
+    pub name: &'static str,
+    /// Which key of the group has it.
+    pub key: usize,
+    /// Which value of that key it is.
+    pub value: usize,
+}
+
 /// What makes connections one row: all that these keys show. Without keys rows are connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Group([Option<Key>; MAX_KEYS]);
@@ -179,10 +216,34 @@ impl Group {
         self.0.into_iter().flatten()
     }
 
+    /// The fields of its keys, each name once: where two keys show the same thing, as `pod` and `namespace` do, the first
+    /// one has the field.
+    pub fn columns(&self) -> impl Iterator<Item = Column> + use<> {
+        let mut columns: Vec<Column> = Vec::new();
+        for (key, its) in self.keys().enumerate() {
+            for (value, &name) in its.fields().iter().enumerate() {
+                let is_taken = columns.iter().any(|column| column.name == name);
+                let name = match its {
+                    Key::Net(bits) if is_taken => NET_FIELDS[usize::from(bits)],
+                    _ if is_taken => continue,
+                    _ => name,
+                };
+                columns.push(Column { name, key, value });
+            }
+        }
+        columns.into_iter()
+    }
+
     /// Whether there are any.
     #[must_use]
     pub fn is_some(&self) -> bool {
         self.0[0].is_some()
+    }
+
+    /// Whether its rows are of ends instead of connections.
+    #[must_use]
+    pub fn groups_ends(&self) -> bool {
+        self.keys().any(Key::is_of_end)
     }
 
     /// The group whose turn it is after this one, or before it: from none, which are flows, to those with one key that
@@ -305,6 +366,23 @@ mod tests {
             assert!(column::parse(&fields.join(",")).is_ok(), "{key}");
         }
         assert_eq!(Key::Net(24).fields(), [NET_FIELD]);
+    }
+
+    #[test]
+    fn no_two_fields_of_a_group_have_one_name() {
+        let words = WORDS.iter().map(|word| word.text).chain(["net/24", "net/16"]);
+        for pair in words.clone().flat_map(|a| words.clone().map(move |b| format!("{a},{b}"))) {
+            let Ok(group) = Group::parse(&pair) else { continue };
+            let names: Vec<_> = group.columns().map(|column| column.name).collect();
+            let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+            assert_eq!(names.len(), distinct.len(), "{pair}: {names:?}");
+            let mut of_keys = group.keys().flat_map(Key::fields);
+            let net = |name: &str| if is_net_field(name) { NET_FIELD.to_owned() } else { name.to_owned() };
+            assert!(of_keys.all(|name| names.iter().any(|known| net(known) == *name)), "{pair}");
+        }
+        let names = |text| Group::parse(text).unwrap().columns().map(|c| c.name).collect::<Vec<_>>();
+        assert_eq!(names("namespace,pod"), ["namespace", "pod"]);
+        assert_eq!(names("net/24,net/16"), ["remote_net", "remote_net_16"]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) fn of(key: Key, flow: &FlowRecord, mut word: impl FnMut(&str) -> Arc<
         Key::Netns => Cell::Netns(Some(flow.key.netns)),
         Key::Net(bits) => net(remote.ip(), bits),
         Key::Process => Cell::Process(pid(flow), comm(flow).map(|comm| word(&comm))),
-        _ => Cell::Named(named(key, flow).unwrap_or_default().map(|text| text.map(&mut word))),
+        _ => Cell::named(key, named(key, flow).unwrap_or_default().map(|text| text.map(&mut word))),
     }
 }
 
@@ -67,8 +67,9 @@ fn net(address: IpAddr, bits: u8) -> Cell {
 pub(super) fn is(cell: &Cell, key: Key, flow: &FlowRecord) -> bool {
     match cell {
         Cell::Process(known, name) => *known == pid(flow) && name.as_deref() == comm(flow).as_deref(),
-        Cell::Named(texts) => {
-            named(key, flow).is_some_and(|named| texts.each_ref().map(|t| t.as_deref()) == named)
+        Cell::Name(name) => named(key, flow).is_some_and(|[known, _]| name.as_deref() == known),
+        Cell::Names(names) => {
+            named(key, flow).is_some_and(|known| names.each_ref().map(|name| name.as_deref()) == known)
         }
         // These are of the socket's own identity.
         Cell::Flow(..) | Cell::Address(_) | Cell::Port(_) | Cell::Netns(_) | Cell::Net(..) => true,

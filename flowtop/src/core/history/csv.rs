@@ -47,7 +47,10 @@ fn names(by: Group) -> Vec<&'static str> {
 fn values(report: &Report, entry: &Entry<'_>) -> Vec<Value> {
     let Period { from_us, to_us } = report.period;
     let front = [Value::Text(rfc3339(from_us)), Value::Text(rfc3339(to_us)), Value::Word(entry.kind.word())];
-    let id = entry.row.map_or_else(|| vec![Value::Null; fields::id_names(report.by).len()], fields::id);
+    let id = entry.row.map_or_else(
+        || vec![Value::Null; fields::id_names(report.by).len()],
+        |row| fields::id(report.by, row),
+    );
     [front.to_vec(), id, fields::sums(report, &entry.sums)].concat()
 }
 

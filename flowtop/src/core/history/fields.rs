@@ -86,7 +86,7 @@ fn above(sums: &Sums, which: usize) -> Value {
 
 /// The names of the fields that say which row it is.
 pub(super) fn id_names(by: Group) -> Vec<&'static str> {
-    std::iter::once(NODE).chain(by.keys().flat_map(|key| key.fields().iter().copied())).collect()
+    std::iter::once(NODE).chain(by.columns().map(|column| column.name)).collect()
 }
 
 /// The names of all fields of a row.
@@ -95,9 +95,10 @@ pub(super) fn names(by: Group) -> Vec<&'static str> {
 }
 
 /// The values that say which row it is.
-pub(super) fn id(row: &Row) -> Vec<Value> {
+pub(super) fn id(by: Group, row: &Row) -> Vec<Value> {
     let node = row.host.clone().map_or(Value::Null, Value::Text);
-    std::iter::once(node).chain(row.cells.iter().flat_map(Cell::values)).collect()
+    let cells: Vec<_> = row.cells.iter().map(Cell::values).collect();
+    std::iter::once(node).chain(by.columns().map(|column| cells[column.key][column.value].clone())).collect()
 }
 
 /// The values of sums.

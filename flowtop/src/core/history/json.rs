@@ -207,7 +207,8 @@ impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(row) = self.entry.row {
-            for (name, value) in fields::id_names(self.report.by).iter().zip(fields::id(row)) {
+            for (name, value) in fields::id_names(self.report.by).iter().zip(fields::id(self.report.by, row))
+            {
                 map.serialize_entry(name, &value)?;
             }
         }

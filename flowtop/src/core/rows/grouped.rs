@@ -4,7 +4,7 @@ use super::key::{Cell, Grouped, RowKey};
 use super::sums::{Recipe, Sum, Sums};
 use super::table::{self, Table};
 use crate::core::column::{Value, Who};
-use crate::core::group::{Group, Key, NET_FIELD};
+use crate::core::group::{self, Column, Group, Key};
 use crate::core::ledger::Ledger;
 use crate::core::view::View;
 use crate::core::window::{Bytes, Rates, Window};
@@ -54,10 +54,10 @@ impl GroupedRow {
     /// Every field with its name: those of the keys, then the sums, then what a row without keys is.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, Value)> {
-        let names = self.group.keys().flat_map(|key| key.fields().iter().copied());
-        let values = self.cells().flat_map(|(_, cell)| cell.values());
+        let cells: Vec<_> = self.key.cells().iter().map(Cell::values).collect();
         // Of what was summed up nothing is known but the sums.
-        let keys = names.zip(values.chain(std::iter::repeat(Value::Null)));
+        let value = |at: &Column| cells.get(at.key).map_or(Value::Null, |values| values[at.value].clone());
+        let keys = self.group.columns().map(|column| (column.name, value(&column)));
         let integers = [self.connections, self.bytes.tx, self.bytes.rx];
         let rates = [Rates::tx_per_s, Rates::rx_per_s]
             .into_iter()
@@ -99,13 +99,13 @@ const SUMS: [&str; 12] = [
 /// The names of all fields of a group's rows.
 #[must_use]
 pub fn fields(group: &Group) -> Vec<&'static str> {
-    group.keys().flat_map(|key| key.fields().iter().copied()).chain(SUMS).chain([OWNER]).collect()
+    group.columns().map(|column| column.name).chain(SUMS).chain([OWNER]).collect()
 }
 
 /// Whether rows of some group have a field of this name that connections do not have.
 #[must_use]
 pub fn has_field(name: &str) -> bool {
-    name == NET_FIELD || SUMS.contains(&name)
+    group::is_net_field(name) || SUMS.contains(&name)
 }
 
 /// The fields of `--fields` for a group's rows, in that order.

@@ -140,10 +140,7 @@ impl Hash for Ends {
     }
 }
 
-/// Two texts; the second one is nothing where there is only one to be known.
-type Texts = [Option<Arc<str>>; 2];
-
-/// What connections have in common in one respect.
+/// What connections have in common in one respect: for each field of its key one value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cell {
     /// Both ends, and the inode number of the network namespace.
@@ -154,8 +151,10 @@ pub enum Cell {
     Port(u16),
     /// Number and name of a process.
     Process(Option<u32>, Option<Arc<str>>),
-    /// Something with a name.
-    Named(Texts),
+    /// The one name of something.
+    Name(Option<Arc<str>>),
+    /// The two names of something: a pod and its namespace, a container and its id.
+    Names([Option<Arc<str>>; 2]),
     /// The inode number of a network namespace.
     Netns(Option<u32>),
     /// A network by its first address and its bits.
@@ -163,7 +162,16 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// The values of the fields of its key, in their order.
+    /// The names of a key in the order of its fields; of a key that has one name, the first of `names`.
+    pub(in crate::core) fn named(key: group::Key, names: [Option<Arc<str>>; 2]) -> Self {
+        if key.has_two_names() {
+            return Self::Names(names);
+        }
+        let [name, _] = names;
+        Self::Name(name)
+    }
+
+    /// The values of the fields of its key, in their order, as many as there are fields.
     #[must_use]
     pub fn values(&self) -> Vec<Value> {
         let text =
@@ -177,7 +185,8 @@ impl Cell {
             Self::Address(address) => vec![Value::Address(*address)],
             Self::Port(port) => vec![u32::from(*port).into()],
             Self::Process(pid, comm) => vec![number(pid), text(comm)],
-            Self::Named(texts) => texts.iter().map(text).collect(),
+            Self::Name(name) => vec![text(name)],
+            Self::Names(names) => names.iter().map(text).collect(),
             Self::Netns(netns) => vec![number(netns)],
             Self::Net(address, bits) => vec![Value::Text(format!("{address}/{bits}"))],
         }
@@ -200,13 +209,16 @@ impl Cell {
             Key::Pod => [rest.namespace.as_deref(), rest.pod.as_deref()],
             _ => return None,
         };
-        Some(Self::Named(texts.map(|text| text.map(&mut word))))
+        Some(Self::named(key, texts.map(|text| text.map(&mut word))))
     }
 
     /// Whether nothing is known in this respect.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Process(None, None) | Self::Named([None, None]) | Self::Netns(None))
+        matches!(
+            self,
+            Self::Process(None, None) | Self::Name(None) | Self::Names([None, None]) | Self::Netns(None)
+        )
     }
 }
 
@@ -334,20 +346,21 @@ impl<'a> People<'a> {
                 let (network, bits) = masked(remote.ip(), bits);
                 Cell::Net(network, bits)
             }
-            Key::Label => Cell::Named([Some(self.words.get(self.label(row))), None]),
+            Key::Label => Cell::Name(Some(self.words.get(self.label(row)))),
             Key::RemotePod => {
                 let pod = self.remote_pod(row);
                 let texts = pod.as_deref().map(|pod| [pod.namespace.as_deref(), Some(pod.name.as_str())]);
-                Cell::Named(texts.unwrap_or_default().map(|text| text.map(|text| self.words.get(text))))
+                Cell::Names(texts.unwrap_or_default().map(|text| text.map(|text| self.words.get(text))))
             }
             Key::Process => self.process(row),
-            Key::User => self.named(row, |identity| [identity.user.as_deref(), None]),
-            Key::Unit => self.named(row, |identity| [identity.unit.as_deref(), None]),
-            Key::Namespace => self.named(row, |identity| [identity.namespace.as_deref(), None]),
-            Key::Container => {
-                self.named(row, |identity| [identity.short_container_id(), identity.container.as_deref()])
+            Key::User => self.named(key, row, |identity| [identity.user.as_deref(), None]),
+            Key::Unit => self.named(key, row, |identity| [identity.unit.as_deref(), None]),
+            Key::Namespace => self.named(key, row, |identity| [identity.namespace.as_deref(), None]),
+            Key::Container => self
+                .named(key, row, |identity| [identity.short_container_id(), identity.container.as_deref()]),
+            Key::Pod => {
+                self.named(key, row, |identity| [identity.namespace.as_deref(), identity.pod.as_deref()])
             }
-            Key::Pod => self.named(row, |identity| [identity.namespace.as_deref(), identity.pod.as_deref()]),
         }
     }
 
@@ -364,9 +377,9 @@ impl<'a> People<'a> {
         Cell::Process(seen.is_user_process().then_some(seen.pid), comm)
     }
 
-    fn named(&mut self, row: &Row<'_>, of: fn(&Identity) -> [Option<&str>; 2]) -> Cell {
+    fn named(&mut self, key: group::Key, row: &Row<'_>, of: fn(&Identity) -> [Option<&str>; 2]) -> Cell {
         let identity = if row.turned { None } else { self.identity(row.entry) };
         let texts = identity.as_deref().map_or([None; 2], of);
-        Cell::Named(texts.map(|text| text.map(|text| self.words.get(text))))
+        Cell::named(key, texts.map(|text| text.map(|text| self.words.get(text))))
     }
 }

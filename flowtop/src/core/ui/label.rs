@@ -138,10 +138,11 @@ impl Labels<'_> {
                 }
                 self.named(comm.as_deref().into_iter(), tail)
             }
-            Cell::Named(texts) if key == Key::Container => {
+            Cell::Names(texts) if key == Key::Container => {
                 self.named(texts.iter().flatten().next_back().map(|text| &**text).into_iter(), String::new())
             }
-            Cell::Named(texts) => self.named(texts.iter().flatten().map(|text| &**text), String::new()),
+            Cell::Name(text) => self.named(text.as_deref().into_iter(), String::new()),
+            Cell::Names(texts) => self.named(texts.iter().flatten().map(|text| &**text), String::new()),
             Cell::Netns(netns) => {
                 let netns = netns.map(|inode| format!("net:[{inode}]"));
                 self.named(netns.as_deref().into_iter(), String::new())
