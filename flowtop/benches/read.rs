@@ -94,6 +94,7 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
     );
     let top = View { limit: Some(TEXT_ROWS), ..View::default() };
     let heading = json::Heading {
+        start: "2026-03-01T12:00:00+01:00",
         time: "",
         host: "",
         hooks: live.plan.hooks.name(),

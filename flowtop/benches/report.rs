@@ -64,6 +64,7 @@ const FORMS: [Form; 8] = [
 
 fn heading() -> json::Heading<'static> {
     json::Heading {
+        start: "2026-03-01T12:00:00+01:00",
         time: "2026-03-01T12:00:02.500+01:00",
         host: "gate",
         hooks: "fentry",

@@ -22,6 +22,7 @@ use crate::core::ui::replay::{Replay, Window};
 use crate::core::when;
 use crate::recordings::{Damaged, Recordings};
 use crate::report::printer::Printer;
+use crate::report::rfc3339;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, record, tui};
 
@@ -174,10 +175,11 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
             }
             window => window?,
         };
-        let end = zoned(replay.player.moments()[at].span.end_us, replay.zone());
-        let time = end.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let span = replay.player.moments()[at].span;
+        let [start, time] = [span.began_us(), span.end_us].map(|us| rfc3339(&zoned(us, replay.zone())));
         let who = Who { owners: &*window.owners, labels: &window.labels, ..Who::nobody() };
-        let heading = Heading { time: &time, host: &window.caption.host, hooks: HOOKS, who, cost: None };
+        let host = &window.caption.host;
+        let heading = Heading { time: &time, start: &start, host, hooks: HOOKS, who, cost: None };
         printer.print_caption(&window.caption.line())?;
         printer.report(&window.ledger, &view, &heading)?;
         is_any = true;

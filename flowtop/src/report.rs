@@ -228,7 +228,9 @@ impl Reporter {
         if let Some(note) = self.own_lookups.note(&self.ledger) {
             self.printer.note(note);
         }
-        self.source.follow_up(&mut self.ledger, &self.known, patience)
+        self.source.follow_up(&mut self.ledger, &self.known, patience)?;
+        self.printer.follow(&self.ledger, &self.view, self.known.who());
+        Ok(())
     }
 
     /// One line on stderr once everything from now on is counted.
@@ -248,10 +250,10 @@ impl Reporter {
     }
 
     fn print(&mut self) -> Result<()> {
-        let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let [start, time] = counted(&self.ledger);
         let cost = self.cost();
         let (hooks, who) = (self.source.hooks(), self.known.who());
-        let heading = Heading { time: &time, host: &self.host, hooks, who, cost };
+        let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost };
         self.printer.report(&self.ledger, &self.view, &heading)
     }
 
@@ -268,6 +270,19 @@ impl Reporter {
             aside::say(&format!("flowtop: no TCP connection carried data in {elapsed_s:.1} s\n"));
         }
     }
+}
+
+/// Since when a ledger counts, and now: RFC 3339 with the offset of the local zone.
+pub(crate) fn counted(ledger: &Ledger) -> [String; 2] {
+    let now = jiff::Zoned::now();
+    let elapsed_ns = i64::try_from(ledger.elapsed_ns()).unwrap_or(i64::MAX);
+    let start = now.saturating_sub(jiff::SignedDuration::from_nanos(elapsed_ns));
+    [start, now].map(|at| rfc3339(&at))
+}
+
+/// RFC 3339 with milliseconds and the offset of the zone.
+pub(crate) fn rfc3339(at: &jiff::Zoned) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
 }
 
 /// Ticks at `start + n * period`; ticks that came too late are left out.

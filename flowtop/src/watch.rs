@@ -30,6 +30,7 @@ use crate::core::window::Bytes;
 use crate::core::wire::Sample;
 use crate::filter_names::HostNames;
 use crate::report::printer::Printer;
+use crate::report::{counted, rfc3339};
 use crate::source::Source;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, record};
@@ -279,8 +280,9 @@ impl Watch {
 
     /// Prints the report of now.
     fn print(&mut self, news: &News) -> Result<()> {
-        let (time, who): (_, Who<'_>) = (now(), self.known.who());
-        let heading = Heading { time: &time, host: &self.host, hooks: self.source.hooks(), who, cost: None };
+        let [start, time] = counted(&self.ledgers.shown);
+        let (hooks, who): (_, Who<'_>) = (self.source.hooks(), self.known.who());
+        let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost: None };
         self.printer.print_line(&format!("{time} {}", news.line()))?;
         self.printer.report(&self.ledgers.shown, &self.view, &heading)
     }
@@ -290,7 +292,9 @@ impl Watch {
         for ledger in self.ledgers.all() {
             ledger.apply(&self.sample);
         }
-        self.source.follow_up(&mut self.ledgers.shown, &self.known, Patience::Waits)
+        self.source.follow_up(&mut self.ledgers.shown, &self.known, Patience::Waits)?;
+        self.printer.follow(&self.ledgers.shown, &self.view, self.known.who());
+        Ok(())
     }
 
     fn end(mut self, started: Instant) {
@@ -307,5 +311,5 @@ impl Watch {
 
 /// RFC 3339 with the offset of the local zone.
 fn now() -> String {
-    jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+    rfc3339(&jiff::Zoned::now())
 }

@@ -129,7 +129,7 @@ pub fn labels(file: &str) -> Result<Labels> {
 /// A ledger that counts and looks as the settings say.
 pub fn ledger(settings: &Settings, interfaces: &Chosen, filter: Filter, known: &Knowledge) -> Result<Ledger> {
     let length_s = settings.seconds.value.0;
-    let ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s));
+    let ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s)).keeping_departed();
     let mut ledger = ledger.seen_from(boundary(settings)?);
     if settings.unit.value == Unit::Packets {
         ledger = ledger.in_packets();

@@ -57,5 +57,8 @@ fn a_grouped_csv_has_the_fields_of_its_keys_first() {
     }
     let output = output(&["-t", "-s", "1", "--format", "csv", "--by", "pod,net/24"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(stdout(&output).starts_with("time,elapsed_s,namespace,pod,remote_net,connections,tx_bytes,"));
+    assert!(
+        stdout(&output)
+            .starts_with("time,elapsed_s,host,start,namespace,pod,remote_net,connections,tx_bytes,")
+    );
 }

@@ -18,7 +18,7 @@ use flowtop_common::{Flow, FlowKey, flags};
 mod tests;
 mod value;
 
-pub use value::Value;
+pub use value::{Value, formula_guard};
 
 /// One field.
 #[derive(Debug)]

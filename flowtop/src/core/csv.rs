@@ -1,10 +1,11 @@
 //! CSV as RFC 4180 quotes it, with `\n` at the end of a line: one line for each connection of each report, with the
-//! time of the report in front, one for all that found the table full, and one for all that a sparse record has summed up.
+//! time of the report, its host and the start of its counting in front, and lines for what stands beside the connections.
 //! What is not known is empty.
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
-use super::column::{Column, Source, Value};
+use super::column::{Column, Source, Value, formula_guard};
+use super::group::Group;
 use super::json::Heading;
 use super::ledger::Ledger;
 use super::parts::Parts;
@@ -16,7 +17,13 @@ use super::window::{Bytes, Rates, Window};
 mod tests;
 
 /// What stands in front of the fields.
-const REPORT_FIELDS: [&str; 2] = ["time", "elapsed_s"];
+const REPORT_FIELDS: [&str; 4] = ["time", "elapsed_s", "host", "start"];
+
+/// The values of [`REPORT_FIELDS`].
+fn front(heading: &Heading<'_>, ledger: &Ledger) -> [String; 4] {
+    let host = format!("{}{}", formula_guard(heading.host), heading.host);
+    [heading.time.to_owned(), ledger.elapsed_s().to_string(), host, heading.start.to_owned()]
+}
 
 /// The names of the fields as one line, its end included.
 #[must_use]
@@ -32,7 +39,7 @@ pub fn report(
     fields: &[&'static Column],
     out: &mut Parts<'_>,
 ) {
-    let front = text(|out| out.write_record([heading.time, &ledger.elapsed_s().to_string()]));
+    let front = text(|out| out.write_record(front(heading, ledger)));
     let front = front.trim_end_matches('\n');
     let at_ns = ledger.at_ns();
     for row in rows(ledger, view) {
@@ -47,21 +54,29 @@ pub fn report(
         }
         line.push('\n');
     }
-    for apart in [Apart::untracked(ledger), Apart::summed_up(ledger)].into_iter().flatten() {
+    let twice = grouped::Aside::local_twice(ledger, Group::default());
+    let twice = twice.as_ref().map(|twice| Apart::of(LOCAL_TWICE, twice));
+    for apart in [Apart::untracked(ledger), Apart::summed_up(ledger), twice].into_iter().flatten() {
         let line = out.row();
         line.push_str(front);
         for field in fields {
             line.push(',');
-            apart.value(field.name).write_text(line);
+            apart.value(field.name).write_csv(line);
         }
         line.push('\n');
     }
 }
 
-/// Connections that nobody can tell one by one.
+/// The owner of what is in no group.
+const OTHERS: &str = "others";
+/// The owner of what rows of ends have more than the totals.
+const LOCAL_TWICE: &str = "local_twice";
+
+/// What stands beside the connections or groups of a report.
 struct Apart {
-    /// What they are.
+    /// What it is.
     owner: &'static str,
+    connections: Option<u64>,
     bytes: Bytes,
     rates: Option<Rates>,
 }
@@ -70,7 +85,8 @@ impl Apart {
     /// What found the kernel's table full: as it is in the totals, so that lines are the total.
     fn untracked(ledger: &Ledger) -> Option<Self> {
         let (bytes, rates) = ledger.untracked_once();
-        (ledger.untracked().flows > 0).then_some(Self { owner: "untracked", bytes, rates })
+        let untracked = Self { owner: "untracked", connections: None, bytes, rates };
+        (ledger.untracked().flows > 0).then_some(untracked)
     }
 
     /// What a sparse record has summed up.
@@ -79,7 +95,13 @@ impl Apart {
         let bytes = rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
         // All of it has moved in the window of the record, which is each of the three.
         let rates = Some(ledger.rates_of([bytes; 3]));
-        (!rests.is_empty()).then_some(Self { owner: grouped::SUMMED_UP_OWNER, bytes, rates })
+        let summed_up = Self { owner: grouped::SUMMED_UP_OWNER, connections: None, bytes, rates };
+        (!rests.is_empty()).then_some(summed_up)
+    }
+
+    fn of(owner: &'static str, aside: &grouped::Aside) -> Self {
+        let connections = Some(aside.connections).filter(|connections| *connections > 0);
+        Self { owner, connections, bytes: aside.bytes, rates: Some(aside.rates) }
     }
 
     /// Its sums, and in `owner` what it is; nothing else is the same for all of them.
@@ -88,6 +110,7 @@ impl Apart {
             self.rates.map_or(Value::Null, |rates| Value::Number(per_s(&rates, window)))
         };
         match name {
+            "connections" => self.connections.map_or(Value::Null, Value::Integer),
             "tx_bytes" => Value::Integer(self.bytes.tx),
             "rx_bytes" => Value::Integer(self.bytes.rx),
             "tx_rate_2s" => rate(Rates::tx_per_s, Window::S2),
@@ -104,31 +127,44 @@ impl Apart {
 
 /// A text, quoted if it has to be. By hand, because there may be millions; no other value needs it.
 fn write_text(out: &mut String, text: &str) {
+    let guard = formula_guard(text);
     if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) {
         out.push('"');
+        out.push_str(guard);
         out.push_str(&text.replace('"', "\"\""));
         out.push('"');
     } else {
+        out.push_str(guard);
         out.push_str(text);
     }
 }
 
-/// One report of a view with a group: one line for each of its rows, and one for all that found the table full.
+/// One report of groups: a line for each of them, and for what stands beside them.
 #[must_use]
 pub fn grouped_report(
     heading: &Heading<'_>,
     ledger: &Ledger,
-    view: &View,
+    groups: &grouped::Groups,
     fields: &[&'static str],
 ) -> String {
-    let front = [heading.time.to_owned(), ledger.elapsed_s().to_string()];
+    let front = front(heading, ledger);
+    let others = groups.others.as_ref().map(|others| Apart::of(OTHERS, others));
+    let twice = groups.local_twice.as_ref().filter(|twice| twice.bytes.sum() > 0);
+    let twice = twice.map(|twice| Apart::of(LOCAL_TWICE, twice));
+    let beside: Vec<_> = [others, Apart::untracked(ledger), twice].into_iter().flatten().collect();
+    let cell = |value: &Value| {
+        let mut cell = String::new();
+        value.write_csv(&mut cell);
+        cell
+    };
     text(|out| {
-        grouped::rows(ledger, view, heading.who).iter().try_for_each(|row| {
-            let values = grouped::picked(row, Some(fields)).into_iter().map(|(_, value)| value.text());
+        groups.rows.iter().try_for_each(|row| {
+            let picked = grouped::picked(row, Some(fields));
+            let values = picked.iter().map(|(_, value)| cell(value));
             out.write_record(front.iter().cloned().chain(values))
         })?;
-        Apart::untracked(ledger).map_or(Ok(()), |untracked| {
-            let values = fields.iter().map(|field| untracked.value(field).text());
+        beside.iter().try_for_each(|apart| {
+            let values = fields.iter().map(|field| cell(&apart.value(field)));
             out.write_record(front.iter().cloned().chain(values))
         })
     })

@@ -58,6 +58,7 @@ pub(crate) fn ledger_of(samples: &[Sample]) -> Ledger {
 pub(crate) fn heading() -> Heading<'static> {
     Heading {
         time: "2026-03-01T12:00:02.5+01:00",
+        start: "2026-03-01T12:00:00.5+01:00",
         host: "gate",
         hooks: "fentry",
         who: Who::nobody(),

@@ -7,10 +7,11 @@ use serde::{Serialize, Serializer};
 
 use super::column::{ALL, Column, Source, Who};
 use super::cost::Cost;
+use super::group::Group;
 use super::ledger::{Ledger, Losses};
 use super::parts::Parts;
 use super::record::Rest;
-use super::rows::grouped::{self, GroupedRow};
+use super::rows::grouped::{self, Aside, GroupedRow};
 use super::rows::rows;
 use super::view::View;
 use super::window::{Rates, Window};
@@ -23,6 +24,8 @@ mod tests;
 pub struct Heading<'a> {
     /// Wall-clock time as RFC 3339 with its offset.
     pub time: &'a str,
+    /// Since when bytes are counted, in the same form.
+    pub start: &'a str,
     /// Name of this host.
     pub host: &'a str,
     /// The hook plan: `fentry`, `kprobe` or `tracepoint`.
@@ -42,7 +45,7 @@ pub fn report(
     fields: Option<&[&'static Column]>,
     out: &mut Parts<'_>,
 ) {
-    line(heading, ledger, Lists::default(), out, |out| {
+    line(heading, ledger, Lists::of_flows(ledger), out, |out| {
         out.row().push_str(",\"flows\":[");
         let flow = Object::of_flow(fields);
         for (index, row) in rows(ledger, view).iter().enumerate() {
@@ -56,17 +59,21 @@ pub fn report(
     });
 }
 
-/// One report of a view with a group, in the same way; groups stand where flows stood.
+/// One report of groups, in the same way; they stand where flows stood.
 pub fn grouped_report(
     heading: &Heading<'_>,
     ledger: &Ledger,
-    view: &View,
+    groups: &grouped::Groups,
     fields: Option<&[&'static str]>,
     out: &mut Parts<'_>,
 ) {
-    let groups = Groups { rows: grouped::rows(ledger, view, heading.who), fields };
-    let by = view.by.keys().map(|key| key.to_string()).collect();
-    line(heading, ledger, Lists { by: Some(by), groups: Some(groups) }, out, |_| {});
+    let lists = Lists {
+        by: Some(groups.by.keys().map(|key| key.to_string()).collect()),
+        groups: Some(Groups { rows: &groups.rows, fields }),
+        others: groups.others.as_ref().map(OthersObject::from),
+        local_twice: groups.local_twice.as_ref().map(AmountsObject::from),
+    };
+    line(heading, ledger, lists, out, |_| {});
 }
 
 /// Why writing a report does not fail.
@@ -79,6 +86,46 @@ struct Lists<'a> {
     by: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Groups<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<OthersObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_twice: Option<AmountsObject>,
+}
+
+impl Lists<'_> {
+    fn of_flows(ledger: &Ledger) -> Self {
+        let local_twice = Aside::local_twice(ledger, Group::default());
+        Self { local_twice: local_twice.as_ref().map(AmountsObject::from), ..Self::default() }
+    }
+}
+
+/// Connections that are in no group.
+#[derive(Serialize)]
+struct OthersObject {
+    connections: u64,
+    #[serde(flatten)]
+    amounts: AmountsObject,
+}
+
+impl From<&Aside> for OthersObject {
+    fn from(aside: &Aside) -> Self {
+        Self { connections: aside.connections, amounts: aside.into() }
+    }
+}
+
+#[derive(Serialize)]
+struct AmountsObject {
+    tx_bytes: u64,
+    rx_bytes: u64,
+    #[serde(flatten)]
+    rates: RateFields,
+}
+
+impl From<&Aside> for AmountsObject {
+    fn from(aside: &Aside) -> Self {
+        let Aside { bytes, rates, .. } = aside;
+        Self { tx_bytes: bytes.tx, rx_bytes: bytes.rx, rates: rates.into() }
+    }
 }
 
 /// The object; `flows` writes its own part, with the comma before it.
@@ -92,6 +139,7 @@ fn line(
     let untracked = ledger.untracked();
     let head = Head {
         time: heading.time,
+        start: heading.start,
         host: heading.host,
         elapsed_s: ledger.elapsed_s(),
         covered_s: Window::ALL.map(|window| ledger.covered_s(window)),
@@ -124,6 +172,7 @@ fn line(
 #[derive(Serialize)]
 struct Head<'a> {
     time: &'a str,
+    start: &'a str,
     host: &'a str,
     elapsed_s: f64,
     covered_s: [f64; 3],
@@ -166,7 +215,7 @@ impl SummedUp {
 
 /// The rows of `--by`.
 struct Groups<'a> {
-    rows: Vec<GroupedRow>,
+    rows: &'a [GroupedRow],
     fields: Option<&'a [&'static str]>,
 }
 

@@ -9,6 +9,7 @@
 //!
 //! Not in here: which rows are shown and in which order (`core::rows`), and the clock.
 
+mod departed;
 mod entry;
 mod expiry;
 mod flows;
@@ -33,6 +34,8 @@ use super::scope::{Scope, Verdict};
 use super::window::journal::Journal;
 use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
+use departed::AllDeparted;
+pub use departed::{Departed, Gone};
 pub use entry::Entry;
 use entry::Moved;
 use flows::Flows;
@@ -80,6 +83,7 @@ pub struct Ledger {
     /// Places of flows that are closed.
     closed: Vec<u32>,
     removable: Vec<FlowKey>,
+    departed: AllDeparted,
     /// Processes that the newest sample shows as owners for the first time, and when they used the socket.
     new_owners: Vec<(Seen, u64)>,
     untracked: Untracked,
@@ -126,6 +130,7 @@ impl Ledger {
             waiting: Vec::new(),
             closed: Vec::new(),
             removable: Vec::new(),
+            departed: AllDeparted::default(),
             new_owners: Vec::new(),
             untracked: Untracked::default(),
             untracked_base: Untracked::default(),
@@ -180,6 +185,7 @@ impl Ledger {
         self.sample += 1;
         self.before = self.total;
         (self.present, self.unchanged) = (0, 0);
+        self.departed.begin();
         // A sample with many of them is rare, and their memory is not kept for it.
         (self.removable, self.new_owners) = (Vec::new(), Vec::new());
         self.take_untracked(&sample.untracked);
@@ -227,6 +233,18 @@ impl Ledger {
     #[must_use]
     pub fn removable(&self) -> &[FlowKey] {
         &self.removable
+    }
+
+    /// How many flows the kernel's table can hold.
+    #[must_use]
+    pub fn max_flows(&self) -> usize {
+        self.max_entries / ENTRIES_PER_FLOW
+    }
+
+    /// Number of the newest sample, 1 for the baseline.
+    #[must_use]
+    pub fn sample_number(&self) -> u32 {
+        self.sample
     }
 
     /// Whether it has had no sample yet.

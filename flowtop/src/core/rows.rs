@@ -55,7 +55,7 @@ impl<'a> Row<'a> {
 pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
     // At most one each: growing step by step would move them again and again.
     let mut ranked = Vec::with_capacity(ledger.lines().len());
-    let lines = (0..).zip(ledger.lines()).filter(|(_, line)| line.stamp > 0);
+    let lines = (0..).zip(ledger.lines()).filter(|(_, line)| line.stamp > 0 && !line.is_right());
     ranked.extend(
         lines.map(|(place, line)| (Rank::of_line(view, host(ledger, place, view.sort), line), place)),
     );
@@ -89,17 +89,22 @@ fn tuple(key: &FlowKey, entry: &Entry) -> Tuple {
 
 /// The row that starts with this flow, unless it has no bytes or belongs to the row of its left end.
 fn row<'a>(ledger: &'a Ledger, key: &'a FlowKey, entry: &'a Entry) -> Option<Row<'a>> {
-    if entry.is_peer() {
-        return None;
-    }
     let peer = ledger.peer(entry);
+    let moved = entry.bytes().sum() > 0 || peer.is_some_and(|(_, peer)| peer.bytes().sum() > 0);
+    (moved && !entry.is_peer()).then(|| end(key, entry, peer, ledger.rates(entry)))
+}
+
+/// The row of one end of a connection, also of one that belongs to the row of its left end. `peer` is the other end, and
+/// `rates` are as the end itself sees them.
+fn end<'a>(
+    key: &'a FlowKey,
+    entry: &'a Entry,
+    peer: Option<(&'a FlowKey, &'a Entry)>,
+    rates: Rates,
+) -> Row<'a> {
     let (bytes, turned) = (entry.bytes(), entry.is_turned());
-    let moved = bytes.sum() > 0 || peer.is_some_and(|(_, peer)| peer.bytes().sum() > 0);
-    moved.then(|| {
-        let rates = ledger.rates(entry);
-        let (bytes, rates) = if turned { (bytes.mirror(), rates.mirror()) } else { (bytes, rates) };
-        Row { key, tuple: tuple(key, entry), entry, turned, peer, bytes, rates }
-    })
+    let (bytes, rates) = if turned { (bytes.mirror(), rates.mirror()) } else { (bytes, rates) };
+    Row { key, tuple: tuple(key, entry), entry, turned, peer, bytes, rates }
 }
 
 /// Where a row stands: ascending by the host if hosts are sorted, then descending by the chosen window and the longer

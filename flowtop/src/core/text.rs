@@ -9,7 +9,7 @@ use super::ledger::{Ledger, Losses, Totals};
 use super::names::{Names, printable};
 use super::number::{Unit, write_address, write_integer, write_number};
 use super::owner::{Identity, Pod};
-use super::rows::grouped::{self, GroupedRow};
+use super::rows::grouped::{self, Aside, GroupedRow, Groups};
 use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, rows_in};
 use super::rows::table::Table;
 use super::view::View;
@@ -26,6 +26,12 @@ const CELL_CHARS: usize = 10;
 const HOST_CHARS: usize = 40;
 /// What is kept of a host's name.
 const NAME_CHARS: usize = HOST_CHARS - 1;
+
+/// Below groups: what is in none of them.
+const OTHERS_TITLE: &str = "others";
+/// Below groups of ends: connections with both ends here are in the group of each, and in the totals once.
+const LOCAL_TWICE_TITLE: &str = "counted at both ends";
+const LOCAL_TWICE_NOTE: &str = "(in the rows, once in the totals)";
 
 /// Over the owners, which stand to the right of iftop's columns.
 const OWNER_TITLE: &str = "  owner";
@@ -70,15 +76,37 @@ impl Reports {
         let writer = Writer { view, names, who };
         let mut rows = String::new();
         if view.by.is_some() {
-            for (index, row) in self.groups(ledger, &writer).iter().enumerate() {
+            let groups = self.groups(ledger, view, who);
+            for (index, row) in groups.rows.iter().enumerate() {
                 writer.write_group(&mut rows, index + 1, row);
             }
+            writer.write_others(&mut rows, &groups);
         } else {
             for (index, row) in self.rows(ledger, &writer).iter().enumerate() {
                 writer.write_row(&mut rows, index + 1, row);
             }
         }
         writer.block(ledger, &rows)
+    }
+
+    /// Has groups keep what the newest sample has removed from the ledger. To be called after each sample.
+    pub fn follow(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) {
+        if view.by.is_some() {
+            grouped::follow(&mut self.table, ledger, view, who);
+        }
+    }
+
+    /// The report of a view that has a group, for every format.
+    pub fn groups(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) -> Groups {
+        self.frozen_groups = self.frozen_groups.take().filter(|_| view.order_frozen);
+        let frozen = self.frozen_groups.as_ref();
+        let frozen = frozen.and_then(|frozen| frozen.report(&mut self.table, ledger, view, who));
+        if let Some(groups) = frozen {
+            return groups;
+        }
+        let groups = grouped::report(&mut self.table, ledger, view, who);
+        self.frozen_groups = view.order_frozen.then(|| grouped::Frozen::new(view, &groups.rows));
+        groups
     }
 
     fn rows(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> Vec<MergedRow> {
@@ -88,17 +116,6 @@ impl Reports {
         }
         let rows = rows_in(&mut self.table, ledger, writer.view, |host| writer.host(host));
         self.frozen = writer.view.order_frozen.then(|| Frozen::new(writer.view, &rows));
-        rows
-    }
-
-    fn groups(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> Vec<GroupedRow> {
-        let Writer { view, who, .. } = writer;
-        self.frozen_groups = self.frozen_groups.take().filter(|_| view.order_frozen);
-        if let Some(rows) = self.frozen_groups.as_ref().and_then(|frozen| frozen.rows(ledger, view, *who)) {
-            return rows;
-        }
-        let rows = grouped::rows_in(&mut self.table, ledger, view, *who);
-        self.frozen_groups = view.order_frozen.then(|| grouped::Frozen::new(view, &rows));
         rows
     }
 }
@@ -142,15 +159,41 @@ impl Writer<'_> {
     /// What connections have in common with what they send and, below, how many they are with what they receive.
     fn write_group(&self, out: &mut String, index: usize, row: &GroupedRow) {
         let words: Vec<_> = row.text().split(' ').map(printable).collect();
-        let plural = if row.connections == 1 { "" } else { "s" };
+        let GroupedRow { connections, bytes, rates, .. } = *row;
+        let of = Self::connections(connections);
+        self.write_pair(
+            out,
+            &format!("{index:>4}"),
+            &words.join(" "),
+            &of,
+            &Aside { connections, bytes, rates },
+        );
+    }
+
+    /// Below the rows of groups: what is in none of them, and what they count twice.
+    fn write_others(&self, out: &mut String, groups: &Groups) {
+        if let Some(others) = &groups.others {
+            self.write_pair(out, "", OTHERS_TITLE, &Self::connections(others.connections), others);
+        }
+        if let Some(twice) = groups.local_twice.as_ref().filter(|twice| twice.bytes.sum() > 0) {
+            self.write_pair(out, "", LOCAL_TWICE_TITLE, LOCAL_TWICE_NOTE, twice);
+        }
+    }
+
+    fn connections(connections: u64) -> String {
+        format!("{connections} connection{}", if connections == 1 { "" } else { "s" })
+    }
+
+    /// A line with what is sent and, below, one with what is received.
+    fn write_pair(&self, out: &mut String, index: &str, name: &str, below: &str, sums: &Aside) {
         let _ = write!(out, "{index:>4} ");
-        write_cut(out, &words.join(" "));
-        let sent = Window::ALL.map(|window| row.rates.tx_per_s(window));
-        self.write_numbers(out, " =>", sent, row.bytes.tx);
+        write_cut(out, name);
+        let sent = Window::ALL.map(|window| sums.rates.tx_per_s(window));
+        self.write_numbers(out, " =>", sent, sums.bytes.tx);
         let _ = write!(out, "\n     ");
-        write_cut(out, &format!("{} connection{plural}", row.connections));
-        let received = Window::ALL.map(|window| row.rates.rx_per_s(window));
-        self.write_numbers(out, " <=", received, row.bytes.rx);
+        write_cut(out, below);
+        let received = Window::ALL.map(|window| sums.rates.rx_per_s(window));
+        self.write_numbers(out, " <=", received, sums.bytes.rx);
         out.push('\n');
     }
 

@@ -147,10 +147,33 @@ pub struct Footer {
     pub hidden_bytes: Bytes,
     /// Rates of what is hidden.
     pub hidden_rates: Rates,
+    /// What is in no group, because it has left the ledger with it: bytes.
+    pub others_bytes: Bytes,
+    /// What groups of ends have more than the totals: bytes since the start.
+    pub local_twice_bytes: Bytes,
+    /// Their rates.
+    pub local_twice_rates: Rates,
     /// Connections that are shown.
     pub connections: u32,
     /// Connections that there are.
     pub all_connections: u32,
+}
+
+/// A line below the totals: sums beside what is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aside {
+    /// What it is called, and what on a narrow screen.
+    pub names: [&'static str; 2],
+    /// Bytes since the start.
+    pub bytes: Bytes,
+    /// Rates, if there can be any.
+    pub rates: Option<Rates>,
+}
+
+impl Aside {
+    const fn new(names: [&'static str; 2], bytes: Bytes, rates: Option<Rates>) -> Self {
+        Self { names, bytes, rates }
+    }
 }
 
 /// What flowtop itself costs, as far as somebody wants to see it.
@@ -320,7 +343,7 @@ impl State {
             size: self.size,
             bars: self.look.bars,
             totals: self.look.totals,
-            hidden: self.has_hidden(),
+            asides: u16::try_from(self.asides().len()).unwrap_or(u16::MAX),
             detail: self.detail.is_some(),
             bar: self.replay.is_some(),
             window: self.look.window,
@@ -331,6 +354,22 @@ impl State {
     #[must_use]
     pub fn has_hidden(&self) -> bool {
         self.filters.hide_rows() || self.footer.hidden_bytes.sum() > 0
+    }
+
+    /// The lines below the totals, the most important one first.
+    #[must_use]
+    pub fn asides(&self) -> Vec<Aside> {
+        let Footer { hidden_bytes, hidden_rates, others_bytes, local_twice_bytes, local_twice_rates, .. } =
+            self.footer;
+        let hidden = Aside::new(["hidden by filter", "hidden"], hidden_bytes, Some(hidden_rates));
+        let twice = Aside::new(["counted at both ends", "twice"], local_twice_bytes, Some(local_twice_rates));
+        let others = Aside::new(["others, ended", "others"], others_bytes, None);
+        let is_there = [self.has_hidden(), local_twice_bytes.sum() > 0, others_bytes.sum() > 0];
+        [hidden, twice, others]
+            .into_iter()
+            .zip(is_there)
+            .filter_map(|(aside, there)| there.then_some(aside))
+            .collect()
     }
 
     /// What the program says now.

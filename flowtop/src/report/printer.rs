@@ -116,6 +116,11 @@ impl Printer {
         self.print_line(caption)
     }
 
+    /// Has groups keep what the newest sample has removed from the ledger. To be called after each sample.
+    pub(crate) fn follow(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) {
+        self.reports.follow(ledger, view, who);
+    }
+
     /// A line about the next report, in text.
     pub(crate) fn print_line(&mut self, caption: &str) -> Result<()> {
         if self.format == Format::Text { self.say(&format!("{caption}\n")) } else { Ok(()) }
@@ -127,19 +132,22 @@ impl Printer {
             return self.say(&report);
         }
         self.clear_progress();
-        to_stdout(|out| match (self.format, &self.fields) {
+        let Self { format, fields, reports, .. } = self;
+        to_stdout(|out| match (format, fields) {
             (Format::Json, Fields::Flows(fields)) => {
                 json::report(heading, ledger, view, fields.as_deref(), out);
             }
             (Format::Json, Fields::Groups(fields)) => {
-                json::grouped_report(heading, ledger, view, Some(fields), out);
+                let groups = reports.groups(ledger, view, heading.who);
+                json::grouped_report(heading, ledger, &groups, Some(fields), out);
             }
             (_, Fields::Flows(Some(fields))) => csv::report(heading, ledger, view, fields, out),
             (_, Fields::Flows(None)) => {
                 csv::report(heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>(), out);
             }
             (_, Fields::Groups(fields)) => {
-                out.row().push_str(&csv::grouped_report(heading, ledger, view, fields));
+                let groups = reports.groups(ledger, view, heading.who);
+                out.row().push_str(&csv::grouped_report(heading, ledger, &groups, fields));
             }
         })
     }

@@ -40,25 +40,31 @@ impl Canvas<'_> {
                 self.row_bar(line, &shown.rates, direction);
             }
         }
-        self.hidden();
+        self.asides();
     }
 
-    fn hidden(&mut self) {
-        let Some(line) = self.layout.hidden.filter(|_| self.state.has_hidden()) else { return };
-        let footer = self.state.footer;
-        let name = if self.width() >= WIDE { "hidden by filter" } else { "hidden" };
-        self.amount(line, name, footer.hidden_bytes.sum());
-        self.rates(line, "rates:");
-        self.footer_rates(line, |window| footer.hidden_rates.sum_per_s(window));
+    fn asides(&mut self) {
+        for (line, aside) in self.layout.asides.clone().zip(self.state.asides()) {
+            let [name, short] = aside.names;
+            self.amount(line, if self.width() >= WIDE { name } else { short }, aside.bytes.sum());
+            if let Some(rates) = aside.rates {
+                self.rates(line, "rates:");
+                self.footer_rates(line, |window| rates.sum_per_s(window));
+            }
+        }
     }
 
     fn amount(&mut self, line: u16, name: &str, bytes: u64) {
         let (cum, _) = places(self.width());
         self.put(0, line, name, self.theme.accent);
-        if self.width() >= WIDE {
-            self.put(cum, line, if name.len() < usize::from(cum) { "cum:" } else { ":" }, self.theme.dim);
+        let number = number(bytes as f64, Unit::Bytes);
+        if self.width() >= WIDE && name.len() < usize::from(cum) {
+            self.put(cum, line, "cum:", self.theme.dim);
+        } else if self.width() >= WIDE {
+            let end = u16::try_from(name.len()).unwrap_or(cum);
+            self.put(end, line, ":", self.theme.dim);
         }
-        self.put_right(cum + 13, line, &number(bytes as f64, Unit::Bytes), Style::new());
+        self.put_right(cum + 13, line, &number, Style::new());
     }
 
     fn peak(&mut self, line: u16, per_s: f64) {

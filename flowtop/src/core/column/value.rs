@@ -52,6 +52,18 @@ impl Value {
         }
     }
 
+    /// The value in CSV, before it is quoted: as [`Self::write_text`], but a text from outside that a spreadsheet would take
+    /// for a formula begins with `'`.
+    pub fn write_csv(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => {
+                out.push_str(formula_guard(text));
+                out.push_str(text);
+            }
+            _ => self.write_text(out),
+        }
+    }
+
     /// In JSON, at the end of `out`, as `serde_json` writes it, but faster. What is no number there is null.
     pub fn write_json(&self, out: &mut String) {
         match self {
@@ -68,6 +80,13 @@ impl Value {
             }
         }
     }
+}
+
+/// What stands before a text in CSV: `'` where a spreadsheet would take it for a formula. Names of processes and pods are
+/// chosen by whoever runs them.
+#[must_use]
+pub fn formula_guard(text: &str) -> &'static str {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" }
 }
 
 /// A text in JSON, at the end of `out`.

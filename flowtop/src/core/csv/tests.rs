@@ -11,11 +11,17 @@ use crate::core::group::Group;
 use crate::core::parts::whole;
 use crate::core::record::fixture::{flow as recorded_flow, record};
 use crate::core::record::{FlowRecord, Record, Rest};
+use crate::core::rows::table::Table;
 use crate::core::window::Bytes;
 use crate::core::wire::Sample;
 
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
     whole(|out| super::report(heading, ledger, view, fields, out))
+}
+
+fn grouped(ledger: &Ledger, view: &View, fields: &[&'static str]) -> String {
+    let groups = super::grouped::report(&mut Table::default(), ledger, view, heading().who);
+    grouped_report(&heading(), ledger, &groups, fields)
 }
 
 fn named(comm: &[u8], flow: Flow) -> Flow {
@@ -53,13 +59,13 @@ fn a_line_is_a_connection() {
     let fields =
         column::parse("local_addr,local_port,comm,pid,initiator,rx_rate_2s,peer_netns,srtt_us").unwrap();
     let expected = "\
-2026-03-01T12:00:02.5+01:00,2,10.0.0.1,40000,\"a,\"\"b\",7,true,150.5,8,
-2026-03-01T12:00:02.5+01:00,2,2001:db8::1,40001,,,true,0,,
+2026-03-01T12:00:02.5+01:00,2,gate,2026-03-01T12:00:00.5+01:00,10.0.0.1,40000,\"a,\"\"b\",7,true,150.5,8,
+2026-03-01T12:00:02.5+01:00,2,gate,2026-03-01T12:00:00.5+01:00,2001:db8::1,40001,,,true,0,,
 ";
     assert_eq!(report(&heading(), &two(b"a,\"b"), &View::default(), &fields), expected);
     assert_eq!(
         header(&names(&fields)),
-        "time,elapsed_s,local_addr,local_port,comm,pid,initiator,rx_rate_2s,peer_netns,srtt_us\n"
+        "time,elapsed_s,host,start,local_addr,local_port,comm,pid,initiator,rx_rate_2s,peer_netns,srtt_us\n"
     );
 }
 
@@ -82,20 +88,27 @@ fn what_a_sparse_record_has_summed_up_is_a_line_of_its_own() {
         report(&heading(), &ledger, &View::default(), &fields)
     };
     // Of a window of 60 s. How often bytes were repeated is told of whole lives.
-    let flow =
-        "2026-03-01T12:00:02.5+01:00,60,10.0.0.1,x,100,7,1.6666666666666667,0.11666666666666667,0,process\n";
-    let summed_up = "2026-03-01T12:00:02.5+01:00,60,,,60,60,1,1,,summed_up\n";
+    let flow = "2026-03-01T12:00:02.5+01:00,60,gate,2026-03-01T12:00:00.5+01:00,10.0.0.1,x,100,7,1.6666666666666667,0.11666666666666667,0,process\n";
+    let summed_up =
+        "2026-03-01T12:00:02.5+01:00,60,gate,2026-03-01T12:00:00.5+01:00,,,60,60,1,1,,summed_up\n";
     assert_eq!(of(&record), format!("{flow}{summed_up}"));
     // Groups have it in their rows; one says so where it is nothing else.
     let ledger = Ledger::of_record(&record, Boundary::default(), None);
     let by = |by: &str, field: &'static str| {
         let view = View { by: Group::parse(by).unwrap(), ..View::default() };
-        grouped_report(&heading(), &ledger, &view, &[field, "tx_bytes", "owner"]).replace(heading().time, "")
+        grouped(&ledger, &view, &[field, "tx_bytes", "owner"]).replace(heading().time, "")
     };
-    assert_eq!(by("remote-port", "remote_port"), ",60,,60,summed_up\n,60,80,100,\n");
-    assert_eq!(by("process", "pid"), ",60,100,100,\n,60,,40,\n,60,,20,\n");
+    assert_eq!(
+        by("remote-port", "remote_port"),
+        ",60,gate,2026-03-01T12:00:00.5+01:00,,60,summed_up\n,60,gate,2026-03-01T12:00:00.5+01:00,80,100,\n"
+    );
+    assert_eq!(
+        by("process", "pid"),
+        ",60,gate,2026-03-01T12:00:00.5+01:00,100,100,\n,60,gate,2026-03-01T12:00:00.5+01:00,,40,\n,60,gate,2026-03-01T12:00:00.5+01:00,,20,\n"
+    );
     let untracked = Untracked { flows: 2, tx_bytes: 120, ..Untracked::default() };
-    let turned_away = "2026-03-01T12:00:02.5+01:00,60,,,120,0,2,0,,untracked\n";
+    let turned_away =
+        "2026-03-01T12:00:02.5+01:00,60,gate,2026-03-01T12:00:00.5+01:00,,,120,0,2,0,,untracked\n";
     assert_eq!(of(&Record { untracked, ..record.clone() }), format!("{flow}{turned_away}{summed_up}"));
     assert_eq!(of(&Record { rest: Vec::new(), ..record }), flow);
 }
@@ -118,7 +131,7 @@ fn what_found_the_table_full_is_a_line_of_its_own() {
     };
     assert_eq!(
         of("owner,pid,label,tx_bytes,rx_bytes,tx_rate_2s,rx_rate_40s,sent_bytes,peer_tx_bytes"),
-        ",2,process,7,public,5000,300,2500,150,0,\n,2,untracked,,,400,50,200,25,,\n"
+        ",2,gate,2026-03-01T12:00:00.5+01:00,process,7,public,5000,300,2500,150,0,\n,2,gate,2026-03-01T12:00:00.5+01:00,untracked,,,400,50,200,25,,\n"
     );
     // Lines are the total.
     assert_eq!(ledger.totals().bytes, Bytes { tx: 5400, rx: 350 });
@@ -128,10 +141,13 @@ fn what_found_the_table_full_is_a_line_of_its_own() {
 fn what_found_the_table_full_is_in_no_group() {
     let of = |by: &str, fields: &[&'static str]| {
         let view = View { by: Group::parse(by).unwrap(), ..View::default() };
-        grouped_report(&heading(), &crowded(), &view, fields).replace(heading().time, "")
+        grouped(&crowded(), &view, fields).replace(heading().time, "")
     };
     let fields = ["remote_port", "connections", "tx_bytes", "rx_bytes", "tx_rate_2s", "sent_bytes", "owner"];
-    assert_eq!(of("remote-port", &fields), ",2,80,1,5000,300,2500,0,\n,2,,,400,50,200,,untracked\n");
+    assert_eq!(
+        of("remote-port", &fields),
+        ",2,gate,2026-03-01T12:00:00.5+01:00,80,1,5000,300,2500,0,\n,2,gate,2026-03-01T12:00:00.5+01:00,,,400,50,200,,untracked\n"
+    );
 }
 
 #[test]
@@ -142,18 +158,18 @@ fn packets_of_what_found_the_table_full_are_unknown() {
     ledger.apply(&Sample { untracked, ..sample(2, &[]) });
     let fields = column::parse("tx_bytes,tx_rate_2s,rx_rate_2s,owner").unwrap();
     let written = report(&heading(), &ledger, &View::default(), &fields).replace(heading().time, "");
-    assert_eq!(written, ",2,70,,,untracked\n");
+    assert_eq!(written, ",2,gate,2026-03-01T12:00:00.5+01:00,70,,,untracked\n");
 }
 
 #[test]
 fn a_line_may_be_a_group() {
     let view = View { by: Group::parse("remote-port").unwrap(), ..View::default() };
     let expected = "\
-2026-03-01T12:00:02.5+01:00,2,80,1,5000,301
-2026-03-01T12:00:02.5+01:00,2,443,1,1,0
+2026-03-01T12:00:02.5+01:00,2,gate,2026-03-01T12:00:00.5+01:00,80,1,5000,301
+2026-03-01T12:00:02.5+01:00,2,gate,2026-03-01T12:00:00.5+01:00,443,1,1,0
 ";
     let fields = ["remote_port", "connections", "tx_bytes", "rx_bytes"];
-    assert_eq!(grouped_report(&heading(), &two(b"x"), &view, &fields), expected);
+    assert_eq!(grouped(&two(b"x"), &view, &fields), expected);
 }
 
 #[test]
@@ -168,15 +184,17 @@ proptest! {
         let written = header(&names(&all())) + &report(&heading(), &ledger, &View::default(), &all());
         let mut reader = csv::Reader::from_reader(written.as_bytes());
         let names: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-        prop_assert_eq!(&names[2..], &column::names()[..]);
+        prop_assert_eq!(&names[REPORT_FIELDS.len()..], &column::names()[..]);
         let records: Vec<_> = reader.records().map(Result::unwrap).collect();
         let rows = rows(&ledger, &View::default());
         prop_assert_eq!(records.len(), rows.len());
         for (record, row) in records.iter().zip(&rows) {
             prop_assert_eq!(&record[0], heading().time);
             let source = Source::new(row, ledger.at_ns(), crate::core::column::Who::nobody());
-            for (text, field) in record.iter().skip(2).zip(ALL) {
-                prop_assert_eq!(text, field.value(&source).text());
+            for (text, field) in record.iter().skip(REPORT_FIELDS.len()).zip(ALL) {
+                let mut expected = String::new();
+                field.value(&source).write_csv(&mut expected);
+                prop_assert_eq!(text, expected);
             }
         }
     }

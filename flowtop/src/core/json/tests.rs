@@ -8,6 +8,7 @@ use crate::core::fixture::{
     ACCEPTED, CONNECTED, OLDER, flow as moved, heading, key, ledger_inside, ledger_of, sample,
 };
 use crate::core::parts::whole;
+use crate::core::rows::table::Table;
 
 /// The line without its end.
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: Option<&[&'static Column]>) -> String {
@@ -21,7 +22,8 @@ fn grouped_report(
     view: &View,
     fields: Option<&[&'static str]>,
 ) -> String {
-    whole(|out| super::grouped_report(heading, ledger, view, fields, out))
+    let groups = grouped::report(&mut Table::default(), ledger, view, heading.who);
+    whole(|out| super::grouped_report(heading, ledger, &groups, fields, out))
 }
 
 fn comm(name: &str) -> [u8; 16] {
@@ -59,7 +61,7 @@ fn joined() -> Ledger {
 #[test]
 fn a_report_is_the_contract() {
     let expected = concat!(
-        r#"{"time":"2026-03-01T12:00:02.5+01:00","host":"gate","elapsed_s":2.0,"covered_s":[2.0,2.0,2.0],"hooks":"fentry","#,
+        r#"{"time":"2026-03-01T12:00:02.5+01:00","start":"2026-03-01T12:00:00.5+01:00","host":"gate","elapsed_s":2.0,"covered_s":[2.0,2.0,2.0],"hooks":"fentry","#,
         r#""totals":{"tx_bytes":5000,"rx_bytes":300,"#,
         r#""tx_rate_2s":2500.0,"tx_rate_10s":2500.0,"tx_rate_40s":2500.0,"#,
         r#""rx_rate_2s":150.0,"rx_rate_10s":150.0,"rx_rate_40s":150.0,"tx_peak":2500.0,"rx_peak":150.0},"#,

@@ -45,9 +45,7 @@ impl Ledger {
         // Both ends of a connection give the same answer, so they go together.
         let places: Vec<u32> =
             self.closed().filter(|(_, entry)| expired(entry)).map(|(_, entry)| entry.place).collect();
-        for place in places {
-            self.flows.remove(place);
-        }
+        self.remove_all(&places);
     }
 
     /// Folds the oldest complete connections away while there are too many entries. Their bytes stay in the totals.
@@ -64,10 +62,19 @@ impl Ledger {
                 break;
             }
             let peer = self.flows.at(*place).and_then(|(_, entry)| entry.peer());
-            for end in [Some(*place), peer].into_iter().flatten() {
-                self.flows.remove(end);
-                self.losses.ledger += 1;
-            }
+            let ends: Vec<u32> = [Some(*place), peer].into_iter().flatten().collect();
+            self.losses.ledger += ends.len() as u64;
+            self.remove_all(&ends);
+        }
+    }
+
+    /// Removes flows. Whoever sums up groups gets to see them first, both ends of a connection still together.
+    fn remove_all(&mut self, places: &[u32]) {
+        for place in places {
+            self.departed.take(&self.flows, *place);
+        }
+        for place in places {
+            self.flows.remove(*place);
         }
     }
 

@@ -17,11 +17,16 @@ use super::{Entry, Ledger};
 use crate::core::owner::Seen;
 use crate::core::window::{Bytes, Rates, Window};
 
-/// The bit of a stamp that says that the flow is the right end: which end it is changes with its row only.
+/// The bit of a stamp that says that the flow is the right end of a connection whose left end is not here: which end it
+/// is changes with its row only.
 const TURNED: u32 = 1;
-const NEXT_STAMP: u32 = 2;
+/// The bit that says that it is the right end of a connection whose left end is here too.
+const RIGHT: u32 = 2;
+/// The bit that says that the totals have the bytes of the connection from its other end.
+const COUNTED_ELSEWHERE: u32 = 4;
+const NEXT_STAMP: u32 = 8;
 
-/// What one connection adds to its row.
+/// What one end of a connection adds to its row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     /// Bytes since the start, as the flow itself sees them.
@@ -29,7 +34,7 @@ pub struct Line {
     /// Bytes in the last 2, 10, 40 s, likewise.
     pub windows: [Bytes; 3],
     /// Another number whenever it may belong to another row: when the place has been given to another connection, or
-    /// something has become known of who it belongs to. 0 where there is no row; it starts again after 2^31 changes.
+    /// something has become known of who it belongs to. 0 where there is no row; it starts again after 2^29 changes.
     pub stamp: u32,
     /// Number of the tick that opened the flow of this place.
     since: u32,
@@ -42,6 +47,25 @@ impl Line {
     #[must_use]
     pub const fn is_turned(&self) -> bool {
         self.stamp & TURNED != 0
+    }
+
+    /// Whether the flow is the right end of a connection whose left end is here too: rows of connections leave it out,
+    /// rows of ends have it.
+    #[must_use]
+    pub const fn is_right(&self) -> bool {
+        self.stamp & RIGHT != 0
+    }
+
+    /// Whether the totals do not have these bytes, because they have those of the other end.
+    #[must_use]
+    pub const fn is_counted_elsewhere(&self) -> bool {
+        self.stamp & COUNTED_ELSEWHERE != 0
+    }
+
+    /// What it adds to a row, as the left end of that row sees it.
+    #[must_use]
+    pub fn bytes_in_row(&self) -> Bytes {
+        if self.is_turned() { self.bytes.mirror() } else { self.bytes }
     }
 }
 
@@ -225,23 +249,23 @@ impl Flows {
         }
     }
 
-    /// Makes the line of one flow anew. What the right end has become may change the row of the left one.
+    /// Makes the line of one flow anew. What one end has become may change the row of the other one.
     pub(super) fn draw_line(&mut self, place: u32) {
         let Some((_, entry)) = self.slots.get_mut(place as usize) else { return };
         let is_news = std::mem::take(&mut entry.is_news);
-        if !entry.is_peer() {
-            return self.draw_left(place, is_news);
-        }
-        let left = if is_news { entry.peer() } else { None };
-        self.lines[place as usize].stamp = 0;
-        if let Some(left) = left {
-            self.draw_left(left, true);
+        let other = if is_news { entry.peer() } else { None };
+        self.draw_own_line(place, is_news);
+        if let Some(other) = other {
+            self.draw_own_line(other, true);
         }
     }
 
-    fn draw_left(&mut self, place: u32, is_news: bool) {
-        let (_, entry) = &self.slots[place as usize];
-        let (bytes, owner, is_turned) = (entry.bytes(), entry.users.busiest_process(), entry.is_turned());
+    fn draw_own_line(&mut self, place: u32, is_news: bool) {
+        let Some((key, entry)) = self.slots.get(place as usize) else { return };
+        let (bytes, owner) = (entry.bytes(), entry.users.busiest_process());
+        let end =
+            [(TURNED, entry.is_turned()), (RIGHT, entry.is_peer()), (COUNTED_ELSEWHERE, !entry.counts(key))];
+        let end: u32 = end.into_iter().filter(|(_, is_set)| *is_set).map(|(bit, _)| bit).sum();
         let peer = if bytes.sum() == 0 { entry.peer() } else { None };
         let has_row = bytes.sum() > 0
             || peer.and_then(|peer| self.at(peer)).is_some_and(|(_, peer)| peer.bytes().sum() > 0);
@@ -254,7 +278,7 @@ impl Flows {
             line.stamp = 0;
         } else if is_news || line.stamp == 0 {
             self.stamp = self.stamp.wrapping_add(NEXT_STAMP).max(NEXT_STAMP);
-            line.stamp = self.stamp | if is_turned { TURNED } else { 0 };
+            line.stamp = self.stamp | end;
         }
     }
 }
@@ -308,8 +332,8 @@ impl Ledger {
         self.journal.slots(&self.timeline, entry.place, self.flows.since(entry.place))
     }
 
-    /// What rows are made of: a line for every connection with bytes since the start, at the place of its left end, and
-    /// empty ones between them.
+    /// What rows are made of: a line for every end of a connection with bytes since the start, at its place, and empty
+    /// ones between them.
     #[must_use]
     pub fn lines(&self) -> &[Line] {
         self.flows.lines()
@@ -361,7 +385,9 @@ mod tests {
         };
         let mut ledger = ledger_of(&[both(1, 0)]);
         let first = stamps(&ledger);
-        assert_eq!(first.iter().filter(|stamp| **stamp > 0).count(), 1);
+        assert_eq!(first.iter().filter(|stamp| **stamp > 0).count(), 2);
+        let is_right: Vec<_> = ledger.lines().iter().map(Line::is_right).collect();
+        assert_eq!(is_right.iter().filter(|is_right| **is_right).count(), 1);
         ledger.apply(&both(2, 9));
         assert_ne!(stamps(&ledger), first);
     }

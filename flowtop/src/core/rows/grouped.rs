@@ -1,7 +1,10 @@
-//! Rows of `--by`: connections that have something in common, and their sum. Every connection is in exactly one row.
+//! Rows of `--by`: connections that have something in common, and their sum. Every connection is in exactly one row; where
+//! a key tells owners apart, each of its ends on this host is.
+//!
+//! The rows and the others are the totals and, where rows are of ends, what was counted at both ends (`local_twice`).
 
 use super::key::{Cell, Grouped, RowKey};
-use super::sums::{Recipe, Sum, Sums};
+use super::sums::{Recipe, Sum, Sums, Wire};
 use super::table::{self, Table};
 use crate::core::column::{Value, Who};
 use crate::core::group::{self, Column, Group, Key};
@@ -26,9 +29,38 @@ pub struct GroupedRow {
     wire: Option<Wire>,
 }
 
-/// Bytes put on the wire, bytes and segments put there again, in the lives of the sockets. Not known where that of one of
-/// them is not.
-type Wire = [u64; 3];
+/// The rows of a report, and what stands beside them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Groups {
+    /// What connections have in common.
+    pub by: Group,
+    /// The rows.
+    pub rows: Vec<GroupedRow>,
+    /// What is in no row, if anything: rows beyond the limit, and connections that have left with their group.
+    pub others: Option<Aside>,
+    /// Of rows of ends, what they have more than the totals.
+    pub local_twice: Option<Aside>,
+}
+
+/// Sums beside the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Aside {
+    /// Connections, or ends of them.
+    pub connections: u64,
+    /// Bytes since the start.
+    pub bytes: Bytes,
+    /// Rates.
+    pub rates: Rates,
+}
+
+impl Aside {
+    /// What reports of this kind count twice; `None` where they do not.
+    #[must_use]
+    pub fn local_twice(ledger: &Ledger, by: Group) -> Option<Self> {
+        let (bytes, rates) = ledger.local_twice(by.groups_ends());
+        (by.groups_ends() || bytes.sum() > 0).then_some(Self { connections: 0, bytes, rates })
+    }
+}
 
 impl GroupedRow {
     fn new(group: Group, key: RowKey, sum: &Sum, wire: Option<Wire>) -> Self {
@@ -154,30 +186,63 @@ fn end(address: &str, port: &str) -> String {
     if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
-/// The rows of a view that has a group, sorted as connections are. Where hosts are sorted it is by what is common.
-#[must_use]
-pub fn rows(ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
-    rows_in(&mut Table::default(), ledger, view, who)
+fn recipe(by: Group, who: Who<'_>) -> Recipe<'_> {
+    Recipe { grouped: Grouped { by, ..Grouped::default() }, who, keep: None }
 }
 
-/// The same where a table remembers the rows of the last report of this ledger.
-pub fn rows_in(table: &mut Table, ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
-    let recipe = Recipe { grouped: Grouped { by: view.by, ..Grouped::default() }, who, keep: None };
+/// Has a table take in what the newest sample has removed from the ledger, so that its groups do not shrink.
+pub fn follow(table: &mut Table, ledger: &Ledger, view: &View, who: Who<'_>) {
+    table.sums.retain(ledger, &recipe(view.by, who));
+}
+
+/// The report of a view that has a group, its rows sorted as connections are; where hosts are sorted, by what is common. A
+/// table that follows the ledger has in its groups what has left it.
+pub fn report(table: &mut Table, ledger: &Ledger, view: &View, who: Who<'_>) -> Groups {
+    follow(table, ledger, view, who);
     let row = |row: table::Group<'_>| GroupedRow::new(view.by, row.key.clone(), &row.sum, None);
     let text = |key: &RowKey| GroupedRow::new(view.by, key.clone(), &Sum::default(), None).text();
-    let mut rows: Vec<_> = table.first_rows(ledger, view, &recipe, &text).map(row).collect();
-    let wire = wire(ledger, &table.sums, rows.iter().map(|row| &row.key));
+    let recipe = recipe(view.by, who);
+    let (all, rows) = table.first_rows(ledger, view, &recipe, &text);
+    let rows = rows.map(row).collect();
+    whole(&table.sums, ledger, view.by, &all, rows)
+}
+
+/// The rows of a report of a ledger that nothing has left.
+#[cfg(test)]
+pub(in crate::core) fn rows(ledger: &Ledger, view: &View, who: Who<'_>) -> Vec<GroupedRow> {
+    report(&mut Table::default(), ledger, view, who).rows
+}
+
+/// Rows with what they have put on the wire, and with what stands beside them. `all` is the sum of all rows there are.
+fn whole(sums: &Sums, ledger: &Ledger, by: Group, all: &Sum, mut rows: Vec<GroupedRow>) -> Groups {
+    let wire = wire(ledger, sums, rows.iter().map(|row| &row.key));
     for row in &mut rows {
-        row.wire = table.sums.row(&row.key).and_then(|at| wire[at as usize]);
+        row.wire = sums.row(&row.key).and_then(|at| wire[at as usize]);
     }
-    rows
+    let local_twice = Aside::local_twice(ledger, by).filter(|_| by.groups_ends());
+    Groups { by, others: others(sums, ledger, all, &rows), rows, local_twice }
+}
+
+fn others(sums: &Sums, ledger: &Ledger, all: &Sum, rows: &[GroupedRow]) -> Option<Aside> {
+    let (connections, bytes) = sums.others(ledger);
+    let mut others = Aside {
+        connections: connections + u64::from(all.connections),
+        bytes: bytes + all.bytes,
+        rates: all.rates,
+    };
+    for row in rows {
+        others.connections = others.connections.saturating_sub(row.connections);
+        others.bytes = others.bytes.since(row.bytes);
+        others.rates = others.rates.since(&row.rates);
+    }
+    (others.connections > 0).then_some(others)
 }
 
 /// What the connections of these rows have put on the wire, by row. What the right end puts there is not what the left one
 /// does, and a sparse record does not tell it of what it has summed up.
 fn wire<'a>(ledger: &Ledger, sums: &Sums, rows: impl Iterator<Item = &'a RowKey>) -> Vec<Option<Wire>> {
     let mut wire = vec![None; sums.len()];
-    rows.filter_map(|key| sums.row(key)).for_each(|row| wire[row as usize] = Some([0_u64; 3]));
+    rows.filter_map(|key| sums.row(key)).for_each(|row| wire[row as usize] = sums.retained_wire(row));
     sums.summed_up_rows(ledger).for_each(|row| wire[row as usize] = None);
     for (place, row) in sums.members() {
         let its = &mut wire[row as usize];
@@ -209,20 +274,19 @@ impl Frozen {
         Self { group: view.by, rows: rows.iter().map(|row| row.key.clone()).collect() }
     }
 
-    /// The frozen rows with the values of now; none of another group.
-    #[must_use]
-    pub fn rows(&self, ledger: &Ledger, view: &View, who: Who<'_>) -> Option<Vec<GroupedRow>> {
+    /// The frozen rows with the values of now, from a table that follows the ledger; none of another group.
+    pub fn report(&self, table: &mut Table, ledger: &Ledger, view: &View, who: Who<'_>) -> Option<Groups> {
         if self.group != view.by {
             return None;
         }
-        let sums = Sums::of(ledger, Grouped { by: self.group, ..Grouped::default() }, who);
-        let wire = wire(ledger, &sums, self.rows.iter());
+        follow(table, ledger, view, who);
+        let (all, _) = table.first_rows(ledger, view, &recipe(view.by, who), &|_| String::new());
+        let sums = &table.sums;
         let now = |key: &RowKey| {
-            let row = sums.row(key);
-            let sum = row.map_or_else(Sum::default, |row| sums.sum(&sums.tally(row)));
-            let wire = row.and_then(|row| wire[row as usize]);
-            GroupedRow::new(self.group, key.clone(), &sum, wire)
+            let sum = sums.row(key).map_or_else(Sum::default, |row| sums.sum(&sums.tally(row)));
+            GroupedRow::new(self.group, key.clone(), &sum, None)
         };
-        Some(self.rows.iter().map(now).collect())
+        let rows = self.rows.iter().map(now).collect();
+        Some(whole(sums, ledger, view.by, &all, rows))
     }
 }

@@ -330,18 +330,18 @@ impl<'a> People<'a> {
         self.who.owners.pod_at(row.tuple.remote.ip())
     }
 
+    /// What a row has in common with others. Keys of an owner are those of the socket here: rows that have them are of ends.
     fn cell(&mut self, key: group::Key, row: &Row<'_>) -> Cell {
         use group::Key;
         let Tuple { local, remote } = row.tuple;
-        // What only the left end's socket knows.
-        let netns = (!row.turned).then_some(row.key.netns);
         match key {
-            Key::Flow => Cell::Flow(row.tuple, netns),
+            // The network namespace is known of the left end's socket only.
+            Key::Flow => Cell::Flow(row.tuple, (!row.turned).then_some(row.key.netns)),
             Key::Peer => Cell::Address(remote.ip()),
             Key::Host => Cell::Address(local.ip()),
             Key::LocalPort => Cell::Port(local.port()),
             Key::RemotePort => Cell::Port(remote.port()),
-            Key::Netns => Cell::Netns(netns),
+            Key::Netns => Cell::Netns(Some(row.key.netns)),
             Key::Net(bits) => {
                 let (network, bits) = masked(remote.ip(), bits);
                 Cell::Net(network, bits)
@@ -366,9 +366,6 @@ impl<'a> People<'a> {
 
     /// The name that the process has now; of one that is gone the name that the kernel saw.
     fn process(&mut self, row: &Row<'_>) -> Cell {
-        if row.turned {
-            return Cell::Process(None, None);
-        }
         let seen = row.entry.owner();
         let comm = match self.identity(row.entry).as_deref().and_then(|identity| identity.comm.as_deref()) {
             Some(comm) => Some(self.words.get(comm)),
@@ -378,7 +375,7 @@ impl<'a> People<'a> {
     }
 
     fn named(&mut self, key: group::Key, row: &Row<'_>, of: fn(&Identity) -> [Option<&str>; 2]) -> Cell {
-        let identity = if row.turned { None } else { self.identity(row.entry) };
+        let identity = self.identity(row.entry);
         let texts = identity.as_deref().map_or([None; 2], of);
         Cell::named(key, texts.map(|text| text.map(|text| self.words.get(text))))
     }

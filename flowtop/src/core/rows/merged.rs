@@ -44,7 +44,8 @@ pub fn rows_in(
     };
     // Nobody is asked for: the ends show who the kernel has seen.
     let recipe = Recipe { grouped: of_flows(view.grouping), who: Who::nobody(), keep: None };
-    let rows = table.first_rows(ledger, view, &recipe, &text).filter_map(|row| match row.key {
+    let (_, rows) = table.first_rows(ledger, view, &recipe, &text);
+    let rows = rows.filter_map(|row| match row.key {
         RowKey::Ends(ends) => Some(MergedRow { ends: *ends, rates: row.sum.rates, bytes: row.sum.bytes }),
         // A line below the rows has these.
         RowKey::Common(_) | RowKey::SummedUp => None,

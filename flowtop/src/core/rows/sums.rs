@@ -1,8 +1,11 @@
-//! Connections summed up by what tells rows apart. A connection is in exactly one row, so the rows add up; those that a
-//! sparse record has summed up already are in the row that it tells, or in one of their own.
+//! Connections summed up by what tells rows apart. A connection is in exactly one row, so the rows add up; where rows are
+//! of ends (`Group::groups_ends`), each of its ends on this host is in one. Connections that a sparse record has summed up
+//! already are in the row that it tells, or in one of their own.
 //!
 //! To which row a connection belongs is found once and remembered until its line has another stamp: a frame of 100,000
 //! connections adds up numbers that stand close together, and looks nothing up.
+//!
+//! Groups keep what connections have moved that have left the ledger since (`retained`), so their sums only grow.
 //!
 //! Not in here: what tells rows apart (`rows::key`), and the order of the rows (`rows::table`).
 
@@ -12,16 +15,19 @@ use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
 use super::key::{Grouped, People, RowKey, Words};
-use super::{Row, row};
+use super::{Row, end, row};
 use crate::core::column::Who;
 use crate::core::ledger::Ledger;
 use crate::core::record::Rest;
 use crate::core::window::{Bytes, Rates};
+use retained::Retained;
 
+mod retained;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use retained::Wire;
 pub(super) use tally::Tally;
 pub use tally::{Owner, Process, Sum};
 
@@ -90,6 +96,9 @@ pub struct Sums {
     members: Vec<Member>,
     /// By row.
     tallies: Vec<Tally>,
+    /// Of the rows, what the totals have from the other end of the connection.
+    counted_elsewhere: Tally,
+    retained: Retained,
     /// How long the windows are.
     clock: Rates,
     /// Where the next look begins.
@@ -118,19 +127,20 @@ impl Sums {
         }
         self.grouped = recipe.grouped;
         let looks = self.looks(ledger.lines().len(), recipe);
-        self.tallies.fill(Tally::default());
+        let ends = recipe.grouped.by.groups_ends();
+        self.begin(recipe);
         self.members.resize(ledger.lines().len(), Member { stamp: 0, row: NONE });
         self.clock = ledger.rates_of([Bytes::default(); 3]);
-        let Self { index, members, tallies, .. } = self;
+        let Self { index, members, tallies, counted_elsewhere, .. } = self;
         let mut words = std::mem::take(&mut index.words);
         let mut people = People::new(recipe.who, &mut words);
         let mut all = 0;
         for (place, (line, member)) in (0..).zip(ledger.lines().iter().zip(members)) {
-            if line.stamp == 0 {
+            if line.stamp == 0 || (line.is_right() && !ends) {
                 member.row = NONE;
                 continue;
             }
-            all += 1;
+            all += u32::from(!line.is_right());
             if member.stamp != line.stamp || looks.contains(&(place as usize)) {
                 let row = row_of(ledger, place, index, recipe, &mut people);
                 *member = Member { stamp: line.stamp, row };
@@ -140,12 +150,72 @@ impl Sums {
             }
             if let Some(tally) = tallies.get_mut(member.row as usize) {
                 tally.add_line(line);
+                if line.is_counted_elsewhere() {
+                    counted_elsewhere.add_line(line);
+                }
             }
         }
         self.index.words = words;
         all += self.add_summed_up(ledger, recipe);
         self.join_mirrored();
         all
+    }
+
+    /// Starts every sum with what has left the ledger. Of that it is not known whether it is among those wanted.
+    fn begin(&mut self, recipe: &Recipe<'_>) {
+        self.counted_elsewhere = Tally::default();
+        if recipe.keep.is_none() {
+            self.retained.start(&mut self.tallies);
+        } else {
+            self.tallies.fill(Tally::default());
+        }
+    }
+
+    /// Takes what the newest sample has removed from the ledger into the groups that had it. Has to be called once after
+    /// each sample of a ledger that keeps what departs; what it does not see is in `others`.
+    pub fn retain(&mut self, ledger: &Ledger, recipe: &Recipe<'_>) {
+        if !recipe.grouped.by.is_some() || !self.retained.is_due(ledger.sample_number()) {
+            return;
+        }
+        if self.grouped != recipe.grouped {
+            self.forget_rows();
+            self.grouped = recipe.grouped;
+        }
+        let ends = recipe.grouped.by.groups_ends();
+        let mut words = std::mem::take(&mut self.index.words);
+        let mut people = People::new(recipe.who, &mut words);
+        for gone in ledger.departed().iter().filter(|gone| ends || !gone.line.is_right()) {
+            let other = gone.other.as_ref().map(|(key, entry)| (key, entry));
+            let row = end(&gone.key, &gone.entry, other, Rates::default());
+            let row = self.index.row_of(recipe.grouped.key(&row, &mut people), false);
+            self.retained.add(row, &gone.line, &gone.entry);
+        }
+        self.index.words = words;
+        self.tallies.resize(self.index.keys.len(), Tally::default());
+        if self.retained.rows() > ledger.max_flows() {
+            self.fill(ledger, &Recipe { keep: None, ..*recipe });
+            self.retained.fold_smallest(&mut self.tallies, ledger.max_flows());
+        }
+    }
+
+    /// What the groups do not have: connections that have left the ledger, and whose group had to go or was not one of
+    /// these when they did. It never shrinks as long as the groups are by the same keys.
+    #[must_use]
+    pub fn others(&self, ledger: &Ledger) -> (u64, Bytes) {
+        let gone = ledger.gone(self.grouped.by.groups_ends());
+        let (connections, bytes) = self.retained.sum();
+        (gone.flows.saturating_sub(connections), gone.bytes.since(bytes))
+    }
+
+    /// Of the connections that are wanted and in the ledger, what the totals have from their other ends.
+    #[must_use]
+    pub fn counted_elsewhere(&self) -> Sum {
+        self.sum(&self.counted_elsewhere)
+    }
+
+    /// What connections of a row have put on the wire that have left the ledger; `None` where that is not known.
+    pub(super) fn retained_wire(&self, row: u32) -> Option<Wire> {
+        self.retained.wire(row)
     }
 
     /// Adds what a sparse record has summed up; returns how many connections that are. Where only some are wanted nobody
@@ -201,6 +271,7 @@ impl Sums {
     pub fn forget_rows(&mut self) {
         self.members.clear();
         self.tallies.clear();
+        self.retained.clear();
         self.index.keys.clear();
         self.index.mirrored.clear();
         self.index.words.forget_unused();
@@ -259,6 +330,12 @@ impl Sums {
         its.fold((0, Bytes::default()), |(n, sum), rest| (rest.flows.saturating_add(n), sum + rest.bytes))
     }
 
+    /// Of the row of a key what has left the ledger: how many connections, and their bytes.
+    #[must_use]
+    pub fn departed(&self, key: &RowKey) -> (u32, Bytes) {
+        self.row(key).map(|row| self.retained.of(row)).unwrap_or_default()
+    }
+
     /// The rows in which there is something that a sparse record has summed up, some of them more than once.
     pub(super) fn summed_up_rows(&self, ledger: &Ledger) -> impl Iterator<Item = u32> {
         let mut words = Words::default();
@@ -275,11 +352,24 @@ impl Sums {
         row
     }
 
-    /// Gives a row its sum.
-    pub(super) fn put(&mut self, row: u32, tally: Tally) {
-        if let Some(its) = self.tallies.get_mut(row as usize) {
-            *its = tally;
+    /// Gives the row of a key the sum that it had among other sums, and what was retained of it.
+    pub(super) fn take_over(&mut self, other: &Self, row: u32) -> u32 {
+        let new = self.row_or_new(other.key(row).clone());
+        if let Some(its) = self.tallies.get_mut(new as usize) {
+            *its = other.tally(row);
         }
+        self.retained.take_over(new, &other.retained, row);
+        new
+    }
+
+    /// The rows in which something is retained.
+    pub(super) fn retained_rows(&self) -> impl Iterator<Item = u32> {
+        self.retained.filled()
+    }
+
+    /// Ends the moving of rows into these sums.
+    pub(super) fn retain_as(&mut self, other: &Self) {
+        self.retained.seen_as(&other.retained);
     }
 
     /// What a row is.
@@ -318,10 +408,9 @@ impl Sums {
             let stamp = self.members[place as usize].stamp;
             ledger.lines().get(place as usize).is_some_and(|line| line.stamp == stamp)
         };
-        its.filter(move |(place, _)| same(*place)).filter_map(move |(place, its)| {
-            let (key, entry) = ledger.at(place)?;
-            Some((row(ledger, key, entry)?, turned(its)))
-        })
+        let ends = self.grouped.by.groups_ends();
+        its.filter(move |(place, _)| same(*place))
+            .filter_map(move |(place, its)| Some((row_at(ledger, place, ends)?, turned(its))))
     }
 }
 
@@ -333,8 +422,17 @@ fn row_of(
     recipe: &Recipe<'_>,
     people: &mut People<'_>,
 ) -> u32 {
-    let found = ledger.at(place).and_then(|(key, entry)| row(ledger, key, entry));
+    let found = row_at(ledger, place, recipe.grouped.by.groups_ends());
     let Some(row) = found.filter(|row| recipe.keep.is_none_or(|keep| keep(row, people))) else { return NONE };
     let key = recipe.grouped.key(&row, people);
     index.row_of(key, recipe.grouped.joins_mirrored())
+}
+
+/// The connection at a place, or the end of one.
+fn row_at(ledger: &Ledger, place: u32, ends: bool) -> Option<Row<'_>> {
+    let (key, entry) = ledger.at(place)?;
+    if ends && entry.is_peer() {
+        return Some(end(key, entry, ledger.peer(entry), ledger.rates(entry)));
+    }
+    row(ledger, key, entry)
 }

@@ -110,20 +110,21 @@ impl Table {
         shown
     }
 
-    /// The first rows of a report, as many as its view has.
+    /// The sum of all rows of a report, and the first of them, as many as its view has.
     pub(super) fn first_rows(
         &mut self,
         ledger: &Ledger,
         view: &View,
         recipe: &Recipe<'_>,
         text: &dyn Fn(&RowKey) -> String,
-    ) -> impl Iterator<Item = Group<'_>> {
+    ) -> (Sum, impl Iterator<Item = Group<'_>>) {
         self.sums.fill(ledger, recipe);
         self.forget_texts();
-        self.arrange(&Order { view, pinned: &BTreeSet::new(), is_enough: &|_| true, is_wanted: None, text });
+        let order = Order { view, pinned: &BTreeSet::new(), is_enough: &|_| true, is_wanted: None, text };
+        let all = self.arrange(&order);
         let n = view.limit.unwrap_or(usize::MAX);
         self.sort_first(n);
-        self.rows(0, n)
+        (all, self.rows(0, n))
     }
 
     /// Texts of some rows are asked for again.
@@ -156,13 +157,16 @@ impl Table {
         }
         let kept = self.sums.clone();
         self.sums.forget_rows();
+        let mut known: Vec<Option<u32>> = vec![None; kept.len()];
         let mut moved = |row: &mut u32| {
-            let new = self.sums.row_or_new(kept.key(*row).clone());
-            self.sums.put(new, kept.tally(*row));
-            *row = new;
+            let new = known[*row as usize].get_or_insert_with(|| self.sums.take_over(&kept, *row));
+            *row = *new;
         };
         self.order.iter_mut().for_each(|place| moved(&mut place.row));
         self.frozen.iter_mut().flatten().for_each(&mut moved);
+        // Also those that are not shown now.
+        kept.retained_rows().for_each(|mut row| moved(&mut row));
+        self.sums.retain_as(&kept);
         self.forget_texts();
     }
 

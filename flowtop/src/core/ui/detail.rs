@@ -78,7 +78,8 @@ impl State {
     pub(super) fn detail_of(&self, key: RowKey, labels: &Labels<'_>) -> Detail {
         let members: Vec<_> = self.table.sums.members_of(&self.ledger, &key).collect();
         let summed_up = self.table.sums.summed_up(&self.ledger, &key);
-        let n = count_of(members.len()).saturating_add(summed_up.0);
+        let ended = self.table.sums.departed(&key);
+        let n = count_of(members.len()).saturating_add(summed_up.0).saturating_add(ended.0);
         let title = format!("{} => {}", labels.source(&key, n).text(), labels.destination(&key, n).text());
         let (mut seconds, mut minutes) = (Series::default(), Series::default());
         for (row, turned) in &members {
@@ -88,11 +89,12 @@ impl State {
             minutes.add(self.history.of(row.key).into_iter().map(|bytes| (SLOT_NS, turn(bytes))));
         }
         let mut facts = match &members[..] {
-            [] if summed_up.0 > 0 => Vec::new(),
+            [] if summed_up.0 + ended.0 > 0 => Vec::new(),
             [(row, _)] => facts_of_one(row, &self.ledger, self.who(), labels),
             _ => facts_of_many(&members, self.who(), labels),
         };
         facts.extend((summed_up.0 > 0).then(|| ("summed up", amounts(summed_up))));
+        facts.extend((ended.0 > 0).then(|| ("ended before", amounts(ended))));
         let members = if members.len() > 1 { busiest(members, labels) } else { Vec::new() };
         Detail { key, title, facts, members, seconds, minutes }
     }
@@ -173,7 +175,8 @@ fn facts_of_many(
 /// What files and labels say of some connections, as far as they say anything.
 fn people(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static str, String)> {
     let identity = |row: &&Row<'_>| who.owners.identity(&row.entry.owner(), row.entry.used_ns());
-    let identities: Vec<_> = rows.iter().filter(|row| !row.turned).filter_map(identity).collect();
+    let identities: Vec<_> =
+        rows.iter().filter(|row| !row.turned || labels.by.groups_ends()).filter_map(identity).collect();
     let of = |text: fn(&Identity) -> Option<String>| {
         named(
             identities.iter().filter_map(|identity| text(identity)).map(|text| labels.fit_for_terminal(text)),

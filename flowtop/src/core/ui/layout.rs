@@ -11,7 +11,7 @@
 //! TX:    cum: 83.3MB  peak: 183Mb     rates:    183Mb   167Mb   167Mb   footer
 //! RX:    …
 //! TOTAL: …
-//! HIDDEN: …                                                            if anything is
+//! hidden by filter …                                        asides, as many as there are
 //! stopped  2026-11-20 08:03:00 +01:00  means over 60 s  record 4 of 52  time bar of a replay
 //! 07:00 ━━━━━━━━━━━●━━━━━━━┄┄┄━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 09:00   from 16 lines on
 //! ```
@@ -48,8 +48,8 @@ pub struct Parts {
     pub bars: bool,
     /// Whether there is a cumulative column.
     pub totals: bool,
-    /// Whether something is hidden.
-    pub hidden: bool,
+    /// Lines below the totals.
+    pub asides: u16,
     /// Whether the pane about a row is open.
     pub detail: bool,
     /// Whether there is a time bar.
@@ -94,8 +94,8 @@ pub struct Layout {
     pub footer_rule: u16,
     /// The three totals.
     pub totals: Range<u16>,
-    /// What is hidden.
-    pub hidden: Option<u16>,
+    /// Sums beside what is shown, as what is hidden.
+    pub asides: Range<u16>,
     /// What is said of a record, and its place among the others where there is room for that.
     pub bar: Range<u16>,
     /// The columns of a row.
@@ -116,9 +116,9 @@ impl Layout {
         let top = rule + 1 + u16::from(heads.is_some());
         let bar_lines = if parts.bar { 1 + u16::from(height >= 16) } else { 0 };
         let bar = height - bar_lines..height;
-        let hidden = parts.hidden.then_some(bar.start - 1);
-        let totals_end = bar.start - u16::from(parts.hidden);
-        let totals = totals_end - 3..totals_end;
+        // A row is worth more than any of them.
+        let asides = bar.start - parts.asides.min((bar.start - top).saturating_sub(5))..bar.start;
+        let totals = asides.start - 3..asides.start;
         let footer_rule = totals.start - 1;
         let (rows, detail) = share(top..footer_rule, parts.detail);
         let columns = columns(parts);
@@ -131,7 +131,7 @@ impl Layout {
             detail,
             footer_rule,
             totals,
-            hidden,
+            asides,
             bar,
             columns,
         })
@@ -244,9 +244,9 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_overlaps_and_nothing_is_outside(
-            width in 0..400_u16, height in 0..120_u16, bars: bool, totals: bool, hidden: bool, detail: bool, bar: bool,
+            width in 0..400_u16, height in 0..120_u16, bars: bool, totals: bool, asides in 0..4_u16, detail: bool, bar: bool,
         ) {
-            let parts = Parts { bars, totals, hidden, detail, bar, ..parts(width, height) };
+            let parts = Parts { bars, totals, asides, detail, bar, ..parts(width, height) };
             let Some(layout) = Layout::new(&parts) else {
                 prop_assert!(width < MIN.0 || height < MIN.1);
                 return Ok(());
@@ -254,8 +254,9 @@ mod tests {
             prop_assert!(layout.rule < layout.rows.start && layout.rows.start <= layout.rows.end);
             let middle = layout.detail.clone().map_or(layout.rows.end, |pane| pane.end);
             prop_assert!(middle == layout.footer_rule && layout.totals.end <= height);
-            prop_assert!(layout.hidden.is_none_or(|line| line == layout.totals.end && line < layout.bar.start));
-            prop_assert!(layout.totals.end <= layout.bar.start && layout.bar.end == height);
+            prop_assert!(layout.asides == (layout.totals.end..layout.bar.start) && layout.asides.len() <= asides.into());
+            prop_assert!(detail || !layout.rows.is_empty());
+            prop_assert!(layout.bar.end == height);
             prop_assert_eq!(layout.bar.is_empty(), !bar);
             let columns = &layout.columns;
             let right = columns.totals.unwrap_or(columns.rates[0].1);

@@ -14,7 +14,7 @@ use crate::core::number::{write_address, write_integer};
 use crate::core::owner::Identity;
 use crate::core::rows::Row;
 use crate::core::rows::key::{Grouped, People, RowKey};
-use crate::core::rows::sums::{Keep, Recipe, Sum};
+use crate::core::rows::sums::{Keep, Recipe, Sum, Sums};
 use crate::core::rows::table::{Group, Order, Table};
 use crate::core::view::{LineDisplay, Sort};
 use crate::core::window::{Peak, Rates, Window};
@@ -47,6 +47,14 @@ impl State {
             self.freeze(grouped);
         }
         self.settle();
+    }
+
+    /// Has the groups keep what the newest sample has removed from the ledger.
+    pub(super) fn retain_departed(&mut self) {
+        let mut table = std::mem::take(&mut self.table);
+        let recipe = Recipe { grouped: table.sums.grouped(), who: self.who(), keep: None };
+        table.sums.retain(&self.ledger, &recipe);
+        self.table = table;
     }
 
     /// Ends a frozen order when the view has.
@@ -85,8 +93,8 @@ impl State {
             is_wanted: if self.filters.screen.is_some() { Some(&matches) } else { None },
             text: &|key| sort_text(self.view.sort, key, &labels),
         });
+        self.footer = self.footer(&table.sums, &shown, all);
         self.table = table;
-        self.footer = self.footer(&shown, all);
         self.admit_to_scale();
     }
 
@@ -109,12 +117,25 @@ impl State {
         }
     }
 
-    fn footer(&mut self, shown: &Sum, all_connections: u32) -> Footer {
+    fn footer(&mut self, sums: &Sums, shown: &Sum, all_connections: u32) -> Footer {
         let totals = self.ledger.totals();
         let (hidden_bytes, hidden_rates) = self.ledger.outside();
-        let connections = shown.connections;
-        let mut footer = Footer { shown: totals, hidden_bytes, hidden_rates, connections, all_connections };
+        let by = sums.grouped().by;
+        let mut footer = Footer {
+            shown: totals,
+            hidden_bytes,
+            hidden_rates,
+            connections: all_connections,
+            all_connections,
+            ..Footer::default()
+        };
+        if by.is_some() && !self.filters.hide_rows() {
+            footer.others_bytes = sums.others(&self.ledger).1;
+            (footer.local_twice_bytes, footer.local_twice_rates) = self.ledger.local_twice(by.groups_ends());
+        }
         if self.filters.hide_rows() {
+            let shown = self.once(sums, shown);
+            footer.connections = shown.connections.min(all_connections);
             footer.hidden_bytes += totals.bytes.since(shown.bytes);
             footer.hidden_rates += totals.rates.since(&shown.rates);
             let peak = self.note_recent(&shown.rates);
@@ -123,6 +144,21 @@ impl State {
             self.recent.clear();
         }
         footer
+    }
+
+    /// What rows hold with connections that are in two of them once. Where rows are left out for what they are called or
+    /// move, it is not known of which connections both ends are shown: then it is the sum of the rows.
+    fn once(&self, sums: &Sums, shown: &Sum) -> Sum {
+        if self.filters.screen.is_some() || self.filters.threshold > 0.0 {
+            return *shown;
+        }
+        let twice = sums.counted_elsewhere();
+        Sum {
+            bytes: shown.bytes.since(twice.bytes),
+            rates: shown.rates.since(&twice.rates),
+            connections: shown.connections.saturating_sub(twice.connections),
+            ..*shown
+        }
     }
 
     /// In a pause only the amounts go on.

@@ -92,6 +92,7 @@ impl State {
             Event::Fed => {
                 self.history.take(&self.ledger);
                 self.now_ns = self.ledger.at_ns();
+                self.retain_departed();
                 Reaction::NOTHING
             }
             Event::Cost(cost) => {

@@ -71,7 +71,10 @@ fn expected(rows: &[(&str, u64, u64)]) -> Vec<(String, u64, u64)> {
 
 #[test]
 fn connections_are_summed_up_by_what_they_have_in_common() {
-    assert_eq!(shown("pod"), expected(&[("-", 2, 801), ("shop/web-2", 1, 400), ("shop/web-1", 2, 300)]));
+    assert_eq!(
+        shown("pod"),
+        expected(&[("-", 2, 801), ("shop/web-0", 1, 80), ("shop/web-2", 1, 400), ("shop/web-1", 2, 300)])
+    );
     assert_eq!(shown("host"), expected(&[("10.0.0.1", 5, 1501)]));
     assert_eq!(shown("remote-port"), expected(&[(":80", 2, 1200), (":443", 3, 301)]));
     assert_eq!(
@@ -83,12 +86,13 @@ fn connections_are_summed_up_by_what_they_have_in_common() {
         shown("pod,label"),
         expected(&[
             ("- same-host", 1, 800),
+            ("shop/web-0 same-host", 1, 80),
             ("shop/web-2 public", 1, 400),
             ("shop/web-1 lab", 2, 300),
             ("- lab", 1, 1)
         ])
     );
-    assert_eq!(shown("netns"), expected(&[("net:[9]", 5, 1501)]));
+    assert_eq!(shown("netns"), expected(&[("net:[9]", 5, 1501), ("net:[7]", 1, 80)]));
 }
 
 #[test]
@@ -126,13 +130,15 @@ fn a_frozen_order_stays_and_its_values_go_on() {
     let frozen = with(|who| Frozen::new(&view, &rows(&before, &view, who)));
     let later =
         ledger_of(&[sample(2, &[(key(9, "10.0.0.1:1", "192.0.2.1:443", 9), flow(CONNECTED, 5000, 0))])]);
-    let shown = with(|who| frozen.rows(&later, &view, who)).unwrap();
-    let shown: Vec<_> = shown.iter().map(|row| (row.text(), row.bytes.tx)).collect();
+    let shown = with(|who| frozen.report(&mut Table::default(), &later, &view, who)).unwrap();
+    let shown: Vec<_> = shown.rows.iter().map(|row| (row.text(), row.bytes.tx)).collect();
     assert_eq!(shown, [(":80".to_owned(), 0), (":443".to_owned(), 5000)]);
-    assert!(with(|who| frozen.rows(&later, &super::tests::view("pod"), who)).is_none());
+    let other = super::tests::view("pod");
+    assert!(with(|who| frozen.report(&mut Table::default(), &later, &other, who)).is_none());
 }
 
-const ALL: [&str; 17] = [
+/// Every key.
+const KEYS: [&str; 15] = [
     "flow",
     "peer",
     "host",
@@ -145,12 +151,21 @@ const ALL: [&str; 17] = [
     "pod",
     "namespace",
     "netns",
-    "net/24",
     "label",
-    "pod,peer",
-    "net/8,process",
-    "label,user,netns,flow",
+    "remote-pod",
+    "net/24",
 ];
+
+/// Every key, every pair of them, and some larger groups.
+fn all_groups() -> Vec<String> {
+    let pairs = KEYS.iter().flat_map(|a| KEYS.iter().map(move |b| (a, b))).filter(|(a, b)| a != b);
+    let pairs = pairs.map(|(a, b)| format!("{a},{b}"));
+    let single = KEYS.iter().map(|key| (*key).to_owned());
+    single
+        .chain(pairs)
+        .chain(["label,user,netns,flow", "net/24,net/8,pod,namespace"].map(str::to_owned))
+        .collect()
+}
 
 prop_compose! {
     fn a_flow()(
@@ -164,28 +179,215 @@ prop_compose! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
-    fn the_sums_of_groups_are_the_sums_of_connections(flows in prop::collection::vec(a_flow(), 0..30)) {
+    fn the_sums_of_groups_are_the_totals_and_what_is_counted_at_both_ends(
+        flows in prop::collection::vec(a_flow(), 0..30),
+    ) {
         let ledger = ledger_of(&[sample(2, &flows)]);
         let connections = rows::rows(&ledger, &View::default());
-        let bytes = connections.iter().fold(Bytes::default(), |sum, row| sum + row.bytes);
-        for by in ALL {
-            let groups = with(|who| rows(&ledger, &view(by), who));
+        for by in all_groups() {
+            let view = view(&by);
+            let groups = with(|who| report(&mut Table::default(), &ledger, &view, who));
+            let (twice, twice_rates) = ledger.local_twice(view.by.groups_ends());
+            let told = groups.local_twice.map(|told| (told.bytes, told.rates));
+            prop_assert_eq!(told, view.by.groups_ends().then_some((twice, twice_rates)), "{}", by);
             let (mut sum, mut rates, mut count) = (Bytes::default(), Rates::default(), 0);
-            for row in &groups {
+            for row in &groups.rows {
                 sum += row.bytes;
                 rates += row.rates;
                 count += row.connections;
             }
-            let expected = connections.iter().fold(Rates::default(), |mut sum, row| { sum += row.rates; sum });
-            prop_assert_eq!((sum, count), (bytes, connections.len() as u64), "{}", by);
+            let mut expected = ledger.totals().rates;
+            expected += twice_rates;
+            prop_assert_eq!(sum, ledger.totals().bytes + twice, "{}", by);
+            if !view.by.groups_ends() {
+                prop_assert_eq!(count, connections.len() as u64, "{}", by);
+            }
             for window in Window::ALL {
                 prop_assert_eq!(rates.bytes(window), expected.bytes(window), "{}", by);
             }
-            let mut texts: Vec<_> = groups.iter().map(|row| row.key.clone()).collect();
+            let mut texts: Vec<_> = groups.rows.iter().map(|row| row.key.clone()).collect();
             texts.sort_unstable();
             texts.dedup();
-            prop_assert_eq!(texts.len(), groups.len(), "{} has a row twice", by);
+            prop_assert_eq!(texts.len(), groups.rows.len(), "{} has a row twice", by);
+        }
+    }
+
+    #[test]
+    fn every_row_has_each_name_once_and_each_value_in_its_column(flows in prop::collection::vec(a_flow(), 1..8)) {
+        let ledger = ledger_of(&[sample(2, &flows)]);
+        let connections = rows::rows(&ledger, &View::default());
+        for by in all_groups() {
+            let view = view(&by);
+            for row in with(|who| rows(&ledger, &view, who)) {
+                let fields = row.fields();
+                let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+                let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+                prop_assert_eq!(names.len(), distinct.len(), "{}", by);
+                for (name, value) in &fields {
+                    prop_assert!(is_of_column(name, value), "{by}: {name} is {value:?}");
+                }
+                prop_assert!(is_of_a_connection(view.by, &fields, &connections), "{by}: {fields:?}");
+            }
+        }
+    }
+}
+
+/// Whether a value is one that a column of this name has.
+fn is_of_column(name: &str, value: &Value) -> bool {
+    let name = if crate::core::group::is_net_field(name) { "remote_addr" } else { name };
+    let Some(column) = crate::core::column::ALL.iter().find(|column| column.name == name) else {
+        return matches!(value, Value::Integer(_));
+    };
+    match value {
+        Value::Null => true,
+        Value::Integer(_) => column.kind.starts_with("integer"),
+        Value::Number(_) => column.kind.starts_with("number"),
+        Value::Bool(_) => column.kind.starts_with("boolean"),
+        Value::Text(_) | Value::Word(_) | Value::Address(_) => column.kind.starts_with("text"),
+        Value::Signed(_) => false,
+    }
+}
+
+/// Whether there is a connection of which all fields of the keys are true, seen from one of its ends.
+fn is_of_a_connection(group: Group, fields: &[(&str, Value)], connections: &[rows::Row<'_>]) -> bool {
+    let source = |row: &rows::Row<'_>| {
+        with(|who| {
+            let source = crate::core::column::Source::new(row, 0, who);
+            fields[..group.columns().count()].iter().all(|(name, value)| {
+                crate::core::group::is_net_field(name) || crate::core::column::named(&source, name) == *value
+            })
+        })
+    };
+    connections.iter().any(|row| source(row) || other_end(row).is_some_and(|row| source(&row)))
+}
+
+/// The same connection from its other end, if that is here too.
+fn other_end<'a>(row: &rows::Row<'a>) -> Option<rows::Row<'a>> {
+    let (key, entry) = row.right()?;
+    let tuple = crate::core::flow::Tuple::of(key);
+    Some(rows::Row { key, entry, tuple, turned: false, peer: Some((row.key, row.entry)), ..*row })
+}
+
+/// Of a connection with both ends here, who is at which end.
+#[test]
+fn each_end_counts_in_the_group_of_its_owner() {
+    let shown = |by: &str| {
+        let ledger = ledger();
+        let groups = with(|who| report(&mut Table::default(), &ledger, &view(by), who));
+        let twice = groups.local_twice.map(|twice| (twice.bytes.tx, twice.bytes.rx));
+        let row = |row: &GroupedRow| (row.text(), row.connections, row.bytes.tx, row.bytes.rx);
+        (groups.rows.iter().map(row).collect::<Vec<_>>(), twice)
+    };
+    let (rows, twice) = shown("process,remote-port");
+    let expected = [
+        ("[3] :40000", 1, 80, 800),
+        ("[8] :80", 1, 800, 80),
+        ("[2] :80", 1, 400, 40),
+        ("[1] :443", 2, 300, 30),
+        ("- :443", 1, 1, 0),
+    ];
+    let named = |(text, n, tx, rx): (&str, u64, u64, u64)| (text.replace(['[', ']'], ""), n, tx, rx);
+    assert_eq!(rows, expected.map(named));
+    assert_eq!(twice, Some((80, 800)));
+    assert_eq!(shown("peer").1, None);
+}
+
+mod over_time {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use flowtop_common::flags;
+
+    use super::*;
+    use crate::core::ledger::Ledger;
+
+    const MAX_FLOWS: usize = 5;
+
+    /// A connection: whether both ends are here, its port, its process, and what it has moved.
+    #[derive(Clone, Debug)]
+    struct Connection {
+        id: u64,
+        is_local: bool,
+        port: u16,
+        pid: u32,
+        tx: u64,
+        rx: u64,
+    }
+
+    impl Connection {
+        fn flows(&self, ended: bool) -> Vec<(FlowKey, Flow)> {
+            let flow = |role, pid, tx, rx| {
+                let flow = of(pid, flow(role, tx, rx));
+                Flow { flags: flow.flags | if ended { flags::ENDED } else { 0 }, ..flow }
+            };
+            let near = format!("10.0.0.1:{}", self.port);
+            let far = if self.is_local { "10.0.0.1:80" } else { "198.51.100.7:80" };
+            let mut flows = vec![(key(1, &near, far, self.id), flow(CONNECTED, self.pid, self.tx, self.rx))];
+            if self.is_local {
+                flows.push((key(1, far, &near, self.id + 1), flow(ACCEPTED, 1, self.rx, self.tx)));
+            }
+            flows
+        }
+    }
+
+    prop_compose! {
+        fn a_connection()(is_local: bool, port in 1..9_u16, pid in 1..9_u32, tx in 1..1000_u64, rx in 1..1000_u64)
+            -> Connection { Connection { id: 0, is_local, port, pid, tx, rx } }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// In each step some connections are born and move something, and those of the step before end.
+        #[test]
+        fn groups_only_grow_and_what_has_to_go_is_in_others(
+            steps in prop::collection::vec((1..50_u64, prop::collection::vec(a_connection(), 0..4)), 1..14),
+        ) {
+            for by in ["peer", "local-port", "process", "pod,remote-port", "flow,user"] {
+                let view = view(by);
+                let mut ledger = Ledger::new(MAX_FLOWS, 0).keeping_departed();
+                ledger.apply(&sample(0, &[]));
+                let (mut table, mut at_s, mut id) = (Table::default(), 1, 1);
+                let (mut sums, mut others) = (BTreeMap::new(), Bytes::default());
+                let mut open: Vec<Connection> = Vec::new();
+                for (seconds, born) in &steps {
+                    let mut ports = BTreeSet::new();
+                    let born = born.iter().filter(|new| ports.insert(new.port)).cloned().collect();
+                    let ended = std::mem::replace(&mut open, born);
+                    for connection in &mut open {
+                        (connection.id, id) = (id, id + 2);
+                    }
+                    let mut flows: Vec<_> = ended.iter().flat_map(|gone| gone.flows(true)).collect();
+                    flows.extend(open.iter().flat_map(|new| new.flows(false)));
+                    for _ in 0..2 {
+                        at_s += seconds;
+                        ledger.apply(&sample(at_s, &flows));
+                        with(|who| follow(&mut table, &ledger, &view, who));
+                        flows.retain(|(_, flow)| flow.flags & flags::ENDED == 0);
+                    }
+                    let groups = with(|who| report(&mut table, &ledger, &view, who));
+                    let now = groups.others.unwrap_or_default();
+                    let twice = groups.local_twice.unwrap_or_default();
+                    let all = groups.rows.iter().fold(now.bytes, |sum, row| sum + row.bytes);
+                    prop_assert_eq!(all, ledger.totals().bytes + twice.bytes, "{}", by);
+                    prop_assert!(now.bytes.tx >= others.tx && now.bytes.rx >= others.rx);
+                    let rows: BTreeMap<_, _> =
+                        groups.rows.iter().map(|row| (row.key.clone(), (row.bytes, row.connections))).collect();
+                    let has_shrunk = |(key, (before, n)): (&RowKey, &(Bytes, u64))| {
+                        rows.get(key).is_some_and(|(now, m)| now.tx < before.tx || now.rx < before.rx || m < n)
+                    };
+                    let gone: BTreeSet<_> = sums.keys().filter(|key| !rows.contains_key(key)).collect();
+                    // A group that had to go and came again starts anew.
+                    if now.bytes == others {
+                        prop_assert!(!sums.iter().any(has_shrunk), "{}: {:?} to {:?}", by, sums, rows);
+                        prop_assert!(gone.is_empty(), "{}: {:?}", by, gone);
+                    }
+                    prop_assert!(table.sums.retained_rows().count() <= MAX_FLOWS);
+                    (sums, others) = (rows, now.bytes);
+                }
+            }
         }
     }
 }

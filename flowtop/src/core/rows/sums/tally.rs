@@ -81,6 +81,11 @@ impl Tally {
         Self { windows: [rest.bytes; 3], bytes: rest.bytes, connections: rest.flows, ..Self::default() }
     }
 
+    /// What has left the ledger, and so every window.
+    pub fn of_departed(connections: u32, bytes: Bytes) -> Self {
+        Self { bytes, connections, ..Self::default() }
+    }
+
     pub fn mirror(&self) -> Self {
         Self { windows: self.windows.map(Bytes::mirror), bytes: self.bytes.mirror(), ..*self }
     }

@@ -104,7 +104,8 @@ proptest! {
             total += sum.bytes;
             prop_assert_eq!(sums.members_of(&ledger, key).count(), sum.connections as usize);
         }
-        prop_assert_eq!(total, ledger.totals().bytes);
+        let (twice, _) = ledger.local_twice(sums.grouped().by.groups_ends());
+        prop_assert_eq!(total, ledger.totals().bytes + twice);
     }
 
     #[test]
