@@ -117,7 +117,7 @@ impl Layout {
         let bar_lines = if parts.bar { 1 + u16::from(height >= 16) } else { 0 };
         let bar = height - bar_lines..height;
         // A row is worth more than any of them.
-        let asides = bar.start - parts.asides.min((bar.start - top).saturating_sub(5))..bar.start;
+        let asides = bar.start - parts.asides.min((bar.start - top).saturating_sub(6))..bar.start;
         let totals = asides.start - 3..asides.start;
         let footer_rule = totals.start - 1;
         let (rows, detail) = share(top..footer_rule, parts.detail);
