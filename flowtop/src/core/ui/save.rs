@@ -24,6 +24,8 @@ struct Screen<'a> {
     all_connections: u32,
     shown: Amounts,
     hidden: Amounts,
+    local_twice: Amounts,
+    others: OthersObject,
     rows: Vec<RowObject>,
 }
 
@@ -33,6 +35,13 @@ struct Amounts {
     rx_bytes: u64,
     #[serde(flatten)]
     rates: RateFields,
+}
+
+/// Bytes of groups that had to go.
+#[derive(Serialize)]
+struct OthersObject {
+    tx_bytes: u64,
+    rx_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -67,6 +76,8 @@ pub fn json(state: &State, names: &dyn Names) -> String {
         all_connections: footer.all_connections,
         shown: amounts(bytes, &rates),
         hidden: amounts(footer.hidden_bytes, &footer.hidden_rates),
+        local_twice: amounts(footer.local_twice_bytes, &footer.local_twice_rates),
+        others: OthersObject { tx_bytes: footer.others_bytes.tx, rx_bytes: footer.others_bytes.rx },
         rows: state.visible().map(|group| row(&group, &labels)).collect(),
     };
     serde_json::to_string_pretty(&screen).expect("a screen is JSON") + "\n"

@@ -189,3 +189,86 @@ fn in_a_pause_rows_keep_their_names_whatever_comes_next() {
         assert_eq!(cells(&state), [[":40000", "2 connections"]]);
     }
 }
+
+/// A server and its client on this host, and a connection to elsewhere.
+fn with_both_ends(at_s: u64, open: bool) -> Sample {
+    let named = |pid, comm: &[u8], flow: Flow| {
+        let mut padded = [0; 16];
+        padded[..comm.len()].copy_from_slice(comm);
+        Flow { pid, comm: padded, ..flow }
+    };
+    let sent = at_s * 1000;
+    let mut flows =
+        vec![(key(1, "192.0.2.1:40000", "198.51.100.7:443", 1), named(7, b"curl", flow(CONNECTED, sent, 0)))];
+    if open {
+        let ends =
+            [key(1, "127.0.0.1:40001", "127.0.0.1:6379", 2), key(1, "127.0.0.1:6379", "127.0.0.1:40001", 3)];
+        flows.push((ends[0], named(8, b"client", flow(CONNECTED, 500, 200))));
+        flows.push((ends[1], named(9, b"redis", flow(crate::core::fixture::ACCEPTED, 200, 500))));
+    }
+    sample(at_s, &flows)
+}
+
+fn by_process() -> State {
+    let mut settings = Settings::default();
+    settings.by.value = crate::core::group::Group::parse("process").unwrap();
+    let ledger = Ledger::new(10_000, 0).keeping_departed();
+    let mut state = State::new(&settings, About::default(), ledger, Duration::from_secs(1));
+    state.update(Event::Resize(100, 24), &NoNames);
+    state.update(Event::Sample(&Sample::default()), &NoNames);
+    show(&mut state, &with_both_ends(1, true));
+    state
+}
+
+fn show(state: &mut State, sample: &Sample) {
+    state.update(Event::Sample(sample), &NoNames);
+    state.update(Event::Frame(String::new()), &NoNames);
+}
+
+fn rows_of(state: &State) -> Vec<(String, u64, u64)> {
+    let labels = state.labels(&NoNames);
+    let row = |group: crate::core::rows::table::Group<'_>| {
+        let bytes = group.sum.bytes;
+        (labels.source(group.key, group.sum.connections).text(), bytes.tx, bytes.rx)
+    };
+    state.visible().map(row).collect()
+}
+
+fn named_asides(state: &State) -> Vec<(&'static str, u64)> {
+    state.asides().iter().map(|aside| (aside.names[0], aside.bytes.sum())).collect()
+}
+
+#[test]
+fn both_ends_of_a_local_connection_have_a_row_and_the_totals_have_it_once() {
+    let mut state = by_process();
+    let rows = [("curl[7]", 1000, 0), ("client[8]", 500, 200), ("redis[9]", 200, 500)]
+        .map(|(n, t, r)| (n.to_owned(), t, r));
+    assert_eq!(rows_of(&state), rows);
+    assert_eq!(state.footer.shown.bytes, Bytes { tx: 1500, rx: 200 });
+    assert_eq!(named_asides(&state), [("counted at both ends", 700)]);
+    press(&mut state, &[Press::Char('/')]);
+    type_text(&mut state, "redis");
+    assert_eq!(rows_of(&state).len(), 2, "the client's end belongs to the same connection");
+    assert_eq!(state.footer.shown.bytes, Bytes { tx: 500, rx: 200 });
+    assert_eq!((state.footer.connections, state.footer.all_connections), (1, 2));
+}
+
+#[test]
+fn a_group_stays_when_its_connections_have_left_and_after_another_group_the_rest_is_others() {
+    let mut state = by_process();
+    for at_s in (2..50).chain([100, 101]) {
+        show(&mut state, &with_both_ends(at_s, at_s < 3));
+    }
+    let sums = |state: &State| rows_of(state).into_iter().map(|(_, tx, rx)| (tx, rx)).collect::<Vec<_>>();
+    assert_eq!(sums(&state), [(101_000, 0), (500, 200), (200, 500)]);
+    assert_eq!(named_asides(&state), [("counted at both ends", 700)]);
+    assert_eq!(state.footer.all_connections, 1);
+    press(&mut state, &[Press::Tab]);
+    let bytes = rows_of(&state).iter().map(|(_, tx, rx)| tx + rx).sum::<u64>();
+    let beside: Vec<_> = named_asides(&state);
+    let others = beside.iter().find(|(name, _)| *name == "others, ended").map_or(0, |(_, bytes)| *bytes);
+    let twice =
+        beside.iter().find(|(name, _)| *name == "counted at both ends").map_or(0, |(_, bytes)| *bytes);
+    assert_eq!(bytes + others, state.ledger.totals().bytes.sum() + twice);
+    assert!(others > 0, "{beside:?}");
+}
