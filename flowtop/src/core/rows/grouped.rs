@@ -192,7 +192,7 @@ fn recipe(by: Group, who: Who<'_>) -> Recipe<'_> {
 
 /// Has a table take in what the newest sample has removed from the ledger, so that its groups do not shrink.
 pub fn follow(table: &mut Table, ledger: &Ledger, view: &View, who: Who<'_>) {
-    table.sums.retain(ledger, &recipe(view.by, who));
+    table.follow(ledger, &recipe(view.by, who));
 }
 
 /// The report of a view that has a group, its rows sorted as connections are; where hosts are sorted, by what is common. A

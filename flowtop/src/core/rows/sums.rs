@@ -172,10 +172,10 @@ impl Sums {
     }
 
     /// Takes what the newest sample has removed from the ledger into the groups that had it. Has to be called once after
-    /// each sample of a ledger that keeps what departs; what it does not see is in `others`.
-    pub fn retain(&mut self, ledger: &Ledger, recipe: &Recipe<'_>) {
+    /// each sample of a ledger that keeps what departs; what it does not see is in `others`. True if some groups had to go.
+    pub(super) fn retain(&mut self, ledger: &Ledger, recipe: &Recipe<'_>) -> bool {
         if !recipe.grouped.by.is_some() || !self.retained.is_due(ledger.sample_number()) {
-            return;
+            return false;
         }
         if self.grouped != recipe.grouped {
             self.forget_rows();
@@ -192,10 +192,12 @@ impl Sums {
         }
         self.index.words = words;
         self.tallies.resize(self.index.keys.len(), Tally::default());
-        if self.retained.rows() > ledger.max_flows() {
+        let are_too_many = self.retained.rows() > ledger.max_flows();
+        if are_too_many {
             self.fill(ledger, &Recipe { keep: None, ..*recipe });
             self.retained.fold_smallest(&mut self.tallies, ledger.max_flows());
         }
+        are_too_many
     }
 
     /// What the groups do not have: connections that have left the ledger, and whose group had to go or was not one of

@@ -110,6 +110,13 @@ impl Table {
         shown
     }
 
+    /// Has the groups keep what the newest sample has removed from the ledger. To be called after each sample.
+    pub fn follow(&mut self, ledger: &Ledger, recipe: &Recipe<'_>) {
+        if self.sums.retain(ledger, recipe) {
+            self.forget_empty(self.sums.filled().count());
+        }
+    }
+
     /// The sum of all rows of a report, and the first of them, as many as its view has.
     pub(super) fn first_rows(
         &mut self,

@@ -53,7 +53,7 @@ impl State {
     pub(super) fn retain_departed(&mut self) {
         let mut table = std::mem::take(&mut self.table);
         let recipe = Recipe { grouped: table.sums.grouped(), who: self.who(), keep: None };
-        table.sums.retain(&self.ledger, &recipe);
+        table.follow(&self.ledger, &recipe);
         self.table = table;
     }
 
