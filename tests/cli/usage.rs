@@ -79,6 +79,20 @@ const WRONG: &[(&[&str], &str)] = &[
         "flowtop: --fields picks fields of the other formats; add --format csv or --format json",
     ),
     (&["-t", "--interval", "0"], "flowtop: invalid value \"0\" for --interval: give 0.1 to 86400 seconds"),
+    (
+        &["report", "--from", "09:00", "--to", "08:00"],
+        "flowtop: --from 09:00 --to 08:00: without a day both are times of one day, and 09:00 is not before 08:00; swap them, \
+         or for a period over midnight name the day, as --from 'yesterday 09:00' --to 08:00",
+    ),
+    (
+        &["report", "--from", "2026-11-20 08:00", "--to", "2026-11-20 08:00", "--timezone", "UTC"],
+        "flowtop: --from 2026-11-20 08:00:00 +00:00 is not before --to 2026-11-20 08:00:00 +00:00; the period is empty",
+    ),
+    (
+        &["report", "--diff", "09:00..08:00"],
+        "flowtop: --diff: 09:00..08:00: without a day both are times of one day, and 09:00 is not before 08:00; swap them, or \
+         for a period over midnight name the day, as 'yesterday 09:00..08:00'",
+    ),
 ];
 
 /// Arguments that are no flags and values at all, and all that stands on stderr.

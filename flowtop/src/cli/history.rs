@@ -69,4 +69,6 @@ impl ReportArgs {
 /// What a TIME is.
 const TIMES: &str = "\
 TIME is 08:00, 'yesterday 08:00', 'today 08:00', 2026-11-20, '2026-11-20 08:00', '3m ago', now, or RFC 3339 as \
-2026-11-20T08:00:00+01:00. A clock time without a day is its latest occurrence; in --to the first one after --from.";
+2026-11-20T08:00:00+01:00. A clock time without a day is its latest occurrence; in --to it is of the day of --from, and \
+behind a --from with a day the first one after it. So a period over midnight names its day: \
+--from 'yesterday 23:00' --to 01:00.";

@@ -2,9 +2,11 @@
 //!
 //! What the clock says now, and the zone in which it says so, come in as one argument.
 //!
-//! The rules: A clock time without a day is its latest occurrence; as the end of a period it is the first one after the
-//! start. A time that the clock showed twice is the first one as a start and the second one as an end, so that a period
-//! has all of it. A time that the clock skipped is the moment when it jumped. Both are said.
+//! The rules: A clock time without a day is its latest occurrence. As the end of a period it is of the day of the start
+//! if that has no day either, so that two of them that are swapped are an error; behind a start with a day it is the
+//! first one after it, up to today. A time that the clock showed twice is the first one as a start and the second one as
+//! an end, so that a period has all of it. A time that the clock skipped is the moment when it jumped. Whatever is not
+//! plain is said.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -33,24 +35,34 @@ pub struct Asked {
     pub notes: Vec<String>,
 }
 
-/// Which end of a period a time is.
+/// What a time is for, which is what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
-    /// The start.
+    /// The start of a period.
     From,
-    /// The end.
+    /// Its end.
     To,
-    /// No end: a moment by itself.
+    /// The start of a period that is written in one text.
+    Start,
+    /// Its end.
+    End,
+    /// A moment by itself.
     At,
 }
 
 impl Edge {
-    const fn flag(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::From => "--from",
             Self::To => "--to",
+            Self::Start => "the start",
+            Self::End => "the end",
             Self::At => "--at",
         }
+    }
+
+    const fn is_end(self) -> bool {
+        matches!(self, Self::To | Self::End)
     }
 }
 
@@ -65,27 +77,19 @@ enum Said {
     Clock(Time),
 }
 
+/// A time that was written, and when that is.
+struct Stated<'a> {
+    text: &'a str,
+    said: Said,
+    moment: Moment,
+}
+
 /// Reads `--from` and `--to`.
 ///
 /// # Errors
 /// One sentence with what is accepted, or with both ends if the first one is not before the second.
 pub fn period(from: Option<&str>, to: Option<&str>, now: &Zoned) -> Result<Asked, String> {
-    let from = from.map(|text| start(text, now)).transpose()?;
-    let from_at = from.as_ref().map(|moment| moment.at);
-    let to = to.map(|text| end(text, from_at, now)).transpose()?;
-    let to_at = to.as_ref().map(|moment| moment.at).or(from_at.map(|_| now.timestamp()));
-    if let (Some(from_at), Some(to_at)) = (from_at, to_at)
-        && from_at >= to_at
-    {
-        let shown = |at| show(at, now.time_zone());
-        return Err(format!(
-            "--from {} is not before --to {}; give an earlier one",
-            shown(from_at),
-            shown(to_at)
-        ));
-    }
-    let notes = [from, to].into_iter().flatten().filter_map(|moment| moment.note).collect();
-    Ok(Asked { from: from_at, to: to_at, notes })
+    between([Edge::From, Edge::To], from, to, now)
 }
 
 /// Reads a period in one text, as `08:00..09:00`.
@@ -97,19 +101,65 @@ pub fn range(text: &str, now: &Zoned) -> Result<Asked, String> {
     let Some((from, to)) = ends.filter(|(from, to)| !from.is_empty() && !to.is_empty()) else {
         return Err(format!("\"{}\" is no period; write one like 08:00..09:00", text.escape_debug()));
     };
-    period(Some(from), Some(to), now)
+    between([Edge::Start, Edge::End], Some(from), Some(to), now)
 }
 
-/// A moment in the past, or the start of a period.
-///
-/// # Errors
-/// One sentence with what is accepted.
-pub fn start(text: &str, now: &Zoned) -> Result<Moment, String> {
-    match said(text, now).ok_or_else(|| no_time(text, Edge::From))? {
-        Said::At(at) => Ok(Moment { at, note: None }),
-        Said::Local(local) => moment(local, now.time_zone(), Edge::From),
-        Said::Clock(clock) => latest(clock, now, Edge::From),
+/// Reads the ends of a period that have these names.
+fn between(
+    [first, last]: [Edge; 2],
+    from: Option<&str>,
+    to: Option<&str>,
+    now: &Zoned,
+) -> Result<Asked, String> {
+    let from = from.map(|text| start_at(text, first, now)).transpose()?;
+    let to = to.map(|text| end(text, last, from.as_ref(), now)).transpose()?;
+    check_order([first, last], from.as_ref(), to.as_ref(), now)?;
+    let from_at = from.as_ref().map(|from| from.moment.at);
+    let to_at = to.as_ref().map(|to| to.moment.at).or(from_at.map(|_| now.timestamp()));
+    let notes = [from, to].into_iter().flatten().filter_map(|stated| stated.moment.note).collect();
+    Ok(Asked { from: from_at, to: to_at, notes })
+}
+
+/// Whether the start is before the end, as moments and as the clock has shown them.
+fn check_order(
+    [first, last]: [Edge; 2],
+    from: Option<&Stated<'_>>,
+    to: Option<&Stated<'_>>,
+    now: &Zoned,
+) -> Result<(), String> {
+    let Some(from) = from else { return Ok(()) };
+    let show = |at| show(at, now.time_zone());
+    let shown = format!("{} {}", first.name(), show(from.moment.at));
+    let Some(to) = to else {
+        let is_past = from.moment.at < now.timestamp();
+        let wrong = || format!("{shown} is not before now, {}; give an earlier one", show(now.timestamp()));
+        return is_past.then_some(()).ok_or_else(wrong);
+    };
+    if from.moment.at >= to.moment.at {
+        let next = if from.moment.at == to.moment.at { "the period is empty" } else { "swap them" };
+        let why = [&from.moment.note, &to.moment.note].into_iter().flatten();
+        let why: String = why.map(|note| format!(" ({note})")).collect();
+        return Err(format!("{shown} is not before {} {}{why}; {next}", last.name(), show(to.moment.at)));
     }
+    // Of a time that the clock showed twice the second one may come after the first one of a later time.
+    if let (Said::Local(from), Said::Local(to)) = (from.said, to.said)
+        && from > to
+    {
+        let [from, to] = [from, to].map(shown_local);
+        return Err(format!("{} {from} is not before {} {to}; swap them", first.name(), last.name()));
+    }
+    Ok(())
+}
+
+/// The start of a period.
+fn start_at<'a>(text: &'a str, edge: Edge, now: &Zoned) -> Result<Stated<'a>, String> {
+    let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
+    let moment = match said {
+        Said::At(at) => Moment { at, note: None },
+        Said::Local(local) => moment(local, now.time_zone(), edge)?,
+        Said::Clock(clock) => latest(clock, now, edge)?,
+    };
+    Ok(Stated { text, said, moment })
 }
 
 /// A moment by itself. A clock time is of `day`.
@@ -125,20 +175,72 @@ pub fn at(text: &str, day: Date, now: &Zoned) -> Result<Moment, String> {
 }
 
 /// The end of a period that starts at `from`.
-fn end(text: &str, from: Option<Timestamp>, now: &Zoned) -> Result<Moment, String> {
-    match (said(text, now).ok_or_else(|| no_time(text, Edge::To))?, from) {
-        (Said::At(at), _) => Ok(Moment { at, note: None }),
-        (Said::Local(local), _) => moment(local, now.time_zone(), Edge::To),
-        (Said::Clock(clock), None) => latest(clock, now, Edge::To),
-        (Said::Clock(clock), Some(from)) => first_after(clock, from, now.time_zone()),
+fn end<'a>(text: &'a str, edge: Edge, from: Option<&Stated<'_>>, now: &Zoned) -> Result<Stated<'a>, String> {
+    let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
+    let moment = match (said, from) {
+        (Said::At(at), _) => Moment { at, note: None },
+        (Said::Local(local), _) => moment(local, now.time_zone(), edge)?,
+        (Said::Clock(clock), None) => latest(clock, now, edge)?,
+        (Said::Clock(clock), Some(from)) => clock_behind(from, text, clock, edge, now)?,
+    };
+    Ok(Stated { text, said, moment })
+}
+
+/// A clock time as the end of a period that starts at `from`.
+fn clock_behind(
+    from: &Stated<'_>,
+    text: &str,
+    clock: Time,
+    edge: Edge,
+    now: &Zoned,
+) -> Result<Moment, String> {
+    let zone = now.time_zone();
+    let from_day = from.moment.at.to_zoned(zone.clone()).date();
+    let found = match from.said {
+        Said::Clock(start) if start >= clock => return Err(of_one_day(from, text, edge)),
+        Said::Clock(_) => moment(from_day.to_datetime(clock), zone, edge)?,
+        Said::Local(start) => {
+            let days = if start.time() < clock { 0 } else { 1 };
+            let day = start.date().checked_add(days.days()).map_err(|_| out_of_range(edge))?;
+            moment(day.to_datetime(clock), zone, edge)?
+        }
+        Said::At(from) => first_after(clock, from, zone, edge)?,
+    };
+    let day = found.at.to_zoned(zone.clone()).date();
+    if day > from_day && day > now.date() {
+        let shown = show(from.moment.at, zone);
+        let next = show(found.at, zone);
+        return Err(format!(
+            "{} {} is of the day of {shown}, and not after it; the next one has not come ({next}): write its day",
+            edge.name(),
+            text.trim(),
+        ));
     }
+    let first = || {
+        format!("{} {} is the first one after the start: {}", edge.name(), text.trim(), show(found.at, zone))
+    };
+    let note = found.note.clone().or_else(|| (day > from_day).then(first));
+    Ok(Moment { note, ..found })
+}
+
+/// Two clock times without a day that are swapped or equal: which of two days is meant nobody can tell.
+fn of_one_day(from: &Stated<'_>, to: &str, edge: Edge) -> String {
+    let (from, to) = (from.text.trim(), to.trim());
+    let [instead, both] = match edge {
+        Edge::End => [format!("'yesterday {from}..{to}'"), format!("{from}..{to}")],
+        _ => [format!("--from 'yesterday {from}' --to {to}"), format!("--from {from} --to {to}")],
+    };
+    format!(
+        "{both}: without a day both are times of one day, and {from} is not before {to}; swap them, or for a period over \
+         midnight name the day, as {instead}"
+    )
 }
 
 fn no_time(text: &str, edge: Edge) -> String {
     format!(
         "{}: \"{}\" is no time; write one like 08:00, \"yesterday 08:00\", 2026-11-20, \"2026-11-20 08:00\", \
          \"3m ago\", now or 2026-11-20T08:00:00+01:00",
-        edge.flag(),
+        edge.name(),
         text.escape_debug()
     )
 }
@@ -193,44 +295,47 @@ fn latest(clock: Time, now: &Zoned, edge: Edge) -> Result<Moment, String> {
 }
 
 /// The first time after `from` that the clock shows this.
-fn first_after(clock: Time, from: Timestamp, zone: &TimeZone) -> Result<Moment, String> {
+fn first_after(clock: Time, from: Timestamp, zone: &TimeZone, edge: Edge) -> Result<Moment, String> {
     let first = from.to_zoned(zone.clone()).date();
     let days = [0, 1, 2].into_iter().filter_map(|later| first.checked_add(later.days()).ok());
-    let mut found = days.map(|day| moment(day.to_datetime(clock), zone, Edge::To));
+    let mut found = days.map(|day| moment(day.to_datetime(clock), zone, edge));
     let later = |found: &Result<Moment, String>| found.as_ref().is_ok_and(|moment| moment.at > from);
-    found.find(later).unwrap_or_else(|| Err(out_of_range(Edge::To)))
+    found.find(later).unwrap_or_else(|| Err(out_of_range(edge)))
 }
 
 fn out_of_range(edge: Edge) -> String {
-    format!("{}: the time is outside the years that can be written; give one nearer to now", edge.flag())
+    format!("{}: the time is outside the years that can be written; give one nearer to now", edge.name())
 }
 
 /// When a clock of this zone shows this.
 fn moment(local: DateTime, zone: &TimeZone, edge: Edge) -> Result<Moment, String> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     let bad = |_| out_of_range(edge);
-    match (ambiguous.offset(), edge) {
-        (AmbiguousOffset::Unambiguous { .. }, _) => {
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } => {
             Ok(Moment { at: ambiguous.compatible().map_err(bad)?, note: None })
         }
-        (AmbiguousOffset::Fold { .. }, Edge::From | Edge::At) => {
-            let note = format!("the clock showed {} twice; {} is the first time", shown(local), edge.flag());
-            Ok(Moment { at: ambiguous.earlier().map_err(bad)?, note: Some(note) })
-        }
-        (AmbiguousOffset::Fold { .. }, Edge::To) => {
-            let note = format!("the clock showed {} twice; {} is the second time", shown(local), edge.flag());
+        AmbiguousOffset::Fold { .. } if edge.is_end() => {
+            let note =
+                format!("the clock showed {} twice; {} is the second time", shown_local(local), edge.name());
             Ok(Moment { at: ambiguous.later().map_err(bad)?, note: Some(note) })
         }
-        (AmbiguousOffset::Gap { .. }, _) => {
+        AmbiguousOffset::Fold { .. } => {
+            let note =
+                format!("the clock showed {} twice; {} is the first time", shown_local(local), edge.name());
+            Ok(Moment { at: ambiguous.earlier().map_err(bad)?, note: Some(note) })
+        }
+        AmbiguousOffset::Gap { .. } => {
             let before = ambiguous.earlier().map_err(bad)?;
             let at = zone.following(before).next().map_or(before, |transition| transition.timestamp());
-            let note = format!("the clock never showed {}; {} is when it jumped", shown(local), edge.flag());
+            let note =
+                format!("the clock never showed {}; {} is when it jumped", shown_local(local), edge.name());
             Ok(Moment { at, note: Some(note) })
         }
     }
 }
 
-fn shown(local: DateTime) -> String {
+fn shown_local(local: DateTime) -> String {
     local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 

@@ -15,6 +15,10 @@ fn utc(at: Timestamp) -> String {
     at.to_string()
 }
 
+fn start(text: &str, now: &Zoned) -> Result<Moment, String> {
+    start_at(text, Edge::From, now).map(|stated| stated.moment)
+}
+
 fn start_of(text: &str, now: &str) -> String {
     start(text, &at(now)).map_or_else(|error| error, |moment| utc(moment.at))
 }
@@ -91,10 +95,6 @@ fn the_end_of_a_period_is_after_its_start() {
     assert_eq!(of(Some("08:00"), Some("09:00"), evening), nine);
     // The period has begun and is not over.
     assert_eq!(of(Some("08:00"), Some("09:00"), morning), nine);
-    assert_eq!(
-        of(Some("23:00"), Some("01:00"), morning),
-        both("2026-11-20T22:00:00Z", "2026-11-21T00:00:00Z")
-    );
     assert_eq!(of(Some("yesterday 08:00"), Some("09:00"), evening).1, "2026-11-20T08:00:00Z");
     assert_eq!(of(Some("2026-11-02"), Some("09:00"), evening).1, "2026-11-02T08:00:00Z");
     assert_eq!(of(None, Some("09:00"), morning), both("", "2026-11-20T08:00:00Z"));
@@ -103,14 +103,87 @@ fn the_end_of_a_period_is_after_its_start() {
 }
 
 #[test]
+fn two_clock_times_are_of_one_day_and_swapped_ones_are_an_error() {
+    let swapped = |from: &str, to: &str, now: &str| period(Some(from), Some(to), &at(now)).unwrap_err();
+    for now in ["2026-11-21 08:30:00", "2026-11-21 00:30:00", "2026-11-21 23:30:00"] {
+        assert_eq!(
+            swapped("09:00", "08:00", now),
+            "--from 09:00 --to 08:00: without a day both are times of one day, and 09:00 is not before 08:00; swap them, \
+             or for a period over midnight name the day, as --from 'yesterday 09:00' --to 08:00"
+        );
+        assert!(swapped("08:00", "08:00", now).contains("08:00 is not before 08:00"));
+        assert!(swapped("23:59:59", "0:00", now).contains("--from 'yesterday 23:59:59' --to 0:00"));
+        assert_eq!(
+            range("09:00..08:00", &at(now)).unwrap_err(),
+            "09:00..08:00: without a day both are times of one day, and 09:00 is not before 08:00; swap them, or for a \
+             period over midnight name the day, as 'yesterday 09:00..08:00'"
+        );
+    }
+    // Nor is one that the clock showed twice behind itself.
+    assert!(swapped("02:45", "02:15", "2026-10-25 12:00:00").contains("swap them"));
+    assert!(swapped("02:15", "02:15", "2026-10-25 12:00:00").contains("swap them"));
+}
+
+#[test]
+fn a_period_over_midnight_names_the_day_and_is_told_as_it_was_read() {
+    let of = |from: &str, to: &str, now: &str| {
+        let asked = period(Some(from), Some(to), &at(now))?;
+        Ok::<_, String>((utc(asked.to.unwrap()), asked.notes.concat()))
+    };
+    let told = |utc: &str, note: &str| Ok((utc.to_owned(), note.to_owned()));
+    let (early, late) = ("2026-11-21 07:30:00", "2026-11-21 22:00:00");
+    let next_day = "--to 08:00 is the first one after the start: 2026-11-21 08:00:00 +01:00";
+    for now in [early, late] {
+        assert_eq!(of("yesterday 09:00", "08:00", now), told("2026-11-21T07:00:00Z", next_day));
+        assert_eq!(of("yesterday 08:00", "08:00", now), told("2026-11-21T07:00:00Z", next_day));
+    }
+    // The report begins with both ends, so of one day there is no more to say.
+    assert_eq!(of("yesterday 08:00", "09:00", late), told("2026-11-20T08:00:00Z", ""));
+    assert_eq!(of("today 08:00", "09:00", late), told("2026-11-21T08:00:00Z", ""));
+    assert_eq!(of("1h ago", "21:30", late), told("2026-11-21T20:30:00Z", ""));
+    assert_eq!(of("30h ago", "03:00", late).unwrap().0, "2026-11-21T02:00:00Z");
+    // Tomorrow nothing has been recorded, so that is not what was meant.
+    for (from, to) in [("today 09:00", "08:00"), ("1h ago", "20:00"), ("2026-11-21T20:00:00Z", "20:00")] {
+        let wrong = of(from, to, late).unwrap_err();
+        assert!(wrong.contains("the next one has not come (2026-11-22 "), "{from}: {wrong}");
+    }
+    let twice = of("2026-10-25 02:45", "02:15", late);
+    assert_eq!(twice.unwrap().0, "2026-10-26T01:15:00Z");
+}
+
+#[test]
 fn a_period_that_ends_before_it_starts_is_an_error_with_both_ends() {
     let wrong =
-        period(Some("2026-11-20 09:00"), Some("2026-11-20 08:00"), &at("2026-11-21 08:30:00")).unwrap_err();
+        |from: &str, to: Option<&str>| period(Some(from), to, &at("2026-11-21 08:30:00")).unwrap_err();
+    let (nine, eight) = ("2026-11-20 09:00:00", "2026-11-20 08:00:00");
     assert_eq!(
-        wrong,
-        "--from 2026-11-20 09:00:00 +01:00 is not before --to 2026-11-20 08:00:00 +01:00; give an earlier one"
+        wrong("2026-11-20 09:00", Some("2026-11-20 08:00")),
+        format!("--from {nine} +01:00 is not before --to {eight} +01:00; swap them")
     );
-    assert!(period(Some("now"), None, &at("2026-11-21 08:30:00")).is_err());
+    assert_eq!(
+        wrong("2026-11-20T09:00:00+01:00", Some("2026-11-20 08:00")),
+        format!("--from {nine} +01:00 is not before --to {eight} +01:00; swap them")
+    );
+    assert_eq!(
+        wrong("2026-11-20 08:00", Some("2026-11-20 08:00")),
+        format!("--from {eight} +01:00 is not before --to {eight} +01:00; the period is empty")
+    );
+    assert_eq!(
+        wrong("10m ago", Some("20m ago")),
+        "--from 2026-11-21 08:20:00 +01:00 is not before --to 2026-11-21 08:10:00 +01:00; swap them"
+    );
+    let now = "2026-11-21 08:30:00 +01:00";
+    assert_eq!(wrong("now", None), format!("--from {now} is not before now, {now}; give an earlier one"));
+    assert!(wrong("2026-11-22", None).contains("is not before now"));
+    assert_eq!(
+        range("2026-11-20 09:00..2026-11-20 08:00", &at("2026-11-21 08:30:00")).unwrap_err(),
+        format!("the start {nine} +01:00 is not before the end {eight} +01:00; swap them")
+    );
+    // As the clock shows them they are swapped, though the second 02:15 came after the first 02:45.
+    assert_eq!(
+        wrong("2026-10-25 02:45", Some("2026-10-25 02:15")),
+        "--from 2026-10-25 02:45:00 is not before --to 2026-10-25 02:15:00; swap them"
+    );
 }
 
 #[test]
@@ -118,6 +191,11 @@ fn a_range_is_both_ends_in_one_text() {
     let now = at("2026-11-21 08:30:00");
     let one = range("yesterday 08:00..09:00", &now).unwrap();
     assert_eq!(Ok(one), period(Some("yesterday 08:00"), Some("09:00"), &now));
+    let over_midnight = range("yesterday 23:00..01:00", &now).unwrap();
+    assert_eq!(
+        over_midnight.notes,
+        ["the end 01:00 is the first one after the start: 2026-11-21 01:00:00 +01:00"]
+    );
     for text in ["08:00", "..", "08:00..", "..09:00"] {
         assert!(range(text, &now).unwrap_err().contains("write one like 08:00..09:00"), "{text}");
     }
@@ -169,6 +247,17 @@ fn any_second() -> impl Strategy<Value = Timestamp> {
     (946_684_800..4_102_444_800_i64).prop_map(|s| Timestamp::from_second(s).unwrap())
 }
 
+/// A time as people write it, near to each other.
+fn a_time() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (0..24_u8, 0..60_u8).prop_map(|(h, m)| format!("{h:02}:{m:02}")),
+        (0..24_u8, 0..60_u8).prop_map(|(h, m)| format!("yesterday {h:02}:{m:02}")),
+        (0..24_u8, 0..60_u8).prop_map(|(h, m)| format!("today {h:02}:{m:02}")),
+        (0..3000_u16).prop_map(|m| format!("{m}m ago")),
+        Just("now".to_owned()),
+    ]
+}
+
 proptest! {
     #[test]
     fn a_moment_is_read_as_it_is_written(then in any_second(), now in any_second()) {
@@ -199,6 +288,22 @@ proptest! {
         let second = first.checked_add(s.seconds()).unwrap();
         let of = |local| moment(local, &berlin(), Edge::From).unwrap().at;
         prop_assert!(of(first) <= of(second));
+    }
+
+    #[test]
+    fn what_is_taken_for_a_period_is_none_when_it_is_swapped(
+        a in a_time(), b in a_time(), now in any_second(),
+    ) {
+        let now = now.to_zoned(berlin());
+        let of = |from: &str, to: &str| period(Some(from), Some(to), &now);
+        if let Ok(Asked { from: Some(from), to: Some(to), .. }) = of(&a, &b) {
+            prop_assert!(from < to, "{} {}", from, to);
+            let as_range = range(&format!("{a}..{b}"), &now).unwrap();
+            prop_assert_eq!((as_range.from, as_range.to), (Some(from), Some(to)));
+            // Only a day at the start can tell two periods apart: `yesterday 09:00` to 08:00, and the other way round.
+            let only_one_has_a_day = a.contains(':') && a.len() == 5 || b.contains(':') && b.len() == 5;
+            prop_assert!(only_one_has_a_day && a.len() != b.len() || of(&b, &a).is_err(), "{} {}", a, b);
+        }
     }
 
     #[test]
