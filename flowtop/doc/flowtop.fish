@@ -269,7 +269,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s p -l promiscu
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l when -d 'What is watched for, as \'tx > 4G for 10s and port 443\'' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l when -d 'What is watched for, as \'tx > 4G for 10s and port 443\'; may be repeated' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l then -d 'What is done then: record 5m, exec CMD or print; may be repeated' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l before -d 'Time before that is kept in memory for record' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l hold-off -d 'Time after which it can happen again [default: 1m, or as long as it records]' -r

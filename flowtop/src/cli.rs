@@ -36,7 +36,7 @@ pub use watch::WatchArgs;
 
 /// Show TCP traffic per connection, exact to the byte, in all network namespaces of this host.
 #[derive(Debug, Parser)]
-#[command(name = "flowtop", version, args_override_self = true, args_conflicts_with_subcommands = true)]
+#[command(name = "flowtop", version, args_conflicts_with_subcommands = true)]
 #[command(
     after_help = "Counts payload bytes as the applications sent and received them, from the start of flowtop on."
 )]
@@ -305,7 +305,7 @@ impl Typed {
     /// # Errors
     /// What was typed is not what the flags are: `Usage`.
     pub fn read() -> Result<Self> {
-        let read = Cli::command().try_get_matches().and_then(|matches| Self::of(&matches));
+        let read = command().try_get_matches().and_then(|matches| Self::of(&matches));
         read.map_err(|error| if error.use_stderr() { refused::usage(&error).into() } else { error.exit() })
     }
 
@@ -330,6 +330,28 @@ impl Typed {
         }
         Ok(Self { cli, assignments })
     }
+}
+
+/// iftop's flags with a value of which the last one holds, as `getopt` reads them. Of the others a second one would be
+/// lost without a word.
+const LAST_HOLDS: [&str; 7] = ["sort", "limit", "max_bandwidth", "seconds", "config", "ports", "unit"];
+
+/// All flags, with what clap cannot be told where they are: which of them may be there more than once.
+#[must_use]
+pub fn command() -> clap::Command {
+    repeatable(Cli::command())
+}
+
+/// Switches say the same twice. Flags of iftop's take the last value.
+fn repeatable(command: clap::Command) -> clap::Command {
+    let of_iftop = command.get_arguments().any(|arg| arg.get_id() == "sort");
+    let command = command.mut_args(|arg| {
+        let is_switch = matches!(arg.get_action(), clap::ArgAction::SetTrue);
+        let id = arg.get_id().clone();
+        let last_holds = of_iftop && LAST_HOLDS.contains(&id.as_str());
+        if is_switch || last_holds { arg.overrides_with(id) } else { arg }
+    });
+    command.mut_subcommands(repeatable)
 }
 
 /// Commands that take the flags of the report.

@@ -25,7 +25,7 @@ use crate::core::watch::action::Action;
 use crate::core::watch::condition::Condition;
 use crate::core::watch::news::{News, summary};
 use crate::core::watch::span;
-use crate::core::watch::trigger::{Interval, Trigger};
+use crate::core::watch::trigger::{Firing, Interval, Trigger};
 use crate::core::window::Bytes;
 use crate::core::wire::Sample;
 use crate::filter_names::HostNames;
@@ -44,7 +44,7 @@ const HOLD_OFF: Duration = Duration::from_mins(1);
 
 /// What was asked for.
 struct Orders {
-    condition: Condition,
+    conditions: Vec<Condition>,
     actions: Vec<Action>,
     before: Duration,
     hold_off: Duration,
@@ -57,7 +57,9 @@ impl Orders {
         let wrong = |flag: &str, text: &str, error: &FilterError| {
             Usage(format!("{flag}: {error}\n{}", error.pointer(text)))
         };
-        let condition = Condition::parse(&args.when, &HostNames::read());
+        let names = HostNames::read();
+        let condition =
+            |text: &String| Condition::parse(text, &names).map_err(|error| wrong("--when", text, &error));
         let action = |text: &String| Action::parse(text).map_err(|error| wrong("--then", text, &error));
         let time =
             |flag: &str, text: &str| span(text).map_err(|right| Usage(format!("{flag} {text}: {right}")));
@@ -68,7 +70,7 @@ impl Orders {
         });
         let hold_off = recorded.fold(HOLD_OFF, Duration::max);
         Ok(Self {
-            condition: condition.map_err(|error| wrong("--when", &args.when, &error))?,
+            conditions: args.when.iter().map(condition).collect::<Result<_, _>>()?,
             before: time("--before", &args.before)?,
             hold_off: args.hold_off.as_deref().map_or(Ok(hold_off), |text| time("--hold-off", text))?,
             count: args.count,
@@ -105,23 +107,41 @@ pub fn run(settings: &Settings, filter: &Filter, args: &WatchArgs, demo: bool) -
 struct Ledgers {
     /// What is reported.
     shown: Ledger,
-    /// What is measured, where that is less.
-    measured: Option<Ledger>,
     /// What is recorded, where a border turns ends around in the others.
     sockets: Option<Ledger>,
 }
 
 impl Ledgers {
-    fn measured(&self) -> &Ledger {
-        self.measured.as_ref().unwrap_or(&self.shown)
-    }
-
     fn sockets(&self) -> &Ledger {
         self.sockets.as_ref().unwrap_or(&self.shown)
     }
+}
 
-    fn all(&mut self) -> impl Iterator<Item = &mut Ledger> {
-        [Some(&mut self.shown), self.measured.as_mut(), self.sockets.as_mut()].into_iter().flatten()
+/// A condition, and what is measured for it.
+struct Watched {
+    trigger: Trigger,
+    /// The traffic of its filter, if it has one.
+    only: Option<Ledger>,
+    /// Bytes that had been measured at the last look.
+    measured: Bytes,
+}
+
+impl Watched {
+    fn new(condition: Condition, hold_off: Duration, only: Option<Ledger>) -> Self {
+        Self { trigger: Trigger::new(condition, hold_off), only, measured: Bytes::default() }
+    }
+
+    /// What is measured; `shown` where all that is shown is.
+    fn ledger<'a>(&'a self, shown: &'a Ledger) -> &'a Ledger {
+        self.only.as_ref().unwrap_or(shown)
+    }
+
+    /// What was moved since the last look, which was at `from_ns`.
+    fn interval(&mut self, shown: &Ledger, from_ns: u64) -> Interval {
+        let ledger = self.only.as_ref().unwrap_or(shown);
+        let now = ledger.totals().bytes;
+        let bytes = now.since(std::mem::replace(&mut self.measured, now));
+        Interval { from_ns, to_ns: ledger.at_ns(), bytes }
     }
 }
 
@@ -130,11 +150,9 @@ struct Watch {
     sample: Sample,
     ledgers: Ledgers,
     known: Knowledge,
-    trigger: Trigger,
+    watched: Vec<Watched>,
     actions: Vec<Action>,
     count: Option<u64>,
-    /// Bytes that had been measured at the last look.
-    measured: Bytes,
     printer: Printer,
     view: View,
     host: String,
@@ -159,21 +177,25 @@ impl Watch {
         let interfaces = &printer.interfaces;
         let admission = who::admission(settings, interfaces, filter)?;
         let ledger = || who::ledger(settings, interfaces, filter.clone(), &known);
-        let measured = orders.condition.filter.clone().map(|only| -> Result<Ledger> {
+        let only = |only: Filter| -> Result<Ledger> {
             let mut measured = ledger()?;
             let scopes = who::scope(settings, interfaces, filter.clone(), &known)?;
             let (owners, labels) = (known.owners(), known.labels());
             let only: Box<dyn Scope> = Box::new(Attributed { filter: only, owners, labels });
             measured.set_scope(Some(Box::new(AllOf([scopes, Some(only)].into_iter().flatten().collect()))));
             Ok(measured)
-        });
+        };
+        let watched = |condition: &Condition| -> Result<Watched> {
+            let only = condition.filter.clone().map(only).transpose()?;
+            Ok(Watched::new(condition.clone(), orders.hold_off, only))
+        };
+        let watched = orders.conditions.iter().map(watched).collect::<Result<_>>()?;
         let sockets = (orders.records() && who::has_border(settings)?).then(|| -> Result<Ledger> {
             let mut sockets = Ledger::new(settings.max_flows.value.0 as usize, 0);
             sockets.set_scope(who::scope(settings, interfaces, filter.clone(), &known)?);
             Ok(sockets)
         });
-        let ledgers =
-            Ledgers { shown: ledger()?, measured: measured.transpose()?, sockets: sockets.transpose()? };
+        let ledgers = Ledgers { shown: ledger()?, sockets: sockets.transpose()? };
         let limits = record::limits(settings, filter);
         let tape = orders.records().then(|| Tape::open(args, orders.before, settings, limits));
         let tape = tape.transpose()?;
@@ -181,10 +203,9 @@ impl Watch {
             source: Source::start(settings, &admission, demo)?,
             sample: Sample::default(),
             ledgers,
-            trigger: Trigger::new(orders.condition, orders.hold_off),
+            watched,
             actions: orders.actions,
             count: orders.count,
-            measured: Bytes::default(),
             view: settings.view(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             printer,
@@ -199,11 +220,10 @@ impl Watch {
         let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
         self.take_sample()?;
         self.printer.print_header()?;
-        self.printer.note(&format!(
-            "watching for {} with {} hooks",
-            self.trigger.condition(),
-            self.source.hooks()
-        ));
+        for watched in &self.watched {
+            let (condition, hooks) = (watched.trigger.condition(), self.source.hooks());
+            self.printer.note(&format!("watching for {condition} with {hooks} hooks"));
+        }
         if let Some(tape) = &mut self.tape {
             tape.start(self.ledgers.sockets());
         }
@@ -227,29 +247,40 @@ impl Watch {
         result
     }
 
+    /// How often anything that is watched for has come about.
+    fn fired(&self) -> u64 {
+        self.watched.iter().map(|watched| watched.trigger.fired()).sum()
+    }
+
+    /// Whether it may happen again.
+    fn may_fire(&self) -> bool {
+        self.count.is_none_or(|count| self.fired() < count)
+    }
+
     /// Whether it has happened as often as it may, and nothing of that is left to do.
     fn is_over(&self) -> bool {
         let is_recording = self.tape.as_ref().is_some_and(Tape::is_recording);
-        self.count.is_some_and(|count| self.trigger.fired() >= count)
-            && !is_recording
-            && self.commands.running() == 0
+        !self.may_fire() && !is_recording && self.commands.running() == 0
     }
 
-    /// Takes a sample, and does what is to be done if the condition has come about.
+    /// Takes a sample, and does what is to be done for each condition that has come about.
     fn look(&mut self) -> Result<()> {
         let from_ns = self.ledgers.shown.at_ns();
         self.take_sample()?;
-        let ledger = self.ledgers.measured();
-        let now = ledger.totals().bytes;
-        let bytes = now.since(std::mem::replace(&mut self.measured, now));
-        let interval = Interval { from_ns, to_ns: ledger.at_ns(), bytes };
         if let Some(tape) = &mut self.tape {
             tape.sample(self.ledgers.sockets(), self.known.who(), self.sample.flows.len());
         }
-        let may_fire = self.count.is_none_or(|count| self.trigger.fired() < count);
-        if let Some(firing) = may_fire.then(|| self.trigger.take(interval)).flatten() {
+        for place in 0..self.watched.len() {
+            let interval = self.watched[place].interval(&self.ledgers.shown, from_ns);
+            if !self.may_fire() {
+                continue;
+            }
+            let Some(firing) = self.watched[place].trigger.take(interval) else { continue };
             self.known.settle(&mut self.ledgers.shown);
-            let news = News::of(self.trigger.condition(), &firing, self.ledgers.measured(), self.known.who());
+            let firing = Firing { number: self.fired(), ..firing };
+            let watched = &self.watched[place];
+            let ledger = watched.ledger(&self.ledgers.shown);
+            let news = News::of(watched.trigger.condition(), &firing, ledger, self.known.who());
             self.printer.note(&news.line());
             self.act(&news)?;
         }
@@ -289,7 +320,9 @@ impl Watch {
 
     fn take_sample(&mut self) -> Result<()> {
         self.source.sample_exactly(&mut self.sample)?;
-        for ledger in self.ledgers.all() {
+        let only = self.watched.iter_mut().filter_map(|watched| watched.only.as_mut());
+        let Ledgers { shown, sockets } = &mut self.ledgers;
+        for ledger in std::iter::once(shown).chain(sockets).chain(only) {
             ledger.apply(&self.sample);
         }
         self.source.follow_up(&mut self.ledgers.shown, &self.known, Patience::Waits)?;
@@ -305,7 +338,12 @@ impl Watch {
         if self.commands.running() > 0 {
             aside::say(&format!("flowtop: {} commands still run\n", self.commands.running()));
         }
-        aside::say(&format!("flowtop: {}\n", summary(&self.trigger, started.elapsed().as_secs_f64())));
+        let elapsed_s = started.elapsed().as_secs_f64();
+        for Watched { trigger, .. } in &self.watched {
+            let of =
+                if self.watched.len() > 1 { format!("{}: ", trigger.condition()) } else { String::new() };
+            aside::say(&format!("flowtop: {of}{}\n", summary(trigger, elapsed_s)));
+        }
     }
 }
 

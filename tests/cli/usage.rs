@@ -130,6 +130,16 @@ const REFUSED: &[(&[&str], &str)] = &[
         &["--", "doctor"],
         "unknown argument \"doctor\"; subcommand `doctor` exists; to use it, remove the `--` before it",
     ),
+    (&["top", "5", "--interval", "3"], "INTERVAL cannot stand beside --interval; leave one out"),
+    (
+        &["-f", "port 80", "-f", "port 443"],
+        "--filter is given more than once; give one expression, as '(port 80) or (port 443)'",
+    ),
+    (
+        &["report", "--by", "pod", "--by", "peer"],
+        "--by is given more than once; give all keys at once, as pod,peer",
+    ),
+    (&["report", "--from", "08:00", "--from", "09:00"], "--from is given more than once; give it once"),
     (&["watch"], "missing --when CONDITION and --then ACTION; see flowtop watch --help"),
     (&["completions"], "missing SHELL; see flowtop completions --help"),
 ];

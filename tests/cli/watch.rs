@@ -30,7 +30,8 @@ fn it_prints_runs_and_records_the_time_before_and_after() {
     );
     let variables = fs::read_to_string(&seen).unwrap();
     let names: Vec<_> = variables.lines().map(|line| line.split('=').next().unwrap()).collect();
-    let expected = ["HOST", "NUMBER", "PEER", "PID", "PROCESS", "RATE", "TIME", "WHEN"];
+    let expected =
+        ["HOST", "NUMBER", "PEER", "PEER_SHARE", "PID", "PROCESS", "PROCESS_SHARE", "RATE", "TIME", "WHEN"];
     assert_eq!(names, expected.map(|name| format!("FLOWTOP_{name}")));
     assert!(
         variables.contains("\nFLOWTOP_NUMBER=1\n") && variables.contains("\nFLOWTOP_WHEN=total > 1 for 1s\n")
@@ -48,6 +49,31 @@ fn it_prints_runs_and_records_the_time_before_and_after() {
 fn a_filter_in_the_condition_is_measured_alone() {
     let never = watch_until_told(&["--when", "total > 1 for 1s and port 1", "--then", "print"]);
     assert!(never.contains("flowtop: never fired in "), "{never}");
+}
+
+#[test]
+fn any_of_several_conditions_fires_and_its_text_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let seen = directory.path().join("seen");
+    let never = "tx > 1023T for 1s";
+    let command = format!("exec echo \"$FLOWTOP_NUMBER $FLOWTOP_WHEN\" >>{}", seen.display());
+    let args = ["--when", never, "--when", "rx > 1 for 1s", "--then", "print", "--then", &command];
+    let ended = watch(&[&ALWAYS[..], &args, &["--count", "2"]].concat());
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    let printed = stdout(&ended);
+    assert!(printed.contains(" total > 1 for 1s: ") && printed.contains(" rx > 1 for 1s: "), "{printed}");
+    let mut told: Vec<_> = fs::read_to_string(&seen).unwrap().lines().map(str::to_owned).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["1 total > 1 for 1s", "2 rx > 1 for 1s"]);
+    let said = stderr(&ended);
+    for line in [
+        "total > 1 for 1s: fired once in ",
+        "tx > 1023T for 1s: never fired in ",
+        "rx > 1 for 1s: fired once in ",
+    ] {
+        assert!(said.contains(&format!("flowtop: {line}")), "{line}: {said}");
+    }
+    assert!(!said.contains("most of it") && said.contains(" % of it: "), "{said}");
 }
 
 /// What is said by a watch that is told to end after some looks.

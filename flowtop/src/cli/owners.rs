@@ -9,7 +9,7 @@ use crate::core::settings::{Assignment, Origin, key};
 #[derive(Debug, Args)]
 pub struct TopArgs {
     /// Seconds between reports [default: 1]
-    #[arg(id = "top_interval", value_name = "INTERVAL")]
+    #[arg(id = "top_interval", value_name = "INTERVAL", conflicts_with = "interval")]
     pub interval: Option<String>,
     /// Reports, then end [default: without end]
     #[arg(id = "top_count", value_name = "COUNT", value_parser = at_least_one::<u32>)]

@@ -21,7 +21,7 @@ fn sentence(error: &Error) -> String {
         ErrorKind::InvalidSubcommand => unknown_command(error),
         ErrorKind::MissingRequiredArgument => missing(error),
         ErrorKind::TooManyValues => too_much(error),
-        ErrorKind::ArgumentConflict => before_command(error),
+        ErrorKind::ArgumentConflict => conflict(error),
         ErrorKind::InvalidUtf8 => Some("an argument is not UTF-8; write it in UTF-8".to_owned()),
         _ => None,
     };
@@ -74,6 +74,22 @@ fn too_much(error: &Error) -> Option<String> {
     let arg = text(error, ContextKind::InvalidArg)?;
     let value = text(error, ContextKind::InvalidValue)?;
     Some(format!("{} takes no value; leave out {}", name(arg), quoted(value)))
+}
+
+fn conflict(error: &Error) -> Option<String> {
+    let Some(arg) = text(error, ContextKind::InvalidArg) else { return before_command(error) };
+    let others = texts(error, ContextKind::PriorArg);
+    if others.iter().any(|other| other != arg) {
+        let others: Vec<_> = others.iter().map(|other| name(other)).collect();
+        return Some(format!("{} cannot stand beside {}; leave one out", name(arg), others.join(" and ")));
+    }
+    // What is a list may be repeated.
+    let instead = match name(arg).as_str() {
+        "--filter" => "give one expression, as '(port 80) or (port 443)'",
+        "--by" => "give all keys at once, as pod,peer",
+        _ => "give it once",
+    };
+    Some(format!("{} is given more than once; {instead}", name(arg)))
 }
 
 /// Flags before a command are those of the report without one.
@@ -179,8 +195,7 @@ mod tests {
         let command =
             Command::new("flowtop").args(others).arg(switch("other").conflicts_with_all(["this", "that"]));
         let said = refused(command, &["--other", "--this", "--that"]);
-        let expected = "the argument '--other' cannot be used with: --this --that; see flowtop --help";
-        assert_eq!(said, expected);
+        assert_eq!(said, "--other cannot stand beside --this and --that; leave one out");
         let pair = Command::new("flowtop").arg(Arg::new("pair").long("pair").num_args(2));
         let said = refused(pair, &["--pair", "1"]);
         assert_eq!(

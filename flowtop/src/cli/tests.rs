@@ -1,5 +1,3 @@
-use clap::CommandFactory as _;
-
 use super::*;
 use crate::core::settings::{Reading, Settings};
 
@@ -11,7 +9,7 @@ const NO_FLAGS: [&str; 6] =
     ["hide-source", "hide-destination", "line-display", "show-totals", "log-scale", "screen-filter"];
 
 fn typed(line: &[&str]) -> Typed {
-    let matches = Cli::command().try_get_matches_from(line.iter().copied()).unwrap();
+    let matches = command().try_get_matches_from(line.iter().copied()).unwrap();
     Typed::of(&matches).unwrap()
 }
 
@@ -26,12 +24,12 @@ fn set(line: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_flags_are_consistent() {
-    Cli::command().debug_assert();
+    command().debug_assert();
 }
 
 #[test]
 fn every_flag_is_a_setting_and_every_setting_a_flag() {
-    let command = Cli::command();
+    let command = super::command();
     let flags = command.get_arguments().map(|arg| arg.get_id().as_str());
     let mut flags: Vec<_> =
         flags.filter(|id| !NO_SETTINGS.contains(id)).map(|id| id.replace('_', "-")).collect();
@@ -43,7 +41,7 @@ fn every_flag_is_a_setting_and_every_setting_a_flag() {
 
 #[test]
 fn help_tells_the_defaults_of_the_settings() {
-    let command = Cli::command();
+    let command = super::command();
     let printed = Settings::default().print();
     let default = |name: &str| {
         let value = printed.lines().find(|line| line.split(' ').next() == Some(name))?.split(" = ").nth(1)?;
@@ -116,6 +114,89 @@ fn the_last_one_wins_and_lists_grow() {
     }
 }
 
+/// A value that a flag takes, and another one.
+fn two_values(value_name: &str) -> [&'static str; 2] {
+    match value_name {
+        "N" | "PID" | "INODE" | "DAYS" | "SECONDS" | "COUNT" => ["5", "7"],
+        "TIME" => ["60s", "5m"],
+        "BYTES" | "RATE" => ["1G", "2G"],
+        "KEYS" => ["pod", "peer"],
+        "FORM" => ["json", "csv"],
+        "WHICH" => ["on", "off"],
+        _ => ["one", "two"],
+    }
+}
+
+/// What comes of a flag that is given twice: the sentence, or the values that count.
+fn given_twice(path: &[&str], needed: &[&str], arg: &clap::Arg) -> Result<Vec<String>, String> {
+    let flag = format!("--{}", arg.get_long().unwrap());
+    let name = arg.get_value_names().map_or("", |names| names[0].as_str());
+    let values = two_values(name).map(|value| format!("{flag}={value}"));
+    let both = values.iter().map(String::as_str);
+    let line: Vec<&str> = path.iter().chain(needed).copied().chain(both).collect();
+    let matches = command().try_get_matches_from(line).map_err(|error| refused::usage(&error).to_string())?;
+    let matches = matches.subcommand().map_or(&matches, |(_, of_command)| of_command);
+    let found = matches.get_raw(arg.get_id().as_str()).unwrap();
+    Ok(found.map(|value| value.to_str().unwrap().to_owned()).collect())
+}
+
+/// Flags with a value, but for what another flag of the same command has to be there for.
+fn valued(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
+    command.get_arguments().filter(|arg| arg.get_long().is_some() && arg.get_action().takes_values())
+}
+
+#[test]
+fn no_flag_that_is_given_twice_loses_a_value_without_a_word() {
+    let root = super::command();
+    let mut seen = 0;
+    let commands = root.get_subcommands().map(|command| (vec!["flowtop", command.get_name()], command));
+    for (path, command) in std::iter::once((vec!["flowtop"], &root)).chain(commands) {
+        for arg in valued(command) {
+            let id = arg.get_id().as_str();
+            let needed: &[&str] = match (path.last(), id) {
+                (Some(&"watch"), "when") => &["--then=print"],
+                (Some(&"watch"), "actions") => &["--when=x"],
+                (Some(&"watch"), _) => &["--then=print", "--when=x"],
+                _ => &[],
+            };
+            let is_iftops = path.last() != Some(&"report") && path.last() != Some(&"record");
+            let [first, second] = two_values(arg.get_value_names().map_or("", |names| names[0].as_str()));
+            let outcome = given_twice(&path, needed, arg);
+            let what = format!("{path:?} --{}: {outcome:?}", arg.get_long().unwrap());
+            match outcome {
+                Ok(values) if matches!(arg.get_action(), clap::ArgAction::Append) => {
+                    assert_eq!(values, [first, second], "{what}");
+                }
+                Ok(values) => {
+                    assert!(is_iftops && LAST_HOLDS.contains(&id), "{what}");
+                    assert_eq!(values, [second], "{what}");
+                }
+                Err(said) => {
+                    let start = format!("--{} is given more than once; give ", arg.get_long().unwrap());
+                    assert!(said.starts_with(&start), "{what}");
+                }
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn switches_may_be_repeated() {
+    let root = super::command();
+    let commands = root.get_subcommands().map(|command| (vec!["flowtop", command.get_name()], command));
+    for (path, command) in std::iter::once((vec!["flowtop"], &root)).chain(commands) {
+        let switches = command.get_arguments().filter(|arg| !arg.get_action().takes_values());
+        for flag in switches.filter_map(clap::Arg::get_long) {
+            let flag = format!("--{flag}");
+            let needed = if path.last() == Some(&"watch") { &["--then=print", "--when=x"][..] } else { &[] };
+            let line = path.iter().copied().chain([flag.as_str(); 2]).chain(needed.iter().copied());
+            super::command().try_get_matches_from(line).unwrap();
+        }
+    }
+}
+
 #[test]
 fn values_may_look_like_flags_where_they_are_numbers() {
     let assignments = typed(&["flowtop", "-L", "-1", "-s-2", "--interval", "-3"]).assignments;
@@ -128,7 +209,7 @@ fn values_may_look_like_flags_where_they_are_numbers() {
 fn what_is_no_flag_is_refused() {
     for line in [&["-Z"][..], &["-s"], &["-t", "operand"], &["-i", "lo", "doctor"], &["-L", "-x"], &["-t=1"]]
     {
-        let error = Cli::command().try_get_matches_from([&["flowtop"], line].concat()).unwrap_err();
+        let error = command().try_get_matches_from([&["flowtop"], line].concat()).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line:?}");
     }
 }
