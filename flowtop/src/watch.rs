@@ -20,11 +20,11 @@ use crate::core::ledger::Ledger;
 use crate::core::scope::attributed::Attributed;
 use crate::core::scope::{AllOf, Scope};
 use crate::core::settings::{Origin, Settings};
+use crate::core::span;
 use crate::core::view::View;
 use crate::core::watch::action::Action;
 use crate::core::watch::condition::Condition;
 use crate::core::watch::news::{News, summary};
-use crate::core::watch::span;
 use crate::core::watch::trigger::{Firing, Interval, Trigger};
 use crate::core::window::Bytes;
 use crate::core::wire::Sample;
@@ -61,8 +61,9 @@ impl Orders {
         let condition =
             |text: &String| Condition::parse(text, &names).map_err(|error| wrong("--when", text, &error));
         let action = |text: &String| Action::parse(text).map_err(|error| wrong("--then", text, &error));
-        let time =
-            |flag: &str, text: &str| span(text).map_err(|right| Usage(format!("{flag} {text}: {right}")));
+        let time = |flag: &str, text: &str| {
+            span::parse(text).map_err(|right| Usage(format!("{flag} {text}: {right}")))
+        };
         let actions = args.actions.iter().map(action).collect::<Result<Vec<_>, _>>()?;
         let recorded = actions.iter().filter_map(|action| match action {
             Action::Record(after) => Some(*after),

@@ -41,7 +41,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["-m", "10X"],
-        "flowtop: invalid value \"10X\" for --max-bandwidth: give bits per second: digits and at most one of b, k, m, g, as 10M",
+        "flowtop: invalid value \"10X\" for --max-bandwidth: give bits per second: a number and at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G",
     ),
     (&["-t", "--format", "xml"], "flowtop: invalid value \"xml\" for --format: give one of text, json, csv"),
     (
@@ -99,10 +99,7 @@ const WRONG: &[(&[&str], &str)] = &[
 const REFUSED: &[(&[&str], &str)] = &[
     (&["--max-flows", "0"], "invalid value \"0\" for --max-flows: give 1 to 16777216 connections"),
     (&["doctor", "--max-flows", "x"], "invalid value \"x\" for --max-flows: give 1 to 16777216 connections"),
-    (
-        &["record", "--every", "0s"],
-        "invalid value \"0s\" for --every: give a time of at least a second, as 60s, 5m or 1h",
-    ),
+    (&["record", "--every", "0s"], "invalid value \"0s\" for --every: give a time as 10s, 5m, 1h30m or 2d"),
     (&["top", "1", "0"], "invalid value \"0\" for COUNT: give a whole number from 1 to 4294967295"),
     (
         &["record", "--count", "x"],

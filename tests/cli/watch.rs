@@ -55,7 +55,7 @@ fn a_filter_in_the_condition_is_measured_alone() {
 fn any_of_several_conditions_fires_and_its_text_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let seen = directory.path().join("seen");
-    let never = "tx > 1023T for 1s";
+    let never = "tx > 1P for 1s";
     let command = format!("exec echo \"$FLOWTOP_NUMBER $FLOWTOP_WHEN\" >>{}", seen.display());
     let args = ["--when", never, "--when", "rx > 1 for 1s", "--then", "print", "--then", &command];
     let ended = watch(&[&ALWAYS[..], &args, &["--count", "2"]].concat());
@@ -68,7 +68,7 @@ fn any_of_several_conditions_fires_and_its_text_is_told() {
     let said = stderr(&ended);
     for line in [
         "total > 1 for 1s: fired once in ",
-        "tx > 1023T for 1s: never fired in ",
+        "tx > 1P for 1s: never fired in ",
         "rx > 1 for 1s: fired once in ",
     ] {
         assert!(said.contains(&format!("flowtop: {line}")), "{line}: {said}");
@@ -115,7 +115,8 @@ fn what_is_not_right_is_told_with_its_place() {
     let cases: [(&[&str], &str); 6] = [
         (
             &["--when", "tx > 4X for 10s", "--then", "print"],
-            "--when: column 6: `4X` is not a rate in bits per second; write one like `4G`\ntx > 4X for 10s\n     ^^",
+            "--when: column 6: `4X` is not a rate; give bits per second: a number and at most one of K, M, G, T, P in steps of \
+             1024, as 500M or 1.5G\ntx > 4X for 10s\n     ^^",
         ),
         (
             &["--when", "tx > 4G for 10s and port http or", "--then", "print"],
@@ -128,11 +129,11 @@ fn what_is_not_right_is_told_with_its_place() {
         ),
         (
             &[&ALWAYS[..], &print, &["--before", "soon"]].concat(),
-            "--before soon: give a time as 10s, 5m, 1h or 2d",
+            "--before soon: give a time as 10s, 5m, 1h30m or 2d",
         ),
         (
             &[&ALWAYS[..], &print, &["--hold-off", "0s"]].concat(),
-            "--hold-off 0s: give a time as 10s, 5m, 1h or 2d",
+            "--hold-off 0s: give a time as 10s, 5m, 1h30m or 2d",
         ),
         (
             &[&ALWAYS[..], &print, &["-s", "5"]].concat(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{KernelFlags, ProcessFlags, SettingsFlags, TrafficFlags, at_least_one};
+use crate::core::{quantity, span};
 
 /// Flags of `flowtop record`: when, how much, for how long; and those of the report that say what counts.
 #[derive(Debug, Args)]
@@ -74,53 +75,14 @@ pub struct RetentionFlags {
     pub min_free: u64,
 }
 
-/// Digits are seconds, anything else says its unit.
+/// A time of a day at most.
 fn duration(text: &str) -> Result<Duration, String> {
-    let right = || "give a time of at least a second, as 60s, 5m or 1h".to_owned();
-    let time = if let Ok(seconds) = text.parse() {
-        Duration::from_secs(seconds)
-    } else {
-        let time: jiff::SignedDuration = text.parse().map_err(|_| right())?;
-        time.try_into().map_err(|_| right())?
-    };
-    let longest = Duration::from_hours(24);
-    match time {
-        time if time < Duration::from_secs(1) => Err(right()),
-        time if time > longest => Err("give a time of a day at most".to_owned()),
-        time => Ok(time),
-    }
+    let time = span::parse(text)?;
+    (time <= Duration::from_hours(24))
+        .then_some(time)
+        .ok_or_else(|| "give a time of a day at most".to_owned())
 }
 
-/// Bytes: digits and at most one of K, M, G, T in steps of 1024.
 fn size(text: &str) -> Result<u64, String> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(unit_at);
-    let factor = ["", "K", "M", "G", "T"].iter().position(|known| unit.eq_ignore_ascii_case(known));
-    let bytes = factor.and_then(|power| digits.parse::<u64>().ok()?.checked_mul(1 << (10 * power)));
-    bytes.ok_or_else(|| "give bytes: digits and at most one of K, M, G, T, as 500M".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units_or_are_seconds() {
-        for (text, seconds) in [("90", 90), ("60s", 60), ("5m", 300), ("1h", 3600), ("1h 30m", 5400)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "0", "-5s", "soon", "2d", "100ms", "18446744073709551615"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_in_steps_of_1024() {
-        for (text, bytes) in [("0", 0), ("500", 500), ("2k", 2048), ("1G", 1 << 30), ("3T", 3 << 40)] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "G", "1.5G", "-1", "1GB", "99999999T"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
+    quantity::parse(text, "bytes")
 }

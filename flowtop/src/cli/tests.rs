@@ -1,5 +1,14 @@
 use super::*;
+use std::time::Duration;
+
+use crate::core::settings::quantity::BitsPerSecond;
+use crate::core::settings::value::Value as _;
 use crate::core::settings::{Reading, Settings};
+use crate::core::watch::action::Action;
+use crate::core::watch::condition::Condition;
+use crate::core::{config_toml, iftoprc, span};
+use crate::filter_names::HostNames;
+use proptest::prelude::*;
 
 /// Flags that say where settings come from, or are another way to write one.
 const NO_SETTINGS: [&str; 5] = ["config", "lenient", "print_config", "bytes", "demo"];
@@ -211,5 +220,95 @@ fn what_is_no_flag_is_refused() {
     {
         let error = command().try_get_matches_from([&["flowtop"], line].concat()).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line:?}");
+    }
+}
+
+/// What a flag of a command makes of a value.
+fn flag_value<T: Clone + Send + Sync + 'static>(line: &[&str], id: &str) -> Option<T> {
+    let line = ["flowtop"].iter().chain(line);
+    let matches = super::command().try_get_matches_from(line).ok()?;
+    let (_, of_command) = matches.subcommand().unwrap();
+    of_command.get_one::<T>(id).cloned()
+}
+
+/// The rate of the setting `max-bandwidth`, from wherever it may be written.
+fn max_bandwidth(assignments: &[Assignment]) -> Option<u64> {
+    let reading = Reading { lenient: false, check: &|_, _| Ok(()) };
+    Settings::resolve(assignments, &reading).ok()?.0.max_bandwidth.value.map(|rate| rate.0)
+}
+
+/// Every place that takes a rate or a size, with what it makes of a text.
+fn quantities(text: &str) -> Vec<(&'static str, Option<u64>)> {
+    let size = |flag: &str, id| flag_value::<u64>(&["record", &format!("{flag}={text}")], id);
+    let watched = Condition::parse(&format!("tx > {text} for 1s"), &HostNames::read());
+    let flag = ["flowtop".to_owned(), format!("-m{text}")];
+    let flag =
+        super::command().try_get_matches_from(flag).map(|matches| Typed::of(&matches).unwrap().assignments);
+    let toml = config_toml::parse(&format!("max-bandwidth = \"{text}\""), "f").unwrap_or_default();
+    let rc = iftoprc::parse(&format!("max-bandwidth: {text}"), "f", &[]).assignments;
+    let limit = flag_value::<BitsPerSecond>(&["report", &format!("--limit={text}")], "limit");
+    vec![
+        ("--over", size("--over", "over")),
+        ("--max-size", size("--max-size", "max_size")),
+        ("--min-free", size("--min-free", "min_free")),
+        ("--limit", limit.map(|rate| rate.0)),
+        ("--when", watched.ok().map(|condition| condition.bits_per_s)),
+        ("-m", flag.ok().and_then(|assignments| max_bandwidth(&assignments))),
+        ("config.toml", max_bandwidth(&toml)),
+        (".iftoprc", max_bandwidth(&rc)),
+        ("z", BitsPerSecond::parse(text).ok().map(|rate| rate.0)),
+    ]
+}
+
+/// Every place that takes a span of time, with what it makes of a text.
+fn spans(text: &str) -> Vec<(&'static str, Option<Duration>)> {
+    let recorded = |flag: &str, id| flag_value::<Duration>(&["record", &format!("{flag}={text}")], id);
+    let after = match Action::parse(&format!("record {text}")) {
+        Ok(Action::Record(after)) => Some(after),
+        _ => None,
+    };
+    let watched = Condition::parse(&format!("tx > 1 for {text}"), &HostNames::read());
+    vec![
+        ("--every", recorded("--every", "every")),
+        ("--for", recorded("--for", "length")),
+        ("--before and --hold-off", span::parse(text).ok()),
+        ("record", after),
+        ("--when", watched.ok().map(|condition| condition.held_for)),
+    ]
+}
+
+fn same_everywhere<T: PartialEq + std::fmt::Debug>(values: &[(&str, Option<T>)]) {
+    assert!(values.iter().all(|(_, value)| *value == values[0].1), "{values:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_quantity_that_one_place_takes_is_the_same_in_every_place(
+        text in "[0-9]{1,6}(\\.[0-9]{1,3})?[bBkKmMgGtTpPeE]?",
+    ) {
+        same_everywhere(&quantities(&text));
+    }
+
+    /// A day is the most that a record can be about.
+    #[test]
+    fn a_span_of_a_day_at_most_is_the_same_in_every_place(
+        text in "[0-9]{1,4}[smh]?|1d|[0-9]h ?[0-9]{1,2}m|[0-9]\\.5[mh]|[0-9]{1,3}(ms|us|w|x)|0s?",
+    ) {
+        let all = spans(&text);
+        prop_assume!(all[2].1.is_none_or(|span| span <= Duration::from_hours(24)));
+        same_everywhere(&all);
+    }
+}
+
+#[test]
+fn every_unit_and_a_fraction_are_taken_everywhere() {
+    for (text, expected) in
+        [("5.5G", 11 << 29), ("1T", 1 << 40), ("10M", 10 << 20), ("100", 100), ("2P", 2 << 50)]
+    {
+        for (place, value) in quantities(text) {
+            assert_eq!(value, Some(expected), "{place} {text}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{ReportFlags, RetentionFlags, at_least_one};
 pub struct WatchArgs {
     /// What is watched for, as 'tx > 4G for 10s and port 443'; may be repeated
     ///
-    /// tx, rx or total; >, >= or <; a rate in bits per second with at most one of K, M, G, T in steps of 1024; how long
+    /// tx, rx or total; >, >= or <; a rate in bits per second with at most one of K, M, G, T, P in steps of 1024; how long
     /// it has to hold without a break. Behind `and` stands a filter in the language of -f: then only its traffic is
     /// measured. What -f and its kind keep out is not measured either. Of several conditions each is watched for by
     /// itself.

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::value::Value;
+use crate::core::quantity;
 
 /// The number, if it is one in the range.
 fn within<T: std::str::FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Option<T> {
@@ -81,27 +82,9 @@ impl Value for Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitsPerSecond(pub u64);
 
-impl BitsPerSecond {
-    /// Digits and a unit in steps of 1024, as iftop reads them.
-    fn of(text: &str) -> Option<Self> {
-        let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, unit) = text.split_at(unit_at);
-        let factor = match unit {
-            "" | "b" | "B" => 1,
-            "k" | "K" => 1 << 10,
-            "m" | "M" => 1 << 20,
-            "g" | "G" => 1 << 30,
-            _ => return None,
-        };
-        // The largest integer of TOML.
-        digits.parse::<u64>().ok()?.checked_mul(factor).filter(|bits| i64::try_from(*bits).is_ok()).map(Self)
-    }
-}
-
 impl Value for BitsPerSecond {
     fn parse(text: &str) -> Result<Self, String> {
-        let right = "give bits per second: digits and at most one of b, k, m, g, as 10M";
-        Self::of(text).ok_or_else(|| right.to_owned())
+        quantity::parse(text, "bits per second").map(Self)
     }
 
     fn show(&self) -> String {

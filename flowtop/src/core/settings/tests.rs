@@ -48,6 +48,8 @@ fn right_values_are_read_and_shown() {
         ("max-bandwidth", "1k", "1024"),
         ("max-bandwidth", "10M", "10485760"),
         ("max-bandwidth", "2g", "2147483648"),
+        ("max-bandwidth", "5.5G", "5905580032"),
+        ("max-bandwidth", "1T", "1099511627776"),
         ("numeric", "true", "true"),
         ("filter", "host \"a\" or\tb", "\"host \\\"a\\\" or\\tb\""),
         ("interface", "eth0", "[\"eth0\"]"),
@@ -61,7 +63,8 @@ fn right_values_are_read_and_shown() {
 fn wrong_values_say_what_would_be_right() {
     let seconds = "give a whole number of seconds, 0 for reports without end";
     let rows = "give a number of rows, 0 for all";
-    let rate = "give bits per second: digits and at most one of b, k, m, g, as 10M";
+    let rate =
+        "give bits per second: a number and at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G";
     let cases = [
         ("sort", "5s", "give one of 2s, 10s, 40s, source, destination"),
         ("ports", "Both", "give one of off, source-only, destination-only, on"),
@@ -77,7 +80,7 @@ fn wrong_values_say_what_would_be_right() {
         ("interval", "0", "give 0.1 to 86400 seconds"),
         ("interval", "nan", "give 0.1 to 86400 seconds"),
         ("max-flows", "0", "give 1 to 16777216 connections"),
-        ("max-bandwidth", "1.5M", rate),
+        ("max-bandwidth", "1.5", rate),
         ("max-bandwidth", "10Mb", rate),
         ("max-bandwidth", "10X", rate),
         ("max-bandwidth", "M", rate),
@@ -97,7 +100,7 @@ fn a_lenient_reading_does_as_iftop_does() {
         ("sort", "5s", "\"10s\"", "Invalid enumeration value \"5s\" for directive \"sort\""),
         ("ports", "Both", "\"off\"", "Invalid enumeration value \"Both\" for directive \"port-display\""),
         ("max-bandwidth", "10X", "\"auto\"", "Invalid units in value: 10X"),
-        ("max-bandwidth", "1.5M", "\"auto\"", "Invalid units in value: 1.5M"),
+        ("max-bandwidth", "1.5X", "\"auto\"", "Invalid units in value: 1.5X"),
         ("max-bandwidth", "M", "\"auto\"", "Error reading rate: "),
         ("max-bandwidth", "", "\"auto\"", "Error reading rate: "),
         ("seconds", "2x", "2", ""),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::scanner::Scanner;
-use super::span;
 use crate::core::filter::FilterError;
+use crate::core::span;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,9 @@ impl Action {
         let word = pieces.next();
         let rest = pieces.rest();
         match word.text {
-            "record" => span(rest.text).map(Self::Record).map_err(|_| rest.wrong("a time", "record 5m")),
+            "record" => {
+                span::parse(rest.text).map(Self::Record).map_err(|_| rest.wrong("a time", "record 5m"))
+            }
             "exec" if rest.text.is_empty() => Err(rest.wrong("a command", "exec logger overload")),
             "exec" => Ok(Self::Exec(rest.text.to_owned())),
             "print" if rest.text.is_empty() => Ok(Self::Print),

@@ -10,14 +10,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::scanner::{Piece, Scanner};
-use super::{show_span, span};
 use crate::core::filter::{Filter, FilterError, Names};
 use crate::core::window::Bytes;
+use crate::core::{quantity, span};
 
 /// What a condition looks like.
 const EXAMPLE: &str = "tx > 4G for 10s and port 443";
-/// Units of rates, in steps of 1024 as in iftop's reports and `-m`.
-const UNITS: [(char, u32); 4] = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +81,10 @@ impl Condition {
         let mut pieces = Scanner::new(text);
         let measure = word(pieces.next(), &Measure::WORDS, "`tx`, `rx` or `total`")?;
         let bound = word(pieces.next(), &Bound::SIGNS, "`>`, `>=` or `<`")?;
-        let rate = pieces.next();
-        let bits_per_s =
-            bits_per_s(rate.text).ok_or_else(|| rate.wrong("a rate in bits per second", "4G"))?;
+        let bits_per_s = rate(pieces.next())?;
         word(pieces.next(), &[("for", ())], "`for`")?;
-        let time = pieces.next();
-        let held_for = span(time.text).map_err(|_| time.wrong("a time", "10s"))?;
+        let time = pieces.next_with_numbers();
+        let held_for = span::parse(time.text).map_err(|_| time.wrong("a time", "10s"))?;
         Ok(Self { measure, bound, bits_per_s, held_for, filter: filter(&mut pieces, names)? })
     }
 
@@ -111,7 +107,7 @@ impl Condition {
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (measure, bound) = (name(&Measure::WORDS, self.measure), name(&Bound::SIGNS, self.bound));
-        write!(f, "{measure} {bound} {} for {}", show_rate(self.bits_per_s), show_span(self.held_for))?;
+        write!(f, "{measure} {bound} {} for {}", quantity::show(self.bits_per_s), span::show(self.held_for))?;
         match &self.filter {
             Some(filter) => write!(f, " and {filter}"),
             None => Ok(()),
@@ -134,6 +130,15 @@ fn name<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static 
     words.iter().find(|(_, other)| *other == value).map_or("", |(word, _)| word)
 }
 
+/// A rate in bits per second.
+fn rate(piece: Piece<'_>) -> Result<u64, FilterError> {
+    if piece.text.is_empty() {
+        return Err(piece.wrong("a rate", "4G"));
+    }
+    let wrong = |right| piece.error(format!("`{}` is not a rate; {right}", piece.text));
+    quantity::parse(piece.text, "bits per second").map_err(wrong)
+}
+
 /// What stands behind the time.
 fn filter(pieces: &mut Scanner<'_>, names: &dyn Names) -> Result<Option<Filter>, FilterError> {
     let and = pieces.next();
@@ -151,30 +156,4 @@ fn filter(pieces: &mut Scanner<'_>, names: &dyn Names) -> Result<Option<Filter>,
         return Err(rest.wrong("a filter", "port 443"));
     }
     Filter::parse(rest.text, names).map(Some).map_err(|error| error.behind(rest.column - 1))
-}
-
-/// A rate in bits per second: a number and at most one unit, as 4G or 1.5M.
-fn bits_per_s(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let bits = match &text[digits.len()..] {
-        "" => 0,
-        unit => UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(&name.to_string()))?.1,
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !(all_digits(whole) && all_digits(fraction) && fraction.len() <= 9) {
-        return None;
-    }
-    let parts = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
-    let number = whole.parse::<u64>().ok().map(u128::from)? * parts + fraction.parse::<u128>().ok()?;
-    u64::try_from(number.checked_mul(1 << bits)? / parts).ok()
-}
-
-/// The shortest text for a rate that says exactly that.
-fn show_rate(bits_per_s: u64) -> String {
-    let fits = |(_, bits): &&(char, u32)| bits_per_s > 0 && bits_per_s.trailing_zeros() >= *bits;
-    match UNITS.iter().rev().find(fits) {
-        Some((unit, bits)) => format!("{}{unit}", bits_per_s >> bits),
-        None => bits_per_s.to_string(),
-    }
 }

@@ -51,6 +51,16 @@ impl<'a> Scanner<'a> {
         Piece { text, column: self.chars_before(begin) + 1 }
     }
 
+    /// The next word, and those behind it that begin with a digit: `1h 30m`.
+    pub(super) fn next_with_numbers(&mut self) -> Piece<'a> {
+        let first = self.next();
+        let begin = self.at - first.text.len();
+        while self.text[self.at..].trim_start().starts_with(|c: char| c.is_ascii_digit()) {
+            self.next();
+        }
+        Piece { text: &self.text[begin..self.at], ..first }
+    }
+
     /// All that is left, without blanks around it.
     pub(super) fn rest(&mut self) -> Piece<'a> {
         let rest = self.text[self.at..].trim_start();

@@ -79,7 +79,11 @@ fn rows_below_a_rate_are_hidden_but_for_pinned_ones() {
     // Sent and received of 8 and 9: 8.8 and 9.9 kB a second.
     assert_eq!(shown(&state), ["198.51.0.1", "198.51.0.9"]);
     answer(&mut state, 'z', "1.5M");
-    assert_eq!(error(&state), Some("give bits per second: digits and at most one of b, k, m, g, as 10M"));
+    assert_eq!((error(&state), state.filters.threshold), (None, f64::from(3 << 19)));
+    answer(&mut state, 'z', "15X");
+    assert!(
+        error(&state).unwrap().starts_with("give bits per second: a number and at most one of K, M, G, T, P")
+    );
     press(&mut state, &[Press::Esc]);
     answer(&mut state, 'z', "0");
     assert_eq!(state.table.len(), 9);
