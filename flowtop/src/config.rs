@@ -2,10 +2,9 @@
 //!
 //! Not in here: their syntax (`core::config_toml`, `core::iftoprc`) and what the settings mean (`core::settings`).
 
+use std::env;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 
@@ -17,6 +16,7 @@ use crate::core::settings::check::{check, in_filter};
 use crate::core::settings::{Assignment, Reading, Settings};
 use crate::core::{config_toml, iftoprc};
 use crate::filter_names::HostNames;
+use crate::user_file::{self, MAX_SETTINGS_BYTES, Refused};
 
 /// What is in force: defaults, under `config.toml`, under `.iftoprc`, under the command line. Warnings go to stderr.
 ///
@@ -24,7 +24,7 @@ use crate::filter_names::HostNames;
 /// A file that cannot be read; as [`Usage`], a line or a flag that is not right.
 pub fn settings(typed: &Typed) -> Result<Settings> {
     let flags = &typed.cli.report.settings;
-    let mut layers = own_file()?;
+    let mut layers = own_file(flags)?;
     layers.extend(iftops_file(flags, &typed.assignments)?);
     layers.extend_from_slice(&typed.assignments);
     let reading = Reading { lenient: flags.lenient, check: &check };
@@ -53,12 +53,12 @@ fn warn(warnings: &[String]) {
 }
 
 /// `config.toml`, where there is one.
-fn own_file() -> Result<Vec<Assignment>> {
+fn own_file(flags: &SettingsFlags) -> Result<Vec<Assignment>> {
     let Some(path) = own_path(variable("XDG_CONFIG_HOME"), variable("HOME")) else { return Ok(Vec::new()) };
-    let Some(bytes) = present(fs::read(&path)).with_context(|| unreadable(&path))? else {
+    let Some(bytes) = found(user_file::read(&path, MAX_SETTINGS_BYTES), flags)? else {
         return Ok(Vec::new());
     };
-    let text = String::from_utf8(bytes).with_context(|| unreadable(&path))?;
+    let text = String::from_utf8(bytes).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(config_toml::parse(&text, &path.display().to_string()).map_err(Usage)?)
 }
 
@@ -72,18 +72,9 @@ fn own_path(config_home: Option<OsString>, home: Option<OsString>) -> Option<Pat
 /// The file that `-c` names, or `.iftoprc`, where there is one.
 fn iftops_file(flags: &SettingsFlags, typed: &[Assignment]) -> Result<Vec<Assignment>> {
     let path = flags.config.clone().unwrap_or_else(|| default_path(variable("HOME")));
-    let read = fs::read(&path);
-    let bytes = match present(read).with_context(|| unreadable(&path))? {
-        Some(bytes) => bytes,
-        None if flags.config.is_some() && flags.lenient => {
-            aside::say(&format!("{}: No such file or directory\n", path.display()));
-            return Ok(Vec::new());
-        }
-        None if flags.config.is_some() => {
-            anyhow::bail!("there is no file {}; give -c a file in the format of .iftoprc", path.display())
-        }
-        None => return Ok(Vec::new()),
-    };
+    let read = user_file::read(&path, MAX_SETTINGS_BYTES);
+    let bytes = if flags.config.is_some() { named(read, &path, flags)? } else { found(read, flags)? };
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
     let taken: Vec<_> = typed.iter().map(|assignment| assignment.key).collect();
     let found = iftoprc::parse(&String::from_utf8_lossy(&bytes), &path.display().to_string(), &taken);
     warn(&found.warnings);
@@ -95,17 +86,33 @@ fn default_path(home: Option<OsString>) -> PathBuf {
     home.map_or_else(|| PathBuf::from("iftoprc"), |home| Path::new(&home).join(".iftoprc"))
 }
 
-/// `None` for a file that is not there.
-fn present(read: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {
+/// What is in a file that may be missing. `None` without one, or where a lenient reading goes on without it.
+fn found(read: Result<Vec<u8>, Refused>, flags: &SettingsFlags) -> Result<Option<Vec<u8>>> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error),
+        Err(Refused::Absent(_)) => Ok(None),
+        Err(refused) if flags.lenient => {
+            aside::say(&format!("{refused}\n"));
+            Ok(None)
+        }
+        Err(refused) => Err(refused.into()),
     }
 }
 
-fn unreadable(path: &Path) -> String {
-    format!("cannot read {}", path.display())
+/// What is in the file that `-c` names.
+fn named(read: Result<Vec<u8>, Refused>, path: &Path, flags: &SettingsFlags) -> Result<Option<Vec<u8>>> {
+    match read {
+        // As iftop says it.
+        Err(Refused::Absent(_)) if flags.lenient => {
+            aside::say(&format!("{}: No such file or directory\n", path.display()));
+            Ok(None)
+        }
+        Err(refused @ Refused::Absent(_)) => {
+            Err(Usage(format!("{refused}; give -c a file in the format of .iftoprc")).into())
+        }
+        Err(refused) if !flags.lenient => Err(Usage(format!("-c: {refused}")).into()),
+        read => found(read, flags),
+    }
 }
 
 /// Of the environment; empty is absent.

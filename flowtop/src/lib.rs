@@ -16,6 +16,7 @@ mod interfaces;
 mod letters;
 mod names;
 pub mod owners;
+pub mod raised;
 pub mod record;
 pub mod recordings;
 mod replay;
@@ -23,6 +24,7 @@ pub mod report;
 pub mod source;
 pub mod tui;
 pub mod ui;
+mod user_file;
 mod watch;
 mod who;
 

@@ -1,10 +1,10 @@
 //! Parse, run, exit code.
 
-use flowtop::{Usage, aside, cli::Typed};
+use flowtop::{Usage, aside, cli::Typed, raised};
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
-    match Typed::read().and_then(|typed| flowtop::run(&typed)) {
+    match raised::refuse().and_then(|()| Typed::read()).and_then(|typed| flowtop::run(&typed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -19,6 +19,7 @@ use crate::core::scope::attributed::{Attributed, Processes};
 use crate::core::scope::{AllOf, Families, NoLinkLocal, Scope};
 use crate::core::settings::{Settings, choice::Format};
 use crate::owners::Attribution;
+use crate::user_file::{self, MAX_LABELS_BYTES};
 
 /// How long a report waits for files that are being read. They are local and small.
 const SETTLES_WITHIN: Duration = Duration::from_millis(100);
@@ -121,7 +122,7 @@ pub fn labels(file: &str) -> Result<Labels> {
     if file.is_empty() {
         return Ok(Labels::default());
     }
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read the labels in {file}"))?;
+    let bytes = user_file::read(Path::new(file), MAX_LABELS_BYTES).context("--labels")?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(Labels::parse(&text).map_err(|error| Usage(format!("--labels: {file}: {error}")))?)
 }

@@ -89,10 +89,14 @@ fn files_that_are_not_right_are_named() {
         (&["-c", "bad"][..], 2, format!("flowtop: bad:2: invalid value \"5s\" for sort: {right}\n")),
         (
             &["-c", "none"],
-            1,
+            2,
             "flowtop: there is no file none; give -c a file in the format of .iftoprc\n".to_owned(),
         ),
-        (&["-c", "folder"], 1, "flowtop: cannot read folder: Is a directory (os error 21)\n".to_owned()),
+        (
+            &["-c", "folder"],
+            2,
+            "flowtop: -c: cannot read folder: it is a directory; give a regular file\n".to_owned(),
+        ),
     ];
     for (args, code, said) in cases {
         assert_eq!(home.failure(args), (Some(code), said), "{args:?}");
@@ -100,6 +104,101 @@ fn files_that_are_not_right_are_named() {
     let home = Home::new("wrong-toml", &[(".config/flowtop/config.toml", "\nsorts = \"2s\"\n")]);
     let said = "flowtop: ~/.config/flowtop/config.toml:2: unknown key \"sorts\"; did you mean sort?\n";
     assert_eq!(home.failure(&[]), (Some(2), said.to_owned()));
+}
+
+/// What can lie in the place of a file, and why it is not read. `None` where this user cannot put it there.
+fn hostile(kind: &str, path: &Path) -> Option<&'static str> {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    use std::os::unix::fs::{chown, symlink};
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    Some(match kind {
+        "pipe" => {
+            mkfifoat(CWD, path, Mode::RWXU).unwrap();
+            "cannot read FILE: it is a pipe; give a regular file"
+        }
+        "endless" => {
+            symlink("/dev/zero", path).unwrap();
+            "cannot read FILE: it is a device; give a regular file"
+        }
+        "huge" => {
+            fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+            "cannot read FILE: it has more than 1 MiB"
+        }
+        "folder" => {
+            fs::create_dir(path).unwrap();
+            "cannot read FILE: it is a directory; give a regular file"
+        }
+        "loop" => {
+            symlink(path, path).unwrap();
+            "cannot read FILE: Too many levels of symbolic links (os error 40)"
+        }
+        _ => {
+            // What it says would show that it has been read.
+            fs::write(path, "nonsense\x1b").unwrap();
+            chown(path, Some(65_432), None).ok()?;
+            "cannot use FILE: it belongs to user 65432, and flowtop reads only what is root's or of the user who runs it; \
+             give it to one of them, or name another file"
+        }
+    })
+}
+
+#[test]
+fn hostile_files_of_settings_are_refused_with_their_name_and_keep_nobody_waiting() {
+    for kind in ["pipe", "endless", "huge", "folder", "loop", "of somebody else"] {
+        for file in [".iftoprc", ".config/flowtop/config.toml"] {
+            let home = Home::new("hostile", &[]);
+            let path = home.0.join(file);
+            let Some(why) = hostile(kind, &path) else {
+                writeln!(io::stderr(), "skipped: a file {kind}: needs root").unwrap();
+                continue;
+            };
+            let why = why.replace("FILE", &format!("~/{file}"));
+            let what = format!("{kind} {file}");
+            assert_eq!(home.failure(&["--print-config"]), (Some(1), format!("flowtop: {why}\n")), "{what}");
+            let lenient = home.output(&["--lenient", "--print-config"]);
+            assert_eq!(lenient.status.code(), Some(0), "{what}");
+            assert_eq!(home.tilde(stderr(&lenient)), format!("{why}\n"), "{what}");
+            // What is named on the command line is wrong usage.
+            let path = path.to_str().unwrap();
+            let home = Home(home.0.join("elsewhere"));
+            fs::create_dir(&home.0).unwrap();
+            let named = flowtop(&["-c", path, "--print-config"]).env("HOME", &home.0).output().unwrap();
+            let why = why.replace(&format!("~/{file}"), path);
+            assert_eq!(all(&named), (Some(2), "", format!("flowtop: -c: {why}\n").as_str()), "{what}");
+            let labels = flowtop(&["-t", "--demo", "-s", "1", "--labels", path]).output().unwrap();
+            let why = why.replace("1 MiB", "16 MiB");
+            assert_eq!(all(&labels), (Some(1), "", format!("flowtop: --labels: {why}\n").as_str()), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    use std::os::unix::process::CommandExt as _;
+    let home = Home::new("unreadable", &[(".iftoprc", "sort: 2s")]);
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0);
+    fs::set_permissions(home.0.join(".iftoprc"), closed).unwrap();
+    let mut command = flowtop(&["--print-config"]);
+    if rustix::process::geteuid().is_root() {
+        command.uid(65_432).gid(65_432);
+    }
+    let output = command.env("HOME", &home.0).output().unwrap();
+    let said = "flowtop: cannot read ~/.iftoprc: Permission denied (os error 13)\n";
+    assert_eq!((output.status.code(), home.tilde(stderr(&output)).as_str()), (Some(1), said));
+}
+
+#[test]
+fn who_has_called_sudo_keeps_the_settings_of_home() {
+    let home = Home::new("sudo", &[(".iftoprc", "sort: 2s")]);
+    if std::os::unix::fs::chown(home.0.join(".iftoprc"), Some(65_432), None).is_err() {
+        writeln!(io::stderr(), "skipped: to give a file away needs root").unwrap();
+        return;
+    }
+    let by = |uid: &str| {
+        let mut command = flowtop(&["--print-config"]);
+        command.env("HOME", &home.0).env("SUDO_UID", uid).output().unwrap().status.code()
+    };
+    assert_eq!((by("65432"), by("65433")), (Some(0), Some(1)));
 }
 
 #[test]

@@ -161,9 +161,69 @@ fn wrong_usage_is_one_clear_line_first_and_exit_code_2() {
     }
 }
 
+/// Capabilities of a file as the kernel keeps them: version 2, effective, one that is permitted (`linux/capability.h`).
+fn file_capability(number: u32) -> Vec<u8> {
+    [0x0200_0001_u32, 1 << number, 0, 0, 0].map(u32::to_le_bytes).concat()
+}
+
+#[test]
+fn rights_that_its_file_would_give_are_refused_before_anything_is_read() {
+    use rustix::fs::{XattrFlags, setxattr};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    if !rustix::process::geteuid().is_root() {
+        writeln!(io::stderr(), "skipped: a file that raises rights needs root").unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let raised = |name: &str, raise: &dyn Fn(&Path)| {
+        let path = folder.path().join(name);
+        // By another process: what this one has open for writing, a child of another test keeps open for a moment.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_flowtop")).arg(&path).status().unwrap();
+        assert!(copied.success());
+        raise(&path);
+        // A file of settings that nobody can read to its end.
+        let mut command = Command::new(path);
+        command.args(["--print-config"]).env("HOME", folder.path()).stdin(Stdio::null());
+        command.uid(65_432).gid(65_432).output().unwrap()
+    };
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join(".iftoprc")).unwrap();
+    let mode = |mode| move |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let net_raw = |path: &Path| {
+        setxattr(path, "security.capability", &file_capability(13), XattrFlags::empty()).unwrap();
+    };
+    for (how, output) in [
+        ("is setuid", raised("setuid", &mode(0o4755))),
+        ("is setgid", raised("setgid", &mode(0o2755))),
+        ("has capabilities", raised("capable", &net_raw)),
+    ] {
+        let said = format!(
+            "flowtop: the program's file {how}, so that whoever starts it would name files that are read with rights of \
+             others; take that away from it, and run it as root or with ambient capabilities\n"
+        );
+        assert_eq!(all(&output), (Some(1), "", said.as_str()));
+    }
+    let plain = raised("plain", &mode(0o755));
+    assert!(stderr(&plain).contains(".iftoprc: it is a device"), "{}", stderr(&plain));
+    let ambient = Command::new("setpriv")
+        .args([
+            "--reuid=65432",
+            "--regid=65432",
+            "--clear-groups",
+            "--inh-caps=+net_raw",
+            "--ambient-caps=+net_raw",
+        ])
+        .arg(folder.path().join("plain"))
+        .args(["--version"])
+        .output()
+        .unwrap();
+    assert_eq!(ambient.status.code(), Some(0), "{}", stderr(&ambient));
+}
+
 #[test]
 fn without_rights_a_report_is_one_sentence() {
-    let sentence = "flowtop: missing CAP_BPF to load programs and maps; run as root or `setcap cap_bpf,cap_perfmon,cap_sys_admin+ep` on the flowtop binary\n";
+    let sentence = "flowtop: missing CAP_BPF to load programs and maps; run as root or with AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN of systemd\n";
     assert_eq!(all(&without_rights(&["-t", "-s", "1"])), (Some(1), "", sentence));
 }
 

@@ -27,7 +27,7 @@ fn files_that_are_not_there_are_named() {
     for (args, said) in [
         (
             ["-t", "--labels", "/nonexistent/labels"],
-            "flowtop: cannot read the labels in /nonexistent/labels: ",
+            "flowtop: --labels: there is no file /nonexistent/labels",
         ),
         (["-t", "--host-root", "/nonexistent"], "flowtop: --host-root: there is no directory /nonexistent; "),
     ] {

@@ -182,7 +182,7 @@ pub fn require_rights() -> Result<()> {
     for (number, name, purpose) in CAPABILITIES.iter().take(2) {
         if !has_capability(capabilities, *number) {
             bail!(
-                "missing {} to {purpose}; run as root or `setcap cap_bpf,cap_perfmon,cap_sys_admin+ep` on the flowtop binary",
+                "missing {} to {purpose}; run as root or with AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN of systemd",
                 name.to_uppercase()
             );
         }
