@@ -228,6 +228,21 @@ fn without_rights_a_report_is_one_sentence() {
 }
 
 #[test]
+fn the_rights_that_it_names_are_enough_without_root() {
+    if !can_count("the_rights_that_it_names_are_enough_without_root") {
+        return;
+    }
+    let rights = "+bpf,+perfmon,+sys_admin";
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65432", "--regid=65432", "--clear-groups"]);
+    command.args([format!("--inh-caps={rights}"), format!("--ambient-caps={rights}")]);
+    command.arg(env!("CARGO_BIN_EXE_flowtop")).args(["-t", "-s", "1", "--format", "json"]);
+    let output = command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(serde_json::from_slice::<Value>(&output.stdout).is_ok(), "{}", stdout(&output));
+}
+
+#[test]
 fn without_rights_doctor_names_what_is_missing() {
     let output = without_rights(&["doctor"]);
     let sentence = "flowtop: no hooks work on this kernel; the lines above say why\n";

@@ -4,6 +4,7 @@
 //! Linux 5.10 to 7.2). The pair lives in a network namespace of its own where that is allowed, so neither firewall
 //! rules nor a loopback device that is down can disturb it, and its entries leave the table before anything is shown.
 
+use super::probe::{effective_capabilities, has_capability};
 use super::{read::Reader, sys};
 use crate::core::wire::Sample;
 use anyhow::{Context as _, Result};
@@ -19,6 +20,9 @@ use std::{
 /// What the client sends, and what the server answers: odd sizes that nothing else on the host has by chance.
 const REQUEST_BYTES: usize = 4_637;
 const ANSWER_BYTES: usize = 2_311;
+
+/// `CAP_NET_ADMIN` in `linux/capability.h`.
+const CAP_NET_ADMIN: u32 = 12;
 
 /// Bytes of a message of [`exchange`].
 const MESSAGE_BYTES: usize = 64;
@@ -44,10 +48,7 @@ pub fn run(reader: &mut Reader, counts_on_ack: bool) -> Result<Result<(), String
 /// A pair that could not be made.
 pub fn exchange(messages: u32) -> Result<()> {
     let exchange = || -> Result<()> {
-        // Elsewhere the traffic is as good.
-        if sys::enter_new_netns().is_ok() {
-            sys::bring_loopback_up()?;
-        }
+        enter_own_namespace()?;
         let Pair { mut client, mut server, .. } = Pair::connect()?;
         let mut message = [0; MESSAGE_BYTES];
         for _ in 0..messages {
@@ -62,11 +63,18 @@ pub fn exchange(messages: u32) -> Result<()> {
         .map_err(|_| anyhow::anyhow!("the exchange ended unexpectedly"))?
 }
 
-fn in_own_namespace(reader: &mut Reader, patience: Duration) -> Result<Result<(), String>> {
-    // Without CAP_SYS_ADMIN the pair is made where we are.
-    if sys::enter_new_netns().is_ok() {
-        sys::bring_loopback_up().context("cannot bring up the loopback device for the self-check")?;
+/// Moves this thread to a network namespace of its own. Without CAP_SYS_ADMIN or CAP_NET_ADMIN, which brings loopback up
+/// there, it stays: elsewhere the traffic is as good.
+fn enter_own_namespace() -> Result<()> {
+    let may_bring_up = has_capability(effective_capabilities()?, CAP_NET_ADMIN);
+    if may_bring_up && sys::enter_new_netns().is_ok() {
+        sys::bring_loopback_up()?;
     }
+    Ok(())
+}
+
+fn in_own_namespace(reader: &mut Reader, patience: Duration) -> Result<Result<(), String>> {
+    enter_own_namespace().context("cannot bring up the loopback device for the self-check")?;
     let pair = Pair::connect().context("cannot make a loopback connection for the self-check")?;
     let verdict = pair.counted(reader, patience)?;
     pair.disappear(reader)?;
