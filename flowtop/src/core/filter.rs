@@ -10,7 +10,7 @@
 //!   stands before it: `not udp` is what people write, and it is always true.
 //! - `net` takes no network names, and a service is a TCP service.
 //! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `container`, `label`, `remote-pod` and `remote-ns` are
-//!   words; a host of that name is written `\pid`.
+//!   words; a host of that name is written `\pid`. Behind those that ask for a name any word is one: `label pod`.
 //!
 //! Not in here: how names are looked up (`Names` is passed in), and what a kernel does with a [`Pushdown`].
 

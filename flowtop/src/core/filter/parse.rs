@@ -6,6 +6,9 @@
 //!   in parentheses is passed over: in `port 80 or (tcp) or 443` the last value is a port.
 //! - A list of values may stand in parentheses behind its word, `port (80 or 443)`, in one pair.
 //!
+//! One rule is flowtop's own: behind a word that asks for a name, as `label` or `comm`, a word of the language is a name
+//! where nothing else could be read, `label pod`. pcap has no such word, and behind its own ones it is an error as there.
+//!
 //! Not in here: what a value means (`operand`).
 
 use super::Names;
@@ -112,10 +115,13 @@ impl<'a> Parser<'a> {
 
     /// A term, or a value with the words of the term before.
     fn behind_a_word(&mut self, context: Context<'a>) -> Parsed<'a> {
-        if !self.is_value_ahead() {
+        let is_value = self.is_value_ahead() || context.head.is_some_and(|head| self.is_lone_kind(head.kind));
+        if !is_value {
             return self.term(context);
         }
-        let Some(head) = context.head else { return Err(FilterError::bare(self.first_value())) };
+        let Some(head) = context.head else {
+            return Err(FilterError::bare(&self.tokens[self.first_value()]));
+        };
         let head = Head { written: None, ..head };
         Ok((self.value(head, context.negated)?, Some(head)))
     }
@@ -246,6 +252,7 @@ impl<'a> Parser<'a> {
                 self.enter(token)?;
                 self.values(head, negated)
             }
+            Lexeme::Keyword(_) if self.is_name(self.at, head.kind) => self.operand(head, negated),
             Lexeme::Keyword(_) => Err(FilterError::keyword_as_value(token, head.kind)),
             lexeme if lexeme.is_value() => self.operand(head, negated),
             _ => Err(FilterError::missing(token, "a value", head.kind.example())),
@@ -292,14 +299,27 @@ impl<'a> Parser<'a> {
         if self.takes(&Lexeme::Close) { Ok(()) } else { Err(FilterError::unclosed(token)) }
     }
 
-    /// The first token that is neither a parenthesis nor `not`.
-    fn first_value(&self) -> &'a Token<'a> {
-        let skipped = |token: &&Token<'_>| matches!(token.lexeme, Lexeme::Open | Lexeme::Not);
-        self.tokens[self.at..].iter().find(|token| !skipped(token)).unwrap_or(self.peek())
+    /// The place of the first token that is neither a parenthesis nor `not`.
+    fn first_value(&self) -> usize {
+        let skipped = |token: &Token<'_>| matches!(token.lexeme, Lexeme::Open | Lexeme::Not);
+        let ahead = self.tokens[self.at..].iter().take_while(|token| skipped(token)).count();
+        (self.at + ahead).min(self.tokens.len() - 1)
     }
 
     fn is_value_ahead(&self) -> bool {
-        self.first_value().lexeme.is_value()
+        self.tokens[self.first_value()].lexeme.is_value()
+    }
+
+    /// Whether the word of the language at `place` is a name: nothing that belongs to it stands behind it.
+    fn is_name(&self, place: usize, kind: Kind) -> bool {
+        let behind = self.tokens.get(place + 1).map(|token| &token.lexeme);
+        kind.is_name() && matches!(behind, Some(Lexeme::And | Lexeme::Or | Lexeme::Close | Lexeme::End))
+    }
+
+    /// Whether a word is ahead that would ask for a value, and has none: it is a name like the ones before it.
+    fn is_lone_kind(&self, kind: Kind) -> bool {
+        let place = self.first_value();
+        matches!(self.tokens[place].lexeme, Lexeme::Keyword(Keyword::Kind(_))) && self.is_name(place, kind)
     }
 
     fn is_number_in_parentheses(&self) -> bool {

@@ -177,6 +177,16 @@ fn simple(word: &str) -> Option<Keyword> {
     })
 }
 
+/// Every word of the language.
+#[cfg(test)]
+pub(super) fn all() -> Vec<&'static str> {
+    let simple = ["src", "dst", "mask", "inbound", "outbound", "ip", "ip6", "tcp", "host", "net", "port"];
+    let more = ["portrange", "proto", "pid", "comm", "state", "netns"];
+    let named = NAMED.map(|(word, ..)| word);
+    let lists = [&simple[..], &more, &named, &PORTED, &ADDRESSED, &OTHER, &CAST, &PACKET, &LINK];
+    lists.concat()
+}
+
 /// The number of a protocol that stands behind `proto`.
 pub(super) fn protocol_number(name: &str) -> Option<u32> {
     NUMBERS.into_iter().find(|(known, _)| *known == name).map(|(_, number)| number)
@@ -186,6 +196,11 @@ impl Kind {
     /// Whether the word is pcap's and may have `src` or `dst` before it.
     pub(super) fn has_ends(self) -> bool {
         matches!(self, Self::Host | Self::Net | Self::Port | Self::PortRange)
+    }
+
+    /// Whether a value is a name, so that it may be any text.
+    pub(super) fn is_name(self) -> bool {
+        matches!(self, Self::Comm | Self::Named(_))
     }
 
     /// The word and a value behind it that would be right.

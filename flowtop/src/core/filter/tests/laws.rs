@@ -154,6 +154,8 @@ fn soup() -> impl Strategy<Value = String> {
         "self",
         "inbound",
         "\\tcp",
+        "label",
+        "pod",
         "ether",
         "len",
         "[",
@@ -213,6 +215,19 @@ proptest! {
     fn the_canonical_text_parses_to_the_same_filter(filter in a_filter()) {
         let text = filter.to_string();
         prop_assert_eq!(parse(&text).map_err(|error| format!("{error}\n{}", error.pointer(&text))), Ok(filter));
+    }
+
+    /// Quotes change nothing where a name is asked for, whatever the word means elsewhere.
+    #[test]
+    fn a_word_of_the_language_is_a_name_where_one_is_asked_for(
+        asking in select(vec!["comm", "user", "unit", "pod", "ns", "container", "label", "remote-pod", "remote-ns"]),
+        word in select(words::all()),
+        around in select(vec!["{}", "not {}", "({})", "tcp and {}", "{} or port 80", "{} and host ::1 or {}", "! ({} || ip)"]),
+    ) {
+        let text = around.replace("{}", &format!("{asking} {word}"));
+        let quoted = around.replace("{}", &format!("{asking} \"{word}\""));
+        prop_assert_eq!(parse(&text), parse(&quoted), "{}", text);
+        prop_assert!(parse(&text).is_ok(), "{}", text);
     }
 
     #[test]
