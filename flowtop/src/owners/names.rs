@@ -10,11 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use super::files::Trouble;
 use super::manifests::Manifests;
 use super::results::Results;
-use super::uts;
-use crate::core::owner::Pod;
 use crate::core::owner::addresses::Claim;
 use crate::core::owner::cgroup::Place;
-use crate::core::owner::kubernetes::{self, Names};
+use crate::core::owner::kubernetes::{self, Names, Runtime};
 use crate::core::wire::breaks_a_screen;
 
 /// Most of a configuration that is read. One with thousands of variables has a few hundred KiB.
@@ -74,16 +72,14 @@ pub struct Sources {
     directories: Listing,
     results: Results,
     manifests: Manifests,
-    /// This host's own name, which is no pod's.
-    host: String,
 }
 
 /// Where a runtime keeps the configuration of a container, around its id.
-const BUNDLES: [(&str, &str); 4] = [
-    ("run/containerd/io.containerd.runtime.v2.task/k8s.io", "config.json"),
-    ("run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io", "config.json"),
-    ("run/containers/storage/overlay-containers", "userdata/config.json"),
-    ("var/lib/containers/storage/overlay-containers", "userdata/config.json"),
+const BUNDLES: [(&str, &str, Runtime); 4] = [
+    ("run/containerd/io.containerd.runtime.v2.task/k8s.io", "config.json", Runtime::Containerd),
+    ("run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io", "config.json", Runtime::Containerd),
+    ("run/containers/storage/overlay-containers", "userdata/config.json", Runtime::CriO),
+    ("var/lib/containers/storage/overlay-containers", "userdata/config.json", Runtime::CriO),
 ];
 
 impl Sources {
@@ -95,36 +91,26 @@ impl Sources {
             directories: Listing::new(root.join("var/log/pods"), kubernetes::log_directory),
             results: Results::new(root),
             manifests: Manifests::new(root, proc),
-            host: proc.and_then(|proc| uts::host_name(&proc.join("1"))).unwrap_or_else(uts::own),
         }
     }
 
-    /// The names of a place; `process` is the folder of a process in it, if one is alive.
-    pub fn names(&mut self, place: &Place, process: Option<&Path>, trouble: &Trouble) -> Names {
-        let ids = [&place.container_id, &place.outer_container_id];
-        let mut names = Names::default();
-        for id in ids.into_iter().flatten() {
-            if names.pod.is_none() && names.container.is_none() {
-                names = self.of_container(id, trouble);
-            }
-        }
-        let Some(uid) = &place.pod_uid else { return names };
-        if names.pod.is_none() {
-            let of_pod = self.of_pod(uid, process, trouble).unwrap_or_default();
+    /// The names of a place, by what only this host's root writes: a pod's own hosts file and host name are its own to
+    /// change, and cgroups below a container are its own to name.
+    pub fn names(&mut self, place: &Place, trouble: &Trouble) -> Names {
+        let uid = place.pod_uid.as_deref();
+        let of_container = place.hosts_container_id.as_ref().map(|id| self.of_container(id, uid, trouble));
+        let mut names = of_container.unwrap_or_default();
+        let Some(uid) = uid else { return names };
+        if names.pod.is_none() && !place.is_claimed {
+            let of_pod = self.of_pod(uid, trouble).unwrap_or_default();
             names = Names { container: names.container, ..of_pod };
         }
-        if names.container.is_none() {
+        if names.container.is_none() && !place.is_claimed {
             names.container = self.only_container(uid, &names, trouble);
         }
         // A UID that has no name here is still a name for its pod.
-        names.pod = names.pod.or_else(|| Some(uid.clone()));
+        names.pod = names.pod.or_else(|| Some(uid.to_owned()));
         names
-    }
-
-    /// The names of a pod by its UID.
-    pub fn pod(&mut self, uid: &str, trouble: &Trouble) -> Pod {
-        let Names { namespace, pod, .. } = self.of_pod(uid, None, trouble).unwrap_or_default();
-        Pod { namespace, name: pod.unwrap_or_else(|| uid.to_owned()) }
     }
 
     /// What libcni's cache says of addresses.
@@ -132,42 +118,28 @@ impl Sources {
         self.results.claims(trouble)
     }
 
-    fn of_container(&mut self, id: &str, trouble: &Trouble) -> Names {
+    fn of_container(&mut self, id: &str, pod_uid: Option<&str>, trouble: &Trouble) -> Names {
         if let Some(names) = self.links.get(id, trouble) {
             return names.clone();
         }
-        let bundle = BUNDLES.iter().find_map(|(folder, file)| {
+        let bundle = BUNDLES.iter().find_map(|(folder, file, runtime)| {
             let config = trouble.read(&self.root.join(folder).join(id).join(file), MAX_CONFIG_BYTES)?;
-            kubernetes::bundle(&config)
+            kubernetes::bundle(&config, *runtime, pod_uid)
         });
         let docker = || {
             let folder = self.root.join("var/lib/docker/containers").join(id);
-            kubernetes::docker(&trouble.read(&folder.join("config.v2.json"), MAX_CONFIG_BYTES)?)
+            kubernetes::docker(&trouble.read(&folder.join("config.v2.json"), MAX_CONFIG_BYTES)?, pod_uid)
         };
         let found = bundle.or_else(docker).or_else(|| self.results.of_sandbox(id, trouble));
         found.unwrap_or_default()
     }
 
-    fn of_pod(&mut self, uid: &str, process: Option<&Path>, trouble: &Trouble) -> Option<Names> {
+    fn of_pod(&mut self, uid: &str, trouble: &Trouble) -> Option<Names> {
         self.directories
             .get(uid, trouble)
             .cloned()
             .or_else(|| self.results.of_pod(uid, trouble))
-            .or_else(|| self.of_hosts_file(uid, trouble))
-            .or_else(|| self.of_process(process?))
             .or_else(|| self.of_manifest(uid, trouble))
-    }
-
-    fn of_hosts_file(&self, uid: &str, trouble: &Trouble) -> Option<Names> {
-        let path = self.kubelets(uid).join("etc-hosts");
-        kubernetes::etc_hosts(&trouble.read_text(&path, MAX_CONFIG_BYTES)?)
-    }
-
-    /// The host name that the process sees: that of its pod, unless the pod has the network of the host.
-    fn of_process(&self, process: &Path) -> Option<Names> {
-        let name = uts::host_name(process)?;
-        let pod = kubernetes::name(&name).filter(|_| name != self.host)?;
-        Some(Names { pod: Some(pod), ..Names::default() })
     }
 
     fn of_manifest(&mut self, uid: &str, trouble: &Trouble) -> Option<Names> {

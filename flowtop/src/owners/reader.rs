@@ -21,6 +21,8 @@ mod tests;
 
 /// Most of `/etc/passwd` that is read.
 const MAX_PASSWD_BYTES: usize = 4 << 20;
+/// Most of the cgroups of a process that is read.
+const MAX_CGROUP_BYTES: usize = 64 << 10;
 /// Characters of a unit, a user or the path of a cgroup that are kept.
 const NAME_CHARS: usize = 256;
 const PATH_CHARS: usize = 1024;
@@ -40,6 +42,8 @@ pub struct Answer {
 /// Reads below one root, and remembers what many processes share.
 pub struct Reader<'a> {
     root: PathBuf,
+    /// Path of the cgroup of this node, if it is a container itself.
+    node: String,
     /// Where processes are, unless the numbers in there are not the kernel's.
     proc: Option<PathBuf>,
     cgroups: Cgroups,
@@ -57,7 +61,8 @@ impl<'a> Reader<'a> {
             root: root.to_owned(),
             cgroups: Cgroups::new(root),
             sources: Sources::new(root, proc.as_deref()),
-            addresses: PodAddresses::new(root, proc.as_deref()),
+            addresses: PodAddresses::new(proc.as_deref()),
+            node: proc.as_deref().map_or_else(String::new, |proc| node(proc, trouble)),
             proc,
             users: HashMap::new(),
             trouble,
@@ -82,10 +87,10 @@ impl<'a> Reader<'a> {
     }
 
     fn identity(&mut self, process: Option<Process>, path: Option<String>) -> Identity {
-        let place = path.as_deref().map(cgroup::parse).unwrap_or_default();
+        let place = path.as_deref().map(|path| cgroup::parse_on(&self.node, path)).unwrap_or_default();
         let folder = process.as_ref().map(|process| process.folder.as_path());
-        let names = self.sources.names(&place, folder, self.trouble);
-        if let (Some(folder), Some(name)) = (folder, &names.pod) {
+        let names = self.sources.names(&place, self.trouble);
+        if let (Some(folder), Some(name), false) = (folder, &names.pod, place.is_claimed) {
             let pod = Pod { namespace: names.namespace.clone(), name: name.clone() };
             self.addresses.note(folder, &pod, self.trouble);
         }
@@ -123,6 +128,12 @@ impl<'a> Reader<'a> {
         self.users.insert(uid, name.clone());
         name
     }
+}
+
+/// Path of the cgroup of the container that this node is, by its first process; empty if it is none.
+fn node(proc: &Path, trouble: &Trouble) -> String {
+    let cgroups = trouble.read_text(&proc.join("1/cgroup"), MAX_CGROUP_BYTES);
+    cgroups.as_deref().and_then(cgroup::choose).map_or("", cgroup::node).to_owned()
 }
 
 /// Where the host's processes are: below the root if it has them, or where this system shows its own, unless it is

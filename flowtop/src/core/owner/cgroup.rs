@@ -16,8 +16,11 @@ pub struct Place {
     pub pod_uid: Option<String>,
     /// Id of the innermost container, 64 hex digits.
     pub container_id: Option<String>,
-    /// Id of the outermost container of the pod, where containers are nested: the one that the kubelet started.
-    pub outer_container_id: Option<String>,
+    /// Id of the container that this host's runtime has started: the outermost one.
+    pub hosts_container_id: Option<String>,
+    /// Whether somebody in a container or a session may have made up the pod: who has a subtree of cgroups calls those
+    /// below it what he likes. Then this host's files about a pod of that UID say nothing about this one.
+    pub is_claimed: bool,
     /// The pod's quality of service.
     pub qos: Option<&'static str>,
     /// systemd's unit.
@@ -52,18 +55,50 @@ fn pattern(text: &str) -> Regex {
 /// Reads a path, from the root of its hierarchy or, with `..`, from that of a cgroup namespace.
 #[must_use]
 pub fn parse(path: &str) -> Place {
+    parse_on("", path)
+}
+
+/// The same on a node that is a container itself, with the path of that container.
+#[must_use]
+pub fn parse_on(node: &str, path: &str) -> Place {
     let path = path.strip_suffix(DELETED).unwrap_or(path);
+    let own = if is_within(path, node) { node.len() } else { 0 };
     let pod = captures(&POD, path, 0).pop();
     // An id before the pod is that of the node it runs on.
     let ids = captures(&CONTAINER, path, pod.map_or(0, |(_, end)| end));
+    let first = captures(&CONTAINER, path, own).into_iter().chain(captures(&POD, path, own)).min();
+    let is_handed_on = first.is_some_and(|(start, _)| is_handed_on(&path[own..start]));
+    let is_claimed = is_handed_on || pod.is_some_and(|pod| first.is_some_and(|first| first < pod));
     let text = |&(start, end): &(usize, usize)| path[start..end].to_owned();
     Place {
         pod_uid: pod.as_ref().map(text).map(dashed),
         container_id: ids.last().map(text),
-        outer_container_id: ids.first().filter(|_| ids.len() > 1).map(text),
+        hosts_container_id: ids.iter().find(|(start, _)| !is_claimed && *start >= own).map(text),
+        is_claimed,
         qos: pod.and_then(|(start, _)| qos(&path[..start])),
         unit: unit(path).map(str::to_owned),
     }
+}
+
+/// Of the path of the first process: that of the container which this node is, empty if it is none.
+#[must_use]
+pub fn node(path: &str) -> &str {
+    let ends = [&*CONTAINER, &*POD].map(|pattern| captures(pattern, path, 0).last().map(|(_, end)| *end));
+    let Some(end) = ends.into_iter().flatten().max() else { return "" };
+    &path[..path[end..].find('/').map_or(path.len(), |at| end + at)]
+}
+
+/// Whether systemd or a runtime leaves what is below to somebody else: to a user, a session, or a machine.
+fn is_handed_on(before: &str) -> bool {
+    // The last part is that of the first id itself.
+    let parts: Vec<_> = before.split('/').collect();
+    let above = &parts[..parts.len() - 1];
+    let of_machines = above.contains(&"machine.slice");
+    above.iter().any(|part| {
+        let is_user = *part == "user.slice" || part.starts_with("user@");
+        let is_lxc = *part == "lxc" || part.starts_with("lxc.");
+        is_user || is_lxc || part.ends_with(".scope") || of_machines && part.ends_with(".service")
+    })
 }
 
 /// Where group 1 of every match lies. The next search begins at the end of the group: what follows it may begin the

@@ -3,8 +3,6 @@
 //!
 //! Not in here: where the files are and in which order they are asked (`crate::owners`).
 
-use std::net::IpAddr;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -44,31 +42,55 @@ pub fn log_directory(file_name: &str) -> Option<(&str, Names)> {
     (is_uid(uid) && names.namespace.is_some() && names.pod.is_some()).then_some((uid, names))
 }
 
-/// The annotations in the `config.json` of a container, of containerd or of CRI-O.
+/// A runtime that keeps the configuration of a container as OCI has it, with its own words for names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// containerd.
+    Containerd,
+    /// CRI-O. It hands on the annotations that a pod's author has written, also those that look like containerd's, and
+    /// the kubelet's own labels over them.
+    CriO,
+}
+
+impl Runtime {
+    /// Annotations with the namespace, the pod, the container and the UID of the pod.
+    const fn annotations(self) -> [&'static str; 4] {
+        match self {
+            Self::Containerd => [
+                "io.kubernetes.cri.sandbox-namespace",
+                "io.kubernetes.cri.sandbox-name",
+                "io.kubernetes.cri.container-name",
+                "io.kubernetes.cri.sandbox-uid",
+            ],
+            Self::CriO => [
+                "io.kubernetes.pod.namespace",
+                "io.kubernetes.pod.name",
+                "io.kubernetes.container.name",
+                "io.kubernetes.pod.uid",
+            ],
+        }
+    }
+}
+
+/// The names in the `config.json` of a container. Of another pod than that of its cgroup, if that is known, it says
+/// nothing.
 #[must_use]
-pub fn bundle(config: &[u8]) -> Option<Names> {
-    const CONTAINERD: [&str; 3] = [
-        "io.kubernetes.cri.sandbox-namespace",
-        "io.kubernetes.cri.sandbox-name",
-        "io.kubernetes.cri.container-name",
-    ];
-    const CRI_O: [&str; 3] =
-        ["io.kubernetes.pod.namespace", "io.kubernetes.pod.name", "io.kubernetes.container.name"];
+pub fn bundle(config: &[u8], runtime: Runtime, pod_uid: Option<&str>) -> Option<Names> {
     #[derive(Deserialize)]
     struct Config {
         annotations: serde_json::Map<String, Value>,
     }
     let Config { annotations } = serde_json::from_slice(config).ok()?;
-    let found = |keys: [&str; 3]| {
-        let [namespace, pod, container] = keys.map(|key| annotations.get(key)?.as_str().and_then(name));
-        pod.is_some().then_some(Names { namespace, pod, container })
-    };
-    found(CONTAINERD).or_else(|| found(CRI_O))
+    let [namespace, pod, container, uid] = runtime.annotations().map(|key| annotations.get(key)?.as_str());
+    let is_of_the_pod = uid.is_none() || pod_uid.is_none() || uid == pod_uid;
+    let [namespace, pod, container] = [namespace, pod, container].map(|text| text.and_then(name));
+    (pod.is_some() && is_of_the_pod).then_some(Names { namespace, pod, container })
 }
 
-/// The name in docker's `config.v2.json`; nothing else of the file is kept.
+/// The name in docker's `config.v2.json`; nothing else of the file is kept. Who starts a container chooses its name, so
+/// that of another pod than that of its cgroup, if that is known, says nothing.
 #[must_use]
-pub fn docker(config: &[u8]) -> Option<Names> {
+pub fn docker(config: &[u8], pod_uid: Option<&str>) -> Option<Names> {
     #[derive(Deserialize)]
     struct Config {
         #[serde(rename = "Name")]
@@ -77,51 +99,21 @@ pub fn docker(config: &[u8]) -> Option<Names> {
     let Config { name: found } = serde_json::from_slice(config).ok()?;
     let found = found.trim_start_matches('/');
     if let Some(of_pod) = found.strip_prefix("k8s_") {
-        return dockers_pod(of_pod);
+        return dockers_pod(of_pod, pod_uid);
     }
     let container = name(found);
     container.is_some().then_some(Names { container, ..Names::default() })
 }
 
 /// What a kubelet calls a container for docker, behind `k8s_`: `CONTAINER_POD_NAMESPACE_UID_ATTEMPT`.
-fn dockers_pod(text: &str) -> Option<Names> {
+fn dockers_pod(text: &str, pod_uid: Option<&str>) -> Option<Names> {
     let parts: Vec<&str> = text.split('_').collect();
     let [container, pod, namespace, uid, _attempt] = parts[..] else { return None };
-    is_uid(uid).then_some(Names {
+    let is_of_the_pod = is_uid(uid) && pod_uid.is_none_or(|expected| expected == uid);
+    is_of_the_pod.then_some(Names {
         namespace: Some(name(namespace)?),
         pod: Some(name(pod)?),
         container: Some(name(container)?),
-    })
-}
-
-/// The name of the pod in the kubelet's `etc-hosts`: the host name on the lines of the pod's own addresses, which are the
-/// last ones. On a pod in the network of its host there is no such line.
-#[must_use]
-pub fn etc_hosts(text: &str) -> Option<Names> {
-    let (_, host) = own_lines(text).last()?;
-    let pod = name(host.split('.').next().unwrap_or(host))?;
-    (!pod.starts_with("ip6-")).then_some(Names { pod: Some(pod), ..Names::default() })
-}
-
-/// The addresses of the pod in the kubelet's `etc-hosts`.
-#[must_use]
-pub fn etc_hosts_addresses(text: &str) -> Vec<IpAddr> {
-    let lines: Vec<_> = own_lines(text).collect();
-    let Some((_, host)) = lines.last().filter(|(_, host)| !host.starts_with("ip6-")) else {
-        return Vec::new();
-    };
-    lines.iter().filter(|(_, other)| other == host).map(|(address, _)| *address).collect()
-}
-
-/// Lines of the kubelet with an address that only one host has: the address, and the first name.
-fn own_lines(text: &str) -> impl Iterator<Item = (IpAddr, &str)> {
-    let is_kubelets = text.starts_with("# Kubernetes-managed hosts file.");
-    let kubelets = text.split("# Entries added by HostAliases").next().filter(|_| is_kubelets);
-    kubelets.unwrap_or_default().lines().filter_map(|line| {
-        let mut words = line.split_whitespace();
-        let address: IpAddr = words.next()?.parse().ok()?;
-        let is_own = !address.is_loopback() && !address.is_multicast() && !address.is_unspecified();
-        Some((address, words.next().filter(|_| is_own)?))
     })
 }
 
@@ -200,38 +192,43 @@ mod tests {
     #[test]
     fn the_runtime_s_configuration_names_a_container() {
         let containerd = br#"{"annotations":{"io.kubernetes.cri.sandbox-name":"web-0","io.kubernetes.cri.sandbox-namespace":"shop","io.kubernetes.cri.container-name":"app"}}"#;
-        assert_eq!(bundle(containerd), Some(names("shop", "web-0", "app")));
+        let of = |config: &[u8], runtime| bundle(config, runtime, None);
+        assert_eq!(of(containerd, Runtime::Containerd), Some(names("shop", "web-0", "app")));
         let crio =
             br#"{"annotations":{"io.kubernetes.pod.name":"web-0","io.kubernetes.pod.namespace":"shop"}}"#;
-        assert_eq!(bundle(crio), Some(names("shop", "web-0", "")));
-        assert_eq!(bundle(br#"{"annotations":{}}"#), None);
-        assert_eq!(docker(br#"{"Name":"/proxy","Config":{"Env":["A=b"]}}"#), Some(names("", "", "proxy")));
-        let of_kubelet = format!(r#"{{"Name":"/k8s_app_web-0_shop_{HASH}_3"}}"#);
-        assert_eq!(docker(of_kubelet.as_bytes()), Some(names("shop", "web-0", "app")));
-        assert_eq!(docker(br#"{"Name":"/k8s_app_web-0_shop_3"}"#), None);
+        assert_eq!(of(crio, Runtime::CriO), Some(names("shop", "web-0", "")));
+        // What a runtime does not write itself, the author of a pod may have written.
+        assert_eq!((of(containerd, Runtime::CriO), of(crio, Runtime::Containerd)), (None, None));
+        assert_eq!(of(br#"{"annotations":{}}"#, Runtime::Containerd), None);
     }
 
     #[test]
-    fn the_kubelet_s_hosts_file_names_a_pod() {
-        let file = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\nfe00::0\tip6-localnet\n\
-                    ff02::1\tip6-allnodes\n10.244.0.7\tweb-0.web.shop.svc.cluster.local\tweb-0\n";
-        assert_eq!(etc_hosts(file), Some(names("", "web-0", "")));
-        let of_the_host = file.replace("hosts file.", "hosts file (host network).");
-        assert_eq!((etc_hosts(&of_the_host), etc_hosts_addresses(&of_the_host)), (None, Vec::new()));
-        let both = format!("{file}2001:db8::7\tweb-0.web.shop.svc.cluster.local\tweb-0\n");
-        let addresses = etc_hosts_addresses(&both).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(addresses, ["10.244.0.7", "2001:db8::7"]);
-        assert_eq!(
-            etc_hosts(&format!("{file}\n# Entries added by HostAliases.\n192.0.2.9\tgate\n")),
-            etc_hosts(file)
+    fn docker_s_configuration_names_a_container() {
+        let of = |config: &[u8]| docker(config, None);
+        assert_eq!(of(br#"{"Name":"/proxy","Config":{"Env":["A=b"]}}"#), Some(names("", "", "proxy")));
+        let of_kubelet = format!(r#"{{"Name":"/k8s_app_web-0_shop_{HASH}_3"}}"#);
+        assert_eq!(of(of_kubelet.as_bytes()), Some(names("shop", "web-0", "app")));
+        assert_eq!(of(br#"{"Name":"/k8s_app_web-0_shop_3"}"#), None);
+    }
+
+    #[test]
+    fn a_container_of_another_pod_names_nothing() {
+        let other = "3edaaeae-9080-4ba5-afa0-fb268056297d";
+        let crio = format!(
+            r#"{{"annotations":{{"io.kubernetes.pod.name":"web-0","io.kubernetes.pod.uid":"{HASH}"}}}}"#
         );
-        assert_eq!(etc_hosts("10.0.0.1 x\n"), None);
+        let docker_s = format!(r#"{{"Name":"/k8s_app_web-0_shop_{HASH}_3"}}"#);
+        for (uid, pod) in [(HASH, name("web-0")), (other, None)] {
+            assert_eq!(bundle(crio.as_bytes(), Runtime::CriO, Some(uid)).and_then(|names| names.pod), pod);
+            assert_eq!(docker(docker_s.as_bytes(), Some(uid)).and_then(|names| names.pod), pod);
+        }
     }
 
     proptest! {
         #[test]
         fn no_text_breaks_the_readers(text in "\\PC*", bytes: Vec<u8>) {
-            let _ = (log_link(&text), log_directory(&text), etc_hosts(&text), etc_hosts_addresses(&text), bundle(&bytes), docker(&bytes));
+            let runtimes = [Runtime::Containerd, Runtime::CriO].map(|runtime| bundle(&bytes, runtime, None));
+            let _ = (log_link(&text), log_directory(&text), runtimes, docker(&bytes, None));
         }
 
         #[test]

@@ -15,6 +15,20 @@ pub fn uid(status: &str) -> Option<u32> {
     ids.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Whether a process may give its network other addresses, from the text of `/proc/PID/status`: it has CAP_NET_ADMIN, or
+/// can get it.
+#[must_use]
+pub fn may_change_addresses(status: &str) -> Option<bool> {
+    /// In `linux/capability.h`.
+    const CAP_NET_ADMIN: u32 = 12;
+    let set = |name: &str| {
+        let digits = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(digits.trim(), 16).ok()
+    };
+    let may = |set: u64| set & (1 << CAP_NET_ADMIN) != 0;
+    Some(may(set("CapPrm:")?) || may(set("CapBnd:")?))
+}
+
 /// When a process started, in nanoseconds of the clock since boot, from `/proc/PID/stat`, with the kernel's ticks per
 /// second. The name in the file may hold blanks and parentheses.
 #[must_use]
@@ -113,6 +127,20 @@ mod tests {
     fn the_effective_user_is_the_second_of_the_line() {
         assert_eq!(uid("Name:\tx\nUid:\t1000\t33\t1000\t1000\n"), Some(33));
         assert_eq!(uid("Name:\tUid: 5\n"), None);
+    }
+
+    #[test]
+    fn who_has_or_can_get_cap_net_admin_may_change_addresses() {
+        // What docker and containerd leave a container, and one that is privileged.
+        let of = |permitted: &str, bounding: &str| {
+            may_change_addresses(&format!(
+                "Name:\tx\nCapInh:\t0\nCapPrm:\t{permitted}\nCapBnd:\t{bounding}\n"
+            ))
+        };
+        assert_eq!(of("00000000a80425fb", "00000000a80425fb"), Some(false));
+        assert_eq!(of("0000000000000000", "000001ffffffffff"), Some(true));
+        assert_eq!(of("0000000000001000", "0000000000000000"), Some(true));
+        assert_eq!((of("x", "0"), may_change_addresses("CapBnd:\t0\n")), (None, None));
     }
 
     #[test]

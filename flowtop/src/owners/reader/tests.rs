@@ -35,12 +35,29 @@ impl Host {
         fs::write(self.path(path), bytes).unwrap();
     }
 
-    /// A process in a cgroup.
+    /// A process in a cgroup, with the rights of a container.
     fn process(&self, pid: u32, cgroup: &str) {
         self.write(&format!("proc/{pid}/comm"), b"nginx\n");
         self.write(&format!("proc/{pid}/cmdline"), b"nginx: worker\0-g\0daemon off;\0");
-        self.write(&format!("proc/{pid}/status"), b"Name:\tnginx\nUid:\t0\t33\t0\t0\n");
+        self.give_rights(pid, "00000000a80425fb");
         self.write(&format!("proc/{pid}/cgroup"), format!("0::{cgroup}\n").as_bytes());
+    }
+
+    fn give_rights(&self, pid: u32, capabilities: &str) {
+        let rights = format!("CapPrm:\t{capabilities}\nCapBnd:\t{capabilities}\n");
+        self.write(
+            &format!("proc/{pid}/status"),
+            format!("Name:\tnginx\nUid:\t0\t33\t0\t0\n{rights}").as_bytes(),
+        );
+    }
+
+    /// Lets a process have the namespace of another one.
+    fn share(&self, pid: u32, with: u32, name: &str) {
+        let of = |pid: u32| self.path(&format!("proc/{pid}/ns/{name}"));
+        self.write(&format!("proc/{with}/ns/{name}"), b"");
+        fs::create_dir_all(of(pid).parent().unwrap()).unwrap();
+        let _ = fs::remove_file(of(pid));
+        fs::hard_link(of(with), of(pid)).unwrap();
     }
 
     fn read(&self, pid: u32, cgroup_id: u64) -> Answer {
@@ -81,11 +98,6 @@ fn the_sources_of_names_are_asked_best_first() {
     let host = Host::new();
     host.process(7, &pod(UID, ID));
     assert_eq!(names(&host.identity(7)), [None, Some(UID), None]);
-    host.write(
-        &format!("var/lib/kubelet/pods/{UID}/etc-hosts"),
-        b"# Kubernetes-managed hosts file.\n10.0.0.9\tfrom-hosts\n",
-    );
-    assert_eq!(names(&host.identity(7)), [None, Some("from-hosts"), None]);
     host.write(
         &format!("var/lib/cni/results/cbr0-{SANDBOX}-eth0"),
         format!(
@@ -230,28 +242,74 @@ impl Drop for Renamed {
 }
 
 #[test]
-fn a_pod_is_named_by_the_host_name_that_its_process_sees() {
-    let Some(renamed) = Renamed::new("web-0-x2z") else { return };
+fn a_node_is_called_what_its_kubelet_sees() {
+    let Some(node) = Renamed::new("node-7") else { return };
     let own = super::super::uts::own();
-    let host = Host::new();
-    host.process(7, &pod(UID, ID));
-    renamed.lend(&host, 7);
-    assert_eq!(names(&host.identity(7)), [None, Some("web-0-x2z"), None]);
-    // No pod, no name.
-    host.process(7, "/system.slice/nginx.service");
-    assert_eq!(names(&host.identity(7)), [None; 3]);
+    let host = master("kubelet\0");
+    node.lend(&host, 3);
+    assert_eq!(host.identity(7).pod.as_deref(), Some("kube-apiserver-node-7"));
     assert_eq!(super::super::uts::own(), own);
 }
 
+/// What a pod can write says nothing about who it is.
 #[test]
-fn the_host_name_of_the_node_is_no_pod_s() {
-    let Some(node) = Renamed::new("node-7") else { return };
-    let host = master("kubelet\0");
-    for pid in [1, 3, 7] {
-        node.lend(&host, pid);
+fn a_pod_cannot_give_itself_a_name() {
+    let host = Host::new();
+    host.process(7, &pod(UID, ID));
+    // The file is mounted into the pod.
+    let hosts = b"# Kubernetes-managed hosts file.\n10.0.0.9\tcashier\n";
+    host.write(&format!("var/lib/kubelet/pods/{UID}/etc-hosts"), hosts);
+    assert_eq!(names(&host.identity(7)), [None, Some(UID), None]);
+    // Whoever makes a namespace of users can have one of host names in it.
+    if let Some(renamed) = Renamed::new("cashier") {
+        renamed.lend(&host, 7);
+        assert_eq!(names(&host.identity(7)), [None, Some(UID), None]);
     }
-    // Which it would be taken for where flowtop itself sees another one, as in a pod.
-    assert_eq!(host.identity(7).pod.as_deref(), Some("kube-apiserver-node-7"));
+}
+
+/// With a subtree of cgroups, as a container of systemd or a user's session has one, comes the right to name what is below.
+#[test]
+fn a_cgroup_below_a_container_or_a_session_names_no_pod_or_container_of_the_host() {
+    let (victim, victims_id) = (UID, ID);
+    let host = Host::new();
+    fs::create_dir_all(host.path(&format!("var/log/pods/shop_cashier_{victim}/app"))).unwrap();
+    host.write(&format!("var/log/containers/cashier_shop_app-{victims_id}.log"), b"");
+    host.process(7, &pod(victim, victims_id));
+    assert_eq!(names(&host.identity(7)), [Some("shop"), Some("cashier"), Some("app")]);
+    let hostile = pod("113cf5b6-f436-4da9-952a-739011179251", SANDBOX);
+    for above in
+        [hostile.as_str(), "/user.slice/user-1000.slice/user@1000.service/app.slice", "/lxc.payload.web"]
+    {
+        host.process(7, &format!("{above}{}", pod(victim, victims_id)));
+        assert_eq!(names(&host.identity(7)), [None, Some(victim), None], "{above}");
+    }
+    let session = "/user.slice/user-1000.slice/session-3.scope";
+    host.process(7, &format!("{session}/docker-{victims_id}.scope"));
+    assert_eq!(names(&host.identity(7)), [None; 3]);
+    // In its own pod it can pass for no other container of it.
+    fs::create_dir_all(host.path("var/log/pods/shop_web-0_113cf5b6-f436-4da9-952a-739011179251/web"))
+        .unwrap();
+    host.process(7, &format!("{hostile}/docker-{victims_id}.scope"));
+    assert_eq!(names(&host.identity(7)), [Some("shop"), Some("web-0"), Some("web")]);
+}
+
+#[test]
+fn a_node_that_is_a_container_names_its_own_pods() {
+    let host = Host::new();
+    host.process(1, &format!("/docker/{SANDBOX}/init.scope"));
+    host.process(7, &format!("/docker/{SANDBOX}/kubelet{}", pod(UID, ID)));
+    fs::create_dir_all(host.path(&format!("var/log/pods/shop_web-0_{UID}/app"))).unwrap();
+    assert_eq!(names(&host.identity(7)), [Some("shop"), Some("web-0"), Some("app")]);
+}
+
+/// CRI-O hands on what the author of a pod annotates it with.
+#[test]
+fn annotations_that_the_runtime_does_not_write_name_nothing() {
+    let host = Host::new();
+    host.process(7, &pod(UID, ID));
+    let claimed = br#"{"annotations":{"io.kubernetes.cri.sandbox-name":"cashier","io.kubernetes.cri.sandbox-namespace":"shop"}}"#;
+    host.write(&format!("run/containers/storage/overlay-containers/{ID}/userdata/config.json"), claimed);
+    assert_eq!(names(&host.identity(7)), [None, Some(UID), None]);
 }
 
 #[test]

@@ -79,7 +79,82 @@ fn of_a_container_in_a_container_both_are_known() {
     let (outer, inner) = ("aa".repeat(32), "bb".repeat(32));
     let path = format!("/kubepods/pod510c6077-35fa-4cc8-838a-7fb28917f773/{outer}/docker/{inner}");
     let place = parse(&path);
-    assert_eq!((place.container_id, place.outer_container_id), (Some(inner), Some(outer)));
+    assert_eq!(
+        (place.container_id, place.hosts_container_id, place.is_claimed),
+        (Some(inner), Some(outer), false)
+    );
+}
+
+const UID: &str = "510c6077-35fa-4cc8-838a-7fb28917f773";
+
+/// Who has a subtree of cgroups can call those below it after any pod and container.
+#[test]
+fn a_pod_that_a_container_or_a_user_may_have_made_up_is_claimed() {
+    let (outer, inner) = ("aa".repeat(32), "bb".repeat(32));
+    let pod = format!("kubepods/burstable/pod{UID}/{inner}");
+    for above in [
+        format!("/kubepods/pod3edaaeae-9080-4ba5-afa0-fb268056297d/{outer}"),
+        "/kubepods/pod3edaaeae-9080-4ba5-afa0-fb268056297d".to_owned(),
+        format!("/system.slice/docker-{outer}.scope"),
+        format!("/docker/{outer}/docker/{outer}"),
+        "/user.slice/user-1000.slice/user@1000.service/app.slice".to_owned(),
+        "/user.slice/user-1000.slice/session-3.scope".to_owned(),
+        "/machine.slice/systemd-nspawn@web.service/payload".to_owned(),
+        "/machine.slice/machine-web.scope".to_owned(),
+        "/lxc/web01".to_owned(),
+        "/lxc.payload.web01".to_owned(),
+    ] {
+        let path = format!("{above}/{pod}");
+        let place = parse(&path);
+        assert_eq!((place.pod_uid.as_deref(), place.hosts_container_id), (Some(UID), None), "{path}");
+        assert!(place.is_claimed, "{path}");
+    }
+    let session = format!("/user.slice/user-1000.slice/session-3.scope/docker-{inner}.scope");
+    assert_eq!(parse(&session).hosts_container_id, None);
+}
+
+#[test]
+fn a_pod_of_the_kubelet_s_is_not_claimed() {
+    let id = "bb".repeat(32);
+    for above in
+        ["", "/../..", "/kubelet", "/system.slice/containerd.service", "/podruntime.slice/kubelet.service"]
+    {
+        let place = parse(&format!("{above}/kubepods/burstable/pod{UID}/{id}"));
+        assert_eq!((place.hosts_container_id.as_ref(), place.is_claimed), (Some(&id), false), "{above}");
+    }
+    for path in
+        [format!("/machine.slice/libpod-{id}.scope/container"), format!("/system.slice/docker-{id}.scope")]
+    {
+        assert_eq!(parse(&path).hosts_container_id.as_ref(), Some(&id), "{path}");
+    }
+}
+
+#[test]
+fn on_a_node_that_is_a_container_its_pods_are_its_own() {
+    let (outer, inner) = ("aa".repeat(32), "bb".repeat(32));
+    for (init, expected) in [
+        (format!("/docker/{outer}/init.scope"), format!("/docker/{outer}")),
+        (
+            format!("/system.slice/docker-{outer}.scope/init.scope"),
+            format!("/system.slice/docker-{outer}.scope"),
+        ),
+        (format!("/kubepods/pod{UID}/{outer}"), format!("/kubepods/pod{UID}/{outer}")),
+        ("/init.scope".to_owned(), String::new()),
+        ("/".to_owned(), String::new()),
+    ] {
+        let node = node(&init);
+        assert_eq!(node, expected);
+        let pod = format!("{node}/kubelet/kubepods/burstable/pod{UID}/{inner}");
+        let place = parse_on(node, &pod);
+        assert_eq!((place.pod_uid.as_deref(), place.hosts_container_id.as_ref()), (Some(UID), Some(&inner)));
+        assert!(!place.is_claimed, "{pod}");
+        let made_up = parse_on(node, &format!("{node}/kubepods/pod{UID}/{outer}/kubepods/pod{UID}/{inner}"));
+        assert!(made_up.is_claimed && made_up.hosts_container_id.is_none());
+    }
+    // It is a path, and not the beginning of one.
+    let other =
+        parse_on(&format!("/docker/{outer}"), &format!("/docker/{outer}x/docker/{outer}/kubepods/pod{UID}"));
+    assert!(other.is_claimed);
 }
 
 #[test]
@@ -99,7 +174,7 @@ proptest! {
         let joined = parts.iter().zip(joints.chars()).flat_map(|(part, joint)| [joint.to_string(), part.clone()]);
         let path: String = joined.collect();
         let place = parse(&path);
-        for id in [&place.container_id, &place.outer_container_id].into_iter().flatten() {
+        for id in [&place.container_id, &place.hosts_container_id].into_iter().flatten() {
             prop_assert_eq!(id.len(), 64);
             prop_assert!(path.contains(id.as_str()));
         }

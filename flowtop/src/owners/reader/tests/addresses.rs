@@ -22,36 +22,80 @@ fn pod_at(host: &Host, pid: Option<u32>, address: &str) -> Option<String> {
     addresses.pod(address.parse().unwrap()).map(|pod| pod.text())
 }
 
+/// A process of a pod with an address of its own, in the host's namespace of users.
+fn with_address(host: &Host, pid: u32, uid: &str, address: &str) {
+    host.process(pid, &pod(uid, ID));
+    host.write(
+        &format!("proc/{pid}/net/fib_trie"),
+        format!("  |-- {address}\n    /32 host LOCAL\n").as_bytes(),
+    );
+    host.write(&format!("proc/{pid}/ns/net"), b"");
+    host.share(pid, 1, "user");
+}
+
 #[test]
 fn the_pod_at_an_address_is_told_by_every_source_and_by_the_best_first() {
     let host = Host::new();
     assert_eq!(pod_at(&host, None, "10.244.0.7"), None);
     // The network namespace of a process in the pod.
-    host.process(7, &pod(UID, ID));
-    host.write("proc/7/net/fib_trie", b"  |-- 10.244.0.7\n    /32 host LOCAL\n");
-    host.write("proc/7/ns/net", b"");
+    with_address(&host, 7, UID, "10.244.0.7");
     assert_eq!(pod_at(&host, Some(7), "10.244.0.7"), None, "the host's own namespace is not known");
     host.write("proc/1/ns/net", b"");
     assert_eq!(pod_at(&host, Some(7), "10.244.0.7").as_deref(), Some(UID));
-    host.write(
-        &format!("var/lib/kubelet/pods/{UID}/etc-hosts"),
-        b"# Kubernetes-managed hosts file.\n10.244.0.7\tfrom-hosts\n",
-    );
-    assert_eq!(pod_at(&host, None, "10.244.0.7").as_deref(), Some("from-hosts"));
     fs::create_dir_all(host.path(&format!("var/log/pods/shop_web-0_{UID}"))).unwrap();
-    assert_eq!(pod_at(&host, None, "10.244.0.7").as_deref(), Some("shop/web-0"));
+    assert_eq!(pod_at(&host, Some(7), "10.244.0.7").as_deref(), Some("shop/web-0"));
     attached(&host, SANDBOX, "from-cni", "10.244.0.7");
-    assert_eq!(pod_at(&host, None, "10.244.0.7").as_deref(), Some("shop/from-cni"));
+    assert_eq!(pod_at(&host, Some(7), "10.244.0.7").as_deref(), Some("shop/from-cni"));
+}
+
+/// The kubelet's hosts file is mounted into the pod, which can write to it.
+#[test]
+fn a_pod_that_edits_its_hosts_file_claims_no_address() {
+    let host = Host::new();
+    let hostile = "113cf5b6-f436-4da9-952a-739011179251";
+    fs::create_dir_all(host.path(&format!("var/log/pods/evil_pod_{hostile}"))).unwrap();
+    host.process(7, &pod(hostile, ID));
+    host.write(
+        &format!("var/lib/kubelet/pods/{hostile}/etc-hosts"),
+        b"# Kubernetes-managed hosts file.\n10.244.0.7\tpod\n198.51.100.7\tpod\n",
+    );
+    for address in ["10.244.0.7", "198.51.100.7"] {
+        assert_eq!(pod_at(&host, Some(7), address), None);
+    }
+    // Nor does it take one from its pod.
+    attached(&host, SANDBOX, "web-0", "10.244.0.7");
+    assert_eq!(pod_at(&host, Some(7), "10.244.0.7").as_deref(), Some("shop/web-0"));
+}
+
+#[test]
+fn a_network_that_a_pod_can_give_addresses_says_nothing() {
+    let host = Host::new();
+    host.write("proc/1/ns/net", b"");
+    with_address(&host, 7, UID, "10.244.0.7");
+    // It has CAP_NET_ADMIN, or nobody knows what it has.
+    for status in ["00000000a80435fb", "x"] {
+        host.give_rights(7, status);
+        assert_eq!(pod_at(&host, Some(7), "10.244.0.7"), None, "{status}");
+    }
+    with_address(&host, 7, UID, "10.244.0.7");
+    assert_eq!(pod_at(&host, Some(7), "10.244.0.7").as_deref(), Some(UID));
+    // A namespace of users has been made, and one of networks in it.
+    fs::remove_file(host.path("proc/7/ns/user")).unwrap();
+    host.write("proc/7/ns/user", b"");
+    assert_eq!(pod_at(&host, Some(7), "10.244.0.7"), None);
+    // The pod itself is made up.
+    with_address(&host, 7, UID, "10.244.0.7");
+    host.process(7, &format!("{}{}", pod("113cf5b6-f436-4da9-952a-739011179251", SANDBOX), pod(UID, ID)));
+    assert_eq!(pod_at(&host, Some(7), "10.244.0.7"), None);
 }
 
 #[test]
 fn a_pod_in_the_network_of_the_host_has_no_address_of_its_own() {
     let host = Host::new();
-    host.process(7, &pod(UID, ID));
-    host.write("proc/7/net/fib_trie", b"  |-- 192.0.2.2\n    /32 host LOCAL\n");
+    with_address(&host, 7, UID, "192.0.2.2");
     host.write("proc/1/ns/net", b"");
-    fs::create_dir_all(host.path("proc/7/ns")).unwrap();
-    fs::hard_link(host.path("proc/1/ns/net"), host.path("proc/7/ns/net")).unwrap();
+    assert_eq!(pod_at(&host, Some(7), "192.0.2.2").as_deref(), Some(UID));
+    host.share(7, 1, "net");
     assert_eq!(pod_at(&host, Some(7), "192.0.2.2"), None);
 }
 

@@ -18,7 +18,6 @@ fn pipes_and_sockets_in_place_of_files_keep_nobody_waiting() {
         for file in ["comm", "cmdline", "status", "stat", "ns/uts", "ns/mnt"] {
             silence(&host.path(&format!("proc/7/{file}")), kind);
         }
-        let uid = format!("var/lib/kubelet/pods/{STATIC}");
         for file in [
             "proc/1/ns/uts",
             "proc/4/comm",
@@ -28,7 +27,6 @@ fn pipes_and_sockets_in_place_of_files_keep_nobody_waiting() {
             "var/log/containers/silent.log",
             "var/log/pods",
             "sys/fs/cgroup",
-            &format!("{uid}/etc-hosts"),
             &format!("run/containerd/io.containerd.runtime.v2.task/k8s.io/{ID}/config.json"),
             &format!("var/lib/docker/containers/{ID}/config.v2.json"),
         ] {
@@ -49,7 +47,7 @@ fn folders_that_cannot_be_read_or_have_no_end_name_nothing_and_are_counted() {
     host.process(7, &pod(UID, ID));
     // A file where a folder should be is no trouble; a folder where a file should be is.
     host.write("var/log/pods", b"");
-    fs::create_dir_all(host.path(&format!("var/lib/kubelet/pods/{UID}/etc-hosts"))).unwrap();
+    fs::create_dir_all(host.path(&format!("var/lib/docker/containers/{ID}/config.v2.json"))).unwrap();
     for folder in ["var/log/containers", "var/lib/cni/results", "sys/fs/cgroup"] {
         fs::create_dir_all(host.path(folder).parent().unwrap()).unwrap();
         symlink(host.path(folder), host.path(folder)).unwrap();
