@@ -22,7 +22,7 @@ pub fn refuse() -> Result<()> {
 }
 
 /// Whether a process that is not root's has capabilities that it has not inherited as ambient ones: they are the
-/// file's. (`AT_SECURE` would say more than that: with SELinux it is set for services too.)
+/// file's. (`AT_SECURE` would say more than that: with `SELinux` it is set for services too.)
 fn has_file_capabilities() -> bool {
     let permitted = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted);
     let is_inherited = |capability: CapabilitySet| capability_is_in_ambient_set(capability).unwrap_or(false);

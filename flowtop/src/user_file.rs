@@ -80,10 +80,8 @@ fn check(file: &Metadata, name: impl Fn() -> String) -> Result<(), Refused> {
         return Err(Refused::Kind(name(), other));
     }
     let sudo = std::env::var("SUDO_UID").ok();
-    match is_trusted(file.uid(), geteuid(), sudo.as_deref()) {
-        true => Ok(()),
-        false => Err(Refused::Owner(name(), file.uid())),
-    }
+    let is_trusted = is_trusted(file.uid(), geteuid(), sudo.as_deref());
+    is_trusted.then_some(()).ok_or_else(|| Refused::Owner(name(), file.uid()))
 }
 
 /// Whether what a user has written may decide what flowtop does: it is root's, the user's own, or that of the user who

@@ -176,7 +176,7 @@ fn hostile_files_of_settings_are_refused_with_their_name_and_keep_nobody_waiting
 fn a_file_that_may_not_be_read_is_named() {
     use std::os::unix::process::CommandExt as _;
     let home = Home::new("unreadable", &[(".iftoprc", "sort: 2s")]);
-    let closed = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o0);
     fs::set_permissions(home.0.join(".iftoprc"), closed).unwrap();
     let mut command = flowtop(&["--print-config"]);
     if rustix::process::geteuid().is_root() {

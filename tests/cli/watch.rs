@@ -90,6 +90,125 @@ fn watch_until_told(args: &[&str]) -> String {
     rest
 }
 
+/// The `exec` of the README.
+fn readmes_command() -> String {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let line = readme.lines().find(|line| line.starts_with("flowtop watch ")).unwrap();
+    let (_, rest) = line.split_once("'exec ").unwrap();
+    format!("exec {}", rest.split_once('\'').unwrap().0)
+}
+
+/// A logger that takes options as all others do, and a file that it must not read.
+struct Logger(tempfile::TempDir);
+
+impl Logger {
+    const SECRET: &str = "root:secret\n";
+
+    fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let logger = Self(tempfile::tempdir().unwrap());
+        let script = "#!/bin/sh\nwhile getopts f:t: option; do test $option = f && cat -- \"$OPTARG\" >>log; done\n\
+                      shift $((OPTIND - 1))\nprintf '%s\\n' \"$*\" >>log\n";
+        fs::write(logger.path("logger"), script).unwrap();
+        fs::set_permissions(logger.path("logger"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(logger.path("secret"), Self::SECRET).unwrap();
+        logger
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A program that finds it in its PATH.
+    fn give(&self, mut command: Command) -> Command {
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.current_dir(&self.0).env("PATH", format!("{}:{path}", self.0.path().display()));
+        command
+    }
+
+    /// What has been logged, and is forgotten then.
+    fn take(&self) -> String {
+        let logged = fs::read_to_string(self.path("log")).unwrap_or_default();
+        let _ = fs::remove_file(self.path("log"));
+        logged
+    }
+}
+
+#[test]
+fn the_commands_of_the_readme_take_no_name_for_an_option() {
+    let logger = Logger::new();
+    let run = |line: &str, name: &str| {
+        let mut shell = logger.give(Command::new("sh"));
+        assert!(shell.args(["-c", line]).env("FLOWTOP_PROCESS", name).status().unwrap().success());
+        logger.take()
+    };
+    // Without the two dashes it would do as it is told.
+    assert_eq!(run("logger \"$FLOWTOP_PROCESS\"", "-fsecret"), format!("{}\n", Logger::SECRET));
+    let command = readmes_command();
+    let line = command.strip_prefix("exec ").unwrap();
+    for name in [
+        "-fsecret",
+        "--",
+        "-",
+        "-tx",
+        "$(cat secret)",
+        "`cat secret`",
+        "a;cat secret",
+        "*",
+        "'",
+        "\"",
+        "nginx",
+    ] {
+        assert_eq!(run(line, name), format!("{name}\n"));
+    }
+}
+
+/// A process that calls itself by a name, and sends over loopback whenever it is asked to.
+struct Hostile {
+    child: Child,
+    port: u16,
+    asks: std::thread::JoinHandle<()>,
+}
+
+impl Hostile {
+    fn start(name: &str) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = "printf %s \"$1\" >/proc/$$/comm; exec 3<>\"/dev/tcp/127.0.0.1/$2\"
+            while read -r _ <&3; do printf '%8192s' x >&3; done";
+        let child =
+            Command::new("bash").args(["-c", script, "bash", name, &port.to_string()]).spawn().unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        // Until the process is ended.
+        let asks = std::thread::spawn(move || {
+            while stream.write_all(b"more\n").and_then(|()| stream.read_exact(&mut [0; 8192])).is_ok() {}
+        });
+        Self { child, port, asks }
+    }
+
+    fn end(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.asks.join().unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_is_called_like_an_option_has_no_file_read() {
+    if !can_count("a_process_that_is_called_like_an_option_has_no_file_read") {
+        return;
+    }
+    let (logger, hostile) = (Logger::new(), Hostile::start("-fsecret"));
+    let when = format!("tx > 1 for 1s and port {}", hostile.port);
+    let command = readmes_command();
+    let args = ["watch", "--when", &when, "--then", &command, "--count", "1"];
+    let ended = logger.give(flowtop(&args)).output().unwrap();
+    hostile.end();
+    let said = stderr(&ended);
+    assert_eq!((ended.status.code(), logger.take().as_str()), (Some(0), "-fsecret\n"), "{said}");
+    assert!(said.contains(" % of it: -fsecret["), "{said}");
+}
+
 #[test]
 fn commands_that_do_not_end_are_not_piled_up() {
     let directory = tempfile::tempdir().unwrap();

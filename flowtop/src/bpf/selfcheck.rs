@@ -63,7 +63,7 @@ pub fn exchange(messages: u32) -> Result<()> {
         .map_err(|_| anyhow::anyhow!("the exchange ended unexpectedly"))?
 }
 
-/// Moves this thread to a network namespace of its own. Without CAP_SYS_ADMIN or CAP_NET_ADMIN, which brings loopback up
+/// Moves this thread to a network namespace of its own. Without `CAP_SYS_ADMIN` or `CAP_NET_ADMIN`, which brings loopback up
 /// there, it stays: elsewhere the traffic is as good.
 fn enter_own_namespace() -> Result<()> {
     let may_bring_up = has_capability(effective_capabilities()?, CAP_NET_ADMIN);

@@ -23,8 +23,8 @@ pub struct WatchArgs {
     /// line of shell in the background, with these variables in its environment: `FLOWTOP_WHEN` (the condition),
     /// `FLOWTOP_TIME`, `FLOWTOP_HOST`, `FLOWTOP_NUMBER` (of this time), `FLOWTOP_RATE` (bits per second); of the process
     /// and the remote address that move most `FLOWTOP_PROCESS`, `FLOWTOP_PID`, `FLOWTOP_PEER`, and their share in percent
-    /// `FLOWTOP_PROCESS_SHARE`, `FLOWTOP_PEER_SHARE`. A process is called what those who run it like, also -f or $(reboot):
-    /// put the variables in double quotes behind --, as in exec logger -- "$FLOWTOP_PROCESS", and never into a text that a
+    /// `FLOWTOP_PROCESS_SHARE`, `FLOWTOP_PEER_SHARE`. A process is called what those who run it like, also `-f` or `$(reboot)`:
+    /// put the variables in double quotes behind --, as in `exec logger -- "$FLOWTOP_PROCESS"`, and never into a text that a
     /// program takes for commands.
     #[arg(long = "then", value_name = "ACTION", required = true)]
     pub actions: Vec<String>,

@@ -137,8 +137,9 @@ fn check_order(
     };
     if from.moment.at >= to.moment.at {
         let next = if from.moment.at == to.moment.at { "the period is empty" } else { "swap them" };
-        let why = [&from.moment.note, &to.moment.note].into_iter().flatten();
-        let why: String = why.map(|note| format!(" ({note})")).collect();
+        let notes: Vec<_> =
+            [&from.moment, &to.moment].iter().filter_map(|moment| moment.note.clone()).collect();
+        let why = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
         return Err(format!("{shown} is not before {} {}{why}; {next}", last.name(), show(to.moment.at)));
     }
     // Of a time that the clock showed twice the second one may come after the first one of a later time.
@@ -200,7 +201,7 @@ fn clock_behind(
         Said::Clock(start) if start >= clock => return Err(of_one_day(from, text, edge)),
         Said::Clock(_) => moment(from_day.to_datetime(clock), zone, edge)?,
         Said::Local(start) => {
-            let days = if start.time() < clock { 0 } else { 1 };
+            let days = i32::from(start.time() >= clock);
             let day = start.date().checked_add(days.days()).map_err(|_| out_of_range(edge))?;
             moment(day.to_datetime(clock), zone, edge)?
         }

@@ -68,7 +68,7 @@ impl PodAddresses {
     }
 
     /// Whether the addresses of a process's network are the runtime's: whoever has made a namespace of users has rights
-    /// over the network namespaces that it makes there, and CAP_NET_ADMIN gives them over its own.
+    /// over the network namespaces that it makes there, and `CAP_NET_ADMIN` gives them over its own.
     fn is_believed(&self, process: &Path, trouble: &Trouble) -> bool {
         let is_of_host = self.users_of_host.is_some() && inode(process, "user") == self.users_of_host;
         let status = trouble.read_text(&process.join("status"), MAX_STATUS_BYTES);

@@ -34,7 +34,9 @@ const DELETED: &str = " (deleted)";
 const SLICE: &str = ".slice";
 
 /// Suffixes of units that have processes.
-const UNITS: [&str; 2] = [".service", ".scope"];
+const UNITS: [&str; 2] = [SERVICE, SCOPE];
+const SERVICE: &str = ".service";
+const SCOPE: &str = ".scope";
 
 static POD: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -97,7 +99,7 @@ fn is_handed_on(before: &str) -> bool {
     above.iter().any(|part| {
         let is_user = *part == "user.slice" || part.starts_with("user@");
         let is_lxc = *part == "lxc" || part.starts_with("lxc.");
-        is_user || is_lxc || part.ends_with(".scope") || of_machines && part.ends_with(".service")
+        is_user || is_lxc || part.ends_with(SCOPE) || of_machines && part.ends_with(SERVICE)
     })
 }
 

@@ -15,7 +15,7 @@ pub fn uid(status: &str) -> Option<u32> {
     ids.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Whether a process may give its network other addresses, from the text of `/proc/PID/status`: it has CAP_NET_ADMIN, or
+/// Whether a process may give its network other addresses, from the text of `/proc/PID/status`: it has `CAP_NET_ADMIN`, or
 /// can get it.
 #[must_use]
 pub fn may_change_addresses(status: &str) -> Option<bool> {
