@@ -18,6 +18,8 @@ mod command_lines;
 mod generated;
 #[path = "cli/names.rs"]
 mod names;
+#[path = "cli/readme.rs"]
+mod readme;
 #[path = "cli/replay.rs"]
 mod replay;
 #[path = "cli/settings.rs"]
