@@ -202,7 +202,7 @@ impl Recorder {
             if !self.schedule.has_no_gaps() {
                 match self.wait_for_next(&mut signals).await {
                     Ok(true) => break Ok(()),
-                    Ok(false) => window = self.open(),
+                    Ok(false) => window = self.reopen(&window),
                     Err(error) => break Err(error),
                 }
             }
@@ -212,6 +212,12 @@ impl Recorder {
 
     fn open(&self) -> Window {
         Window { sampler: Sampler::start(&self.ledger, now_us()), interfaces: Interfaces::read() }
+    }
+
+    /// The next window after a time without one.
+    fn reopen(&self, before: &Window) -> Window {
+        let sampler = before.sampler.resume(&self.ledger, now_us());
+        Window { sampler, interfaces: Interfaces::read() }
     }
 
     /// One window from its start to its record; true if a signal has ended it.

@@ -16,7 +16,7 @@ use super::column::Who;
 use super::flow::Tuple;
 use super::ledger::{Entry, Ledger, Losses};
 use super::owner::Identity;
-use super::record::{FlowRecord, Record, Rest, Span};
+use super::record::{FlowRecord, Gap, Record, Rest, Span};
 use super::scope::Verdict;
 use super::window::Bytes;
 
@@ -97,6 +97,8 @@ pub struct Sampler {
     newest_totals: Bytes,
     newest_ns: u64,
     per_second: Vec<Bytes>,
+    /// The time before the window.
+    gap: Option<Gap>,
 }
 
 impl Sampler {
@@ -116,10 +118,19 @@ impl Sampler {
             newest_totals: totals,
             newest_ns: ledger.at_ns(),
             per_second: Vec::new(),
+            gap: None,
         };
         sampler.take_flows(ledger, 0);
         sampler.flows = sampler.flows.into_iter().map(Since::next).collect();
         sampler
+    }
+
+    /// Starts a later window with the newest sample, after one that was closed; what the ledger has counted in between
+    /// is the gap before it.
+    #[must_use]
+    pub fn resume(&self, ledger: &Ledger, start_us: i64) -> Self {
+        let gap = Gap { start_ns: self.start_ns, totals: ledger.totals().bytes.since(self.totals) };
+        Self { gap: Some(gap).filter(|gap| gap.start_ns < ledger.at_ns()), ..Self::start(ledger, start_us) }
     }
 
     /// Takes the newest sample of the ledger, about a second after the one before.
@@ -149,6 +160,7 @@ impl Sampler {
             per_second: std::mem::take(&mut self.per_second),
             untracked: untracked_since(&untracked, &self.untracked),
             losses: losses_since(&losses, &self.losses),
+            gap: self.gap.take(),
             ..Record::default()
         };
         self.flows = std::mem::take(&mut self.flows).into_iter().map(Since::next).collect();

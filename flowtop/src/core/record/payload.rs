@@ -13,7 +13,7 @@ use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, label, optional, plain};
 use super::row::Row;
 use super::shared::Shared;
 use super::varint::{unzigzag, zigzag};
-use super::{Host, InterfaceRecord, Record, Rest, Span};
+use super::{Gap, Host, InterfaceRecord, Record, Rest, Span};
 use crate::core::window::Bytes;
 use crate::core::wire::harmless;
 
@@ -66,6 +66,9 @@ fn sections(record: &Record, shared: &Shared) -> BTreeMap<String, Section> {
     add("losses", write(LOSSES, &refs(&record.losses), shared));
     add("interfaces", write(INTERFACES, &refs(&record.interfaces), shared));
     add("turned_away", write(TURNED_AWAY, &refs(&record.turned_away_us), shared));
+    if let Some(gap) = &record.gap {
+        add("gap", write(GAP, &[gap], shared));
+    }
     add("record", write(RECORD, &[record], shared));
     sections
 }
@@ -103,6 +106,7 @@ pub(super) fn read_record(bytes: &[u8], host: Host, span: Span) -> Result<Record
         losses: read(LOSSES, section("losses"), &shared, MAX_ROWS)?,
         interfaces: read(INTERFACES, section("interfaces"), &shared, MAX_ROWS)?,
         turned_away_us: read(TURNED_AWAY, section("turned_away"), &shared, MAX_ROWS)?,
+        gap: read(GAP, section("gap"), &shared, 1)?.pop(),
         ..head
     })
 }
@@ -158,6 +162,20 @@ const TURNED_AWAY: &[Column<i64, Shared>] = &[column(
         Some(())
     },
 )];
+
+/// Of the time before the window: one row, or none.
+const GAP: &[Column<Gap, Shared>] = &[
+    column(
+        "length_ns",
+        |row, place| place.shared.span.start_ns.wrapping_sub(row.start_ns),
+        |row, place, number| {
+            row.start_ns = place.shared.span.start_ns.wrapping_sub(number);
+            Some(())
+        },
+    ),
+    plain!("tx_bytes", totals.tx),
+    plain!("rx_bytes", totals.rx),
+];
 
 const INTERFACES: &[Column<InterfaceRecord, Shared>] = &[
     column(

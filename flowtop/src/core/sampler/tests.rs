@@ -105,3 +105,31 @@ fn what_leaves_the_ledger_is_in_the_rest() {
     assert_eq!((record.flows.len(), record.totals), (0, bytes(5, 6)));
     assert_eq!(record.rest, [Rest { flows: 1, bytes: bytes(5, 6), ..Rest::default() }]);
 }
+
+/// A connection that is born and ends between two windows is in no record, but its bytes are in the gap.
+#[test]
+fn a_later_window_tells_what_moved_before_it() {
+    let (mut ledger, mut sampler) = start(&[(remote(1), flow(CONNECTED, 10, 0))]);
+    step(&mut ledger, &mut sampler, 1, &[(remote(1), flow(CONNECTED, 15, 0))]);
+    assert_eq!(close(&ledger, &mut sampler).gap, None);
+    let short = (remote(1500), ended(flow(CONNECTED, 70, 700)));
+    ledger.apply(&sample(2, &[(remote(1), flow(CONNECTED, 18, 0)), short]));
+    ledger.apply(&sample(9, &[(remote(1), flow(CONNECTED, 20, 0))]));
+    let mut sampler = sampler.resume(&ledger, 8_000_000);
+    step(&mut ledger, &mut sampler, 10, &[(remote(1), flow(CONNECTED, 21, 0))]);
+    let later = close(&ledger, &mut sampler);
+    assert_eq!(later.gap, Some(Gap { start_ns: S, totals: bytes(75, 700) }));
+    assert_eq!((later.span.start_ns, later.totals), (9 * S, bytes(1, 0)));
+    step(&mut ledger, &mut sampler, 11, &[(remote(1), flow(CONNECTED, 21, 0))]);
+    assert_eq!(close(&ledger, &mut sampler).gap, None);
+}
+
+#[test]
+fn a_window_right_behind_another_has_no_gap() {
+    let (mut ledger, mut sampler) = start(&[]);
+    step(&mut ledger, &mut sampler, 1, &[]);
+    close(&ledger, &mut sampler);
+    let mut sampler = sampler.resume(&ledger, 2_000_000);
+    step(&mut ledger, &mut sampler, 2, &[]);
+    assert_eq!(close(&ledger, &mut sampler).gap, None);
+}
