@@ -10,8 +10,9 @@ mod outcome;
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, MapInfo, loaded_maps};
 use flowtop::{
-    bpf::{Live, now_ns, sys::Mapped},
-    core::{column::Who, ledger::Ledger, names::NoNames, text::Reports, view::View},
+    bpf::{Live, sys::Mapped},
+    clock::now_ns,
+    core::{column::Who, ledger::Ledger, moment::Moment, names::NoNames, text::Reports, view::View},
 };
 use flowtop_common::{Allocation, Detail, FlowKey, Slot, flags};
 use outcome::{Flags, Outcome, Row, median};
@@ -128,8 +129,8 @@ fn measure(flows: u32, busy: u32, refreshes: u32) -> Result<Value> {
     for second in 0..WARM_UP + refreshes {
         table.pass_a_second()?;
         let mut result = Ok(());
-        let at_ns = started_ns + u64::from(second) * 1_000_000_000;
-        let feed_ms = processor_ms(|| result = live.feed(&mut ledger, at_ns));
+        let at = Moment { us: 0, ns: started_ns + u64::from(second) * 1_000_000_000 };
+        let feed_ms = processor_ms(|| result = live.feed(&mut ledger, at));
         result?;
         let rows_ms = processor_ms(|| reports.report(&ledger, &view, &NoNames, Who::nobody()));
         if second >= WARM_UP {

@@ -5,9 +5,8 @@ use std::fs;
 use std::os::fd::OwnedFd;
 
 use aya::sys::{Stats, enable_stats};
-use rustix::time::{ClockId, clock_gettime};
 
-use crate::bpf::now_ns;
+use crate::clock;
 use crate::core::cost::{Cost, Counters, resident_bytes};
 use crate::source::Source;
 
@@ -36,11 +35,11 @@ impl Meter {
     }
 
     fn counters(&self, source: &Source, (table_used, table_size): (usize, u32)) -> Counters {
-        let spent = clock_gettime(ClockId::ProcessCPUTime);
+        let (at_ns, process_ns) = clock::processor_ns();
         let programs = self.statistics.as_ref().and_then(|_| source.program_costs());
         Counters {
-            at_ns: now_ns(),
-            process_ns: spent.tv_sec.cast_unsigned() * 1_000_000_000 + spent.tv_nsec.cast_unsigned(),
+            at_ns,
+            process_ns,
             programs,
             resident_bytes: resident_bytes(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
             table_used: table_used as u64,

@@ -5,6 +5,7 @@
 pub mod aside;
 pub mod bpf;
 pub mod cli;
+pub mod clock;
 mod config;
 pub mod core;
 mod cost;

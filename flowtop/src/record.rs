@@ -7,7 +7,7 @@ pub(crate) mod writer;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,7 +28,7 @@ use crate::core::settings::Settings;
 use crate::recordings::{self, Recordings};
 use crate::source::Source;
 use crate::who::{self, Knowledge};
-use crate::{Usage, aside, interfaces};
+use crate::{Usage, aside, clock, interfaces};
 use host::Interfaces;
 use store::Store;
 use writer::{Outcome, Writer};
@@ -49,8 +49,7 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
         schedule.ok_or_else(|| Usage("--for: give a time that is not longer than --every".to_owned()))?;
     let dir = directory(args.output.as_deref())?;
     let limits = kept(args.retention);
-    let now_us = now_us();
-    let Some((store, notes)) = Store::open(&dir, limits, now_us)? else {
+    let Some((store, notes)) = Store::open(&dir, limits, clock::now().us)? else {
         let text = "another flowtop records there, so this run ends";
         aside::say(&format!("flowtop: {}: {text}\n", dir.display()));
         return Ok(());
@@ -211,18 +210,17 @@ impl Recorder {
     }
 
     fn open(&self) -> Window {
-        Window { sampler: Sampler::start(&self.ledger, now_us()), interfaces: Interfaces::read() }
+        Window { sampler: Sampler::start(&self.ledger), interfaces: Interfaces::read() }
     }
 
     /// The next window after a time without one.
     fn reopen(&self, before: &Window) -> Window {
-        let sampler = before.sampler.resume(&self.ledger, now_us());
-        Window { sampler, interfaces: Interfaces::read() }
+        Window { sampler: before.sampler.resume(&self.ledger), interfaces: Interfaces::read() }
     }
 
     /// One window from its start to its record; true if a signal has ended it.
     async fn pass(&mut self, window: &mut Window, signals: &mut Signals) -> Result<bool> {
-        let end = Instant::now() + self.schedule.length(now_us());
+        let end = clock::after(|us| self.schedule.length(us));
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let next = Instant::now() + until_sample(left);
@@ -241,7 +239,7 @@ impl Recorder {
 
     /// The time between two windows, in which the kernel's table is read all the same: what has ended leaves it.
     async fn wait_for_next(&mut self, signals: &mut Signals) -> Result<bool> {
-        let end = Instant::now() + self.schedule.gap(now_us());
+        let end = clock::after(|us| self.schedule.gap(us));
         loop {
             let next = Instant::now() + until_sample(end.saturating_duration_since(Instant::now()));
             tokio::select! {
@@ -260,7 +258,7 @@ impl Recorder {
         self.known.settle(&mut self.ledger);
         window.sampler.sample(&self.ledger);
         let interfaces = Interfaces::read();
-        let record = window.sampler.close(&self.ledger, self.known.who(), now_us());
+        let record = window.sampler.close(&self.ledger, self.known.who());
         let used = u32::try_from(self.ledger.present()).unwrap_or(u32::MAX);
         let record = Record {
             host: self.host.clone(),
@@ -312,13 +310,4 @@ pub(crate) fn limits(settings: &Settings, filter: &Filter) -> String {
         .cloned()
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// µs since 1970 UTC.
-pub(crate) fn now_us() -> i64 {
-    let since = |later: Duration| i64::try_from(later.as_micros()).unwrap_or(i64::MAX);
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since_1970) => since(since_1970),
-        Err(before) => -since(before.duration()),
-    }
 }

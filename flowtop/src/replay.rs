@@ -14,7 +14,7 @@ use crate::core::label::Labels;
 use crate::core::ledger::Ledger;
 use crate::core::number::Unit;
 use crate::core::record::Record;
-use crate::core::replay::caption::{Caption, zoned};
+use crate::core::replay::caption::{Caption, rfc3339, zoned};
 use crate::core::replay::player::{Moment, Player};
 use crate::core::replay::{self, RecordedOwners};
 use crate::core::settings::{Origin, Settings};
@@ -22,7 +22,6 @@ use crate::core::ui::replay::{Replay, Window};
 use crate::core::when;
 use crate::recordings::{Damaged, Recordings};
 use crate::report::printer::Printer;
-use crate::report::rfc3339;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, record, tui};
 

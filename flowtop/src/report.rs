@@ -6,6 +6,7 @@ use crate::{
     aside,
     bpf::Patience,
     cli::TopArgs,
+    clock,
     core::{
         column::Who,
         cost::Cost,
@@ -60,7 +61,9 @@ impl Top {
 
     fn report(&mut self, ledger: &Ledger, limit: Option<usize>, who: Who<'_>) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let summary = || format!("{} loadavg: {}", jiff::Zoned::now().strftime("%H:%M:%S"), load.trim_end());
+        let summary = || {
+            format!("{} loadavg: {}", clock::local(ledger.moment().us).strftime("%H:%M:%S"), load.trim_end())
+        };
         let summary = self.has_summary.then(summary);
         let report = self.reports.report(ledger, limit, who, summary.as_deref());
         if self.clears { format!("\x1b[H\x1b[2J{report}") } else { report }
@@ -272,17 +275,11 @@ impl Reporter {
     }
 }
 
-/// Since when a ledger counts, and now: RFC 3339 with the offset of the local zone.
+/// Since when a ledger counts, and its newest sample: RFC 3339 with the offset of the local zone.
 pub(crate) fn counted(ledger: &Ledger) -> [String; 2] {
-    let now = jiff::Zoned::now();
-    let elapsed_ns = i64::try_from(ledger.elapsed_ns()).unwrap_or(i64::MAX);
-    let start = now.saturating_sub(jiff::SignedDuration::from_nanos(elapsed_ns));
-    [start, now].map(|at| rfc3339(&at))
-}
-
-/// RFC 3339 with milliseconds and the offset of the zone.
-pub(crate) fn rfc3339(at: &jiff::Zoned) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+    let now_us = ledger.moment().us;
+    let start_us = now_us.saturating_sub_unsigned(ledger.elapsed_ns() / 1000);
+    [start_us, now_us].map(clock::rfc3339)
 }
 
 /// Ticks at `start + n * period`; ticks that came too late are left out.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use flowtop_common::{Admission, FlowKey};
 
-use crate::bpf::{Live, Patience, now_ns};
+use crate::bpf::{Live, Patience};
+use crate::clock;
 use crate::core::demo::{self, Demo};
 use crate::core::ledger::Ledger;
 use crate::core::number::Unit;
@@ -32,7 +33,7 @@ impl Source {
     /// What keeps the kernel from counting.
     pub fn start(settings: &Settings, admission: &Admission, demo: bool) -> Result<Self> {
         if demo {
-            return Ok(Self::Demo(Demo::new(now_ns())));
+            return Ok(Self::Demo(Demo::new(clock::now_ns())));
         }
         let demand = Demand::of(settings.max_flows.value.0);
         let demand = if settings.unit.value == Unit::Packets { demand.for_packets() } else { demand };
@@ -60,10 +61,10 @@ impl Source {
     /// Reads everything that has been counted into a ledger.
     pub fn feed(&mut self, ledger: &mut Ledger) -> Result<()> {
         match self {
-            Self::Live(live) => live.feed(ledger, now_ns()),
+            Self::Live(live) => live.feed(ledger, clock::now()),
             Self::Demo(demo) => {
                 let mut sample = Sample::default();
-                demo.sample(now_ns(), &mut sample);
+                demo.sample(clock::now(), &mut sample);
                 ledger.apply(&sample);
                 Ok(())
             }
@@ -86,7 +87,7 @@ impl Source {
                 live.sample(sample)
             }
             Self::Demo(demo) => {
-                demo.sample(now_ns(), sample);
+                demo.sample(clock::now(), sample);
                 Ok(())
             }
         }

@@ -38,7 +38,7 @@ use crate::replay::{HOOKS, Lens};
 use crate::source::Source;
 use crate::ui::theme::{Theme, is_utf8};
 use crate::who::{self, Knowledge};
-use crate::{interfaces, ui};
+use crate::{clock, interfaces, ui};
 use screen::{Screen, has_shell, require_terminal};
 use wake::{Wake, Watched, answered, every, loaded, read};
 
@@ -292,7 +292,8 @@ impl App {
 
     fn frame(&mut self, screen: &mut Screen) -> Result<()> {
         self.measure();
-        let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
+        let counted = self.source.is_some().then(|| self.state.ledger.moment());
+        let time = clock::local(counted.unwrap_or_else(clock::now).us).strftime("%H:%M:%S").to_string();
         let reaction = self.state.update(Event::Frame(time), &*self.names);
         self.react(&reaction, screen)
     }

@@ -30,10 +30,10 @@ use crate::core::window::Bytes;
 use crate::core::wire::Sample;
 use crate::filter_names::HostNames;
 use crate::report::printer::Printer;
-use crate::report::{counted, rfc3339};
+use crate::report::counted;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
-use crate::{Usage, aside, record};
+use crate::{Usage, aside, clock, record};
 use commands::Commands;
 use tape::Tape;
 
@@ -293,7 +293,7 @@ impl Watch {
             match action {
                 Action::Print => self.print(news)?,
                 Action::Exec(command) => {
-                    let time = now();
+                    let time = clock::rfc3339(self.ledgers.shown.moment().us);
                     let more = [("FLOWTOP_TIME", time), ("FLOWTOP_HOST", self.host.clone())];
                     if let Err(why) = self.commands.start(&command, news.variables().into_iter().chain(more))
                     {
@@ -346,9 +346,4 @@ impl Watch {
             aside::say(&format!("flowtop: {of}{}\n", summary(trigger, elapsed_s)));
         }
     }
-}
-
-/// RFC 3339 with the offset of the local zone.
-fn now() -> String {
-    rfc3339(&jiff::Zoned::now())
 }

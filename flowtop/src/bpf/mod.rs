@@ -11,9 +11,11 @@ pub mod selfcheck;
 pub mod sys;
 mod verify;
 
+use crate::clock;
 use crate::core::{
     ledger::Ledger,
     link::Cast,
+    moment::Moment,
     plan::{self, Demand, Hooks, Plan},
     wire::Sample,
 };
@@ -121,11 +123,11 @@ impl Live {
         bail!(no_plan(wanted, &refusals))
     }
 
-    /// Reads everything that has been counted into a ledger, at `at_ns` of the monotonic clock.
-    pub fn feed(&mut self, ledger: &mut Ledger, at_ns: u64) -> Result<()> {
+    /// Reads everything that has been counted into a ledger.
+    pub fn feed(&mut self, ledger: &mut Ledger, at: Moment) -> Result<()> {
         #[cfg(feature = "kernel-log")]
         self.messages.flush();
-        self.reader.feed(ledger, at_ns)
+        self.reader.feed(ledger, at)
     }
 
     /// Reads what has changed since the ledger was fed, or everything, and hands it on instead; returns how many other
@@ -143,11 +145,11 @@ impl Live {
         Ok(())
     }
 
-    /// Reads everything that has been counted; `at_ns` becomes the time of the read.
+    /// Reads everything that has been counted, with the time of the read.
     pub fn sample(&mut self, sample: &mut Sample) -> Result<()> {
         #[cfg(feature = "kernel-log")]
         self.messages.flush();
-        sample.at_ns = now_ns();
+        sample.set_time(clock::now());
         self.reader.read(sample)
     }
 
@@ -281,11 +283,4 @@ fn no_plan(wanted: Option<Hooks>, refusals: &[Refusal]) -> String {
         Some(hooks) => format!("the {hooks} hooks do not work on this kernel ({tried}); try --hooks auto"),
         None => format!("no hooks work on this kernel ({tried}); `flowtop doctor` tells more"),
     }
-}
-
-/// `CLOCK_MONOTONIC` in nanoseconds, the clock of the kernel side.
-#[must_use]
-pub fn now_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }

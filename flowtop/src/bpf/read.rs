@@ -2,7 +2,7 @@
 //! The details of a flow are looked at only where its slot has changed.
 
 use super::sys::{self, Mapped};
-use crate::core::{changes::Changes, ledger::Ledger, recycle::Recycler, wire::Sample};
+use crate::core::{changes::Changes, ledger::Ledger, moment::Moment, recycle::Recycler, wire::Sample};
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
@@ -56,7 +56,7 @@ impl Reader {
         })
     }
 
-    /// Reads everything into `sample`, whose memory is used again. `at_ns` is left to the caller.
+    /// Reads everything into `sample`, whose memory is used again. Its time is left to the caller.
     pub fn read(&mut self, sample: &mut Sample) -> Result<()> {
         self.read_counters(sample)?;
         sample.flows.clear();
@@ -64,10 +64,11 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads into a ledger, at `at_ns` of the monotonic clock, what has changed since it was last done; a ledger that has
-    /// had no sample is told everything. There is no second copy of the table in between.
-    pub fn feed(&mut self, ledger: &mut Ledger, at_ns: u64) -> Result<()> {
-        let mut sample = Sample { at_ns, ..Sample::default() };
+    /// Reads into a ledger what has changed since it was last done; a ledger that has had no sample is told everything.
+    /// There is no second copy of the table in between.
+    pub fn feed(&mut self, ledger: &mut Ledger, at: Moment) -> Result<()> {
+        let mut sample = Sample::default();
+        sample.set_time(at);
         self.read_counters(&mut sample)?;
         let all = ledger.is_blank();
         ledger.begin(&sample);

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::flow::Tuple;
+use super::moment::Moment;
 use super::wire::Sample;
 
 pub mod people;
@@ -110,15 +111,15 @@ impl Demo {
         demo
     }
 
-    /// Puts what there is at `at_ns` of the monotonic clock into a sample.
-    pub fn sample(&mut self, at_ns: u64, sample: &mut Sample) {
-        let steps = at_ns.saturating_sub(self.start_ns) / STEP_NS;
+    /// Puts what there is at a moment into a sample.
+    pub fn sample(&mut self, at: Moment, sample: &mut Sample) {
+        let steps = at.ns.saturating_sub(self.start_ns) / STEP_NS;
         while self.steps < steps {
             self.steps += 1;
             self.step();
         }
         sample.clear();
-        sample.at_ns = at_ns;
+        sample.set_time(at);
         sample.flows.extend(self.sources.iter().map(|source| (source.key, source.flow)));
     }
 

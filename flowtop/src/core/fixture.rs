@@ -10,6 +10,8 @@ use super::ledger::Ledger;
 use super::wire::Sample;
 
 pub(crate) const S: u64 = 1_000_000_000;
+/// What the wall clock shows when the monotonic one is at 0: 2026-11-02 08:00 UTC, in µs since 1970.
+const EIGHT_O_CLOCK_US: i64 = 1_793_606_400_000_000;
 /// A born initiator, a born acceptor, and a socket that is older than flowtop.
 pub(crate) const CONNECTED: u32 = flags::BORN | flags::ACTIVE;
 pub(crate) const ACCEPTED: u32 = flags::BORN | flags::PASSIVE;
@@ -32,7 +34,8 @@ pub(crate) fn ended(flow: Flow) -> Flow {
 }
 
 pub(crate) fn sample(at_s: u64, flows: &[(FlowKey, Flow)]) -> Sample {
-    Sample { at_ns: at_s * S, flows: flows.to_vec(), ..Sample::default() }
+    let wall_us = EIGHT_O_CLOCK_US + i64::try_from(at_s).unwrap() * 1_000_000;
+    Sample { at_ns: at_s * S, at_us: wall_us, flows: flows.to_vec(), ..Sample::default() }
 }
 
 /// A ledger with the IPv4 network `net` on its left that has taken an empty baseline at 0 s and then this sample.

@@ -27,6 +27,7 @@ mod totals;
 use flowtop_common::{Flow, FlowKey, Loss, Untracked};
 
 use super::filter::Boundary;
+use super::moment::Moment;
 use super::owner::Seen;
 use super::owner::processes::Processes;
 use super::record::Rest;
@@ -68,6 +69,7 @@ pub struct Ledger {
     sample: u32,
     baseline_ns: u64,
     at_ns: u64,
+    at_us: i64,
     flows: Flows,
     processes: Processes,
     /// Flows of the newest sample.
@@ -121,6 +123,7 @@ impl Ledger {
             sample: 0,
             baseline_ns: 0,
             at_ns: 0,
+            at_us: 0,
             flows: Flows::default(),
             processes: Processes::default(),
             present: 0,
@@ -182,6 +185,7 @@ impl Ledger {
     /// Begins to take in a sample whose flows come in parts, each with [`Self::take`]: those in `sample` are left alone.
     pub fn begin(&mut self, sample: &Sample) {
         self.pass_time(sample.at_ns);
+        self.at_us = sample.at_us;
         self.sample += 1;
         self.before = self.total;
         (self.present, self.unchanged) = (0, 0);
@@ -263,6 +267,12 @@ impl Ledger {
     #[must_use]
     pub fn at_ns(&self) -> u64 {
         self.at_ns
+    }
+
+    /// The newest sample on both clocks.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment { us: self.at_us, ns: self.at_ns }
     }
 
     /// Nanoseconds from the baseline to the newest sample.

@@ -20,6 +20,7 @@ pub mod label;
 pub mod ledger;
 pub mod link;
 pub mod memory;
+pub mod moment;
 pub mod names;
 pub mod number;
 pub mod owner;

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 
 use super::flow::Tuple;
+use super::moment::Moment;
 use super::owner::{Identity, Pod};
 use super::scope::Verdict;
 use super::window::Bytes;
@@ -127,8 +128,18 @@ pub struct Host {
 }
 
 /// How much the two clocks may drift apart from one moment of a recording to the next, in µs, before somebody must have
-/// set one. A clock that is slewed goes wrong by 500 ppm at most, which are 0.5 s in a quarter of an hour.
+/// set one: see [`is_step`].
 pub const STEP_US: u64 = 500_000;
+/// How much faster or slower a clock runs at most while it is slewed, in parts per million (`MAXFREQ` of the kernel).
+const SLEWED_PPM: u64 = 500;
+
+/// Whether somebody must have set a clock, where the two have drifted so far apart in so much time. Both clocks of a moment
+/// are read together, so only slewing drives them apart: 0.5 s in a quarter of an hour, 43 s in a day.
+#[must_use]
+pub fn is_step(drift_us: u64, over_ns: u64) -> bool {
+    let slewed_us = u128::from(over_ns / 1000) * u128::from(SLEWED_PPM) / 1_000_000;
+    u128::from(drift_us) > u128::from(STEP_US) + slewed_us
+}
 
 /// A window of time on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,6 +155,18 @@ pub struct Span {
 }
 
 impl Span {
+    /// From one moment to another.
+    #[must_use]
+    pub fn between(start: Moment, end: Moment) -> Self {
+        Self { start_us: start.us, end_us: end.us, start_ns: start.ns, end_ns: end.ns }
+    }
+
+    /// Its end on both clocks.
+    #[must_use]
+    pub fn end(&self) -> Moment {
+        Moment { us: self.end_us, ns: self.end_ns }
+    }
+
     /// Length in ns, by the clock that nobody sets.
     #[must_use]
     pub fn length_ns(&self) -> u64 {
@@ -155,7 +178,7 @@ impl Span {
     pub fn began_us(&self) -> i64 {
         let length_us = i64::try_from(self.length_ns() / 1000).unwrap_or(i64::MAX);
         let began_us = self.end_us.saturating_sub(length_us);
-        if began_us.abs_diff(self.start_us) > STEP_US { began_us } else { self.start_us }
+        if is_step(began_us.abs_diff(self.start_us), self.length_ns()) { began_us } else { self.start_us }
     }
 
     /// The middle by the clock at its end, in µs since 1970 UTC: where it is, the window belongs.

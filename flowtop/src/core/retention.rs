@@ -2,6 +2,8 @@
 //!
 //! Not in here: the files, and how much room there is.
 
+use super::moment::Moment;
+
 /// What a recording may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -22,25 +24,14 @@ pub struct Segment {
     pub bytes: u64,
 }
 
-/// A moment on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// `CLOCK_REALTIME`, in µs since 1970 UTC.
-    pub us: i64,
-    /// `CLOCK_MONOTONIC`, in ns.
-    pub ns: u64,
-}
-
-impl Now {
-    /// When the last record of a segment was written, by the wall clock of now, in µs since 1970 UTC: of this boot, where
-    /// it ended at `end_ns`, by the clock that nobody sets; of one before by the name, but not after this boot began.
-    #[must_use]
-    pub fn until_us(self, name_until_us: i64, end_ns: Option<u64>) -> i64 {
-        let ago_us = |ns: u64| i64::try_from(self.ns.saturating_sub(ns) / 1000).unwrap_or(i64::MAX);
-        match end_ns {
-            Some(end_ns) => self.us.saturating_sub(ago_us(end_ns)),
-            None => name_until_us.min(self.us.saturating_sub(ago_us(0))),
-        }
+/// When the last record of a segment was written, by the wall clock of `now`, in µs since 1970 UTC: of this boot, where it
+/// ended at `end_ns`, by the clock that nobody sets; of one before by the name, but not after this boot began.
+#[must_use]
+pub fn until_us(now: Moment, name_until_us: i64, end_ns: Option<u64>) -> i64 {
+    let ago_us = |ns: u64| i64::try_from(now.ns.saturating_sub(ns) / 1000).unwrap_or(i64::MAX);
+    match end_ns {
+        Some(end_ns) => now.us.saturating_sub(ago_us(end_ns)),
+        None => name_until_us.min(now.us.saturating_sub(ago_us(0))),
     }
 }
 
@@ -132,8 +123,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_does_not_move_what_was_written() {
-        let now = Now { us: 1000 * HOUR_US, ns: 10 * 3_600_000_000_000 };
-        let hours = |name: i64, end_ns: Option<u64>| now.until_us(name * HOUR_US, end_ns) / HOUR_US;
+        let now = Moment { us: 1000 * HOUR_US, ns: 10 * 3_600_000_000_000 };
+        let hours = |name: i64, end_ns: Option<u64>| until_us(now, name * HOUR_US, end_ns) / HOUR_US;
         let two_hours_ago = Some(8 * 3_600_000_000_000);
         for name in [0, 998, 5000] {
             assert_eq!(hours(name, two_hours_ago), 998);

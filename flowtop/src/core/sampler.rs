@@ -15,6 +15,7 @@ use foldhash::fast::RandomState;
 use super::column::Who;
 use super::flow::Tuple;
 use super::ledger::{Entry, Ledger, Losses};
+use super::moment::Moment;
 use super::owner::Identity;
 use super::record::{FlowRecord, Gap, Record, Rest, Span};
 use super::scope::Verdict;
@@ -91,21 +92,20 @@ pub struct Sampler {
     totals: Bytes,
     untracked: Untracked,
     losses: Losses,
-    start_us: i64,
-    start_ns: u64,
+    start: Moment,
     /// At the newest sample.
     newest_totals: Bytes,
-    newest_ns: u64,
+    newest: Moment,
     per_second: Vec<Bytes>,
     /// The time before the window.
     gap: Option<Gap>,
 }
 
 impl Sampler {
-    /// Starts a window with the newest sample of a ledger, at `start_us` of the wall clock (µs since 1970 UTC). The ledger
-    /// is not one that is seen from a border: the bytes of a record are those of its sockets.
+    /// Starts a window with the newest sample of a ledger, which is not one that is seen from a border: the bytes of a
+    /// record are those of its sockets.
     #[must_use]
-    pub fn start(ledger: &Ledger, start_us: i64) -> Self {
+    pub fn start(ledger: &Ledger) -> Self {
         let totals = ledger.totals().bytes;
         let mut sampler = Self {
             flows: Vec::new(),
@@ -113,10 +113,9 @@ impl Sampler {
             totals,
             untracked: ledger.untracked(),
             losses: ledger.losses(),
-            start_us,
-            start_ns: ledger.at_ns(),
+            start: ledger.moment(),
             newest_totals: totals,
-            newest_ns: ledger.at_ns(),
+            newest: ledger.moment(),
             per_second: Vec::new(),
             gap: None,
         };
@@ -128,32 +127,33 @@ impl Sampler {
     /// Starts a later window with the newest sample, after one that was closed; what the ledger has counted in between
     /// is the gap before it.
     #[must_use]
-    pub fn resume(&self, ledger: &Ledger, start_us: i64) -> Self {
-        let gap = Gap { start_ns: self.start_ns, totals: ledger.totals().bytes.since(self.totals) };
-        Self { gap: Some(gap).filter(|gap| gap.start_ns < ledger.at_ns()), ..Self::start(ledger, start_us) }
+    pub fn resume(&self, ledger: &Ledger) -> Self {
+        let gap = Gap { start_ns: self.start.ns, totals: ledger.totals().bytes.since(self.totals) };
+        let is_gap = gap.start_ns < ledger.at_ns() || gap.totals != Bytes::default();
+        Self { gap: is_gap.then_some(gap), ..Self::start(ledger) }
     }
 
     /// Takes the newest sample of the ledger, about a second after the one before.
     pub fn sample(&mut self, ledger: &Ledger) {
-        let interval_ns = ledger.at_ns().saturating_sub(self.newest_ns);
+        let interval_ns = ledger.at_ns().saturating_sub(self.newest.ns);
         self.take_flows(ledger, interval_ns);
         let totals = ledger.totals().bytes;
         self.per_second.push(totals.since(self.newest_totals));
-        (self.newest_totals, self.newest_ns) = (totals, ledger.at_ns());
+        (self.newest_totals, self.newest) = (totals, ledger.moment());
     }
 
     /// When the window has begun, in ns of the monotonic clock.
     #[must_use]
     pub fn start_ns(&self) -> u64 {
-        self.start_ns
+        self.start.ns
     }
 
-    /// Ends the window with the newest sample, at `end_us` of the wall clock, and starts the next one.
-    pub fn close(&mut self, ledger: &Ledger, who: Who<'_>, end_us: i64) -> Record {
+    /// Ends the window with the newest sample, and starts the next one.
+    pub fn close(&mut self, ledger: &Ledger, who: Who<'_>) -> Record {
         let (untracked, losses) = (ledger.untracked(), ledger.losses());
         let gone = std::mem::take(&mut self.gone);
         let record = Record {
-            span: Span { start_us: self.start_us, end_us, start_ns: self.start_ns, end_ns: self.newest_ns },
+            span: Span::between(self.start, self.newest),
             flows: self.records(ledger, who),
             rest: if gone.flows == 0 { Vec::new() } else { vec![gone] },
             totals: self.newest_totals.since(self.totals),
@@ -165,13 +165,13 @@ impl Sampler {
         };
         self.flows = std::mem::take(&mut self.flows).into_iter().map(Since::next).collect();
         (self.totals, self.untracked, self.losses) = (self.newest_totals, untracked, losses);
-        (self.start_us, self.start_ns) = (end_us, self.newest_ns);
+        self.start = self.newest;
         record
     }
 
     fn take_flows(&mut self, ledger: &Ledger, interval_ns: u64) {
         self.flows.resize_with(ledger.lines().len().max(self.flows.len()), Since::default);
-        let is_first = self.newest_ns == self.start_ns && self.per_second.is_empty();
+        let is_first = self.newest.ns == self.start.ns && self.per_second.is_empty();
         for (place, since) in (0..).zip(&mut self.flows) {
             let found = ledger.at(place);
             if since.is_taken && found.is_none_or(|(key, _)| *key != since.key) {
@@ -212,7 +212,7 @@ impl Sampler {
 
     /// Whether a flow has moved something, or may: one that has not ended before, and is not kept out.
     fn is_in_window(&self, since: &Since, entry: &Entry) -> bool {
-        let was_open = entry.closed_ns().is_none_or(|closed_ns| closed_ns > self.start_ns);
+        let was_open = entry.closed_ns().is_none_or(|closed_ns| closed_ns > self.start.ns);
         since.bytes() != Bytes::default() || (was_open && entry.verdict() != Verdict::NONE)
     }
 }

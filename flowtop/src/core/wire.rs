@@ -6,6 +6,7 @@ use std::mem::offset_of;
 
 use flowtop_common::{Flow, FlowKey, Holder, Loss, Untracked};
 
+use super::moment::Moment;
 use super::owner::Seen;
 
 /// One read of the kernel's maps. Meant to be cleared and filled again, so that its memory is reused.
@@ -13,6 +14,8 @@ use super::owner::Seen;
 pub struct Sample {
     /// `CLOCK_MONOTONIC` in nanoseconds at the read.
     pub at_ns: u64,
+    /// `CLOCK_REALTIME` at the same moment, in µs since 1970 UTC.
+    pub at_us: i64,
     /// The flow table; the order says nothing.
     pub flows: Vec<(FlowKey, Flow)>,
     /// The reserved entry.
@@ -27,6 +30,11 @@ impl Sample {
         let mut flows = std::mem::take(&mut self.flows);
         flows.clear();
         *self = Self { flows, ..Self::default() };
+    }
+
+    /// Sets the time of the read.
+    pub fn set_time(&mut self, at: Moment) {
+        (self.at_ns, self.at_us) = (at.ns, at.us);
     }
 
     /// Sets one loss from its per-CPU slots.

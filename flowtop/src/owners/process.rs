@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::files::Trouble;
+use crate::clock;
 use crate::core::owner::{cgroup, process};
 
 /// Most of a file of `/proc` that is read.
@@ -59,12 +60,7 @@ pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Pr
 
 /// When the process started, in nanoseconds of the monotonic clock, which stands still while the host sleeps.
 fn started_ns(folder: &Path, trouble: &Trouble) -> Option<u64> {
-    use rustix::time::{ClockId, clock_gettime};
     let stat = trouble.read(&folder.join("stat"), MAX_BYTES)?;
     let since_boot_ns = process::start_ns(&stat, rustix::param::clock_ticks_per_second())?;
-    let now_ns = |clock| {
-        let now = clock_gettime(clock);
-        now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
-    };
-    Some(since_boot_ns.saturating_sub(now_ns(ClockId::Boottime).saturating_sub(now_ns(ClockId::Monotonic))))
+    Some(since_boot_ns.saturating_sub(clock::suspended_ns()))
 }

@@ -17,7 +17,7 @@ use rustix::fs::{FlockOperation, flock, statvfs};
 use crate::core::record::Record;
 use crate::core::record::frame::{Why, encode};
 use crate::core::record::scan::{Found, scan};
-use crate::core::retention::{Limits, Now, Segment};
+use crate::core::retention::{Limits, Segment, until_us};
 use crate::core::segment::SegmentName;
 use crate::recordings;
 
@@ -109,10 +109,10 @@ impl Store {
     }
 
     fn make_room(&mut self, incoming: u64, record: &Record, notes: &mut Vec<String>) -> Result<()> {
-        let now = Now { us: record.span.end_us, ns: record.span.end_ns };
+        let now = record.span.end();
         let mut oldest_first = Vec::new();
         for (name, bytes) in self.segments()? {
-            let until_us = now.until_us(name.until_us(), self.end_ns(name, record)?);
+            let until_us = until_us(now, name.until_us(), self.end_ns(name, record)?);
             oldest_first.push((until_us, name, bytes));
         }
         oldest_first.sort_unstable();

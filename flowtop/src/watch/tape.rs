@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::aside;
 use crate::cli::WatchArgs;
 use crate::core::column::Who;
 use crate::core::ledger::Ledger;
@@ -18,7 +17,8 @@ use crate::core::watch::before::Before;
 use crate::record::host::{self, Interfaces};
 use crate::record::store::Store;
 use crate::record::writer::Writer;
-use crate::record::{directory, kept, now_us};
+use crate::record::{directory, kept};
+use crate::{aside, clock};
 
 /// Length of a record.
 const WINDOW_NS: u64 = 10_000_000_000;
@@ -55,7 +55,7 @@ impl Tape {
             Some(typed) => typed.clone(),
             None => directory(None)?.join("watch"),
         };
-        let Some((store, notes)) = Store::open(&directory, kept(args.retention), now_us())? else {
+        let Some((store, notes)) = Store::open(&directory, kept(args.retention), clock::now().us)? else {
             bail!("{}: another flowtop records there; give --output another directory", directory.display());
         };
         for note in notes {
@@ -77,7 +77,7 @@ impl Tape {
 
     /// Begins with the newest sample of a ledger.
     pub(super) fn start(&mut self, ledger: &Ledger) {
-        self.window = Some((Sampler::start(ledger, now_us()), Interfaces::read()));
+        self.window = Some((Sampler::start(ledger), Interfaces::read()));
     }
 
     pub(super) fn is_recording(&self) -> bool {
@@ -120,7 +120,7 @@ impl Tape {
             table: Fill { used: u32::try_from(flows).unwrap_or(u32::MAX), max: self.max_flows },
             interfaces: counted.since(interfaces),
             limits: self.limits.clone(),
-            ..sampler.close(ledger, who, now_us())
+            ..sampler.close(ledger, who)
         };
         *interfaces = counted;
         let frame = encode(&record);

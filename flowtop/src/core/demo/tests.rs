@@ -7,7 +7,7 @@ fn watched(ms: impl Iterator<Item = u64>) -> (Ledger, Demo) {
     let (mut ledger, mut demo) = (Ledger::new(1000, 0), Demo::new(5 * S));
     let mut sample = Sample::default();
     for ms in ms {
-        demo.sample(5 * S + ms * 1_000_000, &mut sample);
+        demo.sample(Moment { us: 0, ns: 5 * S + ms * 1_000_000 }, &mut sample);
         ledger.apply(&sample);
         demo.remove(ledger.removable());
     }

@@ -117,7 +117,7 @@ fn start_of(record: &Record) -> Sample {
         (flow.key, earlier)
     };
     let flows = flows_of(record).map(flow).collect();
-    Sample { at_ns: record.span.start_ns, flows, ..Sample::default() }
+    Sample { at_ns: record.span.start_ns, at_us: record.span.start_us, flows, ..Sample::default() }
 }
 
 /// What stood at its end.
@@ -129,8 +129,8 @@ fn end_of(record: &Record) -> Sample {
         (flow.key, later)
     };
     let flows = flows_of(record).map(flow).collect();
-    let (at_ns, untracked) = (record.span.end_ns, record.untracked);
-    let mut sample = Sample { at_ns, flows, untracked, ..Sample::default() };
+    let (span, untracked) = (&record.span, record.untracked);
+    let mut sample = Sample { at_ns: span.end_ns, at_us: span.end_us, flows, untracked, ..Sample::default() };
     for (kind, name) in Loss::ALL {
         sample.set_loss(*kind, [loss(record, name)]);
     }

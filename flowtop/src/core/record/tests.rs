@@ -295,6 +295,18 @@ fn a_head_tells_host_and_time_without_the_payload() {
 }
 
 #[test]
+fn a_clock_that_is_slewed_for_a_day_was_not_set() {
+    const DAY_NS: u64 = 86_400_000_000_000;
+    let began_us = |drift_us: i64, length_ns: u64| {
+        let length_us = i64::try_from(length_ns / 1000).unwrap();
+        Span { start_us: 0, end_us: length_us + drift_us, start_ns: 7, end_ns: 7 + length_ns }.began_us()
+    };
+    assert_eq!([began_us(43_000_000, DAY_NS), began_us(-43_000_000, DAY_NS)], [0, 0]);
+    assert_eq!(began_us(44_000_000, DAY_NS), 44_000_000);
+    assert_eq!([began_us(500_000, 1_000_000), began_us(501_000, 1_000_000)], [0, 501_000]);
+}
+
+#[test]
 fn a_payload_larger_than_it_says_is_damage() {
     let bomb = zstd::bulk::compress(&vec![0; 1 << 24], 3).unwrap();
     let (_, frames) = three();

@@ -45,6 +45,12 @@ impl Caption {
     }
 }
 
+/// A time as RFC 3339 has it, to the millisecond, with the offset of its zone.
+#[must_use]
+pub fn rfc3339(at: &Zoned) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}
+
 /// A time of the clock on the wall, in µs since 1970 UTC.
 #[must_use]
 pub fn zoned(us: i64, zone: &TimeZone) -> Zoned {

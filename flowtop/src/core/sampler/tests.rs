@@ -21,7 +21,7 @@ fn bytes(tx: u64, rx: u64) -> Bytes {
 fn start(flows: &[(FlowKey, Flow)]) -> (Ledger, Sampler) {
     let mut ledger = Ledger::new(100, 60);
     ledger.apply(&sample(0, flows));
-    let sampler = Sampler::start(&ledger, 1_000_000);
+    let sampler = Sampler::start(&ledger);
     (ledger, sampler)
 }
 
@@ -31,7 +31,7 @@ fn step(ledger: &mut Ledger, sampler: &mut Sampler, at_s: u64, flows: &[(FlowKey
 }
 
 fn close(ledger: &Ledger, sampler: &mut Sampler) -> Record {
-    sampler.close(ledger, Who::nobody(), 9_000_000)
+    sampler.close(ledger, Who::nobody())
 }
 
 #[test]
@@ -46,7 +46,9 @@ fn a_window_has_bytes_of_its_own_and_counters_over_the_life() {
     assert_eq!((one.bytes, one.lifetime(), one.peak), (bytes(260, 0), bytes(360, 7), bytes(200, 0)));
     assert_eq!((one.retrans_bytes, one.flow.retrans_bytes), (10, 40));
     assert_eq!(first.per_second, [bytes(50, 0), bytes(200, 0), bytes(10, 0)]);
-    let span = Span { start_us: 1_000_000, end_us: 9_000_000, start_ns: 0, end_ns: 3 * S };
+    let at = |at_s: u64| sample(at_s, &[]);
+    let span =
+        Span { start_us: at(0).at_us, end_us: at(3).at_us, start_ns: at(0).at_ns, end_ns: at(3).at_ns };
     assert_eq!(first.span, span);
 
     step(&mut ledger, &mut sampler, 4, &[(remote(1), older(361, 40))]);
@@ -96,7 +98,7 @@ fn a_late_sample_says_the_mean_and_no_more() {
 fn what_leaves_the_ledger_is_in_the_rest() {
     let mut ledger = Ledger::new(100, 0);
     ledger.apply(&sample(0, &[]));
-    let mut sampler = Sampler::start(&ledger, 0);
+    let mut sampler = Sampler::start(&ledger);
     step(&mut ledger, &mut sampler, 1, &[(remote(1), ended(flow(CONNECTED, 5, 6)))]);
     for at_s in [20, 40, 60, 80] {
         step(&mut ledger, &mut sampler, at_s, &[]);
@@ -115,7 +117,7 @@ fn a_later_window_tells_what_moved_before_it() {
     let short = (remote(1500), ended(flow(CONNECTED, 70, 700)));
     ledger.apply(&sample(2, &[(remote(1), flow(CONNECTED, 18, 0)), short]));
     ledger.apply(&sample(9, &[(remote(1), flow(CONNECTED, 20, 0))]));
-    let mut sampler = sampler.resume(&ledger, 8_000_000);
+    let mut sampler = sampler.resume(&ledger);
     step(&mut ledger, &mut sampler, 10, &[(remote(1), flow(CONNECTED, 21, 0))]);
     let later = close(&ledger, &mut sampler);
     assert_eq!(later.gap, Some(Gap { start_ns: S, totals: bytes(75, 700) }));
@@ -129,7 +131,7 @@ fn a_window_right_behind_another_has_no_gap() {
     let (mut ledger, mut sampler) = start(&[]);
     step(&mut ledger, &mut sampler, 1, &[]);
     close(&ledger, &mut sampler);
-    let mut sampler = sampler.resume(&ledger, 2_000_000);
+    let mut sampler = sampler.resume(&ledger);
     step(&mut ledger, &mut sampler, 2, &[]);
     assert_eq!(close(&ledger, &mut sampler).gap, None);
 }

@@ -218,30 +218,36 @@ proptest! {
         prop_assert_eq!(ledger.entries().count(), 0);
     }
 
-    /// Every third sample ends a window. Flows that leave the ledger within one are in the rest.
+    /// Every third sample ends a window, and so many samples are between it and the next one. Flows that leave the ledger
+    /// within a window are in the rest.
     #[test]
-    fn records_add_up_to_the_totals(before in steps(), after in steps()) {
+    fn records_and_gaps_add_up_to_the_totals(before in steps(), after in steps(), between in 0..3_usize) {
         let (mut kernel, mut ledger) = (Kernel::default(), Ledger::new(MAX_FLOWS, 0));
         for step in &before {
             kernel.step(step);
         }
         kernel.show(&mut ledger, true);
-        let mut sampler = Sampler::start(&ledger, 0);
+        let mut sampler = Sampler::start(&ledger);
         let (mut samples, mut totals, mut untracked) = (0, Bytes::default(), Bytes::default());
         for step in after.iter().chain(&[Step::Sample { seconds: 1, delete: true }; 3]) {
             kernel.step(step);
             let Step::Sample { delete, .. } = *step else { continue };
             kernel.show(&mut ledger, delete);
-            sampler.sample(&ledger);
             samples += 1;
-            if samples % 3 == 0 {
-                let record = sampler.close(&ledger, Who::nobody(), samples);
-                untracked += untracked_of(&record)?;
-                totals += record.totals;
-                prop_assert_eq!(totals, ledger.totals().bytes);
-                let now = ledger.untracked();
-                let once = bytes(now.tx_bytes - now.mirrored_tx_bytes, now.rx_bytes - now.mirrored_rx_bytes);
-                prop_assert_eq!(untracked, once);
+            match samples % (3 + between) {
+                1 | 2 => sampler.sample(&ledger),
+                at if at == 3 % (3 + between) => {
+                    sampler.sample(&ledger);
+                    let record = sampler.close(&ledger, Who::nobody());
+                    untracked += untracked_of(&record)?;
+                    totals += record.totals + record.gap.unwrap_or_default().totals;
+                    prop_assert_eq!(totals, ledger.totals().bytes);
+                    let now = ledger.untracked();
+                    let once = bytes(now.tx_bytes - now.mirrored_tx_bytes, now.rx_bytes - now.mirrored_rx_bytes);
+                    prop_assert!(untracked == once || between > 0);
+                }
+                0 => sampler = sampler.resume(&ledger),
+                _ => {}
             }
         }
     }
