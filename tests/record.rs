@@ -16,8 +16,8 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowtop::core::record::Record;
 use flowtop::core::record::frame::Why;
+use flowtop::core::record::{Gap, Record};
 use flowtop::core::window::Bytes;
 use flowtop::recordings::{self, Recordings};
 use records::wait_for;
@@ -109,6 +109,48 @@ fn it_can_be_read_while_it_is_written_and_ends_with_a_shorter_window() {
     // The window that the signal has ended may be too short for any traffic.
     assert!(records.last().unwrap().span.length_ns() < 1_500_000_000);
     assert!(records[..2].iter().all(|record| record.totals != Bytes::default()));
+}
+
+#[test]
+fn what_moves_between_two_windows_is_told_by_the_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--demo", "--every", "3s", "--for", "1s", "--count", "3"];
+    let output = record(dir.path(), &args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let records = records(dir.path());
+    let gaps: Vec<_> = records.iter().map(|record| record.gap).collect();
+    assert_eq!((records.len(), gaps[0]), (3, None));
+    for (pair, gap) in records.windows(2).zip(&gaps[1..]) {
+        let gap = gap.unwrap();
+        assert_eq!(gap.start_ns, pair[0].span.end_ns);
+        assert!(gap.totals.tx > 0 && gap.totals.rx > 0);
+    }
+}
+
+#[test]
+fn a_connection_that_lives_between_two_windows_is_in_the_gap() {
+    let test = "a_connection_that_lives_between_two_windows_is_in_the_gap";
+    if !flowtop(&["doctor"]).output().unwrap().status.success() {
+        return skip(test, "no hooks load here");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let filter = format!("port {}", listener.local_addr().unwrap().port());
+    let running = Running::start(record(dir.path(), &["--every", "4s", "--for", "1s", "-f", &filter]));
+    // Three seconds are left from the end of a window that began when the clock showed a multiple of four.
+    wait_for(dir.path(), 2);
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut server = listener.accept().unwrap().0;
+    client.write_all(&vec![2; ANSWERED]).unwrap();
+    server.read_exact(&mut vec![0; ANSWERED]).unwrap();
+    drop((client, server));
+    wait_for(dir.path(), 3);
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+    let records = records(dir.path());
+    assert!(records.iter().all(|record| record.flows.is_empty() && record.totals == Bytes::default()));
+    let gap = Gap { start_ns: records[1].span.end_ns, totals: Bytes { tx: ANSWERED as u64, rx: 0 } };
+    assert_eq!(records[2].gap, Some(gap));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod dictionary;
 pub(crate) mod fixture;
 mod flows;
 pub mod frame;
+pub mod missing;
 mod payload;
 pub mod reference;
 mod row;
@@ -64,15 +65,17 @@ pub struct Record {
     pub limits: String,
     /// Runs that found the directory locked before this record, in µs since 1970 UTC.
     pub turned_away_us: Vec<i64>,
-    /// What moved between the record before, of the same run, and this one. `None` where they follow each other without
-    /// a gap, in the first record of a run, and in records of a flowtop that did not count it.
+    /// What moved between the record before, of the same run, and this one: in a pause, or in records that could not be
+    /// written. `None` where they follow each other without a gap, in the first record of a run, and in records of a
+    /// flowtop that did not count it.
     pub gap: Option<Gap>,
 }
 
-/// The time before a window in which the same run counted and wrote no record.
+/// The time before a window in which the same run counted, and which is in no record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gap {
-    /// `CLOCK_MONOTONIC` at the end of the record before, in ns. The gap ends where the window starts.
+    /// `CLOCK_MONOTONIC` at its start, in ns: the end of the record before, or the start of a run whose first records could
+    /// not be written. It ends where the window starts.
     pub start_ns: u64,
     /// All traffic of that time, as in [`Record::totals`]: also of connections that were born and ended in it.
     pub totals: Bytes,

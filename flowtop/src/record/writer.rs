@@ -1,6 +1,6 @@
 //! The thread that writes records, so that a slow disk never keeps anybody from counting.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SendError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::store::{Store, Written};
 use crate::aside;
 use crate::core::record::Record;
+use crate::core::record::missing::Missing;
 
 /// Records that wait for a slow disk; a further one is not written.
 const WAITING: usize = 4;
@@ -18,7 +19,7 @@ pub struct Writer {
     to_thread: SyncSender<Record>,
     thread: JoinHandle<Outcome>,
     /// Records for which there was no room to wait, since the last one that had.
-    turned_down: u64,
+    turned_down: Missing,
 }
 
 /// What became of the records of a run.
@@ -44,15 +45,16 @@ impl Writer {
         let thread = thread
             .spawn(move || write_all(append, &records))
             .context("cannot start the thread that writes")?;
-        Ok(Self { to_thread, thread, turned_down: 0 })
+        Ok(Self { to_thread, thread, turned_down: Missing::default() })
     }
 
     /// Hands a record over.
-    pub fn write(&mut self, record: Record) {
-        match self.to_thread.try_send(Record { unwritten: self.turned_down, ..record }) {
-            Ok(()) => self.turned_down = 0,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.turned_down += 1;
+    pub fn write(&mut self, mut record: Record) {
+        self.turned_down.tell(&mut record);
+        match self.to_thread.try_send(record) {
+            Ok(()) => self.turned_down = Missing::default(),
+            Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) => {
+                self.turned_down = Missing::with(&record);
                 aside::say("flowtop: the disk is too slow: a record is not written\n");
             }
         }
@@ -68,36 +70,37 @@ impl Writer {
 
     /// Hands a record over as soon as there is room for it: for the end of a run, when nobody counts any more.
     pub fn wait_and_write(&mut self, record: Record) {
-        self.turned_down += u64::from(self.to_thread.send(record).is_err());
+        if let Err(SendError(record)) = self.to_thread.send(record) {
+            self.turned_down = Missing::with(&record);
+        }
     }
 
     /// Waits until everything is written.
     pub fn end(self) -> Outcome {
         drop(self.to_thread);
         let outcome = self.thread.join().unwrap_or_default();
-        Outcome { unwritten: outcome.unwritten + self.turned_down, ..outcome }
+        Outcome { unwritten: outcome.unwritten + self.turned_down.records, ..outcome }
     }
 }
 
 fn write_all(mut append: impl FnMut(&mut Record) -> Result<Written>, records: &Receiver<Record>) -> Outcome {
     let mut outcome = Outcome::default();
     // Of those, what no record tells yet.
-    let mut untold = 0;
+    let mut untold = Missing::default();
     for mut record in records {
         outcome.unwritten += record.unwritten;
-        untold += record.unwritten;
-        record.unwritten = untold;
+        untold.tell(&mut record);
         match append(&mut record) {
             Ok(written) => {
                 (outcome.written, outcome.bytes) = (outcome.written + 1, outcome.bytes + written.bytes);
-                untold = 0;
+                untold = Missing::default();
                 for note in written.notes {
                     aside::say(&format!("flowtop: {note}\n"));
                 }
             }
             Err(error) => {
                 aside::say(&format!("flowtop: a record is not written: {error:#}\n"));
-                (outcome.unwritten, untold) = (outcome.unwritten + 1, untold + 1);
+                (outcome.unwritten, untold) = (outcome.unwritten + 1, Missing::with(&record));
             }
         }
     }
@@ -107,6 +110,8 @@ fn write_all(mut append: impl FnMut(&mut Record) -> Result<Written>, records: &R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::record::{Gap, fixture};
+    use crate::core::window::Bytes;
     use std::sync::mpsc::channel;
 
     #[test]
@@ -144,14 +149,16 @@ mod tests {
         let (tell, told) = channel();
         let mut refusals = 2;
         let mut writer = Writer::by(move |record| {
-            tell.send(record.unwritten).unwrap();
+            tell.send((record.unwritten, record.gap)).unwrap();
             refusals -= 1;
             anyhow::ensure!(refusals < 0, "full");
             Ok(Written::default())
         })
         .unwrap();
-        (0..4).for_each(|_| writer.write(Record::default()));
+        let minute = |n| Record { totals: Bytes { tx: 1_u64 << n, rx: 0 }, ..fixture::record(n, vec![]) };
+        (0..4).for_each(|n| writer.write(minute(n)));
         assert_eq!(writer.end(), Outcome { written: 2, bytes: 0, unwritten: 2 });
-        assert_eq!(told.iter().collect::<Vec<_>>(), [0, 1, 2, 0]);
+        let gap = |tx| Some(Gap { start_ns: minute(0).span.start_ns, totals: Bytes { tx, rx: 0 } });
+        assert_eq!(told.iter().collect::<Vec<_>>(), [(0, None), (1, gap(1)), (2, gap(1 + 2)), (0, None)]);
     }
 }

@@ -10,10 +10,11 @@ use crate::cli::WatchArgs;
 use crate::core::column::Who;
 use crate::core::ledger::Ledger;
 use crate::core::record::frame::{Frame, encode};
-use crate::core::record::{Fill, Host, Record};
+use crate::core::record::{Fill, Gap, Host, Record};
 use crate::core::sampler::Sampler;
 use crate::core::settings::Settings;
 use crate::core::watch::before::Before;
+use crate::core::window::Bytes;
 use crate::record::host::{self, Interfaces};
 use crate::record::store::Store;
 use crate::record::writer::Writer;
@@ -34,10 +35,14 @@ pub(super) struct Tape {
     limits: String,
     max_flows: u32,
     window: Option<(Sampler, Interfaces)>,
-    before: Before<Vec<u8>>,
-    /// Frames that the writer has no room for yet.
-    waiting: VecDeque<Vec<u8>>,
+    before: Before<Piece>,
+    /// What the writer has no room for yet.
+    waiting: VecDeque<Piece>,
     lost: u64,
+    /// What has moved since the start of the first window up to the end of the last one.
+    moved: Bytes,
+    /// The end of the last record that the writer has taken, in ns of the monotonic clock, and what had moved by then.
+    written: Option<(u64, Bytes)>,
     /// Recorded up to then, in ns of the monotonic clock.
     until_ns: Option<u64>,
     writer: Writer,
@@ -70,6 +75,8 @@ impl Tape {
             before: Before::new(before, MAX_BYTES),
             waiting: VecDeque::new(),
             lost: 0,
+            moved: Bytes::default(),
+            written: None,
             until_ns: None,
             writer: Writer::start(store)?,
         })
@@ -123,11 +130,12 @@ impl Tape {
             ..sampler.close(ledger, who)
         };
         *interfaces = counted;
-        let frame = encode(&record);
+        let piece = Piece { frame: encode(&record), moved_before: self.moved };
+        self.moved += record.totals;
         if self.until_ns.is_none() {
-            self.before.push(record.span.end_ns, frame.len(), frame);
+            self.before.push(record.span.end_ns, piece.frame.len(), piece);
         } else if self.waiting.len() < MAX_WAITING {
-            self.waiting.push_back(frame);
+            self.waiting.push_back(piece);
         } else {
             self.lost += 1;
         }
@@ -135,10 +143,13 @@ impl Tape {
 
     /// Gives the writer as much as it has room for.
     fn hand_over(&mut self) {
-        while let Some(record) = self.waiting.front().and_then(|frame| decoded(frame)) {
+        while let Some(piece) = self.waiting.front() {
+            let Some(record) = piece.record(self.written) else { return };
+            let written = (record.span.end_ns, piece.moved_before + record.totals);
             if self.writer.offer(record).is_some() {
                 return;
             }
+            self.written = Some(written);
             self.waiting.pop_front();
         }
     }
@@ -148,7 +159,9 @@ impl Tape {
         if self.is_recording() {
             self.close(ledger, who, flows);
         }
-        for record in self.waiting.iter().filter_map(|frame| decoded(frame)) {
+        for piece in &self.waiting {
+            let Some(record) = piece.record(self.written) else { continue };
+            self.written = Some((record.span.end_ns, piece.moved_before + record.totals));
             self.writer.wait_and_write(record);
         }
         let outcome = self.writer.end();
@@ -160,7 +173,39 @@ impl Tape {
     }
 }
 
-/// What was encoded here.
-fn decoded(frame: &[u8]) -> Option<Record> {
-    Frame::parse(frame, 0).ok()?.record().ok()
+/// A record as it is kept in memory.
+struct Piece {
+    frame: Vec<u8>,
+    /// What had moved before its window.
+    moved_before: Bytes,
+}
+
+impl Piece {
+    /// The record, with what has moved since the last one that was written: nobody wanted the time in between.
+    fn record(&self, written: Option<(u64, Bytes)>) -> Option<Record> {
+        let record = Frame::parse(&self.frame, 0).ok()?.record().ok()?;
+        let written = written.filter(|(end_ns, _)| *end_ns < record.span.start_ns);
+        let gap = written.map(|(start_ns, moved)| Gap { start_ns, totals: self.moved_before.since(moved) });
+        Some(Record { gap, ..record })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::fixture;
+
+    #[test]
+    fn a_record_tells_what_moved_in_those_that_nobody_wanted() {
+        let bytes = |tx| Bytes { tx, rx: 2 * tx };
+        let minute = |n| Record { totals: bytes(1_u64 << n), ..fixture::record(n, vec![]) };
+        let piece = |n| Piece { frame: encode(&minute(n)), moved_before: bytes((1 << n) - 1) };
+        let gap_after = |written: Option<(u64, Bytes)>| piece(3).record(written).unwrap().gap;
+        assert_eq!(gap_after(None), None);
+        let after = |n| Some((minute(n).span.end_ns, bytes((1 << (n + 1)) - 1)));
+        assert_eq!(gap_after(after(2)), None);
+        let gap = Gap { start_ns: minute(0).span.end_ns, totals: bytes(2 + 4) };
+        assert_eq!(gap_after(after(0)), Some(gap));
+        assert_eq!(piece(3).record(None).unwrap(), minute(3));
+    }
 }
