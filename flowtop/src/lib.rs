@@ -12,6 +12,7 @@ mod cost;
 mod doc;
 pub mod doctor;
 pub mod filter_names;
+mod folder;
 mod history;
 mod interfaces;
 mod letters;

@@ -5,7 +5,6 @@ mod own_cost;
 pub mod screen;
 mod wake;
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +32,7 @@ use crate::core::ui::update::{Effect, Event, Reaction};
 use crate::core::ui::{About, REFRESH_MS, State, save};
 use crate::cost::Meter;
 use crate::filter_names::HostNames;
+use crate::folder::Folder;
 use crate::names::Resolver;
 use crate::replay::{HOOKS, Lens};
 use crate::source::Source;
@@ -376,14 +376,17 @@ impl App {
     fn save(&self, path: &Path) -> Result<String, String> {
         let is_json = path.extension().is_some_and(|extension| extension == "json");
         let text = if is_json { save::json(&self.state, &*self.names) } else { self.text() };
-        let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-        match written {
-            Ok(()) => Ok(path.display().to_string()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(format!("{} exists; take another name", path.display()))
+        let mut file = Folder::new_file(path).map_err(|error| {
+            let exists = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
+            if error.downcast_ref().is_some_and(exists) {
+                format!("{} exists; take another name", path.display())
+            } else {
+                format!("cannot write {}: {error:#}", path.display())
             }
-            Err(error) => Err(format!("cannot write {}: {error}", path.display())),
-        }
+        })?;
+        let written = file.write_all(text.as_bytes());
+        let written = written.map_err(|error| format!("cannot write {}: {error}", path.display()));
+        written.map(|()| path.display().to_string())
     }
 
     /// The screen without the prompt, as text.

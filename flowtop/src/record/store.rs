@@ -4,34 +4,95 @@
 //! Not in here: what has to go (`core::retention`), and how files are named (`core::segment`).
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, flock};
 
 use crate::core::record::Record;
 use crate::core::record::frame::{Why, encode};
 use crate::core::record::scan::{Found, scan};
 use crate::core::retention::{Limits, Segment, until_us};
 use crate::core::segment::SegmentName;
+use crate::folder::Folder;
 use crate::recordings;
 
 const LOCK: &str = "flowtop.lock";
 /// How the name of a mark begins that a run leaves which found the directory locked; its time in µs follows.
 const TURNED_AWAY: &str = "turned-away-";
 /// How long a run may take to end when the next one starts: cron does not wait.
-const ENDS_WITHIN: Duration = Duration::from_secs(3);
-const TRY_EVERY: Duration = Duration::from_millis(50);
+pub const ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// Time between two looks whether it has ended: within that time, and later.
+pub const TRY_EVERY: Duration = Duration::from_millis(50);
+pub const TRY_SELDOM: Duration = Duration::from_millis(250);
+
+/// A directory to which somebody else may still write.
+#[derive(Debug)]
+pub struct Place {
+    folder: Folder,
+    lock: File,
+}
+
+impl Place {
+    /// Opens a directory, which is made if there is none.
+    ///
+    /// # Errors
+    /// A directory that cannot be made or written to, or in which somebody else could change what is written.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let folder = Folder::private(dir)?;
+        let (lock, _) = folder.open_or_create(LOCK)?;
+        for name in folder.names()?.iter().filter(|name| SegmentName::parse(name).is_some()) {
+            folder.refuse_strange(name)?;
+        }
+        Ok(Self { folder, lock })
+    }
+
+    /// Keeps all others from writing to it, from now on; false if somebody else does.
+    ///
+    /// # Errors
+    /// A file system that has no locks.
+    pub fn lock(&self) -> Result<bool> {
+        match flock(&self.lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot lock {}", self.folder.path(LOCK).display()))
+            }
+        }
+    }
+
+    /// Leaves a mark for whoever writes to it: another run wanted to do so at `at_us` (µs since 1970 UTC), and has ended.
+    ///
+    /// # Errors
+    /// Why it cannot be left.
+    pub fn leave_mark(&self, at_us: i64) -> Result<()> {
+        self.folder.mark(&format!("{TURNED_AWAY}{at_us}"))
+    }
+
+    /// The store in it, once it is locked. What an interrupted writer has left at the end of the newest segment is cut.
+    ///
+    /// # Errors
+    /// A directory that cannot be read, a file that cannot be written to.
+    pub fn store(self, limits: Limits) -> Result<(Store, Vec<String>)> {
+        let Self { folder, lock } = self;
+        let mut store = Store { folder, limits, active: None, ends_ns: HashMap::new(), _lock: lock };
+        let mut notes = Vec::new();
+        if let Some((name, _)) = store.segments()?.pop() {
+            store.active = store.active(name, &mut notes)?;
+        }
+        Ok((store, notes))
+    }
+}
 
 /// A directory that nobody else writes to.
 #[derive(Debug)]
 pub struct Store {
-    dir: PathBuf,
+    folder: Folder,
     limits: Limits,
     active: Option<Active>,
     /// Where the last record of this boot ends in a segment, in ns of the monotonic clock, if there is one.
@@ -44,7 +105,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Active {
     name: SegmentName,
-    path: PathBuf,
+    /// Its name, as it is written.
+    file_name: String,
     file: File,
     /// Its length: all of it whole frames.
     bytes: u64,
@@ -60,29 +122,20 @@ pub struct Written {
 }
 
 impl Store {
-    /// Opens a directory, which is made if there is none, and cuts what an interrupted writer has left at the end of the
-    /// newest segment. `None` if another run writes to it, for which a mark is left.
+    /// Opens a directory as soon as nobody else writes to it. `None` if somebody goes on, for which a mark is left.
     ///
     /// # Errors
-    /// A directory that cannot be made, or not be written to.
+    /// As [`Place::open`] and [`Place::store`].
     pub fn open(dir: &Path, limits: Limits, now_us: i64) -> Result<Option<(Self, Vec<String>)>> {
-        let mut made = DirBuilder::new();
-        let made = made.recursive(true).mode(0o700).create(dir);
-        made.with_context(|| format!("cannot make the directory {}", dir.display()))?;
-        let lock = private().create(true).truncate(false).open(dir.join(LOCK));
-        let lock = lock.with_context(|| format!("cannot write to {}", dir.display()))?;
-        if !take(&lock).with_context(|| format!("cannot lock {}", dir.display()))? {
-            let mark = dir.join(format!("{TURNED_AWAY}{now_us}"));
-            private().create(true).truncate(false).open(&mark).with_context(|| unwritable(&mark))?;
-            return Ok(None);
+        let place = Place::open(dir)?;
+        let until = Instant::now() + ENDS_WITHIN;
+        while !place.lock()? {
+            if Instant::now() >= until {
+                return place.leave_mark(now_us).map(|()| None);
+            }
+            thread::sleep(TRY_EVERY);
         }
-        let mut store =
-            Self { dir: dir.to_owned(), limits, active: None, ends_ns: HashMap::new(), _lock: lock };
-        let mut notes = Vec::new();
-        if let Some((name, _)) = store.segments()?.pop() {
-            store.activate(name, &mut notes)?;
-        }
-        Ok(Some((store, notes)))
+        place.store(limits).map(Some)
     }
 
     /// Writes a record behind all others of its hour, after what is too old or too much has gone. The record gets the
@@ -99,11 +152,11 @@ impl Store {
         self.make_room(bytes, record, &mut notes)?;
         self.activate_for(record.span.start_us, bytes, &mut notes)?;
         let active = self.active.as_mut().context("no segment is open")?;
-        active.append(&frame).with_context(|| unwritable(&active.path))?;
+        active.append(&frame).with_context(|| unwritable(&self.folder.path(&active.file_name)))?;
         self.ends_ns.insert(active.name, Some(record.span.end_ns));
         for (_, mark) in marks {
             // One that stays is told twice.
-            let _ = fs::remove_file(mark);
+            let _ = self.folder.remove(&mark);
         }
         Ok(Written { bytes, notes })
     }
@@ -119,15 +172,14 @@ impl Store {
         let segments =
             oldest_first.iter().map(|(until_us, _, bytes)| Segment { until_us: *until_us, bytes: *bytes });
         let segments: Vec<_> = segments.collect();
-        let free = statvfs(&self.dir).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
-        let decision = self.limits.decide(&segments, incoming, free, now.us);
+        let decision = self.limits.decide(&segments, incoming, self.folder.free_bytes(), now.us);
         for (_, name, _) in &oldest_first[..decision.remove] {
             self.remove(*name, notes)?;
         }
         anyhow::ensure!(
             decision.fits,
             "a record of {incoming} bytes does not fit into {}: see --max-size and --min-free",
-            self.dir.display()
+            self.folder.dir().display()
         );
         Ok(())
     }
@@ -137,8 +189,10 @@ impl Store {
         if let Some(known) = self.ends_ns.get(&name) {
             return Ok(*known);
         }
-        // One that has no record yet is as old as its name says.
-        let end_ns = recordings::open(&[self.path(name)?]).ok().and_then(|recordings| {
+        let file = self.folder.open_to_read(&file_of(name)?);
+        // The file that is open, whatever has its name by now. One that has no record yet is as old as its name says.
+        let recordings = file.as_ref().and_then(|file| recordings::open(&[path_of(file)]).ok());
+        let end_ns = recordings.and_then(|recordings| {
             let of_boot = recordings.heads().iter().filter(|at| at.head.host.boot_id == record.host.boot_id);
             of_boot.map(|at| at.head.span.end_ns).max()
         });
@@ -151,14 +205,11 @@ impl Store {
             self.active = None;
         }
         self.ends_ns.remove(&name);
-        let path = self.path(name)?;
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                notes.push(format!("cannot remove {}: {error}", path.display()));
-                Ok(())
-            }
-            _ => Ok(()),
+        let file_name = file_of(name)?;
+        if let Err(error) = self.folder.remove(&file_name) {
+            notes.push(format!("cannot remove {}: {error}", self.folder.path(&file_name).display()));
         }
+        Ok(())
     }
 
     /// Opens the segment for a window that starts then.
@@ -168,68 +219,75 @@ impl Store {
         if let Some((newest, bytes)) = of_hour {
             name = if self.limits.is_full(bytes, incoming) { newest.next() } else { newest };
         }
-        if self.active.as_ref().is_none_or(|active| active.name != name || !active.path.exists()) {
-            self.activate(name, notes)?;
+        if self
+            .active
+            .as_ref()
+            .is_none_or(|active| active.name != name || !self.folder.has(&active.file_name))
+        {
+            self.active = self.active(name, notes)?;
+        }
+        while self.active.is_none() {
+            name = name.next();
+            self.active = self.active(name, notes)?;
         }
         Ok(())
     }
 
-    /// Opens a segment, without what is no record at its end.
-    fn activate(&mut self, name: SegmentName, notes: &mut Vec<String>) -> Result<()> {
-        let path = self.path(name)?;
-        let file = private().read(true).append(true).create(true).open(&path);
-        let file = file.with_context(|| unwritable(&path))?;
-        let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let bytes = whole(&content);
-        let torn = content.len() as u64 - bytes;
-        if torn > 0 {
+    /// Opens a segment, without the part of a record that an interrupted writer has left at its end. `None` if something
+    /// else is there that is no record: it stays, and nothing is written behind it.
+    fn active(&self, name: SegmentName, notes: &mut Vec<String>) -> Result<Option<Active>> {
+        let file_name = file_of(name)?;
+        let path = self.folder.path(&file_name);
+        let (mut file, is_new) = self.folder.open_or_create(&file_name)?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).with_context(|| format!("cannot read {}", path.display()))?;
+        let (bytes, is_torn) = whole(&content);
+        let cut = content.len() as u64 - bytes;
+        if cut > 0 && !is_torn {
+            return Ok(None);
+        }
+        if cut > 0 {
             file.set_len(bytes).with_context(|| unwritable(&path))?;
             notes.push(format!(
-                "{}: the last record is not complete, its {torn} bytes are cut off",
+                "{}: the last record is not complete, its {cut} bytes are cut off",
                 path.display()
             ));
         }
-        if bytes == 0 {
-            // So that a new file is still there after a power failure.
-            File::open(&self.dir).and_then(|dir| dir.sync_all()).with_context(|| unwritable(&path))?;
+        if is_new {
+            // So that it is still there after a power failure.
+            self.folder.sync().with_context(|| unwritable(&path))?;
         }
-        self.active = Some(Active { name, path, file, bytes });
-        Ok(())
+        Ok(Some(Active { name, file_name, file, bytes }))
     }
 
     /// The segments and their lengths, the oldest first.
     fn segments(&self) -> Result<Vec<(SegmentName, u64)>> {
-        let mut segments = Vec::new();
-        for entry in self.entries()? {
-            if let Some(name) = SegmentName::parse(&entry.file_name().to_string_lossy()) {
-                // One that has just been removed by hand is none.
-                segments.extend(entry.metadata().ok().map(|metadata| (name, metadata.len())));
-            }
-        }
+        let names =
+            self.folder.names()?.into_iter().filter_map(|file| Some((SegmentName::parse(&file)?, file)));
+        // One that has just been removed by hand is none, and what flowtop has not made neither counts nor goes.
+        let own = names.filter_map(|(name, file)| Some((name, self.folder.own_bytes(&file)?)));
+        let mut segments: Vec<_> = own.collect();
         segments.sort_unstable();
         Ok(segments)
     }
 
-    /// What runs have left that found the directory locked: when, in µs since 1970 UTC, and where.
-    fn marks(&self) -> Result<Vec<(i64, PathBuf)>> {
-        let mark = |entry: &fs::DirEntry| {
-            let name = entry.file_name().into_string().ok()?;
-            Some((name.strip_prefix(TURNED_AWAY)?.parse().ok()?, entry.path()))
-        };
-        let mut marks: Vec<_> = self.entries()?.iter().filter_map(mark).collect();
+    /// What runs have left that found the directory locked: when, in µs since 1970 UTC, and its name.
+    fn marks(&self) -> Result<Vec<(i64, String)>> {
+        let at_us = |name: &str| name.strip_prefix(TURNED_AWAY)?.parse().ok();
+        let mut marks: Vec<_> =
+            self.folder.names()?.into_iter().filter_map(|name| Some((at_us(&name)?, name))).collect();
         marks.sort_unstable();
         Ok(marks)
     }
+}
 
-    fn entries(&self) -> Result<Vec<fs::DirEntry>> {
-        let entries = fs::read_dir(&self.dir).and_then(Iterator::collect);
-        entries.with_context(|| format!("cannot read the directory {}", self.dir.display()))
-    }
+fn file_of(name: SegmentName) -> Result<String> {
+    name.file().context("the clock shows a time outside the calendar; set it")
+}
 
-    fn path(&self, name: SegmentName) -> Result<PathBuf> {
-        let file = name.file().context("the clock shows a time outside the calendar; set it")?;
-        Ok(self.dir.join(file))
-    }
+/// A path to a file that is open.
+fn path_of(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 impl Active {
@@ -245,34 +303,24 @@ impl Active {
     }
 }
 
-/// Files that only their owner can read: who talks to whom is nobody else's business.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
-}
-
-/// Locks a file; false if somebody else holds it and goes on holding it.
-fn take(lock: &File) -> io::Result<bool> {
-    let until = Instant::now() + ENDS_WITHIN;
-    loop {
-        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => thread::sleep(TRY_EVERY),
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(false),
-            Err(error) => return Err(error.into()),
+/// How many bytes there are up to the end of the last frame, also of one in a newer format; and whether what is behind it
+/// was left by a writer that was interrupted: a part of a frame, or zeros where a power failure kept one from the disk.
+fn whole(content: &[u8]) -> (u64, bool) {
+    let (mut end, mut left) = (0, None);
+    for found in scan(content) {
+        match found {
+            Found::Frame(frame) => (end, left) = (frame.offset() + frame.head().frame_bytes as u64, None),
+            Found::Damage(damage) if matches!(damage.why, Why::Newer(_)) => {
+                (end, left) = (damage.offset + damage.bytes, None);
+            }
+            Found::Damage(damage) => left = Some(damage),
         }
     }
-}
-
-/// How many bytes there are up to the end of the last frame, also of one in a newer format.
-fn whole(content: &[u8]) -> u64 {
-    let ends = scan(content).filter_map(|found| match found {
-        Found::Frame(frame) => Some(frame.offset() + frame.head().frame_bytes as u64),
-        Found::Damage(damage) if matches!(damage.why, Why::Newer(_)) => Some(damage.offset + damage.bytes),
-        Found::Damage(_) => None,
+    let is_torn = left.is_some_and(|damage| {
+        let rest = &content[usize::try_from(end).unwrap_or(content.len())..];
+        damage.why == Why::Torn || rest.iter().all(|byte| *byte == 0)
     });
-    ends.last().unwrap_or_default()
+    (end, is_torn)
 }
 
 fn unwritable(path: &Path) -> String {

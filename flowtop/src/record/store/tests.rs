@@ -4,6 +4,7 @@ use super::*;
 use crate::core::record::fixture;
 use crate::core::record::frame::encode;
 use crate::recordings;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 const NOW_US: i64 = 1_793_606_400_000_000;
@@ -61,6 +62,55 @@ fn a_torn_tail_is_cut_at_any_byte_and_told() {
         write(&mut store, 2);
         assert_eq!(minutes(dir.path()), [0, 2]);
     }
+}
+
+#[test]
+fn what_is_no_part_of_a_record_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("flowtop-20261102T08Z.rec");
+    let mut flipped = encode(&fixture::record(0, vec![]));
+    *flipped.last_mut().unwrap() ^= 1;
+    for (rest, number) in [(&b"notes of somebody"[..], 1), (&flipped, 2)] {
+        fs::write(&file, rest).unwrap();
+        let (mut store, notes) = open(dir.path(), Limits::default());
+        assert_eq!(notes, Vec::<String>::new());
+        write(&mut store, number);
+        drop(store);
+        assert_eq!(fs::read(&file).unwrap(), rest);
+        assert_eq!(minutes(dir.path().join("flowtop-20261102T08Z-1.rec").as_path()).last(), Some(&number));
+    }
+    // What a power failure has kept from the disk.
+    fs::write(&file, [0; 4096]).unwrap();
+    fs::remove_file(dir.path().join("flowtop-20261102T08Z-1.rec")).unwrap();
+    let (mut store, notes) = open(dir.path(), Limits::default());
+    assert!(notes[0].ends_with("its 4096 bytes are cut off"), "{notes:?}");
+    write(&mut store, 3);
+    assert_eq!(minutes(dir.path()), [3]);
+}
+
+/// Names of segments that are something else, and names of the same file elsewhere.
+#[test]
+fn what_has_the_name_of_a_segment_and_is_none_neither_counts_nor_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let victim = tempfile::NamedTempFile::new().unwrap();
+    fs::write(victim.path(), vec![7; 1 << 20]).unwrap();
+    let (mut store, _) = open(dir.path(), Limits { max_bytes: Some(10_000), ..Limits::default() });
+    write(&mut store, 0);
+    // Root may link a file away to keep it.
+    fs::hard_link(path("flowtop-20261102T08Z.rec"), path("kept.rec")).unwrap();
+    std::os::unix::fs::symlink(victim.path(), path("flowtop-20261101T08Z.rec")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, path("flowtop-20261101T09Z.rec"), rustix::fs::Mode::RWXU).unwrap();
+    write(&mut store, 60);
+    assert_eq!(store.segments().unwrap().len(), 2);
+    let kept = |name: &str| path(name).symlink_metadata().is_ok();
+    assert!(kept("flowtop-20261101T08Z.rec") && kept("flowtop-20261101T09Z.rec"));
+    let error = store.append(&mut fixture::record(0, vec![])).unwrap_err().to_string();
+    assert!(error.contains("has 2 names (hard links)"), "{error}");
+    drop(store);
+    let said = Store::open(dir.path(), Limits::default(), NOW_US).unwrap_err().to_string();
+    assert!(said.contains("is a symbolic link") || said.contains("is a pipe"), "{said}");
+    assert_eq!(fs::read(victim.path()).unwrap(), vec![7; 1 << 20]);
 }
 
 #[test]
