@@ -13,6 +13,7 @@ mod tools;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
@@ -192,6 +193,76 @@ fn a_second_run_ends_and_leaves_a_mark() {
     assert_eq!(turned_away, 1);
 }
 
+/// Its last window ends with it, as with SIGTERM.
+#[test]
+fn a_terminal_that_goes_away_ends_a_run_in_order_unless_somebody_said_nohup() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--demo", "--every", "1m"];
+    let running = Running::start(record(dir.path(), &args));
+    running.send(Signal::HUP);
+    let (code, said) = running.end();
+    assert!(code == Some(0) && said.starts_with("flowtop: 1 records in "), "{said}");
+    assert_eq!(records(dir.path()).len(), 1);
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" record --demo --every 1s -o \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_flowtop")).arg(dir.path()).stderr(Stdio::piped());
+    let running = Running::start(command);
+    running.send(Signal::HUP);
+    wait_for(dir.path(), 2);
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+}
+
+/// A run that was started within the hour, as after a reboot, and the one of the full hour.
+#[test]
+fn runs_with_a_number_of_records_hand_over_without_a_hole_or_a_double() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Running::start(record(dir.path(), &["--demo", "--every", "1s", "--count", "6"]));
+    wait_for(dir.path(), 1);
+    // It has to wait for longer than it waits for any other run.
+    let second = record(dir.path(), &["--demo", "--every", "1s", "--count", "9"]).output().unwrap();
+    assert_eq!(first.end().0, Some(0));
+    let here = dir.path().display();
+    let waits =
+        format!("flowtop: {here}: another flowtop records there; this run goes on when it has ended\n");
+    let said = stderr(&second);
+    assert!(second.status.code() == Some(0) && said.starts_with(&waits), "{said}");
+    let records = records(dir.path());
+    // Nine records' time from where the second one began, which is in the first or the second window of the other.
+    assert!((9..=11).contains(&records.len()), "{} records: {said}", records.len());
+    for pair in records.windows(2) {
+        let apart_ns = pair[1].span.start_ns.checked_sub(pair[0].span.end_ns).expect("a double");
+        // Within the first run there is nothing between two records; to the second one it takes a start of flowtop.
+        assert!(apart_ns < 1_000_000_000, "{apart_ns} ns");
+    }
+    assert_eq!(records.iter().filter(|record| !record.turned_away_us.is_empty()).count(), 0);
+}
+
+#[test]
+fn a_run_whose_time_is_over_before_its_turn_ends_in_silence_and_leaves_a_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(record(dir.path(), &["--demo", "--every", "1s"]));
+    let second =
+        record(dir.path(), &["--demo", "--every", "1s", "--count", "4", "--quiet"]).output().unwrap();
+    assert_eq!((second.status.code(), stderr(&second)), (Some(0), ""));
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+    assert_eq!(records(dir.path()).iter().map(|record| record.turned_away_us.len()).sum::<usize>(), 1);
+    // One that waits can be told to end.
+    let running = Running::start(record(dir.path(), &["--demo", "--every", "1s"]));
+    let mut command = record(dir.path(), &["--demo", "--every", "1h", "--count", "4"]);
+    let mut second = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(second.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("this run goes on when it has ended"), "{line}");
+    kill_process(Pid::from_child(&second), Signal::TERM).unwrap();
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+}
+
 #[test]
 fn a_full_disk_costs_the_records_that_do_not_fit() {
     let test = "a_full_disk_costs_the_records_that_do_not_fit";
@@ -294,13 +365,15 @@ fn the_lines_for_cron_work_as_they_stand() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let lines = readme.split("```cron\n").nth(1).unwrap().split("```").next().unwrap();
     let jobs: Vec<_> = lines.lines().filter_map(|line| line.split_once("  root  ")).collect();
-    assert_eq!(jobs.len(), 2);
+    assert_eq!(jobs.len(), 3);
+    // From the boot on, and then at every full hour.
+    assert_eq!((jobs[0].0.trim(), jobs[0].1), ("@reboot", jobs[1].1));
     let dir = tempfile::tempdir().unwrap();
     let own = Path::new(env!("CARGO_BIN_EXE_flowtop")).parent().unwrap();
     let path = std::env::join_paths([own.to_owned(), "/usr/bin".into(), "/bin".into()]).unwrap();
     let log = dir.path().join("flowtop.log");
     for (times, job) in jobs {
-        assert_eq!(times.split_whitespace().count(), 5, "{times}");
+        assert!(times.trim() == "@reboot" || times.split_whitespace().count() == 5, "{times}");
         assert!(!job.contains('%'), "cron takes % for the end of a line");
         let job = job.replace("/var/log/flowtop.log", log.to_str().unwrap());
         let job = job.replace("-s 55", "-s 1").replace("--count 60", "--count 1 --every 1s");
@@ -314,8 +387,14 @@ fn the_lines_for_cron_work_as_they_stand() {
             "{job}"
         );
     }
-    assert_eq!(records(dir.path()).len(), 1);
+    assert_eq!(records(dir.path()).len(), 2);
+    // Who talks to whom is nobody else's business, in the log as in the records.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&log), 0o600);
     assert!(fs::read_to_string(log).unwrap().contains("Total send rate"));
+    for file in fs::read_dir(dir.path()).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
 }
 
 #[test]
@@ -332,6 +411,32 @@ fn systemd_takes_the_units() {
     let output = Command::new(analyze).args(["verify", "--man=no"]).args(&units).output().unwrap();
     let of_ours = stderr(&output).lines().any(|line| line.contains("flowtop"));
     assert!(output.status.success() && !of_ours, "{}", stderr(&output));
+}
+
+/// A boot, a full hour, and a run that has ended or found the directory locked: all of them start the next run.
+#[test]
+fn the_units_leave_no_time_without_a_recorder() {
+    let lines = |name: &str| -> Vec<String> {
+        let unit = fs::read_to_string(root().join("packaging").join(name)).unwrap();
+        unit.lines().map(str::to_owned).collect()
+    };
+    let has = |name: &str, wanted: &[&str]| {
+        let lines = lines(name);
+        assert!(wanted.iter().all(|wanted| lines.iter().any(|line| line == wanted)), "{name}: {lines:?}");
+    };
+    has("flowtop-record.service", &["Restart=always", "RestartSec=10", "WantedBy=multi-user.target"]);
+    has(
+        "flowtop-record-hour.timer",
+        &["OnBootSec=10s", "OnCalendar=hourly", "OnUnitInactiveSec=1s", "WantedBy=timers.target"],
+    );
+    has("flowtop-record-hour.service", &["Restart=on-failure", "RestartSec=10"]);
+    let Some(analyze) = tools::find("systemd-analyze", "times of systemd") else { return };
+    for (command, time) in
+        [("calendar", "hourly"), ("timespan", "10s"), ("timespan", "1s"), ("timespan", "100ms")]
+    {
+        let output = Command::new(&analyze).args([command, time]).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
 }
 
 /// What the units tell systemd to run, in what they tell it to run it in: all files but those of the state directory
@@ -375,6 +480,7 @@ fn logrotate_takes_its_file() {
     let mut command = Command::new(logrotate);
     let output = command.arg("--force").arg("--state").args([&state, &file]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(dir.path().join("flowtop.log.1")).unwrap(), "a report\n");
     assert_eq!(fs::read_to_string(&log).unwrap(), "");
 }

@@ -23,6 +23,7 @@ pub mod record;
 pub mod recordings;
 mod replay;
 pub mod report;
+mod signals;
 pub mod source;
 pub mod tui;
 pub mod ui;

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use crate::bpf::Patience;
 use crate::cli::{RecordArgs, RetentionFlags};
@@ -26,11 +25,12 @@ use crate::core::sampler::Sampler;
 use crate::core::schedule::{Schedule, until_sample};
 use crate::core::settings::Settings;
 use crate::recordings::{self, Recordings};
+use crate::signals::Endings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, clock, interfaces};
 use host::Interfaces;
-use store::Store;
+use store::{ENDS_WITHIN, Place, Store, TRY_EVERY, TRY_SELDOM};
 use writer::{Outcome, Writer};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -48,25 +48,65 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
     let schedule =
         schedule.ok_or_else(|| Usage("--for: give a time that is not longer than --every".to_owned()))?;
     let dir = directory(args.output.as_deref())?;
-    let limits = kept(args.retention);
-    let Some((store, notes)) = Store::open(&dir, limits, clock::now().us)? else {
-        let text = "another flowtop records there, so this run ends";
-        aside::say(&format!("flowtop: {}: {text}\n", dir.display()));
-        return Ok(());
-    };
-    for note in notes {
-        aside::say(&format!("flowtop: {note}\n"));
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    // Before the hooks are loaded: from now on a signal ends the run in order.
-    let guard = runtime.enter();
-    let signals = Signals::watch()?;
-    drop(guard);
-    let recorder = Recorder::start(args, settings, filter, schedule, store)?;
-    runtime.block_on(recorder.run(signals, &dir))
+    runtime.block_on(async {
+        // Before anything is waited for or loaded: from now on a signal ends the run in order.
+        let mut endings = Endings::watch()?;
+        let turn = Turn { schedule, count: args.count, is_quiet: args.quiet, dir: &dir };
+        let Some((place, count)) = turn.wait(&mut endings).await? else { return Ok(()) };
+        let (store, notes) = place.store(kept(args.retention))?;
+        for note in notes {
+            aside::say(&format!("flowtop: {note}\n"));
+        }
+        let recorder = Recorder::start(args, settings, filter, schedule, store)?;
+        Box::pin(Recorder { count, ..recorder }.run(endings, &dir)).await
+    })
+}
+
+/// A run that may have to wait until another one has ended.
+struct Turn<'a> {
+    schedule: Schedule,
+    count: Option<u64>,
+    is_quiet: bool,
+    dir: &'a Path,
+}
+
+impl Turn<'_> {
+    /// Waits until nobody else writes to the directory, and says how many records are left of the run then: one that has
+    /// a number of them ends when it would have ended without waiting. `None` if somebody else goes on, or a signal ends
+    /// the run.
+    async fn wait(&self, endings: &mut Endings) -> Result<Option<(Place, Option<u64>)>> {
+        let place = Place::open(self.dir)?;
+        let (start, started) = (clock::now(), Instant::now());
+        let own = self.count.map_or(Duration::ZERO, |count| self.schedule.run(count, start.us));
+        let mut has_said = false;
+        while !place.lock()? {
+            let waited = started.elapsed();
+            if waited >= own.max(ENDS_WITHIN) {
+                self.say("another flowtop records there, so this run ends", self.count.is_none());
+                return place.leave_mark(start.us).map(|()| None);
+            }
+            if waited >= ENDS_WITHIN && !std::mem::replace(&mut has_said, true) {
+                self.say("another flowtop records there; this run goes on when it has ended", false);
+            }
+            tokio::select! {
+                () = endings.any() => return Ok(None),
+                () = sleep(if has_said { TRY_SELDOM } else { TRY_EVERY }) => {}
+            }
+        }
+        let left = |count| self.schedule.left(count, start.us, started.elapsed(), clock::now().us);
+        Ok(Some((place, self.count.map(left))))
+    }
+
+    /// A run of cron has nothing to say as long as somebody records.
+    fn say(&self, text: &str, also_if_quiet: bool) {
+        if also_if_quiet || !self.is_quiet {
+            aside::say(&format!("flowtop: {}: {text}\n", self.dir.display()));
+        }
+    }
 }
 
 /// What is kept of a recording.
@@ -107,27 +147,6 @@ pub fn directory(typed: Option<&Path>) -> Result<PathBuf> {
 /// As [`recordings::open`] and [`directory`].
 pub fn recordings(paths: &[PathBuf]) -> Result<Recordings> {
     if paths.is_empty() { recordings::open(&[directory(None)?]) } else { recordings::open(paths) }
-}
-
-/// What ends a run.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn watch() -> Result<Self> {
-        let interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-        let terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-        Ok(Self { interrupt, terminate })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 struct Recorder {
@@ -185,12 +204,12 @@ impl Recorder {
         })
     }
 
-    async fn run(mut self, mut signals: Signals, dir: &Path) -> Result<()> {
+    async fn run(mut self, mut endings: Endings, dir: &Path) -> Result<()> {
         self.take_sample()?;
         self.say(&format!("recording to {} with {} hooks", dir.display(), self.source.hooks()));
         let mut window = self.open();
         let result = loop {
-            let ended_by_signal = match self.pass(&mut window, &mut signals).await {
+            let ended_by_signal = match self.pass(&mut window, &mut endings).await {
                 Ok(ended) => ended,
                 Err(error) => break Err(error),
             };
@@ -199,7 +218,7 @@ impl Recorder {
                 break Ok(());
             }
             if !self.schedule.has_no_gaps() {
-                match self.wait_for_next(&mut signals).await {
+                match self.wait_for_next(&mut endings).await {
                     Ok(true) => break Ok(()),
                     Ok(false) => window = self.reopen(&window),
                     Err(error) => break Err(error),
@@ -219,13 +238,13 @@ impl Recorder {
     }
 
     /// One window from its start to its record; true if a signal has ended it.
-    async fn pass(&mut self, window: &mut Window, signals: &mut Signals) -> Result<bool> {
+    async fn pass(&mut self, window: &mut Window, endings: &mut Endings) -> Result<bool> {
         let end = clock::after(|us| self.schedule.length(us));
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let next = Instant::now() + until_sample(left);
             let by_signal = tokio::select! {
-                () = signals.any() => true,
+                () = endings.any() => true,
                 () = sleep_until(next.into()) => false,
             };
             if by_signal || next >= end {
@@ -238,12 +257,12 @@ impl Recorder {
     }
 
     /// The time between two windows, in which the kernel's table is read all the same: what has ended leaves it.
-    async fn wait_for_next(&mut self, signals: &mut Signals) -> Result<bool> {
+    async fn wait_for_next(&mut self, endings: &mut Endings) -> Result<bool> {
         let end = clock::after(|us| self.schedule.gap(us));
         loop {
             let next = Instant::now() + until_sample(end.saturating_duration_since(Instant::now()));
             tokio::select! {
-                () = signals.any() => return Ok(true),
+                () = endings.any() => return Ok(true),
                 () = sleep_until(next.into()) => self.take_sample()?,
             }
             if next >= end {

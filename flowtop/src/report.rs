@@ -20,6 +20,7 @@ use crate::{
     cost::Meter,
     letters::Letters,
     names::OwnLookups,
+    signals::Endings,
     source::Source,
     who::{self, Knowledge},
 };
@@ -29,10 +30,7 @@ use std::{
     io::{self, IsTerminal as _},
     time::Duration,
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
-};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -148,8 +146,7 @@ impl Reporter {
 
     async fn run(mut self, started: Instant) -> Result<()> {
         // Before the baseline: from then on a signal ends the run with a report, not without one.
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-        let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        let mut endings = Endings::watch()?;
         self.printer.introduce()?;
         self.source.feed(&mut self.ledger)?;
         let start = Instant::now();
@@ -164,8 +161,7 @@ impl Reporter {
         loop {
             self.printer.progress(end);
             let wake = tokio::select! {
-                _ = interrupt.recv() => Wake::Last,
-                _ = terminate.recv() => Wake::Last,
+                () = endings.any() => Wake::Last,
                 () = at(end), if end.is_some() => Wake::Last,
                 _ = reporting.tick(), if end.is_none() => Wake::Report,
                 letter = letters.next() => Wake::Letter(letter),

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bpf::Patience;
 use crate::cli::WatchArgs;
@@ -31,6 +30,7 @@ use crate::core::wire::Sample;
 use crate::filter_names::HostNames;
 use crate::report::printer::Printer;
 use crate::report::counted;
+use crate::signals::Endings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, clock, record};
@@ -217,8 +217,7 @@ impl Watch {
     }
 
     async fn run(mut self) -> Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-        let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        let mut endings = Endings::watch()?;
         self.take_sample()?;
         self.printer.print_header()?;
         for watched in &self.watched {
@@ -234,8 +233,7 @@ impl Watch {
         sampling.tick().await;
         let result = loop {
             tokio::select! {
-                _ = interrupt.recv() => break Ok(()),
-                _ = terminate.recv() => break Ok(()),
+                () = endings.any() => break Ok(()),
                 ended = self.commands.ended() => self.printer.note(&ended),
                 _ = sampling.tick() => match self.look() {
                     Ok(()) if self.is_over() => break Ok(()),

@@ -156,13 +156,33 @@ fn a_signal_ends_the_run_with_a_last_report() {
     if !can_count("a_signal_ends_the_run_with_a_last_report") {
         return;
     }
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", NEVER]));
         running.send(signal);
         assert!(running.report()["totals"].is_object(), "{signal:?}");
         let (code, rest, _) = running.end();
         assert_eq!((code, rest.as_str()), (Some(0), ""), "{signal:?}");
     }
+}
+
+#[test]
+fn a_terminal_that_goes_away_is_nothing_to_a_run_under_nohup() {
+    if !can_count("a_terminal_that_goes_away_is_nothing_to_a_run_under_nohup") {
+        return;
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" -t --format json --interval 0.2"]);
+    shell
+        .arg(env!("CARGO_BIN_EXE_flowtop"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = Running::start(&mut shell);
+    running.send(Signal::HUP);
+    // One of them at least is begun after the signal.
+    (0..3).for_each(|_| drop(running.report()));
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
 }
 
 /// A thread that reads an ended stdin again and again makes a hundred thousand of them in a second.

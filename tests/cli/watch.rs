@@ -45,6 +45,26 @@ fn it_prints_runs_and_records_the_time_before_and_after() {
     assert!(length_s >= 3.0 && records.iter().all(|record| !record["flows"].as_array().unwrap().is_empty()));
 }
 
+/// What it has begun to record is written, and it says what there is.
+#[test]
+fn a_terminal_that_goes_away_ends_it_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let to = directory.path().join("recording");
+    let args = ["watch", "--demo", "--then", "record 1h", "--output", to.to_str().unwrap()];
+    let mut child = flowtop(&[&args[..], &ALWAYS].concat()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(" time 1") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it has ended");
+    }
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(rest.contains("flowtop: 1 records in ") && rest.contains("flowtop: fired once in "), "{rest}");
+}
+
 #[test]
 fn a_filter_in_the_condition_is_measured_alone() {
     let never = watch_until_told(&["--when", "total > 1 for 1s and port 1", "--then", "print"]);

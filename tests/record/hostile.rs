@@ -1,7 +1,7 @@
 //! Directories in which somebody else was before. flowtop runs as root, and must neither write elsewhere nor wait for
 //! ever.
 
-use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
+use std::os::unix::fs::{chown, lchown, symlink};
 
 use flowtop::core::segment::SegmentName;
 use rustix::fs::{CWD, Mode, mkfifoat};

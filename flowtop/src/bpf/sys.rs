@@ -208,6 +208,16 @@ pub fn bring_loopback_up() -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Whether a signal is ignored, as `nohup` has it of SIGHUP.
+#[must_use]
+pub fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: plain data, all zeros is a value.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: nothing is changed, and the kernel writes one `sigaction`.
+    let result = unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) };
+    result == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
 /// Gives memory that has been freed back to the system: the kernel's type information is large and needed only once.
 pub fn trim_memory() {
     #[cfg(target_env = "gnu")]

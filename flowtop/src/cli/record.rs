@@ -14,8 +14,8 @@ pub struct RecordArgs {
     /// Directory to write to [default: /var/lib/flowtop as root]
     ///
     /// It is made if there is none, for its owner only. Others than root have ~/.local/state/flowtop, a service the state
-    /// directory that systemd gives it. One file an hour, named by it in UTC. One run writes to it at a time; another one
-    /// ends with exit code 0 and leaves a mark.
+    /// directory that systemd gives it. Nobody else may be able to change it, or one above it. One file an hour, named by it
+    /// in UTC. One run writes to it at a time; another one waits for 3 s, then ends with exit code 0 and leaves a mark.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Time from record to record, as 60s or 5m [default: 60s]
@@ -28,6 +28,9 @@ pub struct RecordArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub length: Option<Duration>,
     /// Records, then end [default: without end]
+    ///
+    /// Where another run still writes to the directory, this one waits as long as its own records would take, and writes
+    /// those that are left then.
     #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub count: Option<u64>,
     /// Only the N connections with most bytes one by one, and the N that repeat most

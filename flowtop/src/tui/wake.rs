@@ -1,6 +1,5 @@
 //! What the loop of the view waits for: signals, bytes of the terminal, ticks, and answers of other threads.
 
-use std::io;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -10,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::core::filter::Filter;
+use crate::signals::Endings;
 use crate::source::Source;
 
 /// What the loop woke up for.
@@ -31,20 +31,16 @@ pub(super) enum Wake {
 
 /// The signals that a terminal's owner sends.
 pub(super) struct Watched {
-    interrupt: Signals,
-    terminate: Signals,
-    hangup: Signals,
+    endings: Endings,
     resized: Signals,
     continued: Signals,
     stop: Signals,
 }
 
 impl Watched {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            endings: Endings::watch()?,
             resized: signal(SignalKind::window_change())?,
             continued: signal(SignalKind::from_raw(libc::SIGCONT))?,
             stop: signal(SignalKind::from_raw(libc::SIGTSTP))?,
@@ -53,9 +49,7 @@ impl Watched {
 
     pub(super) async fn next(&mut self) -> Wake {
         tokio::select! {
-            _ = self.interrupt.recv() => Wake::Quit,
-            _ = self.terminate.recv() => Wake::Quit,
-            _ = self.hangup.recv() => Wake::Quit,
+            () = self.endings.any() => Wake::Quit,
             _ = self.resized.recv() => Wake::Resize,
             _ = self.continued.recv() => Wake::Continued,
             _ = self.stop.recv() => Wake::Stop,
