@@ -293,7 +293,7 @@ fn what_cannot_be_reported_is_said_with_what_there_is() {
         (["--diff", "08:00"], 2, "--diff: \"08:00\" is no period; write one like 08:00..09:00"),
         (["--timezone", "Mars/Olympus"], 2, "this system does not know \"Mars/Olympus\"; give one like UTC"),
         (["--by", "pods"], 2, "give one or more of flow, peer"),
-        (["--limit", "5T"], 2, "give bits per second"),
+        (["--limit", "5X"], 2, "give bits per second"),
         (["-f", "port"], 2, "--filter: "),
     ] {
         let (found, said) = refused(&args, &[&one]);
