@@ -232,11 +232,16 @@ fn hostile(stage: &mut Stage<'_>) -> Result<()> {
     bench.quit()
 }
 
-/// A service has an address that no socket knows; this one has a socket, so that its bytes are known.
+/// A service has an address that no socket knows; this one has a socket, so that its bytes are known. Another one is
+/// claimed by a pod that has edited its hosts file.
 fn remote(stage: &mut Stage<'_>) -> Result<()> {
     let host = Host::new()?;
-    let address = Ipv4Addr::new(10, 244, 0, 2);
+    let [address, claimed] = [2, 9].map(|last| Ipv4Addr::new(10, 244, 0, last));
     host.attach(2, &address.to_string())?;
+    host.write(
+        &format!("var/lib/kubelet/pods/{}/etc-hosts", UIDS[1]),
+        &format!("# Kubernetes-managed hosts file.\n{claimed}\tweb-1\n"),
+    )?;
     let root = host.path().to_str().context("the folder's name is not text")?;
     let mut benches = [
         stage.start(&["--host-root", root])?,
@@ -244,9 +249,10 @@ fn remote(stage: &mut Stage<'_>) -> Result<()> {
         stage.start(&["--host-root", root, "--filter", "remote-pod web-1"])?,
     ];
     let mut pairs = netns::in_new(|| {
+        // All of its network is then on loopback.
         sys::add_loopback_address(address).context("cannot give loopback another address")?;
         let listen = |ip: Ipv4Addr| Listener::bind(IpAddr::from(ip));
-        let (pod, other) = (listen(address)?, listen(Ipv4Addr::LOCALHOST)?);
+        let (pod, other) = (listen(address)?, listen(claimed)?);
         Ok([Pair::over(&pod, None)?, Pair::over(&other, None)?])
     })?;
     for pair in &mut pairs {
