@@ -2,7 +2,7 @@
 //!
 //! Not in here: how recordings are read (`recordings`), and what a report says (`core::history`).
 
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::sync::mpsc;
 use std::thread;
 
@@ -16,8 +16,10 @@ use crate::aside;
 use crate::cli::ReportArgs;
 use crate::core::filter::Filter;
 use crate::core::history::diff::Diff;
+use crate::core::history::paths::{PathReport, Paths};
+use crate::core::history::plan::{Plan, Turn};
 use crate::core::history::text::{self, Style};
-use crate::core::history::{History, Period, Question, Report, Twice, csv, json, lines};
+use crate::core::history::{Clues, History, MAX_ROWS, Period, Question, Report, csv, json, lines};
 use crate::core::number::Unit;
 use crate::core::record::Record;
 use crate::core::settings::choice::Format;
@@ -25,7 +27,7 @@ use crate::core::settings::quantity::Limit;
 use crate::core::when::{self, Asked};
 use crate::filter_names::HostNames;
 use crate::record;
-use crate::recordings::{At, Damaged, Recordings};
+use crate::recordings::{Recordings, Source, costs_one_record};
 
 /// Rows of a text where nobody has said how many.
 const TEXT_ROWS: usize = 10;
@@ -41,25 +43,24 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     let other = other.map_err(|error| Usage(format!("--diff: {error}")))?;
     let filter = filter(args.filter.as_deref())?;
     let recordings = record::recordings(&args.paths)?;
+    let all_asked: Vec<Asked> = std::iter::once(asked).chain(other).collect();
     let question = |asked: &Asked| Question {
         period: period(asked, &recordings),
         by: args.by,
         filter: filter.clone(),
         limit_bits_per_s: args.limit.map(|limit| limit.0),
+        max_rows: MAX_ROWS / all_asked.len(),
     };
-    let report = |asked: &Asked| {
-        let mut report = read(&recordings, &question(asked), now.time_zone())?;
+    let questions: Vec<_> = all_asked.iter().map(question).collect();
+    let mut reports = read(&recordings, &questions, now.time_zone())?;
+    for (report, asked) in reports.iter_mut().zip(&all_asked) {
         report.notes.clone_from(&asked.notes);
-        Ok::<_, anyhow::Error>(report)
-    };
-    let mut of_now = report(&asked)?;
-    of_now.damage.extend(recordings.damage().iter().map(ToString::to_string));
-    let text = match other {
-        None => of_one(args, &of_now, now.time_zone()),
-        Some(other) => of_two(args, &Diff::new(of_now, report(&other)?), now.time_zone()),
-    };
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write the report")
+    }
+    reports[0].damage.extend(recordings.damage().iter().map(ToString::to_string));
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    write(args, reports, now.time_zone(), &mut stdout)
+        .and_then(|()| stdout.flush())
+        .context("cannot write the report")
 }
 
 /// What the clock says, in the zone that was asked for.
@@ -92,58 +93,107 @@ fn period(asked: &Asked, recordings: &Recordings) -> Period {
     Period { from_us, to_us: asked.to.map_or(last_us.saturating_add(1), Timestamp::as_microsecond) }
 }
 
-/// The report of a period.
-fn read(recordings: &Recordings, question: &Question, zone: &TimeZone) -> Result<Report> {
-    let wanted = wanted(recordings.heads(), &question.period);
-    let is_inside = |at: &&&At| question.period.holds(&at.head.span);
-    let inside: Vec<_> = wanted.iter().filter(is_inside).collect();
-    let Some(first) = inside.first() else { return Err(nothing(recordings, &question.period, zone)) };
-    let machine = |at: &At| (at.head.host.machine_id, at.head.host.name.clone());
-    let is_one_host = inside.iter().all(|at| machine(at) == machine(first));
-    let mut twice = Twice::new(question);
-    if !is_one_host {
-        each(recordings, &wanted, |record| twice.add(record))?;
+/// The report of each period.
+fn read(recordings: &Recordings, questions: &[Question], zone: &TimeZone) -> Result<Vec<Report>> {
+    let mut looks = Vec::new();
+    for question in questions {
+        let plan = Plan::new(recordings.heads(), question.period);
+        if plan.is_empty() {
+            return Err(nothing(recordings, &question.period, zone));
+        }
+        let mut history = History::new(question.clone(), plan.clone());
+        let damage = look(recordings, &plan, &mut history)?;
+        if let Some(clues) = history.late_clues() {
+            history = History::again(question.clone(), plan.clone(), clues);
+            look(recordings, &plan, &mut history)?;
+        }
+        looks.push(Look { plan, history, damage });
     }
-    let mut history = History::new(question.clone(), twice);
-    let damage = each(recordings, &wanted, |record| history.add(record))?;
-    Ok(Report { damage, ..history.report() })
+    look_again(recordings, questions, &mut looks)?;
+    let report = |Look { plan, history, damage }| {
+        let paths = paths(recordings, &plan);
+        Report { paths, damage, ..history.report() }
+    };
+    Ok(looks.into_iter().map(report).collect())
 }
 
-/// The records of a period, and the one beside it on either side in each life of each host.
-fn wanted<'a>(heads: &'a [At], period: &Period) -> Vec<&'a At> {
-    let is_inside = |place: usize| heads.get(place).is_some_and(|at| period.holds(&at.head.span));
-    let is_beside = |place: usize, other: usize| {
-        is_inside(other) && heads.get(other).is_some_and(|other| other.head.host == heads[place].head.host)
-    };
-    let is_wanted = |place: &usize| {
-        is_inside(*place) || is_beside(*place, place + 1) || is_beside(*place, place.wrapping_sub(1))
-    };
-    (0..heads.len()).filter(is_wanted).map(|place| &heads[place]).collect()
+/// What the records of a period have said.
+struct Look {
+    plan: Plan,
+    history: History,
+    damage: Vec<String>,
+}
+
+/// Reads the records once more where there are too many rows.
+fn look_again(recordings: &Recordings, questions: &[Question], looks: &mut [Look]) -> Result<()> {
+    let mut clues: Vec<Option<Clues>> = looks.iter_mut().map(|look| look.history.row_clues()).collect();
+    for (number, clues) in clues.iter_mut().enumerate() {
+        let Some(clues) = clues else { continue };
+        let others = looks.iter().enumerate().filter(|(other, _)| *other != number);
+        others.for_each(|(_, other)| clues.add_rows_of(&other.history));
+    }
+    for ((of, question), clues) in looks.iter_mut().zip(questions).zip(clues) {
+        let Some(clues) = clues else { continue };
+        of.history = History::again(question.clone(), of.plan.clone(), clues);
+        look(recordings, &of.plan, &mut of.history)?;
+    }
+    Ok(())
 }
 
 /// Records that are read ahead of those that are summed up, on another processor if there is one.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
 
-/// Reads records; what is damaged is told and passed over.
-fn each(recordings: &Recordings, wanted: &[&At], mut take: impl FnMut(&Record)) -> Result<Vec<String>> {
+/// What the thread that reads has done.
+enum Done {
+    Read(usize, Result<Box<Record>>),
+    Turn(Turn),
+}
+
+/// Reads and counts the records of a plan; what is damaged is told and passed over.
+fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<Vec<String>> {
     let mut damage = Vec::new();
     thread::scope(|scope| {
-        let (reader, records) = mpsc::sync_channel(AHEAD);
+        let (reader, done) = mpsc::sync_channel(AHEAD);
         scope.spawn(move || {
-            for at in wanted {
+            for turn in plan.turns(recordings.heads()) {
+                let done = match turn {
+                    Turn::Read { life, place } => {
+                        Done::Read(life, recordings.read(&recordings.heads()[place]).map(Box::new))
+                    }
+                    count @ Turn::Count { .. } => Done::Turn(count),
+                };
                 // Nobody takes records any more once one could not be read.
-                let Ok(()) = reader.send(recordings.read(at)) else { break };
+                let Ok(()) = reader.send(done) else { break };
             }
         });
-        for record in records {
-            match record {
-                Ok(record) => take(&record),
-                Err(error) if error.is::<Damaged>() => damage.push(error.to_string()),
-                Err(error) => return Err(error),
+        for done in done {
+            match done {
+                Done::Read(life, Ok(record)) => history.read(life, *record),
+                Done::Read(_, Err(error)) if costs_one_record(&error) => damage.push(error.to_string()),
+                Done::Read(_, Err(error)) => return Err(error),
+                Done::Turn(Turn::Count { life, low_us, is_last }) => history.count(life, low_us, is_last),
+                Done::Turn(Turn::Read { .. }) => unreachable!("what is read comes with what it is"),
             }
         }
         Ok(damage)
     })
+}
+
+/// What there is at each path.
+fn paths(recordings: &Recordings, plan: &Plan) -> Vec<PathReport> {
+    let heads = recordings.heads();
+    let name = |source: &Source| (source.path.display().to_string(), source.unreadable.clone());
+    let mut paths = Paths::new(plan.period(), recordings.sources().iter().map(name));
+    let mut is_inside = vec![false; heads.len()];
+    for place in plan.inside(heads) {
+        is_inside[place] = true;
+    }
+    for (at, is_inside) in heads.iter().zip(is_inside) {
+        for source in recordings.sources_of(at) {
+            paths.add(source, &at.head.span, is_inside);
+        }
+    }
+    paths.end()
 }
 
 /// Why there is no report, and of what there could be one.
@@ -171,25 +221,45 @@ fn style(args: &ReportArgs, zone: &TimeZone) -> Style {
     Style { zone: zone.clone(), rows: rows(args), columns, unit }
 }
 
-fn of_one(args: &ReportArgs, report: &Report, zone: &TimeZone) -> String {
+/// Writes one report, or one against the other.
+fn write(
+    args: &ReportArgs,
+    mut reports: Vec<Report>,
+    zone: &TimeZone,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    let before = (reports.len() > 1).then(|| reports.remove(1));
+    let now = reports.remove(0);
+    match before {
+        None => write_one(args, &now, zone, out),
+        Some(before) => write_two(args, &Diff::new(now, before), zone, out),
+    }
+}
+
+fn write_one(
+    args: &ReportArgs,
+    report: &Report,
+    zone: &TimeZone,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
     match args.format() {
-        Format::Text => text::report(report, &style(args, zone)),
-        Format::Json => json::report(report, rows(args), &when::zone_name(zone)),
+        Format::Text => out.write_all(text::report(report, &style(args, zone)).as_bytes()),
+        Format::Json => json::report(report, rows(args), &when::zone_name(zone), out),
         Format::Csv => {
             say(&lines::of_report(report, zone));
-            csv::report(report, rows(args), !args.no_header)
+            csv::report(report, rows(args), !args.no_header, out)
         }
     }
 }
 
-fn of_two(args: &ReportArgs, diff: &Diff, zone: &TimeZone) -> String {
+fn write_two(args: &ReportArgs, diff: &Diff, zone: &TimeZone, out: &mut impl io::Write) -> io::Result<()> {
     match args.format() {
-        Format::Text => text::diff(diff, &style(args, zone)),
-        Format::Json => json::diff(diff, rows(args), &when::zone_name(zone)),
+        Format::Text => out.write_all(text::diff(diff, &style(args, zone)).as_bytes()),
+        Format::Json => json::diff(diff, rows(args), &when::zone_name(zone), out),
         Format::Csv => {
             say(&lines::of_report(&diff.now, zone));
             say(&lines::of_report(&diff.before, zone));
-            csv::diff(diff, rows(args), !args.no_header)
+            csv::diff(diff, rows(args), !args.no_header, out)
         }
     }
 }

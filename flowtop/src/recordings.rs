@@ -1,26 +1,57 @@
 //! Recordings on disk, to be read: files and directories, of one host or of several, also while they are written.
 //!
+//! In memory is an index: which record is where, of which host and of which time. Files are opened when something is
+//! read from them, and few stay open, so that neither the number of files nor a limit on descriptors matters.
+//!
 //! Not in here: what a frame is (`core::record::frame`), and writing (`record`).
 
-use std::fs::File;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::fs::{Mode, OFlags};
 
-use crate::core::record::frame::{Damage, Frame, Head, MAX_HEAD_BYTES, Why};
+use crate::core::history::plan::Headed;
+use crate::core::record::frame::{self, Damage, Frame, MAX_HEAD_BYTES, Why};
 use crate::core::record::scan::{Found, scan};
-use crate::core::record::{Host, Record};
+use crate::core::record::{Host, Record, Span};
 use crate::core::segment;
+
+/// What is known of a record that has not been read.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Where. All records of a host in one of its lives share it.
+    pub host: Arc<Host>,
+    /// When.
+    pub span: Span,
+}
 
 /// Where a record is, and what its head tells.
 #[derive(Clone, Debug)]
 pub struct At {
     /// Host and time.
     pub head: Head,
-    file: usize,
+    /// The number of the host in this life.
+    life: u32,
+    file: u32,
+    frame_bytes: u32,
     offset: u64,
+}
+
+impl Headed for At {
+    fn host(&self) -> &Host {
+        &self.head.host
+    }
+
+    fn span(&self) -> &Span {
+        &self.head.span
+    }
 }
 
 /// Bytes of a file that could not be read as records.
@@ -33,41 +64,66 @@ pub struct Damaged {
     pub damage: Damage,
 }
 
+/// A file that was there when its records were listed: the recorder removes the oldest ones.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: the file has been removed since its records were listed", .0.display())]
+pub struct Removed(pub PathBuf);
+
+/// Whether an error of [`Recordings::read`] is about one record, so that the others can be read.
+#[must_use]
+pub fn costs_one_record(error: &anyhow::Error) -> bool {
+    error.is::<Damaged>() || error.is::<Removed>()
+}
+
 /// Most of a file that is searched for records behind damage. A file of a recording has half of that at most, unless
 /// `--max-size` is raised.
 const MAX_SEARCHED_BYTES: u64 = 256 << 20;
 
+/// Files that stay open for the next record.
+const OPEN_FILES: usize = 16;
+
+/// A directory that file systems make at their top.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// A path that was asked for, or a directory below it that was found to be a recording, or ought to be one.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The path.
+    pub path: PathBuf,
+    /// Why it could not be read, if so.
+    pub unreadable: Option<String>,
+}
+
+/// A file with records.
+#[derive(Debug)]
+struct Segment {
+    path: PathBuf,
+    /// The sources that it belongs to, by number: a directory, and the file itself if it was asked for as well.
+    sources: Vec<u32>,
+}
+
 /// Some recordings, with an index of their records in memory.
 #[derive(Debug)]
 pub struct Recordings {
-    files: Vec<(PathBuf, File)>,
+    sources: Vec<Source>,
+    segments: Vec<Segment>,
     records: Vec<At>,
     damage: Vec<Damaged>,
+    /// The last ones that were read from, the newest at the end.
+    open: Mutex<Vec<(u32, Arc<File>)>>,
 }
 
-/// Opens files, and directories with files in them, and reads the heads of all records.
+/// Lists what is in files, in directories with files in them, and in directories with such directories in them: reads the
+/// heads of all records.
 ///
 /// # Errors
 /// A path that is not there or cannot be read, a file that flowtop has not written, or no record anywhere.
 pub fn open(paths: &[PathBuf]) -> Result<Recordings> {
-    let mut recordings = Recordings { files: Vec::new(), records: Vec::new(), damage: Vec::new() };
-    let mut seen = Vec::new();
+    let mut opening = Opening::default();
     for path in paths {
-        for path in files(path)? {
-            let file = File::open(&path).with_context(|| unreadable(&path))?;
-            let metadata = file.metadata().with_context(|| unreadable(&path))?;
-            let identity = (metadata.dev(), metadata.ino());
-            if !seen.contains(&identity) {
-                seen.push(identity);
-                recordings.take(path, file, metadata.len())?;
-            }
-        }
+        opening.add_path(path)?;
     }
-    if recordings.records.is_empty() {
-        return Err(recordings.nothing(paths));
-    }
-    recordings.sort();
-    Ok(recordings)
+    opening.end(paths)
 }
 
 impl Recordings {
@@ -80,8 +136,19 @@ impl Recordings {
 
     /// Hosts, each in each of its lives.
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
-        let lives = self.records.chunk_by(|a, b| a.head.host == b.head.host);
-        lives.filter_map(|life| Some(&life.first()?.head.host))
+        let lives = self.records.chunk_by(|a, b| a.life == b.life);
+        lives.filter_map(|life| Some(&*life.first()?.head.host))
+    }
+
+    /// The paths that were asked for, and the recordings in them.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The numbers of the sources that a record is in.
+    pub fn sources_of(&self, at: &At) -> impl Iterator<Item = usize> {
+        self.segments[at.file as usize].sources.iter().map(|source| *source as usize)
     }
 
     /// The first and the last moment, in µs since 1970 UTC.
@@ -110,46 +177,157 @@ impl Recordings {
     /// One record.
     ///
     /// # Errors
-    /// [`Damaged`], or a file that cannot be read.
+    /// [`Damaged`], [`Removed`], or a file that cannot be read.
     pub fn read(&self, at: &At) -> Result<Record> {
-        let (path, file) = &self.files[at.file];
-        let mut bytes = vec![0; at.head.frame_bytes];
-        file.read_exact_at(&mut bytes, at.offset).with_context(|| unreadable(path))?;
-        let record = Frame::parse(&bytes, at.offset).and_then(|frame| frame.record());
+        let path = &self.segments[at.file as usize].path;
+        let file = match self.file(at.file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(Removed(path.clone())),
+            file => file.with_context(|| unreadable(path))?,
+        };
+        let mut bytes = vec![0; at.frame_bytes as usize];
+        let read = read_at(&file, &mut bytes, at.offset).with_context(|| unreadable(path))?;
+        let record = Frame::parse(&bytes[..read], at.offset).and_then(|frame| frame.record());
         Ok(record.map_err(|damage| Damaged { file: path.clone(), damage })?)
     }
 
-    /// Reads the heads of a file. Only where something is wrong with one, the rest of the file is searched.
-    fn take(&mut self, path: PathBuf, file: File, bytes: u64) -> Result<()> {
-        let (number, mut offset) = (self.files.len(), 0);
-        while offset < bytes {
-            match head_at(&file, offset).with_context(|| unreadable(&path))? {
-                Ok(head) if offset + head.frame_bytes as u64 <= bytes && head.is_readable() => {
-                    let next = offset + head.frame_bytes as u64;
-                    self.records.push(At { head, file: number, offset });
-                    offset = next;
-                }
-                _ => {
-                    self.search(&path, &file, number, offset)?;
-                    break;
-                }
+    /// A file that is open, or is opened in place of the one that was read from the longest time ago.
+    fn file(&self, number: u32) -> io::Result<Arc<File>> {
+        // Whoever panicked has left a list of files all the same.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match open.iter().position(|(known, _)| *known == number) {
+            Some(place) => open.remove(place).1,
+            None => Arc::new(open_file(&self.segments[number as usize].path)?.0),
+        };
+        open.push((number, Arc::clone(&file)));
+        if open.len() > OPEN_FILES {
+            open.remove(0);
+        }
+        Ok(file)
+    }
+
+    /// Why there is no record.
+    fn nothing(&self, paths: &[PathBuf]) -> anyhow::Error {
+        let newer = self.damage.iter().find(|damaged| matches!(damaged.damage.why, Why::Newer(_)));
+        if let Some(why) = newer.or(self.damage.first()) {
+            return anyhow::anyhow!("there is no record that can be read: {why}");
+        }
+        if let Some(why) = self.sources.iter().find_map(|source| source.unreadable.as_ref()) {
+            return anyhow::anyhow!("there is no record that can be read: {why}");
+        }
+        let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let next = "`flowtop record -o DIR` makes one in DIR";
+        anyhow::anyhow!("there is no record in {}; {next}", paths.join(" "))
+    }
+}
+
+/// Recordings that are being listed.
+#[derive(Default)]
+struct Opening {
+    sources: Vec<Source>,
+    segments: Vec<Segment>,
+    records: Vec<At>,
+    damage: Vec<Damaged>,
+    /// The number of each host in each of its lives.
+    lives: HashMap<Arc<Host>, u32>,
+    /// Files by device and inode, with their numbers; and directories.
+    known_files: HashMap<(u64, u64), u32>,
+    known_dirs: HashSet<(u64, u64)>,
+}
+
+impl Opening {
+    /// A path that somebody has asked for.
+    fn add_path(&mut self, path: &Path) -> Result<()> {
+        let metadata = match path.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("there is no {}; name a directory that `flowtop record` has written to", path.display())
+            }
+            metadata => metadata.with_context(|| unreadable(path))?,
+        };
+        if metadata.is_file() {
+            let source = self.add_source(path, None);
+            return self.add_file(path.to_owned(), source);
+        }
+        // Opening a pipe would wait for somebody to write.
+        ensure!(metadata.is_dir(), "{} is neither a file nor a directory; name a recording", path.display());
+        if self.known_dirs.insert(identity(&metadata)) {
+            let Entries { segments, dirs } = entries(path).with_context(|| unreadable(path))?;
+            // A directory of hosts' directories is no recording itself.
+            if !segments.is_empty() || dirs.is_empty() {
+                self.add_dir(path, segments)?;
+            }
+            for (dir, identity) in dirs {
+                self.add_host_dir(&dir, identity)?;
             }
         }
-        self.files.push((path, file));
         Ok(())
     }
 
-    fn search(&mut self, path: &Path, file: &File, number: usize, from: u64) -> Result<()> {
+    /// A directory in one that was asked for: nothing below it is looked for, so links lead nowhere twice.
+    fn add_host_dir(&mut self, dir: &Path, identity: (u64, u64)) -> Result<()> {
+        if !self.known_dirs.insert(identity) {
+            return Ok(());
+        }
+        match entries(dir) {
+            Ok(Entries { segments, .. }) => self.add_dir(dir, segments),
+            // The recordings beside it are read all the same.
+            Err(error) => {
+                self.add_source(dir, Some(format!("{}: {error}", unreadable(dir))));
+                Ok(())
+            }
+        }
+    }
+
+    fn add_dir(&mut self, dir: &Path, segments: Vec<PathBuf>) -> Result<()> {
+        let source = self.add_source(dir, None);
+        segments.into_iter().try_for_each(|path| self.add_file(path, source))
+    }
+
+    fn add_source(&mut self, path: &Path, unreadable: Option<String>) -> u32 {
+        self.sources.push(Source { path: path.to_owned(), unreadable });
+        number(self.sources.len() - 1)
+    }
+
+    /// Reads the heads of a file, unless it is known under another name.
+    fn add_file(&mut self, path: PathBuf, source: u32) -> Result<()> {
+        let (file, metadata) = match open_file(&path) {
+            // The recorder has just removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.with_context(|| unreadable(&path))?,
+        };
+        let new = number(self.segments.len());
+        let known = *self.known_files.entry(identity(&metadata)).or_insert(new);
+        if known == new {
+            self.take(&path, &file, metadata.len())?;
+            self.segments.push(Segment { path, sources: Vec::new() });
+        }
+        self.segments[known as usize].sources.push(source);
+        Ok(())
+    }
+
+    /// Reads the heads of a new file. Only where something is wrong with one, the rest of the file is searched.
+    fn take(&mut self, path: &Path, file: &File, bytes: u64) -> Result<()> {
+        let mut offset = 0;
+        while offset < bytes {
+            match head_at(file, offset).with_context(|| unreadable(path))? {
+                Ok(head) if offset + head.frame_bytes as u64 <= bytes && head.is_readable() => {
+                    let next = offset + head.frame_bytes as u64;
+                    self.add_record(head, offset);
+                    offset = next;
+                }
+                _ => return self.search(path, file, offset),
+            }
+        }
+        Ok(())
+    }
+
+    fn search(&mut self, path: &Path, file: &File, from: u64) -> Result<()> {
         let length = file.metadata().with_context(|| unreadable(path))?.len().saturating_sub(from);
         let searched = length.min(MAX_SEARCHED_BYTES);
         let mut bytes = vec![0; usize::try_from(searched)?];
         let read = read_at(file, &mut bytes, from).with_context(|| unreadable(path))?;
         for found in scan(&bytes[..read]) {
             match found {
-                Found::Frame(frame) => {
-                    let offset = from + frame.offset();
-                    self.records.push(At { head: frame.head().clone(), file: number, offset });
-                }
+                Found::Frame(frame) => self.add_record(frame.head().clone(), from + frame.offset()),
                 Found::Damage(damage) => {
                     let damage = Damage { offset: from + damage.offset, ..damage };
                     self.damage.push(Damaged { file: path.to_owned(), damage });
@@ -163,65 +341,106 @@ impl Recordings {
         Ok(())
     }
 
-    fn sort(&mut self) {
-        let life = |at: &At| (at.head.host.machine_id, at.head.host.name.clone(), at.head.host.boot_id);
-        self.records.sort_by_cached_key(|at| (life(at), at.head.span.start_ns, at.head.span.start_us));
-        let lives = self.records.chunk_by(|a, b| life(a) == life(b));
-        let mut lives: Vec<_> = lives.map(<[At]>::to_vec).collect();
-        lives.sort_by_cached_key(|records| {
-            let Host { machine_id, name, .. } = &records[0].head.host;
-            (*machine_id, name.clone(), records[0].head.span.start_us)
+    /// A record of the file that comes next.
+    fn add_record(&mut self, head: frame::Head, offset: u64) {
+        let known = self.lives.get_key_value(&head.host).map(|(host, life)| (Arc::clone(host), *life));
+        let (host, life) = known.unwrap_or_else(|| {
+            let (host, life) = (Arc::new(head.host), number(self.lives.len()));
+            self.lives.insert(Arc::clone(&host), life);
+            (host, life)
         });
-        self.records = lives.concat();
+        let frame_bytes = u32::try_from(head.frame_bytes).expect("a frame has fewer than 4 GiB");
+        let head = Head { host, span: head.span };
+        self.records.push(At { head, life, file: number(self.segments.len()), frame_bytes, offset });
     }
 
-    /// Why there is no record.
-    fn nothing(&self, paths: &[PathBuf]) -> anyhow::Error {
-        let newer = self.damage.iter().find(|damaged| matches!(damaged.damage.why, Why::Newer(_)));
-        if let Some(why) = newer.or(self.damage.first()) {
-            return anyhow::anyhow!("there is no record that can be read: {why}");
+    fn end(mut self, paths: &[PathBuf]) -> Result<Recordings> {
+        self.sort();
+        let Self { sources, segments, records, damage, .. } = self;
+        let recordings = Recordings { sources, segments, records, damage, open: Mutex::default() };
+        if recordings.records.is_empty() { Err(recordings.nothing(paths)) } else { Ok(recordings) }
+    }
+
+    fn sort(&mut self) {
+        let time = |at: &At| (at.head.span.start_ns, at.head.span.start_us);
+        let mut first: Vec<Option<&At>> = vec![None; self.lives.len()];
+        for at in &self.records {
+            let first = &mut first[at.life as usize];
+            *first = first.filter(|first| time(first) <= time(at)).or(Some(at));
         }
-        let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        let next = "`flowtop record -o DIR` makes one in DIR";
-        anyhow::anyhow!("there is no record in {}; {next}", paths.join(" "))
+        let mut lives: Vec<&At> = first.into_iter().flatten().collect();
+        lives.sort_by_key(|at| {
+            let Host { machine_id, name, .. } = &*at.head.host;
+            (machine_id, name, at.head.span.start_us, at.life)
+        });
+        let mut place = vec![0; lives.len()];
+        for (now, at) in (0..).zip(&lives) {
+            place[at.life as usize] = now;
+        }
+        for at in &mut self.records {
+            at.life = place[at.life as usize];
+        }
+        self.records.sort_unstable_by_key(|at| (at.life, time(at), at.file, at.offset));
     }
 }
 
-/// A file, or the recordings in a directory in the order of their names.
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let metadata = match path.metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!("there is no {}; name a directory that `flowtop record` has written to", path.display())
-        }
-        metadata => metadata.with_context(|| unreadable(path))?,
-    };
-    if metadata.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    // Opening a pipe would wait for somebody to write.
-    ensure!(metadata.is_dir(), "{} is neither a file nor a directory; name a recording", path.display());
-    let mut files = Vec::new();
-    for entry in path.read_dir().with_context(|| unreadable(path))? {
-        let entry = entry.with_context(|| unreadable(path))?;
-        let is_file = || entry.path().metadata().is_ok_and(|metadata| metadata.is_file());
-        if segment::is_segment(&entry.file_name().to_string_lossy()) && is_file() {
-            files.push(entry.path());
+/// What of a directory may be a recording, in the order of the names.
+struct Entries {
+    segments: Vec<PathBuf>,
+    /// With device and inode.
+    dirs: Vec<(PathBuf, (u64, u64))>,
+}
+
+fn entries(dir: &Path) -> io::Result<Entries> {
+    let mut entries = Entries { segments: Vec::new(), dirs: Vec::new() };
+    for entry in dir.read_dir()? {
+        let entry = entry?;
+        // What is gone, or a link to nothing, is no recording.
+        let Ok(metadata) = entry.path().metadata() else { continue };
+        if metadata.is_file() && segment::is_segment(&entry.file_name().to_string_lossy()) {
+            entries.segments.push(entry.path());
+        } else if metadata.is_dir() && may_be_of_host(&entry.file_name()) {
+            entries.dirs.push((entry.path(), identity(&metadata)));
         }
     }
-    files.sort();
-    Ok(files)
+    entries.segments.sort();
+    entries.dirs.sort();
+    Ok(entries)
+}
+
+fn may_be_of_host(name: &OsStr) -> bool {
+    !name.as_bytes().starts_with(b".") && name != LOST_AND_FOUND
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).expect("an index of that many does not fit into memory")
+}
+
+/// Opens a regular file. Anything else that has taken its name is refused without waiting for it.
+fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok((file, metadata))
 }
 
 fn unreadable(path: &Path) -> String {
     format!("cannot read {}", path.display())
 }
 
-fn head_at(file: &File, offset: u64) -> io::Result<Result<Head, Why>> {
+fn head_at(file: &File, offset: u64) -> io::Result<Result<frame::Head, Why>> {
     let mut bytes = [0; MAX_HEAD_BYTES];
     // Names of hosts are short.
     for wanted in [256, MAX_HEAD_BYTES] {
         let read = read_at(file, &mut bytes[..wanted], offset)?;
-        let head = Head::parse(&bytes[..read]);
+        let head = frame::Head::parse(&bytes[..read]);
         if head != Err(Why::Torn) || read < wanted {
             return Ok(head);
         }

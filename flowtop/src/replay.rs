@@ -20,7 +20,7 @@ use crate::core::replay::{self, RecordedOwners};
 use crate::core::settings::{Origin, Settings};
 use crate::core::ui::replay::{Replay, Window};
 use crate::core::when;
-use crate::recordings::{Damaged, Recordings};
+use crate::recordings::{Recordings, costs_one_record};
 use crate::report::printer::Printer;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, record, tui};
@@ -117,7 +117,7 @@ impl Lens {
     /// All records, at the first one.
     fn player(&self) -> Player {
         let moments = self.recordings.heads().iter();
-        let moments = moments.map(|at| Moment { host: at.head.host.clone(), span: at.head.span });
+        let moments = moments.map(|at| Moment { host: Arc::clone(&at.head.host), span: at.head.span });
         Player::new(moments.collect()).expect("recordings without a record are not opened")
     }
 
@@ -129,7 +129,7 @@ impl Lens {
     /// What is seen of a record.
     ///
     /// # Errors
-    /// [`Damaged`], or a file that cannot be read.
+    /// As [`Recordings::read`].
     pub fn window(&self, replay: &Replay, at: usize) -> Result<Window> {
         let record = self.recordings.read(&self.recordings.heads()[at])?;
         let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
@@ -168,7 +168,7 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
     let mut is_any = false;
     for at in wanted {
         let window = match lens.window(replay, at) {
-            Err(error) if error.is::<Damaged>() => {
+            Err(error) if costs_one_record(&error) => {
                 aside::say(&format!("flowtop: {error}; the report goes on without it\n"));
                 continue;
             }

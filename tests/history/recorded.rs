@@ -134,10 +134,17 @@ fn names_the_burst(recorded: &Recorded, network: &Network, name: &str, records: 
     // Other tests of this machine send as well.
     let filter = format!("netns {} or netns 1", inode(network));
     let text = report(&["-f", &filter], &[&dir]);
-    let first = stdout(&text).lines().find(|line| line.starts_with("   1 ")).unwrap_or_default();
-    assert!(first.contains(" cat[") && first.contains("] 192.0.2.2 "), "{}{}", stdout(&text), stderr(&text));
+    // Both ends are here, and have moved the same: the one that sent, and this process, which received.
+    let firsts = stdout(&text).lines().filter(|line| line.starts_with("   1 ") || line.starts_with("   2 "));
+    let is_sender = |line: &str| line.contains(" cat[") && line.contains("] 192.0.2.2 ");
+    assert!(firsts.clone().any(is_sender), "{}{}", stdout(&text), stderr(&text));
     let json = super::json(&["-f", &filter], &[&dir]);
     let sent = (PIECE_BYTES * PIECES) as u64;
-    assert_eq!(json["groups"][0]["tx_bytes"].as_u64(), Some(sent), "{name}: {}", stdout(&text));
+    let bytes = |comm: &str, field: &str| {
+        let groups = json["groups"].as_array().unwrap();
+        groups.iter().find(|group| group["comm"] == comm).and_then(|group| group[field].as_u64())
+    };
+    assert_eq!(bytes("cat", "tx_bytes"), Some(sent), "{name}: {}", stdout(&text));
     assert!(json["total"]["tx_bytes"].as_u64() > Some(sent), "{json}");
+    assert!(json["local_twice"]["rx_bytes"].as_u64() >= Some(sent), "{json}");
 }

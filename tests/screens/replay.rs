@@ -55,7 +55,7 @@ fn replay(size: (u16, u16), settings: &Settings, at: u64) -> State {
         let bytes = Bytes { tx: 3_000_000, rx: 0 };
         shown.rest = vec![Rest { comm: Some("curl".to_owned()), flows: 120, bytes, ..Rest::default() }];
     }
-    let moments = minutes.map(record).map(|record| Moment { host: record.host, span: record.span });
+    let moments = minutes.map(record).map(|record| Moment { host: record.host.into(), span: record.span });
     let mut player = Player::new(moments.collect()).unwrap();
     player.jump(shown.span.start_us);
     let gap = player.gap_before(player.at());

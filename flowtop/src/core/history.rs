@@ -1,16 +1,22 @@
 //! Who it was: records of any number of hosts in, the busiest of a period out.
 //!
-//! Each byte counts once. A window belongs to the period if its middle does. The time between two windows of one boot is
-//! closed from the counters that sockets keep over their lives, as far as they are known at both ends; what cannot be
-//! known is counted as unknown. Two recordings of one host may overlap, and a connection may be seen from two hosts.
+//! Each byte counts once. A window belongs to the period if its middle does; of a host whose windows are longer than the
+//! period those that overlap it. The time between two windows of one boot is closed from the counters that sockets keep
+//! over their lives, as far as they are known at both ends, and from the totals of that time, where the recorder has
+//! counted them; what cannot be known is counted as unknown. Two recordings of one host may overlap, and a connection may
+//! be seen from two hosts.
 //!
-//! The bytes of all rows, of the remainder and of what was untracked are the total, always.
+//! The bytes of all rows, of the remainder and of what was untracked are the total, always; where rows are of ends, with
+//! what both ends of a connection have counted on top.
+//!
+//! Memory is that of the newest record of each host and of a bounded number of rows, however long the period is.
 //!
 //! Not in here: files (`crate::recordings`), and how a report looks (`text`, `json`, `csv`).
 
 mod above;
 mod boots;
 mod cells;
+mod counting;
 mod cover;
 pub mod csv;
 pub mod diff;
@@ -18,18 +24,20 @@ mod entries;
 pub mod fields;
 pub mod json;
 pub mod lines;
+mod pairs;
+pub mod paths;
+pub mod plan;
 mod report;
 mod rows;
+mod seconds;
 pub mod text;
-mod twice;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use flowtop_common::{FlowKey, Untracked};
-use foldhash::fast::RandomState;
+use flowtop_common::Untracked;
 
 use super::filter::Filter;
 use super::flow::stays_on_host;
@@ -39,17 +47,23 @@ use super::record::{FlowRecord, Record, Span};
 use super::scope::{Subject, User, Verdict};
 use super::window::Bytes;
 
-use boots::{Boots, Join, Moved, Step};
+use boots::{Boots, Join, Step};
+use counting::{Counting, TimeBefore, Windows};
 use cover::{Cover, Stretch};
-pub use report::{HostReport, NotCounted, Report, Row, Sums};
-use rows::{Rows, Tally};
-pub use twice::Twice;
+use pairs::LateEnds;
+use plan::Plan;
+pub use report::{HostReport, NotCounted, Others, Report, Row, Sums};
+use rows::{Candidates, Rows, Tally, Times};
+use seconds::{Fit, Seconds};
 
 /// Keys of `--by` where nobody has said others: who, and with whom.
 pub const DEFAULT_BY: &str = "process,peer";
 
 /// Above which part of `--limit` time counts.
 pub const ABOVE_PERCENT: u64 = 80;
+
+/// Most rows that are kept apart. One takes 300 to 600 bytes.
+pub const MAX_ROWS: usize = 200_000;
 
 /// A period of time by the wall clock: its start is in it, its end is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +97,8 @@ pub struct Question {
     pub filter: Filter,
     /// What a link carries in one direction, in bits per second.
     pub limit_bits_per_s: Option<u64>,
+    /// Most rows that are kept apart: those with the most bytes. All others are one.
+    pub max_rows: usize,
 }
 
 impl Question {
@@ -97,10 +113,15 @@ impl Question {
 
     /// Which directions of a socket of this record the filter lets pass.
     fn verdict(&self, record: &Record, flow: &FlowRecord) -> Verdict {
+        let peer = flow.peer.and_then(|place| record.flows.get(usize::try_from(place).ok()?));
+        self.verdict_of(flow, peer)
+    }
+
+    /// The same, of a socket whose other end is known, on whichever host.
+    fn verdict_of(&self, flow: &FlowRecord, peer: Option<&FlowRecord>) -> Verdict {
         if !self.has_filter() {
             return Verdict::ALL;
         }
-        let peer = flow.peer.and_then(|place| record.flows.get(usize::try_from(place).ok()?));
         let comms = (cells::comm(flow), peer.and_then(cells::comm));
         let User { pid, comm, owner, used_ns, identity } = user(flow, comms.0.as_deref());
         self.filter.verdict(&Subject {
@@ -127,23 +148,39 @@ fn user<'a>(flow: &'a FlowRecord, comm: Option<&'a str>) -> User<'a> {
     User { pid, comm, owner, used_ns: 0, identity: flow.identity.as_deref() }
 }
 
-/// Sums up one record after another.
+/// What a look at the records has found out that another one needs.
+#[derive(Clone, Debug, Default)]
+pub struct Clues {
+    /// Left ends that came late.
+    late: LateEnds,
+    /// The rows to count, if there are too many.
+    candidates: Option<Candidates>,
+}
+
+impl Clues {
+    /// Adds the rows of another period that is compared with this one, so that each is told exactly in both.
+    pub fn add_rows_of(&mut self, other: &History) {
+        if let Some(candidates) = &mut self.candidates {
+            candidates.add(other.rows.candidates());
+        }
+    }
+}
+
+/// Sums up one record after another, as a [`Plan`] says.
 #[derive(Debug)]
 pub struct History {
     question: Question,
-    /// Sockets whose connection is counted from its other end, on another host, by number of their boot.
-    twice: HashSet<(usize, FlowKey), RandomState>,
+    plan: Plan,
     boots: Boots,
     hosts: Vec<Host>,
     rows: Rows,
     total: Tally,
+    /// Bytes of connections that are counted at both ends, as the second end has counted them.
+    local_twice: Bytes,
     remainder: Bytes,
     untracked: Untracked,
     not_counted: NotCounted,
-    /// Bytes of all hosts by second of the wall clock.
-    seconds: BTreeMap<i64, Bytes>,
-    /// Whether they are those of all records.
-    seconds_are_all: bool,
+    seconds: Seconds,
     /// Time that bytes are known of, of any host.
     counted: Cover,
 }
@@ -151,11 +188,11 @@ pub struct History {
 /// One machine.
 #[derive(Debug, Default)]
 struct Host {
-    name: String,
-    machine_id: [u8; 16],
     records: u64,
     boots: BTreeSet<[u8; 16]>,
     windows: Cover,
+    /// The longest of them, in µs.
+    longest_window_us: u64,
     clock_steps: u64,
     /// Time that bytes are known of, and its length by the clock that nobody sets, in µs.
     counted: Cover,
@@ -171,120 +208,175 @@ struct Host {
 }
 
 impl History {
-    /// Nothing yet. `twice` has seen the same records in the same order.
+    /// Nothing yet, of records that this plan tells.
     #[must_use]
-    pub fn new(question: Question, twice: Twice) -> Self {
-        let keeps_pieces = question.limit_bits_per_s.is_some();
+    pub fn new(question: Question, plan: Plan) -> Self {
+        let threshold = question.threshold();
+        let host = || Host { seconds_until: i64::MIN, ..Host::default() };
         Self {
-            rows: Rows::new(question.by, keeps_pieces),
-            total: Tally::default(),
-            question,
-            twice: twice.dropped(),
-            boots: Boots::default(),
-            hosts: Vec::new(),
+            rows: Rows::new(question.by, threshold, question.max_rows),
+            total: Tally::new(threshold),
+            boots: Boots::new(&plan, question.has_filter()),
+            hosts: plan.machines.iter().map(|_| host()).collect(),
+            local_twice: Bytes::default(),
             remainder: Bytes::default(),
             untracked: Untracked::default(),
             not_counted: NotCounted::default(),
-            seconds: BTreeMap::new(),
-            seconds_are_all: true,
+            seconds: Seconds::new(&question),
             counted: Cover::default(),
+            question,
+            plan,
         }
     }
 
-    /// One record. Those of one boot must come in their order; records beside the period are needed for the time between
-    /// them and the first and last one in it.
-    pub fn add(&mut self, record: &Record) {
-        let is_inside = self.question.period.holds(&record.span);
-        let number = self.boots.number(&record.host);
-        let host = self.host(record);
-        let was_inside = self.boots.was_inside(number);
-        let gap = self.boots.gap(number, &record.span);
-        let counts_gap = is_inside && was_inside;
-        let touches = gap.is_some_and(|gap| gap.overlaps(self.question.period.stretch()));
-        let Self { question, twice, boots, rows, not_counted, .. } = self;
-        let mut sums = Windows::default();
-        let step = boots.take(number, record, is_inside, |flow, moved, row| {
-            sums.of_all += moved.window;
-            if twice.contains(&(number, flow.key)) {
-                return;
-            }
-            let verdict = question.verdict(record, flow);
-            let moved = Moved { window: verdict.of(moved.window), between: verdict.of(moved.between) };
-            if !counts_gap && touches {
-                not_counted.at_the_edges += moved.between;
-            }
-            let between = if counts_gap { moved.between } else { Bytes::default() };
-            if is_inside && moved.window.sum() + between.sum() > 0 {
-                let peak = verdict.of(flow.peak);
-                sums.counted += moved.window;
-                sums.between += between;
-                sums.peak = sums.peak.max(peak);
-                rows.add(host, flow, row, &Moved { window: moved.window, between }, peak);
-            }
-        });
-        if is_inside && step.join != Join::Inside {
-            self.close(host, record, &sums, &step, gap.filter(|_| counts_gap));
+    /// The same for another look.
+    #[must_use]
+    pub fn again(question: Question, plan: Plan, clues: Clues) -> Self {
+        let mut history = Self::new(question, plan);
+        if let Some(candidates) = &clues.candidates {
+            history.rows = history.rows.given(candidates);
         }
-        self.note(host, record, &step, is_inside, counts_gap);
+        history.boots.pairs.expected = clues.late;
+        history
+    }
+
+    /// What another look needs so that every connection of two hosts stands from one end, if there has to be one. Asked
+    /// after the first look.
+    #[must_use]
+    pub fn late_clues(&mut self) -> Option<Clues> {
+        let late = std::mem::take(&mut self.boots.pairs.late);
+        (!late.is_empty()).then_some(Clues { late, candidates: None })
+    }
+
+    /// What another look needs for exact sums, if there has to be one. Asked after that.
+    #[must_use]
+    pub fn row_clues(&mut self) -> Option<Clues> {
+        let late = std::mem::take(&mut self.boots.pairs.expected);
+        self.rows.are_folded().then(|| Clues { late, candidates: Some(self.rows.candidates()) })
+    }
+
+    /// Takes in the next record of a life of a host. It is counted in its turn.
+    pub fn read(&mut self, life: usize, record: Record) {
+        let is_inside = self.plan.holds(self.boots.machine(life), &record.span);
+        self.boots.read(life, record, is_inside, &mut self.rows);
+    }
+
+    /// Counts the record of a life that has been read, if there is one. Records beside the period are needed for the time
+    /// between them and the first and last one in it. No later record has time before `low_us`.
+    pub fn count(&mut self, life: usize, low_us: i64, is_last: bool) {
+        let Some(ahead) = self.boots.take_ahead(life) else { return };
+        let (record, is_inside) = (&ahead.record, ahead.is_inside);
+        let machine = self.boots.machine(life);
+        let counts_gap = is_inside && self.boots.was_inside(life);
+        let gap = self.boots.gap(life, &record.span);
+        let touches = gap.is_some_and(|gap| gap.overlaps(self.question.period.stretch()));
+        let before = match touches {
+            _ if counts_gap => TimeBefore::Counts,
+            true => TimeBefore::AtEdge,
+            false => TimeBefore::Outside,
+        };
+        let Self { question, boots, rows, total, local_twice, not_counted, .. } = self;
+        let mut counting = Counting {
+            question,
+            record,
+            life,
+            machine,
+            has_several: boots.has_several,
+            is_inside,
+            before,
+            rows,
+            total,
+            local_twice,
+            at_the_edges: &mut not_counted.at_the_edges,
+            sums: Windows::default(),
+        };
+        let step = boots.count(life, &ahead, is_last, |flow, moved, socket, pair| {
+            counting.take(flow, moved, socket, pair);
+        });
+        let sums = counting.sums;
+        if is_inside && step.join != Join::Inside {
+            let window = step.window(&record.span);
+            let times = Times { machine, window, gap: gap.filter(|_| counts_gap), low_us };
+            self.close(record, &sums, &step, &times);
+        }
+        if before == TimeBefore::AtEdge && !self.question.has_filter() {
+            self.not_counted.at_the_edges += beyond(record, &sums, &step).unwrap_or_default();
+        }
+        self.note(machine, record, &step, is_inside, counts_gap);
     }
 
     /// What stands beside the sockets of a record, and the end of its windows.
-    fn close(&mut self, host: usize, record: &Record, sums: &Windows, step: &Step, gap: Option<Stretch>) {
-        let window = step.window(&record.span);
-        let mut all = sums.counted;
+    fn close(&mut self, record: &Record, sums: &Windows, step: &Step, times: &Times) {
+        let (machine, mut all) = (times.machine, sums.counted);
         let untracked = &record.untracked;
         let mirrored = Bytes { tx: untracked.mirrored_tx_bytes, rx: untracked.mirrored_rx_bytes };
         let once = Bytes { tx: untracked.tx_bytes, rx: untracked.rx_bytes }.since(mirrored);
         let rest = record.rest.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
         let left = record.totals.since(sums.of_all + rest + once);
+        let in_gap = self.close_gap(record, sums, step, times);
         match () {
             () if step.join == Join::Overlap => self.not_counted.overlapping += rest + once,
-            () if self.question.has_filter() => self.not_counted.unjudged += rest + once + left,
+            () if self.question.has_filter() => self.not_counted.unjudged += rest + once + left + in_gap,
             () => {
-                self.hosts[host].summed_up += rest + once;
-                self.remainder += left + self.rows.add_rest(host, &record.rest);
+                self.hosts[machine].summed_up += rest + once + in_gap;
+                let unknown = self.add_rest(record, machine);
+                self.remainder += left + unknown + in_gap;
                 self.untracked.flows += untracked.flows;
                 self.untracked.tx_bytes += once.tx;
                 self.untracked.rx_bytes += once.rx;
                 all += rest + once + left;
             }
         }
-        self.rows.close(host, window, gap);
-        self.total.add(&Moved { window: all, between: sums.between }, sums.peak);
-        self.total.close(host, window, gap, self.question.limit_bits_per_s.is_some());
-        for stretch in [Some(window), gap].into_iter().flatten() {
+        let in_gap = if self.question.has_filter() { Bytes::default() } else { in_gap };
+        self.rows.close(times);
+        self.total.add(&boots::Moved { window: all, between: sums.between + in_gap }, sums.peak);
+        self.total.close(times);
+        for stretch in [Some(times.window), times.gap].into_iter().flatten() {
             self.counted.add(stretch);
-            self.hosts[host].count(stretch);
+            self.hosts[machine].count(stretch);
         }
-        self.seconds_are_all &= !step.clock_stepped;
-        self.add_seconds(host, record);
+        let fit = Fit {
+            is_whole: !step.clock_stepped && self.boots.pairs.formed == 0,
+            overlaps: step.join == Join::Overlap,
+            low_us: times.low_us,
+        };
+        self.seconds.take(record, &mut self.hosts[machine].seconds_until, &fit);
     }
 
-    /// The bytes of each second, unless a filter keeps some of them out.
-    fn add_seconds(&mut self, host: usize, record: &Record) {
-        // A sample that came late is not of one second.
-        let has_all = record.per_second.len() as u64 >= record.span.length_ns() / 1_000_000_000;
-        if !has_all || self.question.has_filter() || !self.twice.is_empty() {
-            self.seconds_are_all = false;
-            return;
+    /// What the time before a record has moved beyond what its sockets explain: connections that began and ended in it.
+    fn close_gap(&mut self, record: &Record, sums: &Windows, step: &Step, times: &Times) -> Bytes {
+        let Some(gap) = times.gap else { return Bytes::default() };
+        if let Some(beyond) = beyond(record, sums, step) {
+            return beyond;
         }
-        let host = &mut self.hosts[host];
-        let first = record.span.began_us().div_euclid(1_000_000);
-        for (second, bytes) in (first..).zip(&record.per_second) {
-            if second >= host.seconds_until {
-                *self.seconds.entry(second).or_default() += *bytes;
-                host.seconds_until = second + 1;
+        self.not_counted.open_gaps += 1;
+        self.not_counted.open_gaps_us += gap.length_us();
+        Bytes::default()
+    }
+
+    /// Adds what a sparse record has summed up to the rows that it says; the bytes of the rest come back.
+    fn add_rest(&mut self, record: &Record, machine: usize) -> Bytes {
+        let mut left = Bytes::default();
+        for rest in &record.rest {
+            if self.rows.add_rest(machine, rest) {
+                self.total.connections += u64::from(rest.flows);
+                self.total.retrans_bytes += rest.retrans_bytes;
+            } else {
+                left += rest.bytes;
             }
         }
+        left
     }
 
     /// What a reader of the report has to know of a record.
-    fn note(&mut self, host: usize, record: &Record, step: &Step, is_inside: bool, counts_gap: bool) {
-        let of_host = &mut self.hosts[host];
+    fn note(&mut self, machine: usize, record: &Record, step: &Step, is_inside: bool, counts_gap: bool) {
+        let of_host = &mut self.hosts[machine];
         if is_inside {
+            let window = cover::by_end(&record.span);
             of_host.records += 1;
             of_host.boots.insert(record.host.boot_id);
-            of_host.windows.add(cover::by_end(&record.span));
+            of_host.windows.add(window);
+            of_host.longest_window_us = of_host.longest_window_us.max(window.length_us());
             of_host.clock_steps += u64::from(step.clock_stepped);
             of_host.unwritten += record.unwritten;
             of_host.turned_away += record.turned_away_us.len() as u64;
@@ -296,27 +388,22 @@ impl History {
             self.not_counted.overlapped_records +=
                 u64::from(matches!(step.join, Join::Overlap | Join::Inside));
         }
-        if counts_gap {
+        if counts_gap && gap_totals(record, step).is_none() {
             self.not_counted.ended_unseen += step.ended_unseen;
             self.not_counted.unknown += step.unknown;
         }
     }
+}
 
-    fn host(&mut self, record: &Record) -> usize {
-        let of = &record.host;
-        let is_it = |host: &Host| host.machine_id == of.machine_id && host.name == of.name;
-        if let Some(known) = self.hosts.iter().position(is_it) {
-            return known;
-        }
-        let new = Host {
-            name: of.name.clone(),
-            machine_id: of.machine_id,
-            seconds_until: i64::MIN,
-            ..Host::default()
-        };
-        self.hosts.push(new);
-        self.hosts.len() - 1
-    }
+/// All traffic of the time between a record and the one before, where the recorder has counted it.
+fn gap_totals(record: &Record, step: &Step) -> Option<Bytes> {
+    let gap = record.gap.filter(|gap| gap.start_ns == step.until_ns && step.same_limits)?;
+    (step.join == Join::Gap).then_some(gap.totals)
+}
+
+/// What of that the sockets of the record do not explain.
+fn beyond(record: &Record, sums: &Windows, step: &Step) -> Option<Bytes> {
+    gap_totals(record, step).map(|totals| totals.since(sums.explained))
 }
 
 impl Host {
@@ -331,17 +418,4 @@ impl Host {
         let twice_us = self.counted_us.saturating_sub(self.counted.total_us());
         if may_have_been_set { twice_us } else { 0 }
     }
-}
-
-/// Sums over the sockets of one record.
-#[derive(Debug, Default)]
-struct Windows {
-    /// Of all of them, whether they count or not.
-    of_all: Bytes,
-    /// Of those that count.
-    counted: Bytes,
-    /// Of the time before the window.
-    between: Bytes,
-    /// The largest peak of one of them.
-    peak: Bytes,
 }

@@ -1,4 +1,6 @@
 //! How long something was above a rate, by what it has moved in stretches of time.
+//!
+//! Time is judged once no more can be added to it, so that only the newest stretches are kept.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +10,8 @@ use crate::core::window::Bytes;
 /// Bytes of a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// The number of the host.
-    pub host: usize,
+    /// The number of the machine.
+    pub machine: usize,
     pub stretch: Stretch,
     pub bytes: Bytes,
 }
@@ -26,72 +28,159 @@ impl Piece {
         };
         Bytes { tx: per_s(self.bytes.tx), rx: per_s(self.bytes.rx) }
     }
+}
 
-    /// Bytes of one direction per second. The stretch has a length.
-    fn per_s(&self, of: fn(Bytes) -> u64) -> f64 {
-        of(self.bytes) as f64 * 1e6 / self.stretch.length_us() as f64
+/// A stretch of time in which a machine has moved so much per second, sent and received.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    machine: usize,
+    stretch: Stretch,
+    per_s: [f64; 2],
+}
+
+impl Rate {
+    /// Of a piece that has a length.
+    fn of(piece: &Piece) -> Self {
+        let length_us = piece.stretch.length_us() as f64;
+        let per_s = [piece.bytes.tx, piece.bytes.rx].map(|bytes| bytes as f64 * 1e6 / length_us);
+        Self { machine: piece.machine, stretch: piece.stretch, per_s }
     }
 }
 
-/// Time in µs in which the mean rates of these pieces, those of several hosts at the same time added up, were above so
-/// many bytes per second: sent, received, and one of them. Those of one host are in the order in which they came about.
-pub(super) fn above_us(pieces: &[Piece], threshold: u64) -> [u64; 3] {
-    let mut moments: Vec<(i64, bool, usize)> = Vec::with_capacity(pieces.len() * 2);
-    for (place, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.stretch.length_us() > 0) {
-        moments.push((piece.stretch.start_us, true, place));
-        moments.push((piece.stretch.end_us, false, place));
+/// Time in which mean rates, those of several machines at the same time added up, were above so many bytes per second.
+#[derive(Clone, Debug)]
+pub(super) struct Above {
+    threshold: u64,
+    /// Up to where time has been judged.
+    judged_us: i64,
+    /// In µs: sent, received, and one of them.
+    us: [u64; 3],
+    /// What is not judged up to its end, in the order in which it came about.
+    rates: Vec<Rate>,
+}
+
+impl Above {
+    pub fn new(threshold: u64) -> Self {
+        Self { threshold, judged_us: i64::MIN, us: [0; 3], rates: Vec::new() }
     }
-    moments.sort_unstable();
-    let (mut open, mut passes) = (BTreeSet::new(), Vec::new());
-    let (mut above, mut since_us) = ([0; 3], 0);
-    for (at_us, opens, place) in moments {
-        let passed_us = Stretch { start_us: since_us, end_us: at_us }.length_us();
-        if passed_us > 0 {
-            add_up(&open, pieces, &mut passes);
-            for [tx, rx] in passes.iter().map(|rates| rates.map(|rate| rate > threshold as f64)) {
-                for (sum, is_above) in above.iter_mut().zip([tx, rx, tx || rx]) {
-                    *sum += if is_above { passed_us } else { 0 };
-                }
+
+    /// Adds a piece. Time before `low_us` will not get another one, unless somebody has set a clock back.
+    pub fn add(&mut self, piece: &Piece, low_us: i64) {
+        if piece.stretch.length_us() == 0 || piece.bytes.sum() == 0 {
+            return;
+        }
+        let mut rate = Rate::of(piece);
+        if rate.stretch.start_us < self.judged_us {
+            // A clock has shown this time before: what was moved then is not moved now.
+            let end_us = rate.stretch.end_us.min(self.judged_us);
+            self.judge(&[Rate { stretch: Stretch { end_us, ..rate.stretch }, ..rate }], i64::MIN, i64::MAX);
+            rate.stretch.start_us = end_us;
+        }
+        if rate.stretch.length_us() > 0 {
+            self.rates.push(rate);
+        }
+        self.judge_until(low_us);
+    }
+
+    /// The time in µs: sent, received, and one of them.
+    pub fn end(mut self) -> [u64; 3] {
+        self.judge_until(i64::MAX);
+        self.us
+    }
+
+    fn judge_until(&mut self, until_us: i64) {
+        let is_new = |rate: &Rate| rate.stretch.start_us < until_us;
+        if until_us <= self.judged_us || !self.rates.iter().any(is_new) {
+            return;
+        }
+        let mut rates = std::mem::take(&mut self.rates);
+        self.judge(&rates, self.judged_us, until_us);
+        rates.retain(|rate| rate.stretch.end_us > until_us);
+        (self.rates, self.judged_us) = (rates, until_us);
+    }
+
+    /// Adds the time between two moments in which these are above the threshold.
+    fn judge(&mut self, rates: &[Rate], from_us: i64, until_us: i64) {
+        let cut = |stretch: Stretch| Stretch {
+            start_us: stretch.start_us.max(from_us),
+            end_us: stretch.end_us.min(until_us),
+        };
+        if let [rate] = rates {
+            return self.count(&[rate.per_s], cut(rate.stretch).length_us());
+        }
+        let mut moments: Vec<(i64, bool, usize)> = Vec::with_capacity(rates.len() * 2);
+        for (place, rate) in rates.iter().enumerate() {
+            let stretch = cut(rate.stretch);
+            if stretch.length_us() > 0 {
+                moments.extend([(stretch.start_us, true, place), (stretch.end_us, false, place)]);
             }
         }
-        since_us = at_us;
-        let key = (pieces[place].host, place);
-        if opens {
-            open.insert(key);
-        } else {
-            open.remove(&key);
+        moments.sort_unstable();
+        let (mut open, mut passes, mut since_us) = (BTreeSet::new(), Vec::new(), 0);
+        for (at_us, opens, place) in moments {
+            let passed_us = Stretch { start_us: since_us, end_us: at_us }.length_us();
+            if passed_us > 0 && !open.is_empty() {
+                add_up(&open, rates, &mut passes);
+                self.count(&passes, passed_us);
+            }
+            since_us = at_us;
+            let key = (rates[place].machine, place);
+            if opens {
+                open.insert(key);
+            } else {
+                open.remove(&key);
+            }
         }
     }
-    above
+
+    fn count(&mut self, passes: &[[f64; 2]], passed_us: u64) {
+        for [tx, rx] in passes.iter().map(|rates| rates.map(|rate| rate > self.threshold as f64)) {
+            for (us, is_above) in self.us.iter_mut().zip([tx, rx, tx || rx]) {
+                *us += if is_above { passed_us } else { 0 };
+            }
+        }
+    }
 }
 
-/// Bytes per second of all hosts together, sent and received, once for each time that a clock has shown this moment. What
-/// one host has moved in two windows of the same time, it has moved one after the other: somebody has set its clock back.
-fn add_up(open: &BTreeSet<(usize, usize)>, pieces: &[Piece], passes: &mut Vec<[f64; 2]>) {
+/// Bytes per second of all machines together, sent and received, once for each time that a clock has shown this moment.
+/// What one machine has moved in two windows of the same time, it has moved one after the other: somebody has set its
+/// clock back.
+fn add_up(open: &BTreeSet<(usize, usize)>, rates: &[Rate], passes: &mut Vec<[f64; 2]>) {
     passes.clear();
     let (mut last, mut pass) = (None, 0);
-    for (host, place) in open {
-        pass = if last == Some(host) { pass + 1 } else { 0 };
-        last = Some(host);
+    for (machine, place) in open {
+        pass = if last == Some(machine) { pass + 1 } else { 0 };
+        last = Some(machine);
         if pass == passes.len() {
             passes.push([0.0; 2]);
         }
-        passes[pass][0] += pieces[*place].per_s(|bytes| bytes.tx);
-        passes[pass][1] += pieces[*place].per_s(|bytes| bytes.rx);
+        passes[pass][0] += rates[*place].per_s[0];
+        passes[pass][1] += rates[*place].per_s[1];
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const S: i64 = 1_000_000;
 
     fn piece(start_s: i64, end_s: i64, tx: u64, rx: u64) -> Piece {
-        let stretch = Stretch { start_us: start_s * 1_000_000, end_us: end_s * 1_000_000 };
-        Piece { host: 0, stretch, bytes: Bytes { tx, rx } }
+        let stretch = Stretch { start_us: start_s * S, end_us: end_s * S };
+        Piece { machine: 0, stretch, bytes: Bytes { tx, rx } }
     }
 
     fn of_other(piece: Piece) -> Piece {
-        Piece { host: 1, ..piece }
+        Piece { machine: 1, ..piece }
+    }
+
+    fn above_us(pieces: &[Piece], threshold: u64) -> [u64; 3] {
+        let mut above = Above::new(threshold);
+        for piece in pieces {
+            above.add(piece, i64::MIN);
+        }
+        above.end()
     }
 
     #[test]
@@ -121,9 +210,44 @@ mod tests {
     }
 
     #[test]
+    fn time_that_comes_again_after_it_was_judged_is_judged_alone() {
+        let mut above = Above::new(100);
+        above.add(&piece(0, 60, 3600, 0), 60 * S);
+        above.add(&of_other(piece(60, 120, 3600, 0)), 60 * S);
+        // The clock of the first host was set back by 30 s.
+        above.add(&piece(30, 90, 3600, 0), 90 * S);
+        assert_eq!(above.end(), [30_000_000, 0, 30_000_000]);
+    }
+
+    #[test]
     fn a_mean_needs_a_second() {
         assert_eq!(piece(0, 2, 7, 1).mean(), Bytes { tx: 3, rx: 0 });
         assert_eq!(piece(1, 1, 7, 1).mean(), Bytes::default());
         assert_eq!(piece(2, 1, 7, 1).mean(), Bytes::default());
+    }
+
+    proptest! {
+        /// It makes no difference when time is judged, as long as nothing is added to it afterwards; and what has been
+        /// judged is not kept.
+        #[test]
+        fn when_time_is_judged_makes_no_difference(
+            stretches in prop::collection::vec((0..3_usize, 1..9_i64, 0..3_i64, 0..1000_u64, 0..1000_u64), 0..30),
+        ) {
+            let mut ends = [0; 3];
+            let mut pieces: Vec<Piece> = stretches.into_iter().map(|(machine, length, gap, tx, rx)| {
+                let start = ends[machine] + gap;
+                ends[machine] = start + length;
+                Piece { machine, ..piece(start, start + length, tx, rx) }
+            }).collect();
+            pieces.sort_by_key(|piece| piece.stretch.end_us);
+            let mut above = Above::new(100);
+            for (number, piece) in pieces.iter().enumerate() {
+                let low_us = pieces[number + 1..].iter().map(|next| next.stretch.start_us).min();
+                let low_us = low_us.unwrap_or(i64::MAX);
+                above.add(piece, low_us);
+                prop_assert!(piece.bytes.sum() == 0 || above.rates.iter().all(|rate| rate.stretch.end_us > low_us));
+            }
+            prop_assert_eq!(above.end(), above_us(&pieces, 100));
+        }
     }
 }

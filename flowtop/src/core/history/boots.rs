@@ -6,16 +6,32 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use flowtop_common::FlowKey;
+use flowtop_common::{FlowKey, flags};
 use foldhash::fast::RandomState;
 
 use super::cover::{Stretch, by_end};
-use crate::core::record::{FlowRecord, Host, Record, STEP_US, Span};
+use super::pairs::{Known, Late, Pair, Pairs, Side, Streams, may_be_of_two_hosts};
+use super::plan::Plan;
+use super::rows::{Place, RowId, Rows};
+use crate::core::flow::Role;
+use crate::core::record::{FlowRecord, Record, STEP_US, Span};
 use crate::core::scope::Verdict;
 use crate::core::window::Bytes;
 
-/// A row that no socket has been given.
-pub(super) const NO_ROW: u32 = u32::MAX;
+/// The number of no pair.
+pub(super) const NO_PAIR: u32 = u32::MAX;
+
+/// What is known of how a socket came about. A recorder that finds it open does not see that, another one may have.
+const BIRTH: u32 = flags::BORN | flags::ACTIVE | flags::PASSIVE;
+
+/// The flags of a socket, with what the record before knew.
+fn flags_of(flow: &FlowRecord, same: Option<&Socket>) -> u32 {
+    flow.flow.flags | same.map_or(0, |same| same.flags & BIRTH)
+}
+
+/// How much later the clock of one host may say that a connection was opened than that of another one, in µs. Clocks that
+/// are kept by NTP are well within it.
+const SKEW_US: u64 = 5_000_000;
 
 /// What a socket has moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +40,26 @@ pub(super) struct Moved {
     pub window: Bytes,
     /// Between the end of the window before and the start of this one.
     pub between: Bytes,
+}
+
+impl Moved {
+    /// The bytes that count.
+    pub fn of(&self, verdict: Verdict) -> Self {
+        Self { window: verdict.of(self.window), between: verdict.of(self.between) }
+    }
+
+    /// The same, seen from the other end.
+    pub fn mirror(&self) -> Self {
+        Self { window: self.window.mirror(), between: self.between.mirror() }
+    }
+
+    pub fn all(&self) -> Bytes {
+        self.window + self.between
+    }
+
+    pub fn sum(&self) -> u64 {
+        self.all().sum()
+    }
 }
 
 /// How a window lies to the one before, of the same boot.
@@ -54,8 +90,10 @@ pub(super) struct Step {
     pub overlapping: Bytes,
     /// Whether somebody has set the clock since the record before.
     pub clock_stepped: bool,
+    /// Whether the same traffic counted in the record before.
+    pub same_limits: bool,
     /// Monotonic time up to which all had been counted, in ns.
-    until_ns: u64,
+    pub until_ns: u64,
 }
 
 impl Step {
@@ -71,125 +109,489 @@ impl Step {
 }
 
 /// A socket as the last record had it.
-#[derive(Clone, Copy, Debug)]
-struct Socket {
+#[derive(Clone, Debug)]
+pub(super) struct Socket {
     key: FlowKey,
+    /// The id in the first record that it was in: each recorder gives its own.
+    first_id: u64,
     lifetime: Bytes,
+    flags: u32,
     counts: Verdict,
     is_right: bool,
-    has_ended: bool,
+    /// Whether its other end may be on another host.
+    may_pair: bool,
+    /// When it was opened; where nobody saw that, the start of the first window that it was in.
+    since_us: i64,
     /// The row that it was added to.
-    row: u32,
+    pub place: Place,
+    /// What tells its row apart, where it may become an end of a pair.
+    pub row: Option<RowId>,
+    pair: u32,
+    /// What has been counted of it while it was in no pair.
+    pub streams: Streams,
 }
 
 impl Socket {
-    fn of(flow: &FlowRecord) -> Self {
+    fn of(flow: &FlowRecord, span: &Span) -> Self {
         Self {
             key: flow.key,
+            first_id: flow.key.id,
             lifetime: flow.lifetime(),
+            flags: flow.flow.flags,
             counts: flow.counts,
             is_right: flow.is_right,
-            has_ended: flow.has_ended(),
-            row: NO_ROW,
+            may_pair: may_be_of_two_hosts(flow),
+            since_us: since_us(flow, span),
+            place: Place::NONE,
+            row: None,
+            pair: NO_PAIR,
+            streams: Streams::default(),
         }
+    }
+
+    /// What tells it apart in any look.
+    fn first_key(&self) -> FlowKey {
+        FlowKey { id: self.first_id, ..self.key }
+    }
+
+    /// Whether it may become an end of a pair, and is in none.
+    pub fn may_pair(&self) -> bool {
+        self.may_pair && self.pair == NO_PAIR
     }
 
     fn order(key: &FlowKey) -> (u64, FlowKey) {
         (key.id, *key)
     }
+
+    fn has_ended(&self) -> bool {
+        self.flags & flags::ENDED != 0
+    }
+
+    /// Whether more may come of it that counts.
+    fn may_go_on(&self) -> bool {
+        !self.has_ended() && !self.is_right && self.counts != Verdict::NONE
+    }
+}
+
+/// When a socket was opened by the wall clock; where nobody saw that, the start of the window.
+fn since_us(flow: &FlowRecord, span: &Span) -> i64 {
+    if !flow.is_born() {
+        return by_end(span).start_us;
+    }
+    let age_us = i64::try_from(span.end_ns.saturating_sub(flow.flow.opened_ns) / 1000).unwrap_or(i64::MAX);
+    span.end_us.saturating_sub(age_us)
+}
+
+/// A record that has been read and not counted. Its flows are in order.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    pub record: Record,
+    /// Whether it belongs to the period.
+    pub is_inside: bool,
+    /// How its window lies to the record before.
+    step: Step,
+    /// Which of its sockets are in the record before.
+    matched: Matched,
+    /// The pair of each flow, if there may be any.
+    pairs: Vec<u32>,
+}
+
+impl Ahead {
+    fn pair(&self, place: usize) -> u32 {
+        self.pairs.get(place).copied().unwrap_or(NO_PAIR)
+    }
 }
 
 /// The boots of all hosts.
-#[derive(Debug, Default)]
-pub(super) struct Boots(Vec<Boot>);
+#[derive(Debug)]
+pub(super) struct Boots {
+    lives: Vec<Boot>,
+    pub pairs: Pairs,
+    /// Whether there are several machines, so that there may be pairs.
+    pub has_several: bool,
+    /// Whether somebody asks for more of a pair than its bytes.
+    keeps_flows: bool,
+}
 
 /// One boot of one host.
 #[derive(Debug, Default)]
 struct Boot {
-    host: Host,
+    machine: usize,
     /// The last record.
     span: Option<Span>,
     was_inside: bool,
+    /// Whether there is no record after that.
+    is_over: bool,
     limits: String,
     /// Its sockets, by id.
     sockets: Vec<Socket>,
+    ahead: Option<Ahead>,
+}
+
+impl Boot {
+    fn socket(&self, key: &FlowKey) -> Option<usize> {
+        self.sockets.binary_search_by_key(&Socket::order(key), |socket| Socket::order(&socket.key)).ok()
+    }
+}
+
+/// A socket that may be the other end of one that is looked at.
+#[derive(Clone, Copy, Debug)]
+struct Other {
+    life: usize,
+    /// Its place in the record that has been read.
+    ahead: Option<usize>,
+    /// Its place among the sockets of the record before.
+    state: Option<usize>,
+    pair: u32,
+    flags: u32,
+    since_us: i64,
+    until_us: i64,
+}
+
+/// The end that is looked at.
+struct One<'a> {
+    life: usize,
+    flow: &'a FlowRecord,
+    span: &'a Span,
+    /// The same in the record before.
+    same: Option<&'a Socket>,
+}
+
+impl One<'_> {
+    fn first_key(&self) -> FlowKey {
+        self.same.map_or(self.flow.key, Socket::first_key)
+    }
+
+    fn flags(&self) -> u32 {
+        flags_of(self.flow, self.same)
+    }
+
+    fn since_us(&self) -> i64 {
+        self.same.map_or_else(|| since_us(self.flow, self.span), |same| same.since_us)
+    }
+
+    fn until_us(&self) -> i64 {
+        if self.flow.has_ended() { self.span.end_us } else { i64::MAX }
+    }
+
+    /// How far apart the two were opened, if that says or does not exclude that they are one connection.
+    fn apart_us(&self, other: &Other) -> Option<u64> {
+        let have_births = self.flags() & other.flags & flags::BORN != 0;
+        let apart_us = if have_births { self.since_us().abs_diff(other.since_us) } else { u64::MAX };
+        let overlap = self.since_us() < other.until_us && other.since_us < self.until_us();
+        (overlap || apart_us <= SKEW_US).then_some(apart_us)
+    }
 }
 
 impl Boots {
-    /// The number of a boot.
-    pub fn number(&mut self, host: &Host) -> usize {
-        if let Some(known) = self.0.iter().position(|boot| boot.host == *host) {
-            return known;
+    /// Those of a plan. `keeps_flows` says that more is asked of a pair than its bytes.
+    pub fn new(plan: &Plan, keeps_flows: bool) -> Self {
+        let boot = |machine| Boot { machine, ..Boot::default() };
+        Self {
+            lives: plan.lives.iter().map(|life| boot(life.machine)).collect(),
+            pairs: Pairs::default(),
+            has_several: plan.machines.len() > 1,
+            keeps_flows,
         }
-        self.0.push(Boot { host: host.clone(), ..Boot::default() });
-        self.0.len() - 1
+    }
+
+    pub fn machine(&self, life: usize) -> usize {
+        self.lives[life].machine
+    }
+
+    /// Takes in the next record of a life, which is counted later, and looks for the other ends of its sockets.
+    pub fn read(&mut self, life: usize, record: Record, is_inside: bool, rows: &mut Rows) {
+        let is_sorted = record.flows.is_sorted_by_key(|flow| Socket::order(&flow.key));
+        let record = if is_sorted { record } else { record.sorted().into_owned() };
+        let boot = &self.lives[life];
+        let step = boot.step(&record);
+        let matched = Matched::new(&boot.sockets, &record.flows, step.until_ns);
+        let mut ahead = Ahead { record, is_inside, step, matched, pairs: Vec::new() };
+        if self.has_several {
+            if self.lives[life].span.is_none() {
+                self.retire_before(life);
+            }
+            self.look_for_pairs(life, &mut ahead, rows);
+        }
+        self.lives[life].ahead = Some(ahead);
+    }
+
+    /// The record of a life that has been read.
+    pub fn take_ahead(&mut self, life: usize) -> Option<Ahead> {
+        self.lives[life].ahead.take()
+    }
+
+    /// Forgets the sockets of earlier lives of the same machine.
+    fn retire_before(&mut self, life: usize) {
+        let machine = self.lives[life].machine;
+        for other in 0..self.lives.len() {
+            let boot = &mut self.lives[other];
+            if boot.machine == machine && boot.is_over {
+                for socket in std::mem::take(&mut boot.sockets) {
+                    self.forget(other, &socket);
+                }
+            }
+        }
+    }
+
+    /// A socket is in no record any more.
+    fn forget(&mut self, life: usize, socket: &Socket) {
+        if socket.may_pair {
+            self.pairs.forget(known(life, socket.key));
+        }
+        if socket.pair != NO_PAIR {
+            self.pairs.release(socket.pair, life);
+        }
+    }
+
+    fn look_for_pairs(&mut self, life: usize, ahead: &mut Ahead, rows: &mut Rows) {
+        ahead.pairs = vec![NO_PAIR; ahead.record.flows.len()];
+        let sockets = std::mem::take(&mut self.lives[life].sockets);
+        let mut last = None;
+        for place in 0..ahead.record.flows.len() {
+            let flow = &ahead.record.flows[place];
+            let is_twice = last.replace(flow.key) == Some(flow.key);
+            if is_twice || !may_be_of_two_hosts(flow) {
+                continue;
+            }
+            let same = ahead.matched.same(place).map(|same| &sockets[same]);
+            if same.is_none_or(|same| !same.may_pair || same.key != flow.key) {
+                self.pairs.learn(known(life, flow.key));
+            }
+            let one = One { life, flow, span: &ahead.record.span, same };
+            ahead.pairs[place] = match same.map_or(NO_PAIR, |same| same.pair) {
+                NO_PAIR if ahead.is_inside => self.pair(&one, rows).unwrap_or(NO_PAIR),
+                known => known,
+            };
+        }
+        self.lives[life].sockets = sockets;
+    }
+
+    /// The pair of a socket that is in none, if its other end is known.
+    fn pair(&mut self, one: &One<'_>, rows: &mut Rows) -> Option<u32> {
+        if let Some(late) = self.pairs.expected.get(&(one.life, one.first_key())) {
+            let Late { life, row, flow } = late.clone();
+            return Some(self.expect(one, [life, one.life], row, flow));
+        }
+        let other = self.other_end(one)?;
+        if other.pair != NO_PAIR {
+            // A first look has seen that this end would come.
+            let pair = self.pairs.get_mut(other.pair)?;
+            pair.is_expected = false;
+            pair.end(Side::Left).is_held = true;
+            return Some(other.pair);
+        }
+        self.form(one, &other, rows)
+    }
+
+    fn expect(&mut self, one: &One<'_>, lives: [usize; 2], row: RowId, flow: Option<Box<FlowRecord>>) -> u32 {
+        let keeps_flows = self.keeps_flows;
+        let (number, pair) = self.pairs.form(lives, row, Streams::default());
+        pair.is_expected = true;
+        (pair.end(Side::Left).is_held, pair.end(Side::Left).flow) = (false, flow);
+        pair.end(Side::Right).flow = keeps_flows.then(|| Box::new(one.flow.clone()));
+        number
+    }
+
+    /// The socket on another host that is most likely the other end: of those that were open at the same time, the one that
+    /// was opened at nearly the same time.
+    fn other_end(&self, one: &One<'_>) -> Option<Other> {
+        let machine = self.lives[one.life].machine;
+        let found = self.pairs.mirrored(&one.flow.key);
+        let others = found.filter_map(|known| {
+            let other = self.known(&known)?;
+            let is_free = other.pair == NO_PAIR
+                || self
+                    .pairs
+                    .get(other.pair)
+                    .is_some_and(|pair| pair.is_expected && pair.side(one.life) == Side::Left);
+            let is_elsewhere = self.lives[other.life].machine != machine;
+            Some((one.apart_us(&other).filter(|_| is_free && is_elsewhere)?, other))
+        });
+        others.min_by_key(|(apart_us, other)| (*apart_us, other.life)).map(|(_, other)| other)
+    }
+
+    /// A socket in the newest records of its life, as far as they belong to the period.
+    fn known(&self, known: &Known) -> Option<Other> {
+        let life = known.life as usize;
+        let boot = &self.lives[life];
+        if let Some(ahead) = boot.ahead.as_ref().filter(|ahead| ahead.is_inside) {
+            let (flows, span) = (&ahead.record.flows, &ahead.record.span);
+            let order = |flow: &FlowRecord| Socket::order(&flow.key);
+            if let Ok(place) = flows.binary_search_by_key(&Socket::order(&known.key), order) {
+                let flow = &flows[place];
+                let state = ahead.matched.same(place);
+                let socket = state.map(|state| &boot.sockets[state]);
+                let since_us = socket.map_or_else(|| since_us(flow, span), |socket| socket.since_us);
+                let until_us = if flow.has_ended() { span.end_us } else { i64::MAX };
+                let of_state = socket.map_or(NO_PAIR, |socket| socket.pair);
+                let pair = if of_state == NO_PAIR { ahead.pair(place) } else { of_state };
+                let flags = flags_of(flow, socket);
+                return Some(Other { life, ahead: Some(place), state, pair, flags, since_us, until_us });
+            }
+        }
+        let state = boot.socket(&known.key);
+        let has_moved_on = |state: usize| {
+            boot.ahead.as_ref().is_some_and(|ahead| ahead.matched.moved_on.binary_search(&state).is_ok())
+        };
+        let socket = &boot.sockets[state.filter(|state| boot.was_inside && !has_moved_on(*state))?];
+        let until_us = if socket.has_ended() { boot.span?.end_us } else { i64::MAX };
+        let Socket { pair, flags, since_us, .. } = *socket;
+        Some(Other { life, ahead: None, state, pair, flags, since_us, until_us })
+    }
+
+    /// Makes a pair of two ends, unless more is asked of the left one than is known.
+    fn form(&mut self, one: &One<'_>, other: &Other, rows: &mut Rows) -> Option<u32> {
+        let is_left = Role::of(one.flags()).leads(Role::of(other.flags), &one.flow.tuple());
+        let boot = &self.lives[other.life];
+        let there = other.ahead.zip(boot.ahead.as_ref()).map(|(place, ahead)| &ahead.record.flows[place]);
+        let state = other.state.map(|state| &boot.sockets[state]);
+        let row = match (is_left, there) {
+            (true, _) => rows.id(self.machine(one.life), one.flow),
+            (false, Some(flow)) => rows.id(boot.machine, flow),
+            (false, None) => state?.row.clone().filter(|_| !self.keeps_flows)?,
+        };
+        let kept = |flow: &FlowRecord| Box::new(flow.clone());
+        let mut flows = [Some(one.flow), there].map(|flow| flow.filter(|_| self.keeps_flows).map(kept));
+        let streams =
+            [one.same, state].map(|socket| socket.map(|socket| socket.streams.clone()).unwrap_or_default());
+        let places = [one.same, state].map(|socket| socket.map_or(Place::NONE, |socket| socket.place));
+        let (left, right) = if is_left { (0, 1) } else { (1, 0) };
+        let lives = [one.life, other.life];
+        if streams[right].are_counted() {
+            let key = if is_left { state.map(Socket::first_key) } else { Some(one.first_key()) };
+            let late = Late { life: lives[left], row: row.clone(), flow: flows[left].clone() };
+            self.pairs.note_late((lives[right], key?), late);
+        }
+        let counted = streams[left].clone().join(&streams[right].clone().mirror());
+        let (number, pair) = self.pairs.form([lives[left], lives[right]], row, counted);
+        pair.place = places[left];
+        pair.is_counted = places.iter().any(|place| *place != Place::NONE);
+        (pair.end(Side::Left).flow, pair.end(Side::Right).flow) = (flows[left].take(), flows[right].take());
+        let boot = &mut self.lives[other.life];
+        match (other.ahead.zip(boot.ahead.as_mut()), other.state) {
+            (Some((place, ahead)), _) => ahead.pairs[place] = number,
+            (None, Some(state)) => boot.sockets[state].pair = number,
+            (None, None) => {}
+        }
+        Some(number)
     }
 
     /// Whether the last record belonged to the period.
-    pub fn was_inside(&self, number: usize) -> bool {
-        self.0[number].was_inside
+    pub fn was_inside(&self, life: usize) -> bool {
+        self.lives[life].was_inside
     }
 
     /// The time between the last record and one that starts later.
-    pub fn gap(&self, number: usize, span: &Span) -> Option<Stretch> {
-        let last = self.0[number].span.filter(|last| last.end_ns < span.start_ns)?;
+    pub fn gap(&self, life: usize, span: &Span) -> Option<Stretch> {
+        let last = self.lives[life].span.filter(|last| last.end_ns < span.start_ns)?;
         let length_us = i64::try_from((span.start_ns - last.end_ns) / 1000).unwrap_or(i64::MAX);
         let end_us = by_end(span).start_us;
         Some(Stretch { start_us: end_us.saturating_sub(length_us), end_us })
     }
 
-    /// Takes the next record of a boot. `each` gets every left end with what it has moved, and the row that it was added to
-    /// last time.
-    pub fn take(
+    /// Counts the record of a life that had been read; `is_last` says that there is none behind it. `each` gets every
+    /// socket with what it has moved, and its pair if it is in one.
+    pub fn count(
         &mut self,
-        number: usize,
-        record: &Record,
-        is_inside: bool,
-        mut each: impl FnMut(&FlowRecord, Moved, &mut u32),
+        life: usize,
+        ahead: &Ahead,
+        is_last: bool,
+        mut each: impl FnMut(&FlowRecord, &Moved, &mut Socket, Option<&mut Pair>),
     ) -> Step {
-        let boot = &mut self.0[number];
-        let mut step = boot.step(&record.span);
+        let (record, matched, mut step) = (&ahead.record, &ahead.matched, ahead.step);
+        self.lives[life].is_over = is_last;
         if step.join == Join::Inside {
+            self.pass_over(life, ahead);
             return step;
         }
-        let before = Before::new(boot, &step, record);
-        let mut flows: Vec<&FlowRecord> = record.flows.iter().collect();
-        if !record.flows.is_sorted_by_key(|flow| Socket::order(&flow.key)) {
-            flows.sort_by_key(|flow| Socket::order(&flow.key));
-        }
-        flows.dedup_by_key(|flow| flow.key);
-        let mut sockets = Vec::with_capacity(flows.len());
-        let (mut by_key, mut found) = (before.sockets.iter().peekable(), 0);
-        let mut by_tuple = None;
-        for flow in flows {
-            let same = next_is(&mut by_key, &flow.key).or_else(|| before.by_tuple(&mut by_tuple, flow));
-            found += u64::from(same.is_some_and(Socket::may_go_on));
-            let mut socket = Socket { row: same.map_or(NO_ROW, |same| same.row), ..Socket::of(flow) };
-            if !flow.is_right {
-                let moved = before.moved(flow, same, &mut step);
-                each(flow, moved, &mut socket.row);
+        let mut before = std::mem::take(&mut self.lives[life].sockets);
+        let waits = |socket: &Socket, pairs: &Pairs| step.join == Join::Gap && socket.waits(pairs, life);
+        let waiting = before.iter().filter(|socket| waits(socket, &self.pairs)).count() as u64;
+        let (mut found, mut last) = (0, None);
+        let mut sockets = Vec::with_capacity(record.flows.len());
+        for (place, flow) in record.flows.iter().enumerate() {
+            if last.replace(flow.key) == Some(flow.key) {
+                continue;
             }
+            let mut socket = Socket::of(flow, &record.span);
+            let same = matched.same(place);
+            found += u64::from(same.is_some_and(|same| waits(&before[same], &self.pairs)));
+            let moved = step.moved(flow, same.map(|same| &before[same]));
+            if let Some(same) = same {
+                socket.go_on(&mut before[same]);
+            }
+            let ahead_pair = ahead.pair(place);
+            if socket.pair == NO_PAIR {
+                socket.pair = ahead_pair;
+            } else if ahead_pair != NO_PAIR && ahead_pair != socket.pair {
+                self.pairs.release(ahead_pair, life);
+            }
+            let pair = self.pairs.get_mut(socket.pair);
+            each(flow, &moved.bytes, &mut socket, pair);
+            step.unknown += u64::from(moved.is_unknown);
+            step.overlapping += moved.overlapping;
             sockets.push(socket);
         }
-        let waiting = before.sockets.iter().filter(|socket| socket.may_go_on()).count() as u64;
-        step.ended_unseen = if step.join == Join::Gap { waiting.saturating_sub(found) } else { 0 };
-        boot.sockets = sockets;
-        boot.span = Some(record.span);
-        boot.was_inside = is_inside;
+        step.ended_unseen = waiting.saturating_sub(found);
+        if self.has_several {
+            matched.gone(&before).for_each(|socket| self.forget(life, &socket));
+        }
+        let boot = &mut self.lives[life];
+        (boot.sockets, boot.span, boot.was_inside) = (sockets, Some(record.span), ahead.is_inside);
         boot.limits.clone_from(&record.limits);
         step
     }
+
+    /// A record brings nothing new: its sockets are those of the record before.
+    fn pass_over(&mut self, life: usize, ahead: &Ahead) {
+        if !self.has_several {
+            return;
+        }
+        let mut last = None;
+        for (place, flow) in ahead.record.flows.iter().enumerate() {
+            if last.replace(flow.key) == Some(flow.key) || !may_be_of_two_hosts(flow) {
+                continue;
+            }
+            let same = ahead.matched.same(place).map(|same| &mut self.lives[life].sockets[same]);
+            if same.as_ref().is_none_or(|same| same.key != flow.key) {
+                self.pairs.forget(known(life, flow.key));
+            }
+            match same {
+                Some(same) if same.pair == NO_PAIR => same.pair = ahead.pair(place),
+                Some(same) if same.pair == ahead.pair(place) => {}
+                _ => self.pairs.release(ahead.pair(place), life),
+            }
+        }
+    }
+}
+
+fn known(life: usize, key: FlowKey) -> Known {
+    Known { key, life: u32::try_from(life).expect("an index of that many does not fit into memory") }
 }
 
 impl Socket {
-    /// Whether more may come of it that counts.
-    fn may_go_on(&self) -> bool {
-        !self.has_ended && !self.is_right && self.counts != Verdict::NONE
+    /// Takes over what is known of the same socket from the record before.
+    fn go_on(&mut self, same: &mut Self) {
+        self.first_id = same.first_id;
+        self.flags |= same.flags & BIRTH;
+        self.place = same.place;
+        self.row = same.row.take();
+        self.pair = same.pair;
+        self.streams = std::mem::take(&mut same.streams);
+        self.since_us = same.since_us;
+        self.may_pair |= same.may_pair;
+    }
+
+    /// Whether its end would go unseen if it were not in the next record.
+    fn waits(&self, pairs: &Pairs, life: usize) -> bool {
+        self.may_go_on() && !(self.pair != NO_PAIR && pairs.has_other(self.pair, life))
     }
 }
 
 impl Boot {
-    fn step(&self, span: &Span) -> Step {
+    fn step(&self, record: &Record) -> Step {
+        let span = &record.span;
         let (until_ns, join) = match &self.span {
             None => (0, Join::First),
             Some(last) if span.end_ns <= last.end_ns || span.start_ns < last.start_ns => {
@@ -206,64 +608,134 @@ impl Boot {
             .span
             .map_or_else(|| offset_us(span.start_us, span.start_ns), |s| offset_us(s.end_us, s.end_ns));
         let drift_us = offset_us(span.end_us, span.end_ns).saturating_sub(last_us);
-        let clock_stepped = drift_us.unsigned_abs() > STEP_US;
-        Step { join, ended_unseen: 0, unknown: 0, overlapping: Bytes::default(), clock_stepped, until_ns }
+        Step {
+            join,
+            ended_unseen: 0,
+            unknown: 0,
+            overlapping: Bytes::default(),
+            clock_stepped: drift_us.unsigned_abs() > STEP_US,
+            same_limits: self.limits == record.limits,
+            until_ns,
+        }
     }
 }
 
-/// The last record, as the next one looks at it.
-struct Before {
-    sockets: Vec<Socket>,
-    /// Whether the same traffic counted.
-    same_limits: bool,
-    until_ns: u64,
-    join: Join,
+/// Which sockets of a record are in the one before.
+#[derive(Debug)]
+struct Matched {
+    /// For each flow its place there.
+    same: Vec<u32>,
+    /// Those there that are not found under their key.
+    not_found: Vec<usize>,
+    /// Those there that are found under another id, in order.
+    moved_on: Vec<usize>,
 }
 
-impl Before {
-    fn new(boot: &mut Boot, step: &Step, record: &Record) -> Self {
-        let sockets = std::mem::take(&mut boot.sockets);
-        Self { sockets, same_limits: boot.limits == record.limits, until_ns: step.until_ns, join: step.join }
+/// The place of a socket that was not there.
+const NOWHERE: u32 = u32::MAX;
+
+impl Matched {
+    /// Compares sockets and flows, both in order.
+    fn new(sockets: &[Socket], flows: &[FlowRecord], until_ns: u64) -> Self {
+        let mut matched =
+            Self { same: Vec::with_capacity(flows.len()), not_found: Vec::new(), moved_on: Vec::new() };
+        let (mut passed, mut by_tuple) = (0, None);
+        for flow in flows {
+            let found = matched
+                .pass(sockets, &mut passed, &flow.key)
+                .or_else(|| matched.by_tuple(sockets, &mut by_tuple, flow, until_ns));
+            matched.same.push(found.map_or(NOWHERE, |place| u32::try_from(place).unwrap_or(NOWHERE)));
+        }
+        matched.not_found.extend(passed..sockets.len());
+        matched.moved_on.sort_unstable();
+        matched
+    }
+
+    fn same(&self, place: usize) -> Option<usize> {
+        self.same.get(place).filter(|place| **place != NOWHERE).map(|place| *place as usize)
+    }
+
+    /// The socket of this key.
+    fn pass(&mut self, sockets: &[Socket], passed: &mut usize, key: &FlowKey) -> Option<usize> {
+        while let Some(socket) = sockets.get(*passed) {
+            match Socket::order(&socket.key).cmp(&Socket::order(key)) {
+                Ordering::Less => self.not_found.push(*passed),
+                Ordering::Equal => {
+                    *passed += 1;
+                    return Some(*passed - 1);
+                }
+                Ordering::Greater => break,
+            }
+            *passed += 1;
+        }
+        None
     }
 
     /// The same socket under another id: each run of a recorder gives its own to those that it finds, or sees born. Of all
     /// sockets that were open at the end of the last record, one has this tuple; and it has moved no more than this one.
     fn by_tuple(
-        &self,
-        tuples: &mut Option<HashMap<FlowKey, usize, RandomState>>,
+        &mut self,
+        sockets: &[Socket],
+        by_tuple: &mut Option<HashMap<FlowKey, usize, RandomState>>,
         flow: &FlowRecord,
-    ) -> Option<&Socket> {
-        let is_new = flow.is_born() && flow.flow.opened_ns >= self.until_ns;
-        if is_new || self.join == Join::Next || self.sockets.is_empty() {
+        until_ns: u64,
+    ) -> Option<usize> {
+        let is_new = flow.is_born() && flow.flow.opened_ns >= until_ns;
+        if is_new || sockets.is_empty() {
             return None;
         }
-        let tuples = tuples.get_or_insert_with(|| {
-            let open = self.sockets.iter().enumerate().filter(|(_, socket)| !socket.has_ended);
+        let by_tuple = by_tuple.get_or_insert_with(|| {
+            let open = sockets.iter().enumerate().filter(|(_, socket)| !socket.has_ended());
             open.map(|(place, socket)| (FlowKey { id: 0, ..socket.key }, place)).collect()
         });
-        let socket = &self.sockets[*tuples.get(&FlowKey { id: 0, ..flow.key })?];
+        let place = *by_tuple.get(&FlowKey { id: 0, ..flow.key })?;
+        let socket = &sockets[place];
         let (then, now) = (socket.lifetime, flow.lifetime());
-        (socket.key.id != flow.key.id && then.tx <= now.tx && then.rx <= now.rx).then_some(socket)
+        let is_it = socket.key.id != flow.key.id && then.tx <= now.tx && then.rx <= now.rx;
+        is_it.then(|| {
+            self.moved_on.push(place);
+            place
+        })
     }
 
-    /// What a left end has moved since the last record.
-    fn moved(&self, flow: &FlowRecord, same: Option<&Socket>, step: &mut Step) -> Moved {
-        let since = self.since(flow, same);
+    /// The sockets that are in the next record no more. Of one that has moved on, only its old id is gone.
+    fn gone<'a>(&'a self, sockets: &'a [Socket]) -> impl Iterator<Item = Socket> + 'a {
+        self.not_found.iter().map(|place| {
+            let socket = sockets[*place].clone();
+            let has_moved_on = self.moved_on.binary_search(place).is_ok();
+            if has_moved_on { Socket { pair: NO_PAIR, ..socket } } else { socket }
+        })
+    }
+}
+
+/// What one socket has moved, and what is not known of that.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfOne {
+    bytes: Moved,
+    /// Whether more may have moved between the windows.
+    is_unknown: bool,
+    /// Bytes that may have been counted with the record before.
+    overlapping: Bytes,
+}
+
+impl Step {
+    /// What an end has moved since the last record.
+    fn moved(&self, flow: &FlowRecord, same: Option<&Socket>) -> OfOne {
+        let bytes = Moved { window: flow.bytes, between: Bytes::default() };
         match self.join {
-            Join::First | Join::Next | Join::Inside => {
-                Moved { window: flow.bytes, between: Bytes::default() }
-            }
+            Join::First | Join::Next | Join::Inside => OfOne { bytes, ..OfOne::default() },
             Join::Gap => {
-                step.unknown += u64::from(!since.is_whole);
-                Moved { window: flow.bytes, between: since.bytes.since(flow.bytes) }
+                let since = self.since(flow, same);
+                let bytes = Moved { between: since.bytes.since(flow.bytes), ..bytes };
+                OfOne { bytes, is_unknown: !since.is_whole && !flow.is_right, ..OfOne::default() }
             }
             Join::Overlap => {
+                let since = self.since(flow, same);
                 let window =
                     Bytes { tx: since.bytes.tx.min(flow.bytes.tx), rx: since.bytes.rx.min(flow.bytes.rx) };
-                if !since.is_whole {
-                    step.overlapping += flow.bytes.since(window);
-                }
-                Moved { window, between: Bytes::default() }
+                let may_be_known = !since.is_whole && !flow.is_right;
+                let overlapping = if may_be_known { flow.bytes.since(window) } else { Bytes::default() };
+                OfOne { bytes: Moved { window, ..bytes }, is_unknown: false, overlapping }
             }
         }
     }
@@ -277,7 +749,8 @@ impl Before {
             _ if !self.same_limits => unknown,
             None if is_new => Since { bytes: flow.counts.of(now), is_whole: true },
             None => unknown,
-            Some(then) if then.is_right || then.lifetime.tx > now.tx || then.lifetime.rx > now.rx => unknown,
+            Some(then) if then.is_right != flow.is_right => unknown,
+            Some(then) if then.lifetime.tx > now.tx || then.lifetime.rx > now.rx => unknown,
             Some(then) => {
                 let bytes = then.counts.and(flow.counts).of(now.since(then.lifetime));
                 Since { bytes, is_whole: then.counts == flow.counts }
@@ -291,13 +764,4 @@ struct Since {
     bytes: Bytes,
     /// Whether these are all that count.
     is_whole: bool,
-}
-
-/// The socket of this key, where sockets come in the order of flows.
-fn next_is<'a>(
-    sockets: &mut std::iter::Peekable<std::slice::Iter<'a, Socket>>,
-    key: &FlowKey,
-) -> Option<&'a Socket> {
-    while sockets.next_if(|socket| Socket::order(&socket.key) < Socket::order(key)).is_some() {}
-    sockets.next_if(|socket| socket.key == *key)
 }

@@ -19,6 +19,12 @@ impl Stretch {
     pub fn overlaps(self, other: Self) -> bool {
         self.start_us < other.end_us && other.start_us < self.end_us
     }
+
+    /// How much time they have in common, in µs.
+    pub fn common_us(self, other: Self) -> u64 {
+        let (start_us, end_us) = (self.start_us.max(other.start_us), self.end_us.min(other.end_us));
+        Self { start_us, end_us }.length_us()
+    }
 }
 
 /// A window with the length that the clock says which nobody sets, up to its end.
@@ -27,49 +33,57 @@ pub(super) fn by_end(span: &Span) -> Stretch {
     Stretch { start_us: span.end_us.saturating_sub(length_us), end_us: span.end_us }
 }
 
-/// Time that is covered.
+/// Time that is covered: parts in order, none touching another.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cover(Vec<Stretch>);
 
 /// What is less than this apart is together, in µs: windows are made of samples a second apart.
-const APART_US: i64 = 100_000;
+pub(super) const APART_US: i64 = 100_000;
 
 impl Cover {
     /// Adds a stretch. Nearly always it is the latest.
     pub fn add(&mut self, stretch: Stretch) {
-        if let Some(last) = self.0.last_mut()
-            && last.start_us <= stretch.start_us
-            && stretch.start_us.saturating_sub(last.end_us) < APART_US
+        if stretch.length_us() == 0 {
+            return;
+        }
+        let behind = self.0.iter().rposition(|part| part.start_us <= stretch.start_us);
+        let near = |part: &Stretch, next: &Stretch| next.start_us.saturating_sub(part.end_us) < APART_US;
+        let at = match behind {
+            Some(at) if near(&self.0[at], &stretch) => {
+                self.0[at].end_us = self.0[at].end_us.max(stretch.end_us);
+                at
+            }
+            behind => {
+                let at = behind.map_or(0, |behind| behind + 1);
+                self.0.insert(at, stretch);
+                at
+            }
+        };
+        while let Some(next) = self.0.get(at + 1).copied()
+            && near(&self.0[at], &next)
         {
-            last.end_us = last.end_us.max(stretch.end_us);
-        } else if stretch.length_us() > 0 {
-            self.0.push(stretch);
+            self.0[at].end_us = self.0[at].end_us.max(next.end_us);
+            self.0.remove(at + 1);
         }
     }
 
-    /// What of a period is covered: its parts in order, none touching another.
-    fn within(&self, period: Stretch) -> Vec<Stretch> {
-        let cut = |part: &Stretch| Stretch {
+    /// What of a period is covered, in order.
+    fn within(&self, period: Stretch) -> impl Iterator<Item = Stretch> + '_ {
+        let cut = move |part: &Stretch| Stretch {
             start_us: part.start_us.max(period.start_us),
             end_us: part.end_us.min(period.end_us),
         };
-        let mut parts: Vec<_> = self.0.iter().map(cut).filter(|part| part.length_us() > 0).collect();
-        parts.sort_unstable();
-        let mut joined = Self::default();
-        for part in parts {
-            joined.add(part);
-        }
-        joined.0
+        self.0.iter().map(cut).filter(|part| part.length_us() > 0)
     }
 
     /// How much of a period is covered, in µs.
     pub fn covered_us(&self, period: Stretch) -> u64 {
-        self.within(period).into_iter().map(Stretch::length_us).sum()
+        self.within(period).map(Stretch::length_us).sum()
     }
 
     /// What of a period is not covered, at its ends as well.
     pub fn holes(&self, period: Stretch) -> Vec<Stretch> {
-        let parts = self.within(period);
+        let parts: Vec<_> = self.within(period).collect();
         let starts = std::iter::once(period.start_us).chain(parts.iter().map(|part| part.end_us));
         let ends = parts.iter().map(|part| part.start_us).chain([period.end_us]);
         let holes = starts.zip(ends).map(|(start_us, end_us)| Stretch { start_us, end_us });
@@ -83,7 +97,31 @@ impl Cover {
 
     /// From the start of the first to the end of the last.
     pub fn ends(&self) -> Option<Stretch> {
-        let start_us = self.0.iter().map(|part| part.start_us).min()?;
-        Some(Stretch { start_us, end_us: self.0.iter().map(|part| part.end_us).max()? })
+        Some(Stretch { start_us: self.0.first()?.start_us, end_us: self.0.last()?.end_us })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever the order in which stretches come, what is covered is the same.
+        #[test]
+        fn covered_is_what_some_stretch_covers(stretches in prop::collection::vec((0..50_i64, 0..9_i64), 0..20)) {
+            const S: i64 = 1_000_000;
+            let mut cover = Cover::default();
+            for (start, length) in &stretches {
+                cover.add(Stretch { start_us: start * S, end_us: (start + length) * S });
+            }
+            let is_covered = |second: &i64| stretches.iter().any(|(s, l)| (*s..s + l).contains(second));
+            let covered = (0..60).filter(is_covered).count() as u64;
+            prop_assert_eq!(cover.total_us(), covered * 1_000_000);
+            let period = Stretch { start_us: 10 * S, end_us: 40 * S };
+            let holes: u64 = cover.holes(period).into_iter().map(Stretch::length_us).sum();
+            prop_assert_eq!(cover.covered_us(period) + holes, period.length_us());
+            prop_assert!(cover.0.is_sorted_by(|a, b| a.end_us < b.start_us));
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The report as CSV, quoted as RFC 4180 says: one line a row, then what is no row and the total. What is not known is
 //! empty.
 
+use std::io;
+
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 use jiff::Timestamp;
 
@@ -19,25 +21,25 @@ const FRONT: [&str; 3] = ["from", "to", "kind"];
 pub(super) const CHANGES: [&str; 6] =
     ["presence", "tx_bytes_before", "rx_bytes_before", "tx_bytes_more", "rx_bytes_more", "rate_more"];
 
-/// The names, if asked for, and the lines of at most so many rows.
-#[must_use]
-pub fn report(report: &Report, rows: Option<usize>, with_names: bool) -> String {
+/// Writes the names, if asked for, and the lines of at most so many rows.
+///
+/// # Errors
+/// What the reader of `out` does not take.
+pub fn report(report: &Report, rows: Option<usize>, with_names: bool, out: impl io::Write) -> io::Result<()> {
+    let list = entries::of_report(report, rows);
     let names = with_names.then(|| names(report.by));
-    let lines = entries::of_report(report, rows);
-    let lines = lines.iter().map(|entry| values(report, entry).iter().map(Value::text).collect());
-    text(names.into_iter().map(|names| names.iter().map(|&name| name.to_owned()).collect()).chain(lines))
+    text(names, list.iter().map(|entry| values(report, &entry)), out)
 }
 
 /// The same of two periods.
-#[must_use]
-pub fn diff(diff: &Diff, rows: Option<usize>, with_names: bool) -> String {
+///
+/// # Errors
+/// The same.
+pub fn diff(diff: &Diff, rows: Option<usize>, with_names: bool, out: impl io::Write) -> io::Result<()> {
+    let list = entries::of_diff(diff, rows);
     let names = with_names.then(|| [names(diff.now.by), CHANGES.to_vec()].concat());
-    let entries = entries::of_diff(diff, rows);
-    let lines = entries.iter().map(|entry| {
-        let values = [values(&diff.now, entry), changes(diff, entry).to_vec()].concat();
-        values.iter().map(Value::text).collect()
-    });
-    text(names.into_iter().map(|names| names.iter().map(|&name| name.to_owned()).collect()).chain(lines))
+    let line = |entry: Entry<'_>| [values(&diff.now, &entry), changes(diff, &entry).to_vec()].concat();
+    text(names, list.iter().map(line), out)
 }
 
 fn names(by: Group) -> Vec<&'static str> {
@@ -72,14 +74,20 @@ pub(super) fn rfc3339(us: i64) -> String {
     Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |at| at.to_string())
 }
 
-fn text(lines: impl Iterator<Item = Vec<String>>) -> String {
+fn text(
+    names: Option<Vec<&'static str>>,
+    lines: impl Iterator<Item = Vec<Value>>,
+    out: impl io::Write,
+) -> io::Result<()> {
     let mut out = WriterBuilder::new()
         .quote_style(QuoteStyle::Necessary)
         .terminator(Terminator::Any(b'\n'))
-        .from_writer(Vec::new());
-    for line in lines {
-        out.write_record(line).expect("lines of one report have one length, and memory takes them");
+        .from_writer(out);
+    if let Some(names) = names {
+        out.write_record(names)?;
     }
-    let bytes = out.into_inner().expect("memory takes what is left");
-    String::from_utf8(bytes).expect("fields are text")
+    for line in lines {
+        out.write_record(line.iter().map(Value::text))?;
+    }
+    out.flush()
 }

@@ -4,14 +4,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::report::{Report, Row, Sums};
-use crate::core::rows::key::Cell;
-
 /// Two reports by the same keys.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diff {
-    /// The period that is asked about.
+    /// The period that is asked about. Its rows are in `rows`.
     pub now: Report,
-    /// The one that it is compared with.
+    /// The one that it is compared with. Its rows are in `rows`.
     pub before: Report,
     /// The rows of both, the one whose rate is most different first.
     pub rows: Vec<Change>,
@@ -54,23 +52,23 @@ impl Presence {
 impl Diff {
     /// Compares two reports that were made with the same question, but for the period.
     #[must_use]
-    pub fn new(now: Report, before: Report) -> Self {
-        let key = |row: &Row| -> (Box<[Cell]>, Option<String>) { (row.cells.clone(), row.host.clone()) };
-        let mut old: HashMap<_, Sums> = before.rows.iter().map(|row| (key(row), row.sums)).collect();
-        let mut rows: Vec<Change> = Vec::with_capacity(now.rows.len());
-        for row in &now.rows {
-            let before = old.remove(&key(row));
+    pub fn new(mut now: Report, mut before: Report) -> Self {
+        let (of_now, of_before) = (std::mem::take(&mut now.rows), std::mem::take(&mut before.rows));
+        let mut old: HashMap<_, _> = of_before.iter().map(|row| (row.key(), row.sums)).collect();
+        let known = |row: Row| {
+            let before = old.remove(&row.key());
             let presence = if before.is_some() { Presence::Both } else { Presence::New };
-            rows.push(Change { row: row.clone(), before: before.unwrap_or_default(), presence });
-        }
-        let gone = before.rows.iter().filter(|row| old.contains_key(&key(row)));
+            Change { row, before: before.unwrap_or_default(), presence }
+        };
+        let mut rows: Vec<Change> = of_now.into_iter().map(known).collect();
+        let gone = of_before.iter().filter(|row| old.contains_key(&row.key()));
         rows.extend(gone.map(|row| Change {
             row: Row { sums: Sums::default(), ..row.clone() },
             before: row.sums,
             presence: Presence::Gone,
         }));
         let mut diff = Self { now, before, rows: Vec::new() };
-        rows.sort_by_cached_key(|change| (Reverse(diff.weight(change)), change.row.cells.clone()));
+        rows.sort_by_cached_key(|change| (Reverse(diff.weight(change)), change.row.key()));
         diff.rows = rows;
         diff
     }

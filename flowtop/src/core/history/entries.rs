@@ -1,7 +1,8 @@
-//! What is listed: the rows that were asked for, and behind them everything else, so that the list is the total.
+//! What is listed: the rows that were asked for, and behind them everything else, so that the list is the total, but for
+//! what is counted at both ends of a connection.
 
 use super::diff::{Change, Diff, Presence};
-use super::report::{Report, Row, Sums};
+use super::report::{Others, Report, Row, Sums};
 use crate::core::ui::label::count;
 use crate::core::window::Bytes;
 
@@ -16,6 +17,8 @@ pub(super) enum Kind {
     Remainder,
     /// Sockets that found the kernel's table full.
     Untracked,
+    /// What rows of ends have beyond the total: what the second end of connections has counted that are counted at both.
+    LocalTwice,
     /// All of it.
     Total,
 }
@@ -27,6 +30,7 @@ impl Kind {
             Self::Others => "others",
             Self::Remainder => "remainder",
             Self::Untracked => "untracked",
+            Self::LocalTwice => "local_twice",
             Self::Total => "total",
         }
     }
@@ -38,8 +42,8 @@ pub(super) struct Entry<'a> {
     pub kind: Kind,
     /// If it is one row.
     pub row: Option<&'a Row>,
-    /// Rows that it stands for, if it stands for several.
-    pub rows: u64,
+    /// Rows that it stands for, if it stands for several and that is known.
+    pub rows: Option<u64>,
     pub sums: Sums,
     /// The same in the period that it is compared with.
     pub before: Sums,
@@ -48,64 +52,109 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     fn of(kind: Kind, sums: Sums, before: Sums) -> Self {
-        Self { kind, row: None, rows: 0, sums, before, presence: Presence::Both }
+        Self { kind, row: None, rows: None, sums, before, presence: Presence::Both }
     }
 
     /// What it is called where it is no row.
     pub fn title(&self) -> String {
         match self.kind {
-            Kind::Others => format!("others: {}", count(self.rows, "row")),
+            Kind::Others => match self.rows {
+                Some(rows) => format!("others: {}", count(rows, "row")),
+                None => "others".to_owned(),
+            },
             Kind::Remainder => "not known whose".to_owned(),
             Kind::Untracked => format!("untracked: {}", count(self.sums.connections, "socket")),
+            Kind::LocalTwice => "counted at both ends".to_owned(),
             Kind::Row | Kind::Total => "total".to_owned(),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.rows == 0 && self.sums.bytes.sum() + self.before.bytes.sum() + self.sums.connections == 0
+        self.rows.unwrap_or(0) == 0
+            && self.sums.bytes.sum() + self.before.bytes.sum() + self.sums.connections == 0
+    }
+}
+
+/// Rows, and what stands behind them.
+#[derive(Clone, Debug)]
+pub(super) struct List<'a> {
+    rows: Listed<'a>,
+    behind: Vec<Entry<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Listed<'a> {
+    Rows(&'a [Row]),
+    Changes(&'a [Change]),
+}
+
+impl<'a> List<'a> {
+    fn new(rows: Listed<'a>, others: Entry<'a>, behind: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        let all = std::iter::once(others).chain(behind);
+        let behind = all.filter(|entry| !entry.is_empty() || matches!(entry.kind, Kind::Total)).collect();
+        Self { rows, behind }
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+        let rows = match self.rows {
+            Listed::Rows(rows) => (rows, &[][..]),
+            Listed::Changes(changes) => (&[][..], changes),
+        };
+        let row = |row: &'a Row| Entry { row: Some(row), ..Entry::of(Kind::Row, row.sums, Sums::default()) };
+        let change = |change: &'a Change| Entry {
+            row: Some(&change.row),
+            presence: change.presence,
+            ..Entry::of(Kind::Row, change.row.sums, change.before)
+        };
+        rows.0.iter().map(row).chain(rows.1.iter().map(change))
+    }
+
+    /// All of it.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'a>> {
+        self.rows().chain(self.behind.iter().copied())
+    }
+
+    /// What is no row, if there is anything of this kind.
+    pub fn behind(&self, kind: Kind) -> Option<Entry<'a>> {
+        self.behind.iter().find(|entry| entry.kind == kind).copied()
     }
 }
 
 /// The first rows, then the rest and the total.
-pub(super) fn of_report(report: &Report, limit: Option<usize>) -> Vec<Entry<'_>> {
+pub(super) fn of_report(report: &Report, limit: Option<usize>) -> List<'_> {
     let shown = limit.unwrap_or(usize::MAX).min(report.rows.len());
     let (listed, others) = report.rows.split_at(shown);
-    let none = Sums::default();
-    let row = |row| Entry { row: Some(row), ..Entry::of(Kind::Row, row.sums, none) };
-    let rest = all(others.iter().map(|row| row.sums));
-    let mut entries: Vec<_> = listed.iter().map(row).collect();
-    entries.push(Entry { rows: others.len() as u64, ..Entry::of(Kind::Others, rest, none) });
-    entries.extend(behind(report, None));
-    entries.retain(|entry| !entry.is_empty() || matches!(entry.kind, Kind::Total));
-    entries
+    let sums = all(others.iter().map(|row| row.sums), report.others.as_ref());
+    let rows = report.others.is_none().then_some(others.len() as u64);
+    let others = Entry { rows, ..Entry::of(Kind::Others, sums, Sums::default()) };
+    List::new(Listed::Rows(listed), others, behind(report, None))
 }
 
 /// The same of two periods.
-pub(super) fn of_diff(diff: &Diff, limit: Option<usize>) -> Vec<Entry<'_>> {
+pub(super) fn of_diff(diff: &Diff, limit: Option<usize>) -> List<'_> {
     let shown = limit.unwrap_or(usize::MAX).min(diff.rows.len());
     let (listed, others) = diff.rows.split_at(shown);
-    let row = |change: &'_ Change| Entry::of(Kind::Row, change.row.sums, change.before);
-    let mut entries: Vec<Entry<'_>> = Vec::with_capacity(shown + 4);
-    for change in listed {
-        entries.push(Entry { row: Some(&change.row), presence: change.presence, ..row(change) });
-    }
-    let rest = all(others.iter().map(|change| change.row.sums));
-    let before = all(others.iter().map(|change| change.before));
-    entries.push(Entry { rows: others.len() as u64, ..Entry::of(Kind::Others, rest, before) });
-    entries.extend(behind(&diff.now, Some(&diff.before)));
-    entries.retain(|entry| !entry.is_empty() || matches!(entry.kind, Kind::Row | Kind::Total));
-    entries
+    let Diff { now, before, .. } = diff;
+    let sums = all(others.iter().map(|change| change.row.sums), now.others.as_ref());
+    let sums_before = all(others.iter().map(|change| change.before), before.others.as_ref());
+    let is_known = now.others.is_none() && before.others.is_none();
+    let rows = is_known.then_some(others.len() as u64);
+    let others = Entry { rows, ..Entry::of(Kind::Others, sums, sums_before) };
+    List::new(Listed::Changes(listed), others, behind(now, Some(before)))
 }
 
 /// What is no row.
-fn behind<'a>(now: &Report, before: Option<&Report>) -> [Entry<'a>; 3] {
+fn behind<'a>(now: &Report, before: Option<&Report>) -> [Entry<'a>; 4] {
     let remainder = |report: &Report| only(report.remainder, 0);
     let untracked = |report: &Report| only(report.untracked, report.untracked_flows);
+    let local_twice = |report: &Report| only(report.local_twice, 0);
     let entry =
         |kind, of: &dyn Fn(&Report) -> Sums| Entry::of(kind, of(now), before.map(of).unwrap_or_default());
     [
         entry(Kind::Remainder, &remainder),
         entry(Kind::Untracked, &untracked),
+        entry(Kind::LocalTwice, &local_twice),
         entry(Kind::Total, &|report: &Report| report.total),
     ]
 }
@@ -114,9 +163,9 @@ fn only(bytes: Bytes, connections: u64) -> Sums {
     Sums { bytes, connections, ..Sums::default() }
 }
 
-/// Several rows together. When they were above the limit together is not known.
-fn all(rows: impl Iterator<Item = Sums>) -> Sums {
-    rows.fold(Sums::default(), |sum, row| Sums {
+/// Several rows together, and those that are not told apart. When they were above the limit together is not known.
+fn all(rows: impl Iterator<Item = Sums>, others: Option<&Others>) -> Sums {
+    rows.chain(others.map(|others| others.sums)).fold(Sums::default(), |sum, row| Sums {
         bytes: sum.bytes + row.bytes,
         retrans_bytes: sum.retrans_bytes + row.retrans_bytes,
         connections: sum.connections + row.connections,

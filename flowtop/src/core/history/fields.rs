@@ -35,7 +35,7 @@ pub static SUMS: [Field; 16] = [
     field(
         "connections",
         "integer",
-        "Sockets that have moved bytes; of two ends on one host the left one",
+        "Connections that have moved bytes; ends of them where the keys are of an end's owner",
         |_, s| Value::Integer(s.connections),
     ),
     field("tx_bytes", "integer", "Bytes sent in the period", |_, s| Value::Integer(s.bytes.tx)),
@@ -96,7 +96,7 @@ pub(super) fn names(by: Group) -> Vec<&'static str> {
 
 /// The values that say which row it is.
 pub(super) fn id(by: Group, row: &Row) -> Vec<Value> {
-    let node = row.host.clone().map_or(Value::Null, Value::Text);
+    let node = row.host.as_deref().map_or(Value::Null, |host| Value::Text(host.to_owned()));
     let cells: Vec<_> = row.cells.iter().map(Cell::values).collect();
     std::iter::once(node).chain(by.columns().map(|column| cells[column.key][column.value].clone())).collect()
 }
@@ -108,8 +108,8 @@ pub(super) fn sums(report: &Report, sums: &Sums) -> Vec<Value> {
 
 /// What a row is called; `-` for what is not known.
 pub(super) fn title(by: Group, row: &Row, with_host: bool) -> String {
-    let host = row.host.iter().filter(|_| with_host).cloned();
-    let cells = by.keys().zip(&row.cells).map(|(key, cell)| text_of(key, &cell.values()));
+    let host = row.host.iter().filter(|_| with_host).map(ToString::to_string);
+    let cells = by.keys().zip(row.cells.iter()).map(|(key, cell)| text_of(key, &cell.values()));
     if row.cells.is_empty() {
         return "all".to_owned();
     }

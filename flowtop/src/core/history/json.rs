@@ -1,37 +1,42 @@
 //! The report as JSON: one object on one line. Names are added, never changed or taken away; `null` means unknown.
 
+use std::io;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::csv::{CHANGES, changes, rfc3339};
 use super::diff::Diff;
-use super::entries::{self, Entry, Kind};
+use super::entries::{self, Entry, Kind, List};
 use super::fields;
+use super::paths::PathReport;
 use super::report::{HostReport, NotCounted, Report};
-use crate::core::column::Value;
 use crate::core::window::Bytes;
 
-/// One report with at most so many rows, its end included. `zone` is the name of the zone that times were read in.
-#[must_use]
-pub fn report(report: &Report, rows: Option<usize>, zone: &str) -> String {
-    let entries = entries::of_report(report, rows);
+/// Writes one report with at most so many rows, its end included. `zone` is the name of the zone that times were read in.
+///
+/// # Errors
+/// What the reader of `out` does not take.
+pub fn report(report: &Report, rows: Option<usize>, zone: &str, out: impl io::Write) -> io::Result<()> {
+    let list = entries::of_report(report, rows);
     let object = |entry| Object { report, entry, changes: None };
-    one_line(&Whole { head: Head::of(report, zone), before: None, lists: Lists::of(&entries, object) })
+    one_line(&Whole { head: Head::of(report, zone), before: None, lists: Lists::of(&list, &object) }, out)
 }
 
-/// Two periods, one against the other.
-#[must_use]
-pub fn diff(diff: &Diff, rows: Option<usize>, zone: &str) -> String {
-    let entries = entries::of_diff(diff, rows);
-    let object = |entry| Object { report: &diff.now, entry, changes: Some(changes(diff, entry)) };
+/// Writes two periods, one against the other.
+///
+/// # Errors
+/// The same.
+pub fn diff(diff: &Diff, rows: Option<usize>, zone: &str, out: impl io::Write) -> io::Result<()> {
+    let list = entries::of_diff(diff, rows);
+    let object = |entry| Object { report: &diff.now, entry, changes: Some(diff) };
     let before = Some(Head::of(&diff.before, zone));
-    one_line(&Whole { head: Head::of(&diff.now, zone), before, lists: Lists::of(&entries, object) })
+    one_line(&Whole { head: Head::of(&diff.now, zone), before, lists: Lists::of(&list, &object) }, out)
 }
 
-fn one_line(whole: &Whole<'_>) -> String {
-    let mut text = serde_json::to_string(whole).expect("names are text and rates are finite, so it is JSON");
-    text.push('\n');
-    text
+fn one_line(whole: &Whole<'_>, mut out: impl io::Write) -> io::Result<()> {
+    serde_json::to_writer(&mut out, whole)?;
+    out.write_all(b"\n")
 }
 
 #[derive(Serialize)]
@@ -52,9 +57,16 @@ struct Head<'a> {
     timezone: &'a str,
     by: Vec<String>,
     limit_bits_per_s: Option<u64>,
+    counted_from: String,
+    counted_to: String,
     counted_s: f64,
+    /// All traffic of the period itself, where the windows that are counted reach out of it and their seconds tell.
+    total_of_period: Option<BytesObject>,
     total_peak_is_exact: bool,
+    /// Bytes that a row in `others` may have, where there are too many to be told apart.
+    others_have_up_to_bytes: Option<u64>,
     hosts: Vec<HostObject<'a>>,
+    paths: Vec<PathObject<'a>>,
     not_counted: NotCountedObject,
     notes: &'a [String],
     damage: &'a [String],
@@ -69,9 +81,14 @@ impl<'a> Head<'a> {
             timezone: zone,
             by: report.by.keys().map(|key| key.to_string()).collect(),
             limit_bits_per_s: report.limit_bits_per_s,
+            counted_from: rfc3339(report.counted_from_us),
+            counted_to: rfc3339(report.counted_to_us),
             counted_s: seconds(report.counted_us),
+            total_of_period: report.of_period.map(BytesObject::from),
             total_peak_is_exact: report.total_peak_is_exact,
+            others_have_up_to_bytes: report.others.map(|others| others.bytes_each),
             hosts: report.hosts.iter().map(|host| HostObject::of(host, asked_us)).collect(),
+            paths: report.paths.iter().map(PathObject::of).collect(),
             not_counted: NotCountedObject::of(&report.not_counted),
             notes: &report.notes,
             damage: &report.damage,
@@ -88,8 +105,11 @@ struct HostObject<'a> {
     node: &'a str,
     machine_id: String,
     records: u64,
-    first: String,
-    last: String,
+    unread_records: u64,
+    first: Option<String>,
+    last: Option<String>,
+    recorded_from: String,
+    recorded_to: String,
     covered_s: f64,
     covered_share: f64,
     gaps: u64,
@@ -110,8 +130,11 @@ impl<'a> HostObject<'a> {
             node: &host.name,
             machine_id: format!("{:032x}", u128::from_be_bytes(host.machine_id)),
             records: host.records,
-            first: rfc3339(host.first_us),
-            last: rfc3339(host.last_us),
+            unread_records: host.unread,
+            first: host.windows_us.map(|(first, _)| rfc3339(first)),
+            last: host.windows_us.map(|(_, last)| rfc3339(last)),
+            recorded_from: rfc3339(host.recorded_us.0),
+            recorded_to: rfc3339(host.recorded_us.1),
             covered_s: seconds(host.covered_us),
             covered_share: host.covered_us as f64 / asked_us.max(1) as f64,
             gaps: host.gaps,
@@ -127,6 +150,33 @@ impl<'a> HostObject<'a> {
     }
 }
 
+#[derive(Serialize)]
+struct PathObject<'a> {
+    path: &'a str,
+    records: u64,
+    recorded_from: Option<String>,
+    recorded_to: Option<String>,
+    covered_s: f64,
+    gaps: u64,
+    longest_gap_s: f64,
+    error: Option<&'a str>,
+}
+
+impl<'a> PathObject<'a> {
+    fn of(path: &'a PathReport) -> Self {
+        Self {
+            path: &path.path,
+            records: path.records,
+            recorded_from: path.recorded_us.map(|(from, _)| rfc3339(from)),
+            recorded_to: path.recorded_us.map(|(_, to)| rfc3339(to)),
+            covered_s: seconds(path.covered_us),
+            gaps: path.gaps,
+            longest_gap_s: seconds(path.longest_gap_us),
+            error: path.unreadable.as_deref(),
+        }
+    }
+}
+
 fn losses<S: Serializer>(losses: &&[(String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(losses.iter().map(|(name, count)| (name, count)))
 }
@@ -135,11 +185,14 @@ fn losses<S: Serializer>(losses: &&[(String, u64)], serializer: S) -> Result<S::
 struct NotCountedObject {
     ended_in_gaps: u64,
     unknown_in_gaps: u64,
+    gaps_without_totals: u64,
+    gaps_without_totals_s: f64,
     at_the_edges: BytesObject,
     unjudged: BytesObject,
     overlapping: BytesObject,
     overlapped_records: u64,
     seen_from_two_hosts: u64,
+    in_two_rows: u64,
     maybe_counted_twice: BytesObject,
 }
 
@@ -148,11 +201,14 @@ impl NotCountedObject {
         Self {
             ended_in_gaps: what.ended_unseen,
             unknown_in_gaps: what.unknown,
+            gaps_without_totals: what.open_gaps,
+            gaps_without_totals_s: seconds(what.open_gaps_us),
             at_the_edges: what.at_the_edges.into(),
             unjudged: what.unjudged.into(),
             overlapping: what.overlapping.into(),
             overlapped_records: what.overlapped_records,
             seen_from_two_hosts: what.twice,
+            in_two_rows: what.turned,
             maybe_counted_twice: what.maybe_twice.into(),
         }
     }
@@ -173,42 +229,57 @@ impl From<Bytes> for BytesObject {
 /// The rows, and everything else: absent if there is nothing in it, but for the total.
 #[derive(Serialize)]
 struct Lists<'a> {
-    groups: Vec<Object<'a>>,
+    groups: Groups<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     others: Option<Object<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remainder: Option<Object<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     untracked: Option<Object<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_twice: Option<Object<'a>>,
     total: Option<Object<'a>>,
 }
 
 impl<'a> Lists<'a> {
-    fn of(entries: &'a [Entry<'a>], object: impl Fn(&'a Entry<'a>) -> Object<'a>) -> Self {
-        let find = |kind| entries.iter().find(|entry| entry.kind == kind).map(&object);
+    fn of(list: &'a List<'a>, object: &'a dyn Fn(Entry<'a>) -> Object<'a>) -> Self {
+        let behind = |kind| list.behind(kind).map(object);
         Self {
-            groups: entries.iter().filter(|entry| entry.kind == Kind::Row).map(&object).collect(),
-            others: find(Kind::Others),
-            remainder: find(Kind::Remainder),
-            untracked: find(Kind::Untracked),
-            total: find(Kind::Total),
+            groups: Groups { list, object },
+            others: behind(Kind::Others),
+            remainder: behind(Kind::Remainder),
+            untracked: behind(Kind::Untracked),
+            local_twice: behind(Kind::LocalTwice),
+            total: behind(Kind::Total),
         }
+    }
+}
+
+/// The rows, made one after another.
+struct Groups<'a> {
+    list: &'a List<'a>,
+    object: &'a dyn Fn(Entry<'a>) -> Object<'a>,
+}
+
+impl Serialize for Groups<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.list.rows().map(self.object))
     }
 }
 
 /// An entry with its fields.
 struct Object<'a> {
     report: &'a Report,
-    entry: &'a Entry<'a>,
-    changes: Option<[Value; 6]>,
+    entry: Entry<'a>,
+    /// The comparison that it is in.
+    changes: Option<&'a Diff>,
 }
 
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
+        let (by, mut map) = (self.report.by, serializer.serialize_map(None)?);
         if let Some(row) = self.entry.row {
-            for (name, value) in fields::id_names(self.report.by).iter().zip(fields::id(self.report.by, row))
-            {
+            for (name, value) in fields::id_names(by).iter().zip(fields::id(by, row)) {
                 map.serialize_entry(name, &value)?;
             }
         }
@@ -218,8 +289,10 @@ impl Serialize for Object<'_> {
         for (field, value) in fields::SUMS.iter().zip(fields::sums(self.report, &self.entry.sums)) {
             map.serialize_entry(field.name, &value)?;
         }
-        for (name, value) in CHANGES.iter().zip(self.changes.iter().flatten()) {
-            map.serialize_entry(name, value)?;
+        if let Some(diff) = self.changes {
+            for (name, value) in CHANGES.iter().zip(changes(diff, &self.entry)) {
+                map.serialize_entry(name, &value)?;
+            }
         }
         map.end()
     }

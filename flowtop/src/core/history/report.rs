@@ -1,10 +1,12 @@
 //! The report as a value: what text, JSON and CSV are made from.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use super::above::{Piece, above_us};
 use super::cover::Stretch;
-use super::rows::{RowId, Tally};
+use super::paths::PathReport;
+use super::plan::Machine;
+use super::rows::{Ended, RowId, Tally};
 use super::{History, Period};
 use crate::core::group::Group;
 use crate::core::rows::key::Cell;
@@ -19,12 +21,26 @@ pub struct Report {
     pub by: Group,
     /// What a link carries in one direction, in bits per second.
     pub limit_bits_per_s: Option<u64>,
-    /// The hosts, by name.
+    /// The hosts, by name; also those that have no record of the period.
     pub hosts: Vec<HostReport>,
+    /// The paths that were read.
+    pub paths: Vec<PathReport>,
+    /// From the start of the first window that is counted to the end of the last one, in µs since 1970 UTC: what the
+    /// numbers are really of.
+    pub counted_from_us: i64,
+    /// The end of the last one.
+    pub counted_to_us: i64,
+    /// All traffic of the period itself, where windows reach out of it and the totals of each second tell.
+    pub of_period: Option<Bytes>,
     /// The rows, the one with the most bytes first.
     pub rows: Vec<Row>,
-    /// All of it: the rows, the remainder and the untracked.
+    /// Rows that are not told apart, because there are too many.
+    pub others: Option<Others>,
+    /// All of it: the rows, the others, the remainder and the untracked, but for `local_twice`.
     pub total: Sums,
+    /// Where rows are of ends: what the second end of connections has counted that are counted at both ends. The rows have
+    /// so much more than the total.
+    pub local_twice: Bytes,
     /// Whether the peaks of the total are those of seconds; else they are at least as high as they say.
     pub total_peak_is_exact: bool,
     /// Bytes of which it is not known to which row they belong.
@@ -53,10 +69,16 @@ pub struct HostReport {
     pub machine_id: [u8; 16],
     /// Records of the period.
     pub records: u64,
-    /// Start of the first one, in µs since 1970 UTC.
-    pub first_us: i64,
-    /// End of the last one.
-    pub last_us: i64,
+    /// Records of the period that could not be read.
+    pub unread: u64,
+    /// From the start of the first one to the end of the last one, in µs since 1970 UTC, if there is any.
+    pub windows_us: Option<(i64, i64)>,
+    /// The longest window, in µs.
+    pub longest_window_us: u64,
+    /// Time of the period in windows that do not belong to it, since their middle does not, in µs.
+    pub left_out_us: u64,
+    /// From the start of the first of all of its records to the end of the last one, also outside the period.
+    pub recorded_us: (i64, i64),
     /// How much of the period their windows cover, in µs.
     pub covered_us: u64,
     /// Stretches of the period without a window, those at its ends included.
@@ -86,6 +108,10 @@ pub struct NotCounted {
     pub ended_unseen: u64,
     /// Sockets that were there at the end of a gap, of which it is not known what they had moved in it.
     pub unknown: u64,
+    /// Gaps whose totals nobody has counted: what began and ended in them is not known.
+    pub open_gaps: u64,
+    /// How long they are together, in µs.
+    pub open_gaps_us: u64,
     /// Bytes between the period and the records beside it.
     pub at_the_edges: Bytes,
     /// Bytes that a filter cannot judge: summed up in sparse records, or of untracked sockets.
@@ -94,8 +120,10 @@ pub struct NotCounted {
     pub overlapping: Bytes,
     /// Records that overlap others of the same host.
     pub overlapped_records: u64,
-    /// Connections that are counted from another host.
+    /// Connections of which two hosts have recorded an end.
     pub twice: u64,
+    /// Of those, connections that stand in two rows: there are too many whose left end was recorded later.
+    pub turned: u64,
     /// Bytes that only sums tell, of sparse records and untracked sockets: another host may have counted them too.
     pub maybe_twice: Bytes,
 }
@@ -115,18 +143,33 @@ pub struct Sums {
     pub above_us: Option<[u64; 3]>,
 }
 
+/// Rows that are not told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Their sums together.
+    pub sums: Sums,
+    /// Most bytes that one of them may have: a row with no more may be smaller than one of these.
+    pub bytes_each: u64,
+}
+
 /// What sockets of the period have in common, and their sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// For each key what the sockets have in common.
-    pub cells: Box<[Cell]>,
+    pub cells: Arc<[Cell]>,
     /// The name of the host, where the keys mean something on one host only.
-    pub host: Option<String>,
+    pub host: Option<Arc<str>>,
     /// The sums.
     pub sums: Sums,
 }
 
 impl Row {
+    /// What tells it apart.
+    #[must_use]
+    pub fn key(&self) -> (Arc<[Cell]>, Option<Arc<str>>) {
+        (Arc::clone(&self.cells), self.host.clone())
+    }
+
     /// The most bytes first; then by what it shows.
     fn order(&self) -> (Reverse<u64>, &[Cell], Option<&str>) {
         (Reverse(self.sums.bytes.sum()), &self.cells, self.host.as_deref())
@@ -152,70 +195,79 @@ impl History {
     #[must_use]
     pub fn report(self) -> Report {
         let period = self.question.period.stretch();
-        let mut hosts: Vec<HostReport> = self.hosts.iter().map(|host| host.report(period)).collect();
-        let names: Vec<String> = hosts.iter().map(|host| host.name.clone()).collect();
-        hosts.retain(|host| host.records > 0);
-        let total_peak_is_exact = self.seconds_are_all && hosts.iter().all(|host| host.gaps == 0);
-        let summed_up = self.hosts.iter().fold(Bytes::default(), |sum, host| sum + host.summed_up);
-        let maybe_twice = if hosts.len() > 1 { summed_up } else { Bytes::default() };
+        let machines = self.plan.machines.iter();
+        let mut hosts: Vec<_> =
+            self.hosts.iter().zip(machines).map(|(host, machine)| host.report(machine, period)).collect();
+        let names: Vec<Arc<str>> = hosts.iter().map(|host| host.name.as_str().into()).collect();
         hosts.sort_by(|a, b| (&a.name, a.machine_id).cmp(&(&b.name, b.machine_id)));
+        let recorded = hosts.iter().filter(|host| host.records > 0).count() as u64;
+        let summed_up = self.hosts.iter().fold(Bytes::default(), |sum, host| sum + host.summed_up);
         let repeated_us = hosts.iter().map(|host| host.repeated_us).max().unwrap_or(0);
-        let threshold = self.question.threshold();
-        let peak = self.total_peak();
-        let rows = self.rows.into_rows().into_iter().filter(|(_, tally)| tally.bytes.sum() > 0);
+        let windows = || hosts.iter().filter_map(|host| host.windows_us);
+        let reaches_out = windows().any(|(from, to)| from < period.start_us || to > period.end_us);
+        let Ended { rows, others } = self.rows.end();
         let row = |(id, tally): (RowId, Tally)| Row {
-            host: id.host.and_then(|host| names.get(host).cloned()),
-            sums: sums(&tally, threshold),
+            host: id.machine.and_then(|machine| names.get(machine as usize).cloned()),
+            sums: sums(tally),
             cells: id.cells,
         };
-        let mut rows: Vec<Row> = rows.map(row).collect();
-        rows.sort_by(|a, b| a.order().cmp(&b.order()));
-        let connections = rows.iter().map(|row| row.sums.connections).sum();
-        let retrans_bytes = rows.iter().map(|row| row.sums.retrans_bytes).sum();
+        let mut rows: Vec<Row> = rows.into_iter().map(row).collect();
+        rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        let pairs = &self.boots.pairs;
+        let total = Sums { peak: self.total.peak.max(self.seconds.peak()), ..sums(self.total) };
         Report {
             period: self.question.period,
             by: self.question.by,
             limit_bits_per_s: self.question.limit_bits_per_s,
-            hosts,
+            counted_from_us: windows().map(|(from, _)| from).min().unwrap_or(period.start_us),
+            counted_to_us: windows().map(|(_, to)| to).max().unwrap_or(period.end_us),
+            of_period: self.seconds.of_period(recorded).filter(|_| reaches_out),
             rows,
-            total: Sums { retrans_bytes, connections, peak, ..sums(&self.total, threshold) },
-            total_peak_is_exact,
+            others: others.map(|(tally, bytes_each)| Others { sums: sums(tally), bytes_each }),
+            total,
+            local_twice: self.local_twice,
+            total_peak_is_exact: self.seconds.are_all() && hosts.iter().all(|host| host.gaps == 0),
             remainder: self.remainder,
             untracked_flows: self.untracked.flows,
             untracked: Bytes { tx: self.untracked.tx_bytes, rx: self.untracked.rx_bytes },
-            not_counted: NotCounted { twice: self.twice.len() as u64, maybe_twice, ..self.not_counted },
+            not_counted: NotCounted {
+                twice: pairs.formed,
+                turned: pairs.forgotten_late,
+                maybe_twice: if recorded > 1 { summed_up } else { Bytes::default() },
+                ..self.not_counted
+            },
             counted_us: self.counted.total_us() + repeated_us,
+            hosts,
+            paths: Vec::new(),
             notes: Vec::new(),
             damage: Vec::new(),
         }
     }
-
-    fn total_peak(&self) -> Bytes {
-        self.seconds.values().fold(self.total.peak, |peak, bytes| peak.max(*bytes))
-    }
 }
 
-fn sums(tally: &Tally, threshold: Option<u64>) -> Sums {
-    let above = |threshold| above_us(&tally.pieces as &[Piece], threshold);
+fn sums(tally: Tally) -> Sums {
     Sums {
         bytes: tally.bytes,
         retrans_bytes: tally.retrans_bytes,
         connections: tally.connections,
         peak: tally.peak,
-        above_us: threshold.map(above),
+        above_us: tally.above.map(|above| above.end()),
     }
 }
 
 impl super::Host {
-    fn report(&self, period: Stretch) -> HostReport {
-        let ends = self.windows.ends().unwrap_or_default();
+    fn report(&self, machine: &Machine, period: Stretch) -> HostReport {
+        let ends = self.windows.ends();
         let holes = self.windows.holes(period);
         HostReport {
-            name: self.name.clone(),
-            machine_id: self.machine_id,
+            name: machine.name.clone(),
+            machine_id: machine.id,
             records: self.records,
-            first_us: ends.start_us,
-            last_us: ends.end_us,
+            unread: machine.inside.saturating_sub(self.records),
+            windows_us: ends.map(|ends| (ends.start_us, ends.end_us)),
+            longest_window_us: self.longest_window_us,
+            left_out_us: if self.records > 0 { machine.left_out_us } else { 0 },
+            recorded_us: (machine.recorded.start_us, machine.recorded.end_us),
             covered_us: self.windows.covered_us(period),
             gaps: holes.len() as u64,
             longest_gap_us: holes.iter().map(|hole| hole.length_us()).max().unwrap_or(0),

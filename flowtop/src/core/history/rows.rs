@@ -1,11 +1,19 @@
 //! Rows of a period: what sockets have in common, and their sums.
+//!
+//! Memory is bounded: where there are too many rows, the smallest are summed up in one, the others. A row that comes
+//! again after that begins anew, so its sum may be too small by at most what was folded away at a time (lossy counting
+//! after Manku and Motwani, 2002). A second look at the same records counts only rows that are left, from the start, so
+//! the sums of these are exact.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
-use super::above::Piece;
+use super::above::{Above, Piece};
 use super::boots::Moved;
 use super::cells;
 use super::cover::Stretch;
@@ -18,9 +26,24 @@ use crate::core::window::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RowId {
     /// For each key what the sockets have in common.
-    pub cells: Box<[Cell]>,
-    /// The host, where the keys mean something on one host only.
-    pub host: Option<usize>,
+    pub cells: Arc<[Cell]>,
+    /// The number of the machine, where the keys mean something on one host only.
+    pub machine: Option<u32>,
+}
+
+/// Where a row is, as long as it is not folded away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    slot: u32,
+    /// How often rows had been folded when it was there.
+    folds: u32,
+}
+
+impl Place {
+    /// That of a socket without a row.
+    pub const NONE: Self = Self { slot: u32::MAX, folds: 0 };
+    /// In the sum of the others.
+    const OTHERS: Self = Self { slot: u32::MAX - 1, folds: 0 };
 }
 
 /// Sums of one row, or of all.
@@ -31,13 +54,18 @@ pub(super) struct Tally {
     pub connections: u64,
     /// Bytes in a second, at least.
     pub peak: Bytes,
-    /// What it has moved, one record after the other, if somebody wants to know how long it was above something.
-    pub pieces: Vec<Piece>,
+    /// How long it was above a limit, if there is one.
+    pub above: Option<Box<Above>>,
     /// Of the record that is being added.
     now: Moved,
 }
 
 impl Tally {
+    /// Nothing yet, of something that has this limit.
+    pub fn new(threshold: Option<u64>) -> Self {
+        Self { above: threshold.map(|threshold| Box::new(Above::new(threshold))), ..Self::default() }
+    }
+
     /// Adds to what the current record has.
     pub fn add(&mut self, moved: &Moved, peak: Bytes) {
         self.now.window += moved.window;
@@ -45,112 +73,335 @@ impl Tally {
         self.peak = self.peak.max(peak);
     }
 
-    /// Ends a record of a host that has this window, and this gap before it.
-    pub fn close(&mut self, host: usize, window: Stretch, gap: Option<Stretch>, keeps_pieces: bool) {
+    /// Ends a record.
+    pub fn close(&mut self, of: &Times) {
         let now = std::mem::take(&mut self.now);
         self.bytes += now.window + now.between;
-        let parts = gap.map(|gap| (gap, now.between)).into_iter().chain([(window, now.window)]);
+        let parts = of.gap.map(|gap| (gap, now.between)).into_iter().chain([(of.window, now.window)]);
         for (stretch, bytes) in parts {
-            let piece = Piece { host, stretch, bytes };
+            let piece = Piece { machine: of.machine, stretch, bytes };
             self.peak = self.peak.max(piece.mean());
-            if keeps_pieces && bytes.sum() > 0 {
-                self.pieces.push(piece);
+            if let Some(above) = &mut self.above {
+                above.add(&piece, of.low_us);
             }
         }
     }
+
+    /// Adds another one, but for how long each was above a limit: of both together that is not known.
+    fn fold(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.retrans_bytes += other.retrans_bytes;
+        self.connections += other.connections;
+        self.peak = self.peak.max(other.peak);
+    }
+}
+
+/// What time a record is of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// The number of the machine.
+    pub machine: usize,
+    pub window: Stretch,
+    /// The time before it that counts as well.
+    pub gap: Option<Stretch>,
+    /// No later record has time before this.
+    pub low_us: i64,
+}
+
+/// A row.
+#[derive(Debug)]
+struct Slot {
+    id: RowId,
+    hash: u64,
+    tally: Tally,
+    /// How often rows had been folded when it came up.
+    folds: u32,
+}
+
+/// Rows that a second look counts; all others are summed up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Candidates {
+    pub rows: Vec<RowId>,
+    /// Bytes that a row may have which is not among them.
+    pub bound: u64,
+}
+
+impl Candidates {
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+}
+
+/// Rows that nothing is added to any more.
+pub(super) struct Ended {
+    /// Those that have moved something.
+    pub rows: Vec<(RowId, Tally)>,
+    /// All others, if there are any, with the bytes that one of them may have.
+    pub others: Option<(Tally, u64)>,
 }
 
 /// All rows.
 #[derive(Debug)]
 pub(super) struct Rows {
     by: Group,
-    keeps_pieces: bool,
+    threshold: Option<u64>,
+    /// Most rows that are kept apart.
+    most: usize,
     /// Whether the keys mean something on one host only.
     is_of_host: bool,
-    places: HashMap<RowId, u32, RandomState>,
-    all: Vec<(RowId, Tally)>,
+    hasher: RandomState,
+    table: HashTable<u32>,
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    others: Tally,
+    /// How often rows were folded, and the largest sums that were, added up.
+    folds: u32,
+    bound: u64,
+    /// Whether these rows are all that are kept apart: a second look.
+    are_given: bool,
     /// Rows that the current record has added to.
     touched: Vec<u32>,
     words: HashSet<Arc<str>, RandomState>,
+    /// How many of them there may be before those that nobody uses go.
+    most_words: usize,
 }
 
+/// So many are kept at least.
+const MIN_WORDS: usize = 10_000;
+
 impl Rows {
-    pub fn new(by: Group, keeps_pieces: bool) -> Self {
+    pub fn new(by: Group, threshold: Option<u64>, most: usize) -> Self {
         let of_host = |key| matches!(key, Key::Flow | Key::Process | Key::Netns);
         Self {
             by,
-            keeps_pieces,
+            threshold,
+            most,
             is_of_host: by.keys().any(of_host),
-            places: HashMap::default(),
-            all: Vec::new(),
+            hasher: RandomState::default(),
+            table: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            others: Tally::default(),
+            folds: 0,
+            bound: 0,
+            are_given: false,
             touched: Vec::new(),
             words: HashSet::default(),
+            most_words: MIN_WORDS,
         }
     }
 
-    /// Adds what a socket has moved. `row` is where it was added last, and becomes where it is added now.
-    pub fn add(&mut self, host: usize, flow: &FlowRecord, row: &mut u32, moved: &Moved, peak: Bytes) {
-        let known = self.all.get(*row as usize);
-        let stays = known.is_some_and(|(id, _)| {
-            self.by.keys().zip(&id.cells).all(|(key, cell)| cells::is(cell, key, flow))
-        });
-        if !stays {
-            let words = &mut self.words;
-            let cells = self.by.keys().map(|key| cells::of(key, flow, |text| word(words, text))).collect();
-            *row = self.place(cells, host);
-            self.all[*row as usize].1.connections += 1;
-        }
-        let tally = &mut self.all[*row as usize].1;
-        if tally.now == Moved::default() {
-            self.touched.push(*row);
-        }
-        tally.add(moved, peak);
-        tally.retrans_bytes += flow.retrans_bytes;
-    }
-
-    /// Adds what a sparse record has summed up, as far as that says to which row it belongs; the rest comes back.
-    pub fn add_rest(&mut self, host: usize, rests: &[Rest]) -> Bytes {
-        let mut left = Bytes::default();
-        for rest in rests {
-            let words = &mut self.words;
-            let cells = self.by.keys().map(|key| Cell::of_rest(key, rest, |text| word(words, text)));
-            let Some(cells) = cells.collect::<Option<_>>() else {
-                left += rest.bytes;
-                continue;
-            };
-            let row = self.place(cells, host);
-            let tally = &mut self.all[row as usize].1;
-            if tally.now == Moved::default() && rest.bytes.sum() > 0 {
-                self.touched.push(row);
+    /// The same with only these rows.
+    pub fn given(mut self, candidates: &Candidates) -> Self {
+        for id in &candidates.rows {
+            for cell in id.cells.iter() {
+                self.learn(cell);
             }
-            tally.add(&Moved { window: rest.bytes, between: Bytes::default() }, Bytes::default());
-            tally.retrans_bytes += rest.retrans_bytes;
-            tally.connections += u64::from(rest.flows);
+            self.seat_again(id, Place::NONE);
         }
-        left
+        (self.are_given, self.bound) = (true, candidates.bound);
+        self
     }
 
-    /// Ends a record of a host.
-    pub fn close(&mut self, host: usize, window: Stretch, gap: Option<Stretch>) {
-        for row in self.touched.drain(..) {
-            self.all[row as usize].1.close(host, window, gap, self.keeps_pieces);
+    fn learn(&mut self, cell: &Cell) {
+        let mut learn = |text: &Option<Arc<str>>| self.words.extend(text.clone());
+        match cell {
+            Cell::Process(_, text) | Cell::Name(text) => learn(text),
+            Cell::Names(texts) => texts.iter().for_each(learn),
+            Cell::Flow(..) | Cell::Address(_) | Cell::Port(_) | Cell::Netns(_) | Cell::Net(..) => {}
         }
     }
 
-    /// The rows, in the order in which they came up.
-    pub fn into_rows(self) -> Vec<(RowId, Tally)> {
-        self.all
+    /// The row of a socket, which was at this place before.
+    pub fn seat(&mut self, machine: usize, flow: &FlowRecord, before: Place) -> Place {
+        if let Some(slot) = self.slot(before)
+            && self.by.keys().zip(slot.id.cells.iter()).all(|(key, cell)| cells::is(cell, key, flow))
+        {
+            return before;
+        }
+        let by = self.by;
+        self.find(machine, |word| by.keys().map(|key| Some(cells::of(key, flow, &mut *word))).collect())
+            .unwrap_or(Place::OTHERS)
     }
 
-    fn place(&mut self, cells: Box<[Cell]>, host: usize) -> u32 {
-        let id = RowId { cells, host: self.is_of_host.then_some(host) };
-        if let Some(place) = self.places.get(&id) {
-            return *place;
+    /// What tells the row of a socket apart.
+    pub fn id(&mut self, machine: usize, flow: &FlowRecord) -> RowId {
+        let words = &mut self.words;
+        let cells = self.by.keys().map(|key| cells::of(key, flow, |text| word(words, text)));
+        RowId { cells: cells.collect(), machine: self.machine(machine) }
+    }
+
+    /// What tells the row at a place apart, which is that of this socket.
+    pub fn id_at(&mut self, place: Place, machine: usize, flow: &FlowRecord) -> RowId {
+        match self.slot(place) {
+            Some(slot) => slot.id.clone(),
+            None => self.id(machine, flow),
         }
-        let place = u32::try_from(self.all.len()).expect("there is less memory than that many rows take");
-        self.places.insert(id.clone(), place);
-        self.all.push((id, Tally::default()));
-        place
+    }
+
+    /// The row with this id, which was at this place before.
+    pub fn seat_again(&mut self, id: &RowId, before: Place) -> Place {
+        if self.slot(before).is_some() {
+            return before;
+        }
+        let hash = self.hash(&id.cells, id.machine);
+        match self.known(hash, &id.cells, id.machine) {
+            Some(slot) => self.place(slot),
+            None if self.are_given => Place::OTHERS,
+            None => self.insert(id.clone(), hash),
+        }
+    }
+
+    /// Adds what a socket has moved.
+    pub fn add(&mut self, place: Place, moved: &Moved, peak: Bytes) {
+        let Self { slots, others, touched, .. } = self;
+        let Some(Some(slot)) = slots.get_mut(place.slot as usize) else { return others.add(moved, peak) };
+        if slot.tally.now == Moved::default() && moved.sum() > 0 {
+            touched.push(place.slot);
+        }
+        slot.tally.add(moved, peak);
+    }
+
+    /// Adds connections, and bytes that they have put on the wire again.
+    pub fn add_connections(&mut self, place: Place, connections: u64, retrans_bytes: u64) {
+        let slot = self.slots.get_mut(place.slot as usize).and_then(Option::as_mut);
+        let tally = slot.map_or(&mut self.others, |slot| &mut slot.tally);
+        tally.connections += connections;
+        tally.retrans_bytes += retrans_bytes;
+    }
+
+    /// Adds what a sparse record has summed up, if that says to which row it belongs.
+    pub fn add_rest(&mut self, machine: usize, rest: &Rest) -> bool {
+        let by = self.by;
+        let cells = |word: &mut dyn FnMut(&str) -> Arc<str>| {
+            by.keys().map(|key| Cell::of_rest(key, rest, &mut *word)).collect()
+        };
+        let Some(place) = self.find(machine, cells) else { return false };
+        self.add(place, &Moved { window: rest.bytes, between: Bytes::default() }, Bytes::default());
+        self.add_connections(place, rest.flows.into(), rest.retrans_bytes);
+        true
+    }
+
+    /// Ends a record.
+    pub fn close(&mut self, of: &Times) {
+        for slot in self.touched.drain(..) {
+            if let Some(slot) = &mut self.slots[slot as usize] {
+                slot.tally.close(of);
+            }
+        }
+        self.others.close(of);
+        if self.table.len() > self.most && !self.are_given {
+            self.fold();
+        }
+        if self.words.len() > self.most_words {
+            self.words.retain(|word| Arc::strong_count(word) > 1);
+            self.most_words = MIN_WORDS.max(self.words.len() * 2);
+        }
+    }
+
+    /// Whether a second look is needed for exact sums.
+    pub fn are_folded(&self) -> bool {
+        self.folds > 0
+    }
+
+    /// The rows that there are.
+    pub fn candidates(&self) -> Candidates {
+        let rows = self.slots.iter().flatten().map(|slot| slot.id.clone()).collect();
+        Candidates { rows, bound: self.bound }
+    }
+
+    /// The rows, and what is in none of them.
+    pub fn end(self) -> Ended {
+        let rows = self.slots.into_iter().flatten().map(|slot| (slot.id, slot.tally));
+        let others = (self.are_given || self.folds > 0).then_some((self.others, self.bound));
+        Ended { rows: rows.filter(|(_, tally)| tally.bytes.sum() > 0).collect(), others }
+    }
+
+    fn machine(&self, machine: usize) -> Option<u32> {
+        self.is_of_host.then(|| u32::try_from(machine).expect("a host takes more than a byte"))
+    }
+
+    fn hash(&self, cells: &[Cell], machine: Option<u32>) -> u64 {
+        self.hasher.hash_one((cells, machine))
+    }
+
+    fn slot(&self, place: Place) -> Option<&Slot> {
+        let slot = self.slots.get(place.slot as usize)?.as_ref()?;
+        (slot.folds <= place.folds).then_some(slot)
+    }
+
+    fn place(&self, slot: u32) -> Place {
+        Place { slot, folds: self.folds }
+    }
+
+    fn known(&self, hash: u64, cells: &[Cell], machine: Option<u32>) -> Option<u32> {
+        let is_it = |slot: &u32| {
+            let slot = self.slots[*slot as usize].as_ref();
+            slot.is_some_and(|slot| slot.id.machine == machine && *slot.id.cells == *cells)
+        };
+        self.table.find(hash, is_it).copied()
+    }
+
+    /// The row of some cells, if they are known.
+    fn find(
+        &mut self,
+        machine: usize,
+        cells: impl FnOnce(&mut dyn FnMut(&str) -> Arc<str>) -> Option<Vec<Cell>>,
+    ) -> Option<Place> {
+        let (words, are_given, mut is_new) = (&mut self.words, self.are_given, false);
+        let mut word = |text: &str| match words.get(text) {
+            Some(known) => Arc::clone(known),
+            // No row that is given has a text that is not known.
+            None if are_given => {
+                is_new = true;
+                Arc::from("")
+            }
+            None => word(words, text),
+        };
+        let cells = cells(&mut word)?;
+        if is_new {
+            return Some(Place::OTHERS);
+        }
+        let machine = self.machine(machine);
+        let hash = self.hash(&cells, machine);
+        let known = self.known(hash, &cells, machine).map(|slot| self.place(slot));
+        Some(match known {
+            Some(place) => place,
+            None if are_given => Place::OTHERS,
+            None => self.insert(RowId { cells: cells.into(), machine }, hash),
+        })
+    }
+
+    fn insert(&mut self, id: RowId, hash: u64) -> Place {
+        let row = Some(Slot { id, hash, tally: Tally::new(self.threshold), folds: self.folds });
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("there are fewer rows than that")
+        });
+        self.slots[slot as usize] = row;
+        let slots = &self.slots;
+        let hash_of = |slot: &u32| slots[*slot as usize].as_ref().map_or(0, |slot| slot.hash);
+        self.table.insert_unique(hash, slot, hash_of);
+        self.place(slot)
+    }
+
+    /// Sums up the smaller half of the rows.
+    fn fold(&mut self) {
+        let sums = (0..).zip(&self.slots).filter_map(|(slot, row)| Some((slot, row.as_ref()?)));
+        let mut sums: Vec<_> = sums.map(|(slot, row)| (Reverse(row.tally.bytes.sum()), slot)).collect();
+        let kept = self.most / 2;
+        sums.select_nth_unstable(kept);
+        self.bound = self.bound.saturating_add(sums[kept].0.0);
+        self.folds += 1;
+        for (_, slot) in &sums[kept..] {
+            let Some(row) = self.slots[*slot as usize].take() else { continue };
+            if let Ok(found) = self.table.find_entry(row.hash, |known| known == slot) {
+                found.remove();
+            }
+            self.others.fold(&row.tally);
+            self.free.push(*slot);
+        }
     }
 }
 

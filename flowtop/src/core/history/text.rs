@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::diff::{Diff, Presence};
-use super::entries::{self, Entry, Kind};
+use super::entries::{self, Entry, Kind, List};
 use super::report::{Report, Sums};
 use super::{fields, lines};
 use crate::core::group::Group;
@@ -79,8 +79,8 @@ pub fn report(report: &Report, style: &Style) -> String {
         cells
     };
     let said = lines::of_report(report, &style.zone);
-    let entries = entries::of_report(report, style.rows);
-    Table { by: report.by, hosts: report.hosts.len(), style, titles }.text(&said, &entries, &cells)
+    let list = entries::of_report(report, style.rows);
+    Table { by: report.by, hosts: hosts(report), style, titles }.text(&said, &list, &cells)
 }
 
 /// Two periods, one against the other.
@@ -106,9 +106,14 @@ pub fn diff(diff: &Diff, style: &Style) -> String {
     let mut said = lines::of_report(&diff.now, &style.zone);
     said.push("Before:".to_owned());
     said.extend(lines::of_report(&diff.before, &style.zone));
-    let entries = entries::of_diff(diff, style.rows);
-    let hosts = diff.now.hosts.len().max(diff.before.hosts.len());
-    Table { by: diff.now.by, hosts, style, titles: &titles }.text(&said, &entries, &cells)
+    let list = entries::of_diff(diff, style.rows);
+    let hosts = hosts(&diff.now).max(hosts(&diff.before));
+    Table { by: diff.now.by, hosts, style, titles: &titles }.text(&said, &list, &cells)
+}
+
+/// How many hosts there is something of.
+fn hosts(report: &Report) -> usize {
+    report.hosts.iter().filter(|host| host.records > 0).count()
 }
 
 /// Bytes and mean rate.
@@ -120,7 +125,7 @@ fn amounts(report: &Report, sums: &Sums, way: Way, unit: Unit) -> Vec<String> {
 /// Nothing where it is not known: of both directions together, and of what has no sockets.
 fn peak(entry: &Entry<'_>, way: Way, unit: Unit) -> String {
     match (entry.kind, way) {
-        (Kind::Remainder | Kind::Untracked, _) | (_, Way::Sum) => String::new(),
+        (Kind::Remainder | Kind::Untracked | Kind::LocalTwice, _) | (_, Way::Sum) => String::new(),
         _ => number(way.of(entry.sums.peak) as f64, unit),
     }
 }
@@ -149,10 +154,10 @@ impl Table<'_> {
     fn text(
         &self,
         said: &[String],
-        entries: &[Entry<'_>],
+        list: &List<'_>,
         cells: &dyn Fn(&Entry<'_>, Way) -> Vec<String>,
     ) -> String {
-        let names: Vec<String> = entries.iter().map(|entry| self.name(entry)).collect();
+        let names: Vec<String> = list.iter().map(|entry| self.name(&entry)).collect();
         let title = self.by.names();
         let widest = names.iter().map(|name| name.width()).max().unwrap_or(0).max(title.width());
         let numbers = self.titles.len() * (CELL_CHARS + 1);
@@ -165,15 +170,20 @@ impl Table<'_> {
         let _ = writeln!(out, "{rule}");
         line(&mut out, "   #", &fitted(&title, chars), "  ", &titles);
         let _ = writeln!(out, "{rule}");
-        for (index, (entry, name)) in entries.iter().zip(&names).enumerate() {
+        for (index, (entry, name)) in list.iter().zip(&names).enumerate() {
             if entry.kind == Kind::Total {
                 let _ = writeln!(out, "{rule}");
             }
-            let number = if entry.kind == Kind::Row { format!("{:>4}", index + 1) } else { " ".repeat(4) };
-            line(&mut out, &number, &fitted(name, chars), Way::Tx.arrow(), &cells(entry, Way::Tx));
-            line(&mut out, "    ", &fitted("", chars), Way::Rx.arrow(), &cells(entry, Way::Rx));
+            let number = match entry.kind {
+                Kind::Row => format!("{:>4}", index + 1),
+                // The rows have so much more than the total.
+                Kind::LocalTwice => "   -".to_owned(),
+                _ => " ".repeat(4),
+            };
+            line(&mut out, &number, &fitted(name, chars), Way::Tx.arrow(), &cells(&entry, Way::Tx));
+            line(&mut out, "    ", &fitted("", chars), Way::Rx.arrow(), &cells(&entry, Way::Rx));
             if entry.kind == Kind::Total {
-                line(&mut out, "    ", &fitted("", chars), Way::Sum.arrow(), &cells(entry, Way::Sum));
+                line(&mut out, "    ", &fitted("", chars), Way::Sum.arrow(), &cells(&entry, Way::Sum));
             }
         }
         out

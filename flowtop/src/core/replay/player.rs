@@ -6,6 +6,7 @@
 mod tests;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::core::record::{Host, Span};
 
@@ -17,7 +18,7 @@ const US_PER_S: i64 = 1_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     /// The host.
-    pub host: Host,
+    pub host: Arc<Host>,
     /// The window.
     pub span: Span,
 }

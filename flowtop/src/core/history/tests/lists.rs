@@ -8,7 +8,7 @@ use super::world::{Window, any_windows, any_world};
 use super::{RECORDER, World, question, reported};
 use crate::core::history::Report;
 use crate::core::history::diff::{Diff, Presence};
-use crate::core::history::entries::{Entry, Kind, of_diff, of_report};
+use crate::core::history::entries::{Entry, Kind, List, of_diff, of_report};
 use crate::core::history::text::{self, Style};
 use crate::core::number::Unit;
 use crate::core::window::Bytes;
@@ -18,11 +18,14 @@ fn report_of(world: &World, windows: &[Window]) -> Report {
     reported(&question("process,peer"), &records)
 }
 
-/// The sum of a list but for its total, and that.
-fn sums(entries: &[Entry<'_>], of: fn(&Entry<'_>) -> Bytes) -> (Bytes, Bytes) {
-    let (total, parts): (Vec<&Entry<'_>>, Vec<_>) =
-        entries.iter().partition(|entry| entry.kind == Kind::Total);
-    (parts.into_iter().fold(Bytes::default(), |sum, entry| sum + of(entry)), of(total[0]))
+/// The sum of a list but for its total and for what is counted at both ends, and the sum of these.
+fn sums(list: &List<'_>, of: fn(&Entry<'_>) -> Bytes) -> (Bytes, Bytes) {
+    let is_total = |entry: &Entry<'_>| matches!(entry.kind, Kind::Total | Kind::LocalTwice);
+    let sum = |wanted: bool| {
+        let entries = list.iter().filter(|entry| is_total(entry) == wanted);
+        entries.fold(Bytes::default(), |sum, entry| sum + of(&entry))
+    };
+    (sum(false), sum(true))
 }
 
 proptest! {
@@ -37,7 +40,8 @@ proptest! {
     fn two_periods_have_all_rows_of_both(
         world in any_world(), now in any_windows(), before in any_windows(), limit in prop::option::of(0..5_usize),
     ) {
-        let diff = Diff::new(report_of(&world, &now), report_of(&world, &before));
+        let reports = [report_of(&world, &now), report_of(&world, &before)];
+        let diff = Diff::new(reports[0].clone(), reports[1].clone());
         let entries = of_diff(&diff, limit);
         let (parts, total) = sums(&entries, |entry| entry.sums.bytes);
         prop_assert_eq!((parts, total), (diff.now.total.bytes, diff.now.total.bytes));
@@ -45,7 +49,7 @@ proptest! {
         prop_assert_eq!((parts, total), (diff.before.total.bytes, diff.before.total.bytes));
         for change in &diff.rows {
             let is_in = |report: &Report| report.rows.iter().any(|row| row.cells == change.row.cells);
-            let presence = match (is_in(&diff.now), is_in(&diff.before)) {
+            let presence = match (is_in(&reports[0]), is_in(&reports[1])) {
                 (true, false) => Presence::New,
                 (false, true) => Presence::Gone,
                 _ => Presence::Both,
@@ -53,7 +57,7 @@ proptest! {
             prop_assert_eq!(change.presence, presence);
         }
         // A period has nothing more than itself.
-        let same = Diff::new(diff.now.clone(), diff.now.clone());
+        let same = Diff::new(reports[0].clone(), reports[0].clone());
         prop_assert!(same.rows.iter().all(|change| change.row.sums == change.before));
     }
 

@@ -5,10 +5,10 @@ const S: u64 = 1_000_000_000;
 
 /// Records of a host: start and end in seconds of both clocks.
 fn moments(name: &str, boot: u8, spans: &[(u64, u64)]) -> Vec<Moment> {
-    let host = Host { name: name.to_owned(), machine_id: [1; 16], boot_id: [boot; 16] };
+    let host = Arc::new(Host { name: name.to_owned(), machine_id: [1; 16], boot_id: [boot; 16] });
     let us = |s: u64| i64::try_from(s).unwrap() * US_PER_S;
     let moment = |&(start, end): &(u64, u64)| Moment {
-        host: host.clone(),
+        host: Arc::clone(&host),
         span: Span { start_us: us(start), end_us: us(end), start_ns: start * S, end_ns: end * S },
     };
     spans.iter().map(moment).collect()
@@ -118,7 +118,7 @@ proptest! {
         cells in 0..50_usize,
     ) {
         let moment = |&(start_us, end_us, start_ns, end_ns, boot): &(i64, i64, u64, u64, u8)| Moment {
-            host: Host { machine_id: [boot / 2; 16], boot_id: [boot; 16], ..Host::default() },
+            host: Arc::new(Host { machine_id: [boot / 2; 16], boot_id: [boot; 16], ..Host::default() }),
             span: Span { start_us, end_us, start_ns, end_ns },
         };
         let mut player = Player::new(spans.iter().map(moment).collect()).unwrap();

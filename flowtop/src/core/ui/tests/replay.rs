@@ -45,7 +45,7 @@ fn carry_out(state: &mut State, reaction: &Reaction) {
 
 fn replay(size: (u16, u16)) -> State {
     let opened: Zoned = "2026-11-20T12:00:00+00:00[UTC]".parse().unwrap();
-    let moments = records().into_iter().map(|record| Moment { host: record.host, span: record.span });
+    let moments = records().into_iter().map(|record| Moment { host: record.host.into(), span: record.span });
     let replay = Replay::new(Player::new(moments.collect()).unwrap(), opened);
     assert_eq!(replay.zone(), &TimeZone::UTC);
     let state = State::new(&Settings::default(), About::default(), Ledger::new(1, 0), Duration::from_secs(1));

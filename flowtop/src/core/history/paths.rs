@@ -1,0 +1,69 @@
+//! What there is at each path that was asked for.
+
+use super::Period;
+use super::cover::{Cover, by_end};
+use crate::core::record::Span;
+
+/// What records there are at one path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathReport {
+    /// The path.
+    pub path: String,
+    /// Why it could not be read, if so.
+    pub unreadable: Option<String>,
+    /// Records of the period.
+    pub records: u64,
+    /// How much of the period their windows cover, in µs.
+    pub covered_us: u64,
+    /// Stretches of the period without a window, those at its ends included.
+    pub gaps: u64,
+    /// The longest of them, in µs.
+    pub longest_gap_us: u64,
+    /// From the start of the first of all records to the end of the last one, in µs since 1970 UTC, if there is any.
+    pub recorded_us: Option<(i64, i64)>,
+}
+
+/// Paths whose records are looked at.
+#[derive(Debug)]
+pub struct Paths {
+    period: Period,
+    paths: Vec<(PathReport, Cover)>,
+}
+
+impl Paths {
+    /// Paths with the reasons why they could not be read, if so.
+    #[must_use]
+    pub fn new(period: Period, paths: impl IntoIterator<Item = (String, Option<String>)>) -> Self {
+        let report =
+            |(path, unreadable)| (PathReport { path, unreadable, ..PathReport::default() }, Cover::default());
+        Self { period, paths: paths.into_iter().map(report).collect() }
+    }
+
+    /// Takes a record at a path, by its number.
+    pub fn add(&mut self, path: usize, span: &Span, is_inside: bool) {
+        let Some((report, cover)) = self.paths.get_mut(path) else { return };
+        let (first, last) = (span.began_us(), span.end_us);
+        let (start_us, end_us) = report.recorded_us.unwrap_or((first, last));
+        report.recorded_us = Some((start_us.min(first), end_us.max(last)));
+        if is_inside {
+            report.records += 1;
+            cover.add(by_end(span));
+        }
+    }
+
+    /// What there is at each of them.
+    #[must_use]
+    pub fn end(self) -> Vec<PathReport> {
+        let period = self.period.stretch();
+        let end = |(report, cover): (PathReport, Cover)| {
+            let holes = cover.holes(period);
+            PathReport {
+                covered_us: cover.covered_us(period),
+                gaps: holes.len() as u64,
+                longest_gap_us: holes.iter().map(|hole| hole.length_us()).max().unwrap_or(0),
+                ..report
+            }
+        };
+        self.paths.into_iter().map(end).collect()
+    }
+}
