@@ -300,7 +300,7 @@ impl History {
             self.close(record, &sums, &step, &times);
         }
         if before == TimeBefore::AtEdge && !self.question.has_filter() {
-            self.not_counted.at_the_edges += beyond(record, &sums, &step).unwrap_or_default();
+            self.not_counted.at_the_edges += InGap::of(record, &sums, &step).beyond;
         }
         self.note(machine, record, &step, is_inside, counts_gap);
     }
@@ -345,13 +345,13 @@ impl History {
 
     /// What the time before a record has moved beyond what its sockets explain: connections that began and ended in it.
     fn close_gap(&mut self, record: &Record, sums: &Windows, step: &Step, times: &Times) -> Bytes {
-        let Some(gap) = times.gap else { return Bytes::default() };
-        if let Some(beyond) = beyond(record, sums, step) {
-            return beyond;
+        if times.gap.is_none() {
+            return Bytes::default();
         }
-        self.not_counted.open_gaps += 1;
-        self.not_counted.open_gaps_us += gap.length_us();
-        Bytes::default()
+        let InGap { beyond, open_us } = InGap::of(record, sums, step);
+        self.not_counted.open_gaps += u64::from(open_us > 0);
+        self.not_counted.open_gaps_us += open_us;
+        beyond
     }
 
     /// Adds what a sparse record has summed up to the rows that it says; the bytes of the rest come back.
@@ -388,22 +388,32 @@ impl History {
             self.not_counted.overlapped_records +=
                 u64::from(matches!(step.join, Join::Overlap | Join::Inside));
         }
-        if counts_gap && gap_totals(record, step).is_none() {
+        if counts_gap && InGap::of(record, &Windows::default(), step).open_us > 0 {
             self.not_counted.ended_unseen += step.ended_unseen;
             self.not_counted.unknown += step.unknown;
         }
     }
 }
 
-/// All traffic of the time between a record and the one before, where the recorder has counted it.
-fn gap_totals(record: &Record, step: &Step) -> Option<Bytes> {
-    let gap = record.gap.filter(|gap| gap.start_ns == step.until_ns && step.same_limits)?;
-    (step.join == Join::Gap).then_some(gap.totals)
+/// What is known of the time between a record and the one before.
+struct InGap {
+    /// What has moved beyond what the sockets of the record explain.
+    beyond: Bytes,
+    /// How much of the time nobody has counted the totals of, in µs.
+    open_us: u64,
 }
 
-/// What of that the sockets of the record do not explain.
-fn beyond(record: &Record, sums: &Windows, step: &Step) -> Option<Bytes> {
-    gap_totals(record, step).map(|totals| totals.since(sums.explained))
+impl InGap {
+    fn of(record: &Record, sums: &Windows, step: &Step) -> Self {
+        if step.join != Join::Gap {
+            return Self { beyond: Bytes::default(), open_us: 0 };
+        }
+        // The totals may be of a part of the time: then they are no more than those of all of it.
+        let told = record.gap.filter(|gap| gap.start_ns >= step.until_ns && step.same_limits);
+        let open_until_ns = told.map_or(record.span.start_ns, |gap| gap.start_ns);
+        let beyond = told.map_or(Bytes::default(), |gap| gap.totals.since(sums.explained));
+        Self { beyond, open_us: open_until_ns.saturating_sub(step.until_ns).div_ceil(1000) }
+    }
 }
 
 impl Host {
