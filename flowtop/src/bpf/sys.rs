@@ -5,10 +5,12 @@ use aya_obj::generated::{bpf_attr, bpf_cmd};
 use flowtop_common::{Admission, Allocation, Detail, FlowKey, Slot, flags};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::{
-    io, mem,
+    io,
+    mem::{self, MaybeUninit, offset_of},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     ptr::{self, NonNull},
-    sync::atomic::{Ordering, fence},
+    slice,
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
 };
 
 /// An element type of a mapped array.
@@ -27,8 +29,12 @@ unsafe impl Element for Allocation {}
 // SAFETY: as above.
 unsafe impl Element for Admission {}
 
-/// A BPF array in our own memory (`BPF_F_MMAPABLE`, Linux 5.5). The kernel side writes it at any time, so elements are
-/// copied in and out, never borrowed.
+/// A BPF array in our own memory (`BPF_F_MMAPABLE`, Linux 5.5).
+///
+/// The kernel side writes it at any time, from any processor. So nothing here makes a `&T` or `&mut T` of an element:
+/// elements are copied in and out by relaxed atomic loads and stores of their words of 64 bits, each of which is whole
+/// because the processor reads and writes an aligned word at once. The kernel side makes its accesses outside of this
+/// program, with instructions that are as wide as the field or wider.
 ///
 /// The kernel makes all pages of a mapping resident at once (`remap_vmalloc_range`), so only the beginning of a large
 /// array is mapped, as far as it is in use: [`Mapped::cover`].
@@ -47,10 +53,14 @@ unsafe impl<T: Element> Send for Mapped<T> {}
 const COVER_STEP: usize = 1 << 16;
 
 impl<T: Element> Mapped<T> {
+    /// 64-bit words of an element. The kernel rounds elements up to 8 bytes; all of ours are whole words.
+    const WORDS: usize = {
+        assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>().is_multiple_of(align_of::<u64>()));
+        size_of::<T>() / 8
+    };
+
     /// Reserves addresses for an array of `len` elements, of which none is covered yet.
     pub fn new(array: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        // The kernel rounds elements up to 8 bytes; all of ours are.
-        const { assert!(size_of::<T>().is_multiple_of(8)) };
         let array = array.try_clone_to_owned()?;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new mapping at an address of the kernel's choice.
@@ -81,23 +91,40 @@ impl<T: Element> Mapped<T> {
         Ok(())
     }
 
+    /// Where an element is. Only atomic accesses may be made there.
     fn pointer(&self, index: usize) -> *mut T {
-        assert!((index + 1) * size_of::<T>() <= self.covered, "element {index} is not covered");
+        assert!(index < self.covered / size_of::<T>(), "element {index} is not covered");
         // SAFETY: within the mapping.
         unsafe { self.start.as_ptr().add(index) }
+    }
+
+    /// The words of an element.
+    fn words(&self, index: usize) -> &[AtomicU64] {
+        // SAFETY: within the mapping, which is aligned to a page and lives as long as `self`. An atomic has the layout of
+        // its integer and may change while it is borrowed, and this program makes no other accesses than atomic ones.
+        unsafe { slice::from_raw_parts(self.pointer(index).cast(), Self::WORDS) }
     }
 
     /// A copy of an element. Each of its words is whole; two of them may be of different moments.
     #[must_use]
     pub fn get(&self, index: usize) -> T {
-        // SAFETY: within the mapping; volatile, because the kernel side writes too.
-        unsafe { self.pointer(index).read_volatile() }
+        let mut copy = MaybeUninit::<T>::uninit();
+        let to = copy.as_mut_ptr().cast::<u64>();
+        for (at, word) in self.words(index).iter().enumerate() {
+            // SAFETY: the copy has as many words as an element, and its alignment is that of a word or a multiple.
+            unsafe { to.add(at).write(word.load(Ordering::Relaxed)) };
+        }
+        // SAFETY: all its words have been written, and any bytes are a value.
+        unsafe { copy.assume_init() }
     }
 
-    /// Replaces an element.
+    /// Replaces an element, word by word.
     pub fn set(&mut self, index: usize, value: T) {
-        // SAFETY: within the mapping; volatile, because the kernel side reads it.
-        unsafe { self.pointer(index).write_volatile(value) }
+        let from = (&raw const value).cast::<u64>();
+        for (at, word) in self.words(index).iter().enumerate() {
+            // SAFETY: the value has as many words as an element, all of them initialised since it has no padding.
+            word.store(unsafe { from.add(at).read() }, Ordering::Relaxed);
+        }
     }
 }
 
@@ -105,10 +132,9 @@ impl Mapped<Slot> {
     /// A copy of a slot, if a flow is open in it. What is read after this is not older.
     #[must_use]
     pub fn open(&self, index: usize) -> Option<Slot> {
-        // SAFETY: a field within the mapping.
-        let flags = unsafe { (&raw const (*self.pointer(index)).flags).read_volatile() };
-        fence(Ordering::Acquire);
-        if u32::from(flags) & flags::OPEN == 0 {
+        const FLAGS: usize = offset_of!(Slot, flags);
+        let word = self.words(index)[FLAGS / 8].load(Ordering::Acquire);
+        if u32::from(word.to_ne_bytes()[FLAGS % 8]) & flags::OPEN == 0 {
             return None;
         }
         let slot = self.get(index);
@@ -118,8 +144,10 @@ impl Mapped<Slot> {
 
     /// Marks a slot as unused.
     pub fn clear_flags(&mut self, index: usize) {
-        // SAFETY: a field within the mapping; the kernel side does not write to a flow that has ended.
-        unsafe { (&raw mut (*self.pointer(index)).flags).write_volatile(0) }
+        let flags = self.pointer(index).cast::<u8>().wrapping_add(offset_of!(Slot, flags));
+        // SAFETY: a byte within the mapping. One byte alone, since a program that is just ending may still write its
+        // neighbours; our own accesses to the word are never at the same time, as the borrow is exclusive.
+        unsafe { AtomicU8::from_ptr(flags) }.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
     }
 }
@@ -127,19 +155,25 @@ impl Mapped<Slot> {
 impl Mapped<Allocation> {
     /// Publishes the end of the ring of free slots; what was written before is seen first.
     pub fn set_tail(&mut self, tail: u64) {
-        fence(Ordering::Release);
-        // SAFETY: a field within the mapping, which only we write.
-        unsafe { (&raw mut (*self.pointer(0)).tail).write_volatile(tail) }
+        self.words(0)[offset_of!(Allocation, tail) / 8].store(tail, Ordering::Release);
     }
 }
 
 impl Mapped<Admission> {
     /// Replaces the condition. Programs run meanwhile: as long as it is incomplete there is none.
     pub fn publish(&mut self, admission: &Admission) {
-        self.set(0, Admission { checks: 0, ..*admission });
+        self.set_checks(0);
         fence(Ordering::Release);
-        // SAFETY: a field within the mapping, which only we write.
-        unsafe { (&raw mut (*self.pointer(0)).checks).write_volatile(admission.checks) }
+        self.set(0, Admission { checks: 0, ..*admission });
+        self.set_checks(admission.checks);
+    }
+
+    /// Sets the field that says which conditions there are; what was written before is seen first.
+    fn set_checks(&mut self, checks: u32) {
+        let field = self.pointer(0).cast::<u8>().wrapping_add(offset_of!(Admission, checks)).cast::<u32>();
+        // SAFETY: an aligned field within the mapping, which only we write; our own accesses to the word are never at
+        // the same time, as the borrow is exclusive.
+        unsafe { AtomicU32::from_ptr(field) }.store(checks, Ordering::Release);
     }
 }
 
@@ -224,5 +258,127 @@ pub fn trim_memory() {
     // SAFETY: no pointers; other threads may allocate meanwhile.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+    use std::{fs::File, os::unix::fs::FileExt as _, thread};
+
+    /// Memory that can be mapped twice, in place of a BPF array.
+    fn memory<T>(len: usize) -> OwnedFd {
+        let memory = memfd_create("flowtop-test", MemfdFlags::CLOEXEC).unwrap();
+        ftruncate(&memory, (len * size_of::<T>()) as u64).unwrap();
+        memory
+    }
+
+    fn whole<T: Element>(memory: &OwnedFd, len: usize) -> Mapped<T> {
+        let mut mapped = Mapped::new(memory.as_fd(), len).unwrap();
+        mapped.cover(len).unwrap();
+        mapped
+    }
+
+    fn bytes_of(memory: &OwnedFd, at: usize, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        File::from(memory.try_clone().unwrap()).read_exact_at(&mut bytes, at as u64).unwrap();
+        bytes
+    }
+
+    fn write_bytes(memory: &OwnedFd, at: usize, bytes: &[u8]) {
+        File::from(memory.try_clone().unwrap()).write_all_at(bytes, at as u64).unwrap();
+    }
+
+    #[test]
+    fn every_byte_of_an_element_is_read_and_written_in_its_place() {
+        let memory = memory::<Detail>(2);
+        let mut details = whole::<Detail>(&memory, 2);
+        let written: Vec<u8> = (0..128).collect();
+        write_bytes(&memory, 128, &written);
+        let detail = details.get(1);
+        assert_eq!((detail.key.local_addr[15], detail.comm[0]), (15, written[offset_of!(Detail, comm)]));
+        details.set(0, detail);
+        assert_eq!(bytes_of(&memory, 0, 128), written);
+        assert_eq!(details.get(0), detail);
+    }
+
+    #[test]
+    fn only_an_open_slot_is_handed_out_and_only_its_flags_are_cleared() {
+        let memory = memory::<Slot>(3);
+        let mut slots = whole::<Slot>(&memory, 3);
+        let all_ones =
+            Slot { pad: 0xff, ..Slot { looks: u32::MAX, state: 0xff, uses: 0xff, ..Slot::default() } };
+        let open = Slot { flags: flags::byte(flags::OPEN | flags::ENDED), ..all_ones };
+        slots.set(1, open);
+        slots.set(2, Slot { flags: flags::byte(!flags::OPEN), ..all_ones });
+        assert_eq!((slots.open(0), slots.open(1), slots.open(2)), (None, Some(open), None));
+        slots.clear_flags(1);
+        assert_eq!((slots.open(1), slots.get(1)), (None, all_ones));
+    }
+
+    #[test]
+    fn the_ring_and_the_condition_are_published() {
+        let (ring, condition) = (memory::<Allocation>(1), memory::<Admission>(1));
+        let mut allocation = whole::<Allocation>(&ring, 1);
+        allocation.set(0, Allocation { next: 1, head: 2, tail: 3 });
+        allocation.set_tail(u64::MAX);
+        assert_eq!(whole::<Allocation>(&ring, 1).get(0), Allocation { next: 1, head: 2, tail: u64::MAX });
+        let mut admission = Admission { checks: 7, families: 3, ..Admission::default() };
+        admission.port[7].last = 443;
+        admission.net[7].family = 1;
+        whole::<Admission>(&condition, 1).publish(&admission);
+        assert_eq!(whole::<Admission>(&condition, 1).get(0), admission);
+    }
+
+    #[test]
+    #[should_panic(expected = "element 1024 is not covered")]
+    fn what_is_not_covered_is_not_read() {
+        let memory = memory::<Slot>(4096);
+        let mut slots = Mapped::<Slot>::new(memory.as_fd(), 4096).unwrap();
+        slots.cover(1).unwrap();
+        assert_eq!(slots.get(1023), Slot::default());
+        let _ = slots.get(1024);
+    }
+
+    /// Another thread stands for the kernel side: it writes through a mapping of its own while this one reads.
+    #[test]
+    fn words_are_whole_while_others_write() {
+        const ROUNDS: u32 = 20_000;
+        let memory = memory::<Slot>(1);
+        let (reader, mut writer) = (whole::<Slot>(&memory, 1), whole::<Slot>(&memory, 1));
+        let patterned = |round: u32| {
+            let word = u64::from(round) << 32 | u64::from(round);
+            Slot {
+                tx_bytes: word,
+                rx_bytes: word,
+                last_us: word,
+                flags: flags::byte(flags::OPEN),
+                ..Slot::default()
+            }
+        };
+        writer.set(0, patterned(0));
+        thread::scope(|scope| {
+            scope.spawn(|| (0..=ROUNDS).for_each(|round| writer.set(0, patterned(round))));
+            loop {
+                let slot = reader.open(0).unwrap();
+                let words = [slot.tx_bytes, slot.rx_bytes, slot.last_us];
+                assert!(words.iter().all(|word| word >> 32 == word & 0xffff_ffff), "{words:x?}");
+                if words == [patterned(ROUNDS).tx_bytes; 3] {
+                    break;
+                }
+            }
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn elements_come_back(words: [u64; 3], at in 0_usize..100) {
+            let memory = memory::<Allocation>(100);
+            let value = Allocation { next: words[0], head: words[1], tail: words[2] };
+            whole::<Allocation>(&memory, 100).set(at, value);
+            prop_assert_eq!(whole::<Allocation>(&memory, 100).get(at), value);
+        }
     }
 }
