@@ -14,6 +14,13 @@ use std::time::Instant;
 
 use crate::core::ledger::Ledger;
 use crate::core::names::{Cache, Names, Services};
+use crate::core::sanitize::harmless;
+
+/// The name of this host, fit for a screen: whoever may set it may set any bytes.
+#[must_use]
+pub fn own_host() -> String {
+    harmless(&rustix::system::uname().nodename().to_string_lossy())
+}
 
 /// Hosts that wait to be asked for. Those beyond are asked for by a later report.
 const QUEUE: usize = 256;

@@ -135,7 +135,7 @@ impl Reporter {
             reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: crate::names::own_host(),
         }
     }
 

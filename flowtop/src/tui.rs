@@ -98,7 +98,7 @@ fn resolver() -> Result<Box<dyn Names>> {
 /// The view before anything is counted.
 fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Duration) -> State {
     let about = About {
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: crate::names::own_host(),
         hooks: "loading hooks".to_owned(),
         interfaces: interfaces.names(),
         limits: who::limits(settings),

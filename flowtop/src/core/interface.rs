@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::sanitize::harmless;
 use super::scope::Addresses;
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ impl Interface {
         let v6 = self.v6.iter().find(|v6| !is_local(v6));
         let mac = self.mac.map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":"));
         let lines = [
-            Some(format!("interface: {}\n", self.name)),
+            Some(format!("interface: {}\n", harmless(&self.name))),
             self.v4.first().map(|v4| format!("IP address is: {v4}\n")),
             v6.map(|v6| format!("IPv6 address is: {v6}\n")),
             mac.map(|mac| format!("MAC address is: {mac}\n")),
@@ -78,10 +79,10 @@ impl Chosen {
         Ok(Self(if names.iter().any(|name| name == ANY) { Vec::new() } else { chosen }))
     }
 
-    /// Their names; none for all interfaces.
+    /// Their names, fit for a screen; none for all interfaces.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.0.iter().map(|interface| interface.name.clone()).collect()
+        self.0.iter().map(|interface| harmless(&interface.name)).collect()
     }
 
     /// What is said on stderr before the start.
@@ -109,6 +110,6 @@ impl Chosen {
 }
 
 fn known(all: &[Interface]) -> String {
-    let names = all.iter().map(|interface| interface.name.as_str());
-    names.chain([ANY]).collect::<Vec<_>>().join(", ")
+    let names = all.iter().map(|interface| harmless(&interface.name));
+    names.chain([ANY.to_owned()]).collect::<Vec<_>>().join(", ")
 }

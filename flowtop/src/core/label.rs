@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::wire::breaks_a_screen;
+use super::sanitize::breaks_a_screen;
 
 #[cfg(test)]
 mod tests;

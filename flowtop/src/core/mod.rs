@@ -33,6 +33,7 @@ pub mod replay;
 pub mod retention;
 pub mod rows;
 pub mod sampler;
+pub mod sanitize;
 pub mod schedule;
 pub mod scope;
 pub mod segment;

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::sanitize::printable;
+
 #[cfg(test)]
 mod tests;
 
@@ -68,12 +70,6 @@ fn service(line: &str) -> Option<(u16, &str)> {
     let mut words = line.split('#').next()?.split_whitespace();
     let (name, port) = (words.next()?, words.next()?.strip_suffix("/tcp")?);
     Some((port.parse().ok()?, name))
-}
-
-/// A name as it may be printed: a host's owner may call it anything, and a report is read word by word.
-#[must_use]
-pub fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
 /// Whether a host's name may be asked for: of a link-local or site-local address nobody elsewhere knows one.

@@ -4,7 +4,6 @@
 
 pub mod addresses;
 pub mod cgroup;
-pub mod clean;
 pub mod cni;
 pub mod known;
 pub mod kubernetes;

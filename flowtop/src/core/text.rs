@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 
 use super::column::Who;
 use super::ledger::{Ledger, Losses, Totals};
-use super::names::{Names, printable};
+use super::names::Names;
 use super::number::{Unit, write_address, write_integer, write_number};
 use super::owner::{Identity, Pod};
 use super::rows::grouped::{self, Aside, GroupedRow, Groups};
 use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, rows_in};
 use super::rows::table::Table;
+use super::sanitize::printable;
 use super::view::View;
 use super::window::{Bytes, Rates, Window};
 

@@ -8,6 +8,7 @@ use flowtop_common::{Flow, FlowKey, Holder, Loss, Untracked};
 
 use super::moment::Moment;
 use super::owner::Seen;
+use super::sanitize::clean;
 
 /// One read of the kernel's maps. Meant to be cleared and filled again, so that its memory is reused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,10 +90,7 @@ pub fn state_name(state: u32) -> &'static str {
     index.and_then(|index| STATES.get(index)).copied().unwrap_or("UNKNOWN")
 }
 
-/// The name of a process as text that is safe to print, `None` when there is none.
-///
-/// A process may choose any 15 bytes: what is not UTF-8, and what would move the cursor or turn the text around,
-/// becomes U+FFFD.
+/// The name of a process as text that is safe to print, `None` when there is none. A process may choose any 15 bytes.
 #[must_use]
 pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
     let name = comm.split(|&byte| byte == 0).next().filter(|name| !name.is_empty())?;
@@ -100,25 +98,13 @@ pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
     if name.iter().all(|byte| (b' '..=b'~').contains(byte)) {
         return String::from_utf8(name.to_vec()).ok();
     }
-    Some(harmless(&String::from_utf8_lossy(name)))
-}
-
-/// A text whose characters are all fit for a screen: each that is not becomes U+FFFD.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    text.replace(breaks_a_screen, "\u{fffd}")
-}
-
-/// Control characters, and the invisible ones that change the direction or the width of what follows.
-#[must_use]
-pub fn breaks_a_screen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    Some(clean(name, comm.len()).text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::sanitize::breaks_a_screen;
     use proptest::prelude::*;
 
     #[test]

@@ -13,7 +13,7 @@ use super::results::Results;
 use crate::core::owner::addresses::Claim;
 use crate::core::owner::cgroup::Place;
 use crate::core::owner::kubernetes::{self, Names, Runtime};
-use crate::core::wire::breaks_a_screen;
+use crate::core::sanitize::breaks_a_screen;
 
 /// Most of a configuration that is read. One with thousands of variables has a few hundred KiB.
 const MAX_CONFIG_BYTES: usize = 1 << 20;

@@ -194,7 +194,7 @@ impl Printer {
 
     fn clear_progress(&mut self) {
         if std::mem::take(&mut self.progress_shown) {
-            aside::say("\r\x1b[K");
+            aside::say_over("");
         }
     }
 
@@ -202,7 +202,7 @@ impl Printer {
     pub(crate) fn progress(&mut self, end: Option<Instant>) {
         let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
         let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
-        aside::say(&format!("\r\x1b[Kflowtop: {left_s:.0} s left"));
+        aside::say_over(&format!("flowtop: {left_s:.0} s left"));
         self.progress_shown = true;
     }
 }

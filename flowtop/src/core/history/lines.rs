@@ -7,7 +7,7 @@ use super::Period;
 use super::paths::PathReport;
 use super::report::{HostReport, NotCounted, Report};
 use crate::core::number::{Unit, number};
-use crate::core::owner::clean::clean;
+use crate::core::sanitize::clean;
 use crate::core::ui::label::count;
 use crate::core::when::{show, zone_name};
 use crate::core::window::Bytes;

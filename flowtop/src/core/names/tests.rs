@@ -74,9 +74,13 @@ fn the_cache_is_bounded() {
 }
 
 #[test]
-fn a_name_is_one_printable_word() {
-    assert_eq!(printable("gate.example"), "gate.example");
-    assert_eq!(printable("a b\x1b[2Jc\u{202e}ü"), "a?b?[2Jc??");
+fn names_are_words_of_ascii() {
+    let address = IpAddr::from([192, 0, 2, 1]);
+    let mut cache = Cache::default();
+    cache.ask(address, 0);
+    cache.answer(address, Some("a b\x1b[2J\u{202e}ü"), 0);
+    assert_eq!(cache.get(address, 0).0.as_deref(), Some("a?b?[2J??"));
+    assert_eq!(Services::parse("ü\u{61c}s 7/tcp").get(7), Some("??s"));
 }
 
 proptest! {

@@ -27,7 +27,7 @@ use zstd::stream::write::Encoder;
 
 use super::payload::{read_record, write_record};
 use super::{Host, Record, Span};
-use crate::core::wire::harmless;
+use crate::core::sanitize::harmless;
 
 /// How a frame begins. The line break and the bytes that are no text are damaged by programs that convert texts.
 pub const MAGIC: [u8; 8] = *b"\xf1FLOW\r\n\x1a";

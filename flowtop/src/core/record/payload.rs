@@ -14,8 +14,8 @@ use super::row::Row;
 use super::shared::Shared;
 use super::varint::{unzigzag, zigzag};
 use super::{Gap, Host, InterfaceRecord, Record, Rest, Span};
+use crate::core::sanitize::harmless;
 use crate::core::window::Bytes;
-use crate::core::wire::harmless;
 
 /// Most flows that a record may hold.
 pub const MAX_FLOWS: usize = 1 << 20;

@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use super::frame::{Damage, Frame, Head, MAGIC, VERSION, Why, encode};
 use super::scan::{Found, scan};
 use super::*;
-use crate::core::wire::harmless;
+use crate::core::sanitize::harmless;
 
 /// Numbers as they are in counters: many small ones, some of any size.
 fn number() -> impl Strategy<Value = u64> {

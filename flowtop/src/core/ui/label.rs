@@ -11,6 +11,7 @@ use crate::core::names::Names;
 use crate::core::rows::grouped::SUMMED_UP;
 use crate::core::rows::key::{Cell, End, Host, RowKey};
 use crate::core::rows::sums::{Owner, Process};
+use crate::core::sanitize::to_ascii;
 use crate::core::view::View;
 use crate::core::wire::comm_text;
 
@@ -205,10 +206,6 @@ pub fn grouped(n: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-fn to_ascii(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
 /// A text in at most `width` columns; where it is wider, its middle is left out.

@@ -1,6 +1,7 @@
 //! A line to be typed, with the keys of iftop's line editor.
 
 use super::input::Key;
+use crate::core::sanitize::breaks_a_screen;
 
 /// What a prompt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Prompt {
     fn edit(&mut self, key: Key) -> Edited {
         let length = self.text.len();
         match key {
-            Key::Char(c) if !c.is_control() => {
+            Key::Char(c) if !breaks_a_screen(c) => {
                 self.text.insert(self.cursor, c);
                 self.cursor += 1;
             }
