@@ -42,6 +42,7 @@ pub mod span;
 pub mod text;
 pub mod top;
 pub mod ui;
+pub(crate) mod varint;
 pub mod view;
 pub mod watch;
 pub mod when;

@@ -22,7 +22,7 @@ mod shared;
 pub mod sparse;
 #[cfg(test)]
 mod tests;
-mod varint;
+use super::varint;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -5,13 +5,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Uid, User};
+use rustix::process::Uid;
 
 use super::addresses::PodAddresses;
 use super::cgroups::Cgroups;
 use super::files::Trouble;
 use super::names::Sources;
 use super::process::{self, Process};
+use crate::bpf::sys::User;
 use crate::core::owner::addresses::Addresses;
 use crate::core::owner::process::user_name;
 use crate::core::owner::{Identity, Pod, Seen, cgroup};

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::{Bytes, SLOTS, Timeline, Window};
+use crate::core::varint::{self, unzigzag, zigzag};
 
 /// What one tick has added.
 #[derive(Debug)]
@@ -37,19 +38,19 @@ impl Run {
             self.end_stretch();
             self.newest = place..place + 1;
         }
-        write(&mut self.amounts, bytes.tx);
-        write(&mut self.amounts, bytes.rx);
+        varint::put(&mut self.amounts, bytes.tx);
+        varint::put(&mut self.amounts, bytes.rx);
     }
 
     fn end_stretch(&mut self) {
         let length = u64::from(self.newest.end - self.newest.start);
-        let far = zigzag(i64::from(self.newest.start) - i64::from(self.before)) << 1;
+        let far = zigzag(self.before.into(), self.newest.start.into()) << 1;
         match length {
             0 => return,
-            1 => write(&mut self.stretches, far),
+            1 => varint::put(&mut self.stretches, far),
             _ => {
-                write(&mut self.stretches, far | IS_LONG);
-                write(&mut self.stretches, length);
+                varint::put(&mut self.stretches, far | IS_LONG);
+                varint::put(&mut self.stretches, length);
             }
         }
         self.before = self.newest.end;
@@ -160,12 +161,12 @@ impl<'a> Records<'a> {
     }
 
     fn next_stretch(&mut self) -> Option<Range<u32>> {
-        let Some(head) = read(&mut self.stretches) else {
+        let Some(head) = varint::take(&mut self.stretches) else {
             return Some(std::mem::take(&mut self.newest)).filter(|newest| !newest.is_empty());
         };
-        let length = if head & IS_LONG == 0 { 1 } else { read(&mut self.stretches)? };
-        let start = i64::from(self.places.end) + unzigzag(head >> 1);
-        Some(u32::try_from(start).ok()?..u32::try_from(start + i64::try_from(length).ok()?).ok()?)
+        let length = if head & IS_LONG == 0 { 1 } else { varint::take(&mut self.stretches)? };
+        let start = unzigzag(self.places.end.into(), head >> 1);
+        Some(u32::try_from(start).ok()?..u32::try_from(start.checked_add(length)?).ok()?)
     }
 
     /// Hands out what comes before a place from `end` on does; false if that was all.
@@ -178,7 +179,8 @@ impl<'a> Records<'a> {
             if self.places.start >= end {
                 return true;
             }
-            let (Some(tx), Some(rx)) = (read(&mut self.amounts), read(&mut self.amounts)) else {
+            let (Some(tx), Some(rx)) = (varint::take(&mut self.amounts), varint::take(&mut self.amounts))
+            else {
                 return false;
             };
             take(self.places.start, Bytes { tx, rx });
@@ -195,39 +197,8 @@ impl Iterator for Records<'_> {
             self.places = self.next_stretch()?;
         }
         let place = self.places.next()?;
-        Some((place, Bytes { tx: read(&mut self.amounts)?, rx: read(&mut self.amounts)? }))
+        Some((place, Bytes { tx: varint::take(&mut self.amounts)?, rx: varint::take(&mut self.amounts)? }))
     }
-}
-
-/// Small numbers of either sign as small ones.
-fn zigzag(number: i64) -> u64 {
-    ((number << 1) ^ (number >> 63)).cast_unsigned()
-}
-
-fn unzigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
-}
-
-/// Seven bits a byte, the lowest first; all bytes but the last have the highest bit set.
-fn write(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number.to_le_bytes()[0]);
-}
-
-fn read(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    Some(number)
 }
 
 #[cfg(test)]
@@ -270,18 +241,6 @@ mod tests {
                     prop_assert_eq!(slots, ring.slots(&timeline).collect::<Vec<_>>());
                 }
             }
-        }
-
-        #[test]
-        fn numbers_of_any_size_are_read_as_they_were_written(numbers: Vec<u64>, far: i64) {
-            let mut bytes = Vec::new();
-            for number in &numbers {
-                write(&mut bytes, *number);
-            }
-            let mut rest = &bytes[..];
-            let back: Vec<_> = std::iter::from_fn(|| read(&mut rest)).collect();
-            prop_assert_eq!(back, numbers);
-            prop_assert_eq!(unzigzag(zigzag(far)), far);
         }
     }
 

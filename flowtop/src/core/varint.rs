@@ -4,7 +4,8 @@
 const MAX_BYTES: usize = 10;
 
 /// Adds a number to the end.
-pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
+#[inline]
+pub(crate) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -13,15 +14,15 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Takes a number from the front; `None` where there is none, or none that fits.
-pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
+#[inline]
+pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
     for (at, &byte) in bytes.iter().enumerate().take(MAX_BYTES) {
-        let bits = u64::from(byte & 0x7f);
-        let shifted = bits << (7 * at);
-        if shifted >> (7 * at) != bits {
+        // The last byte has room for the highest bit alone.
+        if at == MAX_BYTES - 1 && byte > 1 {
             return None;
         }
-        number |= shifted;
+        number |= u64::from(byte & 0x7f) << (7 * at);
         if byte < 0x80 {
             *bytes = &bytes[at + 1..];
             return Some(number);
@@ -31,19 +32,19 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// How many numbers there are.
-pub(super) fn count(bytes: &[u8]) -> usize {
+pub(crate) fn count(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte < 0x80).count()
 }
 
 /// A difference, in which small ones of either sign are small numbers. Differences wrap around, so none is lost.
-pub(super) fn zigzag(from: u64, to: u64) -> u64 {
+pub(crate) fn zigzag(from: u64, to: u64) -> u64 {
     let difference = to.wrapping_sub(from);
     let sign = 0_u64.wrapping_sub(difference >> 63);
     (difference << 1) ^ sign
 }
 
 /// The number at such a difference.
-pub(super) fn unzigzag(from: u64, zigzag: u64) -> u64 {
+pub(crate) fn unzigzag(from: u64, zigzag: u64) -> u64 {
     from.wrapping_add((zigzag >> 1) ^ 0_u64.wrapping_sub(zigzag & 1))
 }
 
@@ -67,6 +68,13 @@ mod tests {
         assert_eq!(take(&mut &[0x80, 0x80][..]), None);
         assert_eq!(take(&mut &[0xff; 11][..]), None);
         assert_eq!(take(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02][..]), None);
+    }
+
+    #[test]
+    fn the_largest_number_takes_ten_bytes() {
+        let mut bytes = Vec::new();
+        put(&mut bytes, u64::MAX);
+        assert_eq!((bytes.len(), take(&mut &bytes[..])), (MAX_BYTES, Some(u64::MAX)));
     }
 
     proptest! {
