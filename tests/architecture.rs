@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "architecture/dependencies.rs"]
+mod dependencies;
+
 /// Where user space may leave the checked language: flowtop's calls to the kernel, and the test workloads'.
 const UNSAFE_PLACES: [&str; 3] = ["flowtop/src/bpf/sys.rs", "tests/live/src/sys.rs", "tests/live/src/sys/"];
 
