@@ -4,6 +4,7 @@
 
 mod archive;
 mod bench;
+mod budget;
 mod command;
 mod ebpf;
 mod guest;

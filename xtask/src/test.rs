@@ -3,14 +3,14 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, bail};
 
 use crate::command::{cargo, root, run, target};
 use crate::toolchain::{TARGET, clean};
 use crate::transcript::Transcript;
-use crate::{ebpf, live, setup, vm};
+use crate::{budget, ebpf, live, setup, vm};
 
 /// How a step ended.
 enum End {
@@ -54,27 +54,39 @@ const SLOW: &[Step] =
 ///
 /// The last line of the output is `N passed, N failed`; nothing may be printed after it.
 pub fn run_all(quick: bool) -> bool {
-    let steps = QUICK.iter().chain(if quick { &[] } else { SLOW });
     let (mut rows, mut all) = (Vec::new(), Cases::default());
-    for (name, step) in steps {
+    let (mut taken_by_all, mut budget_of_all) = (Duration::ZERO, Duration::ZERO);
+    for (name, step) in steps(quick) {
         println!("\n== {name}");
         let start = Instant::now();
         let end = step().unwrap_or_else(|error| failed(name, &error));
-        let seconds = start.elapsed().as_secs();
+        let (taken, budget) = (start.elapsed(), budget::of_step(name).unwrap_or_default());
+        taken_by_all += taken;
+        budget_of_all += budget;
         rows.push(match end {
             End::Skipped(why) => format!("{name:<26} skipped: {why}"),
             End::Ran(Cases { passed, failed, failures }) => {
                 all.passed += passed;
                 all.failed += failed;
                 all.failures.extend(failures.iter().map(|line| format!("{name}: {line}")));
-                format!("{name:<26} {passed:>6} passed {failed:>4} failed {seconds:>5} s")
+                row(name, passed, failed, taken, budget)
             }
         });
     }
+    rows.push(row("all", all.passed, all.failed, taken_by_all, budget_of_all));
     println!("\n{}", rows.join("\n"));
     all.failures.iter().for_each(|line| println!("{line}"));
     println!("{} passed, {} failed", all.passed, all.failed);
     all.failed == 0
+}
+
+fn steps(quick: bool) -> impl Iterator<Item = &'static Step> {
+    QUICK.iter().chain(if quick { &[] } else { SLOW })
+}
+
+fn row(name: &str, passed: usize, failed: usize, taken: Duration, budget: Duration) -> String {
+    let minutes = budget::minutes(taken, budget);
+    format!("{name:<26} {passed:>6} passed {failed:>4} failed {minutes}")
 }
 
 fn failed(name: &str, error: &Error) -> End {
@@ -159,6 +171,16 @@ fn kernel_ladder() -> Result<End> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_step_has_a_budget_and_they_add_up() {
+        let of_all = |quick| -> Duration {
+            let budget = |name| budget::of_step(name).unwrap_or_else(|| panic!("{name} has no budget"));
+            steps(quick).map(|(name, _)| budget(name)).sum()
+        };
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        assert_eq!((of_all(true), of_all(false)), (minutes(10), minutes(65)));
+    }
 
     #[test]
     fn results_of_cargo_test_are_counted() {
