@@ -8,7 +8,7 @@ use crate::core::column::Who;
 use crate::core::group::Group;
 use crate::core::ledger::Ledger;
 use crate::core::number::{Unit, number};
-use crate::core::owner::clean::clean;
+use crate::core::sanitize::clean;
 use crate::core::rows::key::{Cell, Grouped, RowKey};
 use crate::core::rows::sums::{Sum, Sums};
 use crate::core::window::Window;
