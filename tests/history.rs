@@ -15,6 +15,10 @@ use serde_json::Value;
 
 #[path = "iftop/network.rs"]
 mod network;
+#[path = "history/paths.rs"]
+mod paths;
+#[path = "history/periods.rs"]
+mod periods;
 #[path = "history/recorded.rs"]
 mod recorded;
 #[path = "tools/records.rs"]

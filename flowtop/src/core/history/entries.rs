@@ -79,6 +79,8 @@ impl Entry<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct List<'a> {
     rows: Listed<'a>,
+    /// Whether rows are of ends.
+    are_ends: bool,
     behind: Vec<Entry<'a>>,
 }
 
@@ -89,10 +91,15 @@ enum Listed<'a> {
 }
 
 impl<'a> List<'a> {
-    fn new(rows: Listed<'a>, others: Entry<'a>, behind: impl IntoIterator<Item = Entry<'a>>) -> Self {
+    fn new(
+        rows: Listed<'a>,
+        are_ends: bool,
+        others: Entry<'a>,
+        behind: impl IntoIterator<Item = Entry<'a>>,
+    ) -> Self {
         let all = std::iter::once(others).chain(behind);
         let behind = all.filter(|entry| !entry.is_empty() || matches!(entry.kind, Kind::Total)).collect();
-        Self { rows, behind }
+        Self { rows, are_ends, behind }
     }
 
     /// The rows.
@@ -119,6 +126,11 @@ impl<'a> List<'a> {
     pub fn behind(&self, kind: Kind) -> Option<Entry<'a>> {
         self.behind.iter().find(|entry| entry.kind == kind).copied()
     }
+
+    /// What rows of ends have beyond the total, where that is nothing.
+    pub fn no_local_twice(&self) -> Option<Entry<'a>> {
+        self.are_ends.then(|| Entry::of(Kind::LocalTwice, Sums::default(), Sums::default()))
+    }
 }
 
 /// The first rows, then the rest and the total.
@@ -128,7 +140,7 @@ pub(super) fn of_report(report: &Report, limit: Option<usize>) -> List<'_> {
     let sums = all(others.iter().map(|row| row.sums), report.others.as_ref());
     let rows = report.others.is_none().then_some(others.len() as u64);
     let others = Entry { rows, ..Entry::of(Kind::Others, sums, Sums::default()) };
-    List::new(Listed::Rows(listed), others, behind(report, None))
+    List::new(Listed::Rows(listed), report.by.groups_ends(), others, behind(report, None))
 }
 
 /// The same of two periods.
@@ -141,7 +153,7 @@ pub(super) fn of_diff(diff: &Diff, limit: Option<usize>) -> List<'_> {
     let is_known = now.others.is_none() && before.others.is_none();
     let rows = is_known.then_some(others.len() as u64);
     let others = Entry { rows, ..Entry::of(Kind::Others, sums, sums_before) };
-    List::new(Listed::Changes(listed), others, behind(now, Some(before)))
+    List::new(Listed::Changes(listed), now.by.groups_ends(), others, behind(now, Some(before)))
 }
 
 /// What is no row.

@@ -244,12 +244,14 @@ struct Lists<'a> {
 impl<'a> Lists<'a> {
     fn of(list: &'a List<'a>, object: &'a dyn Fn(Entry<'a>) -> Object<'a>) -> Self {
         let behind = |kind| list.behind(kind).map(object);
+        // Whoever adds rows of ends up has to know also that there is nothing to subtract.
+        let local_twice = list.behind(Kind::LocalTwice).or_else(|| list.no_local_twice());
         Self {
             groups: Groups { list, object },
             others: behind(Kind::Others),
             remainder: behind(Kind::Remainder),
             untracked: behind(Kind::Untracked),
-            local_twice: behind(Kind::LocalTwice),
+            local_twice: local_twice.map(object),
             total: behind(Kind::Total),
         }
     }
