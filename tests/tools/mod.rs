@@ -16,6 +16,22 @@ pub fn find(name: &str, test: &str) -> Option<PathBuf> {
     // A user's PATH leaves out where Debian puts iftop.
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), own_folder(name)]);
     let found = folders.map(|folder| folder.join(name)).find(|program| runs(program));
+    or_skipped(found, name, test)
+}
+
+/// The Python that has a module, or `None` as [`find`].
+///
+/// # Panics
+/// If the module is missing and has to be here.
+#[allow(dead_code, reason = "not every test that has tools has one in Python")]
+pub fn find_python_with(module: &str, test: &str) -> Option<PathBuf> {
+    let python = own_folder(module).join("python3");
+    let imports = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    let found = imports.is_ok_and(|said| said.status.success()).then_some(python);
+    or_skipped(found, module, test)
+}
+
+fn or_skipped(found: Option<PathBuf>, name: &str, test: &str) -> Option<PathBuf> {
     if found.is_none() {
         let word = format!("{name} is not here; `cargo xtask setup` installs it");
         assert!(std::env::var_os(REQUIRED).is_none(), "{test}: {word}");

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the other commands need from outside cargo, and how to get it on Debian.
 //!
-//! Packages go to the system through apt; bpf-linker and jc go to target/tools, never to the user's home.
+//! Packages go to the system through apt; bpf-linker and what comes from `PyPI` go to target/tools, never to the user's
+//! home.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("tcpdump", "tcpdump"),
     ("tmux", "tmux"),
     ("curl", "curl"),
+    ("jq", "jq"),
     ("nginx-light", "/usr/sbin/nginx"),
     ("redis-server", "redis-server"),
     ("faketime", "faketime"),
@@ -32,8 +34,39 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3-venv", "/usr/lib/python3.11/ensurepip"),
 ];
 
-/// From `PyPI`: Debian's jc is too old to read iftop.
-const JC: &str = "jc==1.26.1";
+/// A distribution of `PyPI` in one version, each in an environment of Debian's Python under target/tools.
+struct PythonTool {
+    name: &'static str,
+    version: &'static str,
+}
+
+const PYTHON_TOOLS: &[PythonTool] = &[
+    // Debian's jc is too old to read iftop.
+    PythonTool { name: "jc", version: "1.26.1" },
+    // Debian has none.
+    PythonTool { name: "duckdb", version: "2.0.1" },
+];
+
+impl PythonTool {
+    fn requirement(&self) -> String {
+        format!("{}=={}", self.name, self.version)
+    }
+
+    /// pip writes this file last, so what is half installed is not here, nor is another version.
+    fn is_here(&self) -> bool {
+        let Self { name, version } = self;
+        let installed = format!("lib/python3.11/site-packages/{name}-{version}.dist-info/RECORD");
+        root().join("target/tools").join(name).join(installed).exists()
+    }
+
+    fn install(&self) -> Result<()> {
+        let folder = target("tools")?.join(self.name);
+        run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        run(pip.args(["install", "--quiet", "--disable-pip-version-check", &self.requirement()]))
+            .with_context(|| format!("cannot install {}", self.requirement()))
+    }
+}
 
 /// Installs what is missing; with `only_check`, or where that cannot be done, the error names it.
 pub fn run_setup(only_check: bool) -> Result<()> {
@@ -61,13 +94,15 @@ fn missing() -> Vec<String> {
     if linker().is_none() {
         missing.push(format!("bpf-linker {LINKER_VERSION}"));
     }
-    if !has_jc() {
-        missing.push(JC.to_owned());
-    }
+    missing.extend(missing_python_tools().map(PythonTool::requirement));
     missing
 }
 
-/// The linker and jc alone need no rights.
+fn missing_python_tools() -> impl Iterator<Item = &'static PythonTool> {
+    PYTHON_TOOLS.iter().filter(|tool| !tool.is_here())
+}
+
+/// The linker and the Python tools alone need no rights.
 fn needs_apt() -> bool {
     !missing_packages().is_empty() || llvm().is_none_or(|llvm| !llvm.here)
 }
@@ -117,9 +152,7 @@ fn install() -> Result<()> {
     if linker().is_none() {
         install_linker(&llvm)?;
     }
-    if !has_jc() {
-        install_jc()?;
-    }
+    missing_python_tools().try_for_each(PythonTool::install)?;
     match missing().as_slice() {
         [] => Ok(()),
         still => bail!("still missing after the installation: {}", still.join(", ")),
@@ -148,17 +181,4 @@ fn install_linker(llvm: &Llvm) -> Result<()> {
     install.args(["--features", &format!("llvm-{}", llvm.major), "--root"]).arg(target("tools")?);
     install.env("LLVM_PREFIX", &llvm.prefix).env("RUSTFLAGS", format!("-L native={}/lib", llvm.prefix));
     run(&mut install).with_context(|| format!("cannot build bpf-linker {LINKER_VERSION}"))
-}
-
-fn has_jc() -> bool {
-    root().join("target/tools/jc/bin/jc").exists()
-}
-
-/// In an environment of its own, of Debian's Python.
-fn install_jc() -> Result<()> {
-    let folder = target("tools/jc")?;
-    run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))?;
-    let mut pip = Command::new(folder.join("bin/pip"));
-    run(pip.args(["install", "--quiet", "--disable-pip-version-check", JC]))
-        .with_context(|| format!("cannot install {JC}"))
 }
