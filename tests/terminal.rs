@@ -18,6 +18,8 @@ use flowtop::tui::screen::Screen;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+#[path = "terminal/input.rs"]
+mod input;
 #[path = "terminal/replay.rs"]
 mod replay;
 #[path = "terminal/tmux.rs"]
@@ -46,11 +48,12 @@ fn signal(terminal: &Terminal, signal: Signal) {
     kill_process(Pid::from_raw(terminal.child()).unwrap(), signal).unwrap();
 }
 
-/// The terminal is as it was: modes, main screen, cursor, no mouse.
+/// The terminal is as it was: modes, main screen, cursor, no mouse, and pasted text is as if it had been typed.
 fn assert_restored(terminal: &mut Terminal, before: &str) {
     let flags = ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| terminal.flag(name));
     assert_eq!(flags, ["0", "1", "0"]);
     assert_eq!(terminal.modes(), before);
+    assert_eq!(terminal.pasted("plain"), "plain");
 }
 
 /// tmux's name of a key.
@@ -243,7 +246,10 @@ fn what_is_shown_is_saved_as_text_and_as_json() {
     terminal.enter("screen.txt");
     terminal.press(&["Enter"]);
     terminal.wait_for("screen.txt exists; take another name");
-    terminal.press(&["Escape", "q"]);
+    // At once they would be Alt with Q.
+    terminal.press(&["Escape"]);
+    terminal.wait(|screen| !screen.contains("Save to"));
+    terminal.press(&["q"]);
     terminal.wait_for("code=0");
     assert_restored(&mut terminal, &before);
 }
@@ -352,6 +358,7 @@ fn real_traffic_is_shown_through_every_key_size_stop_and_signal() {
     terminal.press(&["Enter"]);
     terminal.wait(|screen| screen.contains(&format!("owner {own}")) && screen.contains("ESTABLISHED"));
     terminal.press(&["Escape"]);
+    terminal.wait(|screen| !screen.contains("ESTABLISHED"));
     press_every_key(&terminal);
     terminal.resize(20, 5);
     terminal.wait_for("too small");

@@ -16,7 +16,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use rustix::process::{Signal, getpgrp, kill_process_group};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
 use crate::Usage;
 use crate::bpf::{Patience, probe};
@@ -26,7 +25,7 @@ use crate::core::interface::Chosen;
 use crate::core::ledger::Ledger;
 use crate::core::names::Names;
 use crate::core::settings::{Origin, Settings};
-use crate::core::ui::input::{Decoder, Input};
+use crate::core::ui::input::Input;
 use crate::core::ui::replay::Replay;
 use crate::core::ui::update::{Effect, Event, Reaction};
 use crate::core::ui::{About, REFRESH_MS, State, save};
@@ -40,14 +39,12 @@ use crate::ui::theme::{Theme, is_utf8};
 use crate::who::{self, Knowledge};
 use crate::{clock, interfaces, ui};
 use screen::{Screen, has_shell, require_terminal};
-use wake::{Wake, Watched, answered, every, loaded, read};
+use wake::{Keyboard, Wake, Watched, answered, every, loaded};
 
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Time between two frames unless somebody says otherwise.
 const REFRESH: Duration = Duration::from_secs(1);
-/// The bytes of one key come together; what comes later than this is another key.
-const KEY_GAP: Duration = Duration::from_millis(30);
 
 /// Opens the view and keeps it until somebody quits.
 pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
@@ -184,24 +181,22 @@ impl App {
     }
 
     async fn run(mut self, mut signals: Watched, screen: &mut Screen) -> Result<()> {
-        let (mut stdin, mut bytes, mut keys) = (tokio::io::stdin(), [0; 1024], Decoder::default());
+        let mut keyboard = Keyboard::new();
         let mut sampling = every(SAMPLE_EVERY);
         let mut framing = every(self.state.frame_every());
         loop {
             let refresh = self.state.frame_every();
             let wake = tokio::select! {
                 wake = signals.next() => wake,
-                read = read(&mut stdin, &mut bytes) => Wake::Bytes(read),
-                () = sleep(KEY_GAP), if keys.is_waiting() => Wake::Silence,
+                wake = keyboard.next() => wake,
                 wake = loaded(&mut self.loading), if self.loading.is_some() => wake,
                 answer = answered(&mut self.answer), if self.answer.is_some() => Wake::Answer(answer),
                 _ = framing.tick() => Wake::Frame,
                 _ = sampling.tick(), if refresh > SAMPLE_EVERY => Wake::Sample,
             };
             let inputs = match wake {
-                Wake::Bytes(0) | Wake::Quit => return Ok(()),
-                Wake::Bytes(n) => keys.feed(&bytes[..n]),
-                Wake::Silence => keys.flush().into_iter().collect(),
+                Wake::Quit => return Ok(()),
+                Wake::Inputs(inputs) => inputs,
                 other => {
                     self.act(other, screen)?;
                     Vec::new()
@@ -232,7 +227,7 @@ impl App {
             }
             Wake::Stop => self.suspend(screen),
             Wake::Answer(answer) => self.install(answer, screen),
-            Wake::Bytes(_) | Wake::Silence | Wake::Quit => Ok(()),
+            Wake::Inputs(_) | Wake::Quit => Ok(()),
         }
     }
 

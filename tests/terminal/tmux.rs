@@ -78,6 +78,19 @@ impl Terminal {
         self.tmux(&["send-keys", "-l", text]);
     }
 
+    /// Sends bytes as if the terminal did.
+    pub fn send(&self, bytes: &[u8]) {
+        let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.iter().map(String::as_str);
+        self.tmux(&["send-keys", "-H"].into_iter().chain(hex).collect::<Vec<_>>());
+    }
+
+    /// Pastes a text, marked as one if the program asks for that.
+    pub fn paste(&self, text: &str) {
+        self.tmux(&["set-buffer", "--", text]);
+        self.tmux(&["paste-buffer", "-p", "-d"]);
+    }
+
     /// Types a line for the shell.
     pub fn run(&self, line: &str) {
         self.enter(line);
@@ -135,10 +148,28 @@ impl Terminal {
 
     /// What a command of the shell prints.
     pub fn output(&mut self, command: &str) -> String {
+        let (name, fifo) = self.fifo();
+        self.run(&format!("{command} >{name} 2>&1"));
+        self.read(&fifo)
+    }
+
+    /// What the shell reads when a line is pasted.
+    pub fn pasted(&mut self, line: &str) -> String {
+        let (name, fifo) = self.fifo();
+        self.run(&format!("read -r line; printf %s \"$line\" >{name}"));
+        self.paste(&format!("{line}\n"));
+        self.read(&fifo)
+    }
+
+    /// A named pipe where the shell is, and its name.
+    fn fifo(&mut self) -> (String, Fifo) {
         self.fifos += 1;
         let name = format!("output{}", self.fifos);
         let fifo = Fifo::make(&self.folder.join(&name));
-        self.run(&format!("{command} >{name} 2>&1"));
+        (name, fifo)
+    }
+
+    fn read(&self, fifo: &Fifo) -> String {
         let (until, mut output) = (Instant::now() + PATIENCE, Vec::new());
         loop {
             match fifo.read(until) {

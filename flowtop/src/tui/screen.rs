@@ -5,6 +5,7 @@ use std::panic;
 use std::sync::Once;
 
 use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
@@ -73,7 +74,7 @@ impl Screen {
         // It may be that somebody stopped us without asking: then the modes to come back to are still known.
         disable_raw_mode()?;
         enable_raw_mode()?;
-        execute!(self.backend, EnterAlternateScreen, Hide)?;
+        execute!(self.backend, EnterAlternateScreen, Hide, EnableBracketedPaste)?;
         self.backend.write_all(MOUSE_ON.as_bytes())?;
         self.is_stale = true;
         io::Write::flush(&mut self.backend)
@@ -139,7 +140,7 @@ impl Drop for Screen {
 fn restore() {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(MOUSE_OFF.as_bytes());
-    let _ = execute!(stdout, Show, LeaveAlternateScreen);
+    let _ = execute!(stdout, DisableBracketedPaste, Show, LeaveAlternateScreen);
     let _ = disable_raw_mode();
 }
 

@@ -3,14 +3,23 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use tokio::io::{AsyncReadExt as _, Stdin};
+use tokio::io::{AsyncReadExt as _, Stdin, stdin};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::core::filter::Filter;
+use crate::core::ui::input::{Awaited, Decoder, Input};
 use crate::signals::Endings;
 use crate::source::Source;
+
+/// How long after an ESC more bytes belong to the same key. Terminals send the bytes of a key at once.
+const KEY_GAP: Duration = Duration::from_millis(30);
+/// The same for the rest of a sequence. A user cannot have typed its beginning, so the rest is on its way unless the
+/// network lost it.
+const SEQUENCE_GAP: Duration = Duration::from_secs(1);
+/// The same for pasted text, which must not become commands if the network stalls.
+const PASTE_GAP: Duration = Duration::from_secs(5);
 
 /// What the loop woke up for.
 pub(super) enum Wake {
@@ -18,10 +27,8 @@ pub(super) enum Wake {
     Loaded(Result<Box<Source>>),
     Sample,
     Frame,
-    /// So many bytes of stdin; none at its end.
-    Bytes(usize),
-    /// No more bytes have come.
-    Silence,
+    /// Input from the terminal.
+    Inputs(Vec<Input>),
     Resize,
     Continued,
     Stop,
@@ -57,9 +64,47 @@ impl Watched {
     }
 }
 
-/// Bytes read; none at the end, and from a terminal that has gone.
-pub(super) async fn read(stdin: &mut Stdin, bytes: &mut [u8]) -> usize {
-    stdin.read(bytes).await.unwrap_or(0)
+/// Reads and decodes the terminal on stdin.
+pub(super) struct Keyboard {
+    stdin: Stdin,
+    decoder: Decoder,
+    /// Time of the last read.
+    read_at: Instant,
+}
+
+impl Keyboard {
+    pub(super) fn new() -> Self {
+        Self { stdin: stdin(), decoder: Decoder::default(), read_at: Instant::now() }
+    }
+
+    /// Waits for input. Cancel safe.
+    pub(super) async fn next(&mut self) -> Wake {
+        let mut bytes = [0; 4096];
+        tokio::select! {
+            biased;
+            read = self.stdin.read(&mut bytes) => match read {
+                // The end of the input, or a terminal that has gone.
+                Ok(0) | Err(_) => Wake::Quit,
+                Ok(n) => {
+                    self.read_at = Instant::now();
+                    Wake::Inputs(self.decoder.feed(&bytes[..n]))
+                }
+            },
+            () = silence(self.decoder.awaits(), self.read_at) => Wake::Inputs(self.decoder.flush()),
+        }
+    }
+}
+
+/// Waits until the rest of an incomplete input is overdue.
+async fn silence(awaited: Option<Awaited>, read_at: Instant) {
+    let Some(awaited) = awaited else { return std::future::pending().await };
+    let gap = match awaited {
+        Awaited::Key => KEY_GAP,
+        Awaited::Sequence => SEQUENCE_GAP,
+        Awaited::Paste => PASTE_GAP,
+    };
+    // If the loop was busy, the bytes may be there but unread.
+    sleep_until((read_at + gap).max(Instant::now() + KEY_GAP)).await;
 }
 
 pub(super) async fn answered(

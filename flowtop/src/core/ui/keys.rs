@@ -174,6 +174,8 @@ pub struct Binding {
 
 /// iftop's answer to a key without a meaning.
 pub const UNKNOWN_KEY: &str = "Press H or ? for help";
+/// The answer to pasted text without a prompt.
+pub const PASTE_WITHOUT_PROMPT: &str = "Paste into a prompt, as after f or /";
 /// iftop's answer to a filter that it could use.
 pub const FILTER_INSTALLED: &str = "Installed new filter";
 /// iftop's answer to a pattern that it could not.

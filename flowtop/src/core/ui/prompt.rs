@@ -95,6 +95,16 @@ impl Prompt {
         Edited::Nothing
     }
 
+    /// Inserts a pasted text as one line: line breaks and tabs become spaces, line breaks at its ends are dropped.
+    pub fn paste(&mut self, text: &str) -> Edited {
+        let line = text.trim_matches(['\r', '\n']).replace("\r\n", " ").replace(['\r', '\n', '\t'], " ");
+        let chars: Vec<char> = line.chars().filter(|c| !c.is_control()).collect();
+        let length = chars.len();
+        self.text.splice(self.cursor..self.cursor, chars);
+        self.cursor += length;
+        if length == 0 { Edited::Nothing } else { Edited::Changed }
+    }
+
     fn edit(&mut self, key: Key) -> Edited {
         let length = self.text.len();
         match key {
@@ -166,6 +176,23 @@ mod tests {
         assert_eq!([Key::Esc, Key::Ctrl('g')].map(|key| prompt.press(key)), [Edited::Cancelled; 2]);
         assert_eq!(prompt.press(Key::Char('y')), Edited::Changed);
         assert_eq!(prompt.press(Key::Up), Edited::Nothing);
+    }
+
+    #[test]
+    fn a_pasted_text_is_one_line_at_the_cursor() {
+        for (pasted, expected) in [
+            ("tcp and ", "tcp and port 80"),
+            ("tcp\r\nand\tnot\n", "tcp and notport 80"),
+            ("\x1b[31mq\x07", "[31mqport 80"),
+            ("\r", "port 80"),
+        ] {
+            let mut prompt = Prompt::new(Ask::Filter, "port 80");
+            prompt.press(Key::Home);
+            let edited = prompt.paste(pasted);
+            assert_eq!(prompt.text(), expected, "{pasted:?}");
+            assert_eq!(edited, if expected == "port 80" { Edited::Nothing } else { Edited::Changed });
+            assert_eq!(prompt.before_cursor() + "port 80", expected);
+        }
     }
 
     proptest! {

@@ -4,6 +4,7 @@ mod filters;
 mod groups;
 mod keys;
 mod replay;
+mod terminal;
 
 use proptest::prelude::*;
 

@@ -4,8 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::input::{Input, Key};
-use super::keys::{FILTER_INSTALLED, INVALID_REGEXP};
+use super::input::{Input, Key, PasteError};
+use super::keys::{FILTER_INSTALLED, INVALID_REGEXP, PASTE_WITHOUT_PROMPT, UNKNOWN_KEY};
 use super::prompt::{Ask, Edited};
 use super::replay::Window;
 use super::{MESSAGE_NS, OwnCost, State};
@@ -101,6 +101,8 @@ impl State {
             }
             Event::Frame(time) => self.frame(time, names),
             Event::Input(Input::Key(key)) => self.press(key, names),
+            Event::Input(Input::Alt(_)) => self.press_alt(),
+            Event::Input(Input::Paste(text)) => self.paste(text, names),
             Event::Input(Input::Click { column, line }) => self.click(column, line, names),
             Event::Input(Input::Wheel { down }) => self.wheel(down),
             Event::Resize(width, height) => {
@@ -148,16 +150,51 @@ impl State {
 
     fn press(&mut self, key: Key, names: &dyn Names) -> Reaction {
         match key {
+            Key::Layout { typed, .. } if self.prompt.is_some() => self.type_key(Key::Char(typed), names),
+            Key::Layout { latin, .. } => self.press_binding(Key::Char(latin), names),
             Key::Ctrl('c' | 'z' | 'l') => self.press_binding(key, names),
             _ if self.prompt.is_some() => self.type_key(key, names),
             _ => self.press_binding(key, names),
         }
     }
 
+    /// No key has a meaning with Alt.
+    fn press_alt(&mut self) -> Reaction {
+        if self.prompt.is_some() {
+            return Reaction::NOTHING;
+        }
+        self.say(UNKNOWN_KEY);
+        Reaction::DRAW
+    }
+
+    /// Inserts pasted text into the prompt. Without a prompt it is ignored: its letters are not commands.
+    fn paste(&mut self, text: Result<String, PasteError>, names: &dyn Names) -> Reaction {
+        match (text, &mut self.prompt) {
+            (Ok(text), Some(prompt)) => {
+                let edited = prompt.paste(&text);
+                self.edited(edited, names)
+            }
+            (Err(error), Some(_)) => {
+                self.complain(error.to_string());
+                Reaction::DRAW
+            }
+            (_, None) => {
+                self.say(PASTE_WITHOUT_PROMPT);
+                Reaction::DRAW
+            }
+        }
+    }
+
     fn type_key(&mut self, key: Key, names: &dyn Names) -> Reaction {
         let Some(prompt) = &mut self.prompt else { return Reaction::NOTHING };
-        let (ask, edited) = (prompt.ask, prompt.press(key));
-        let (text, before) = (prompt.text(), prompt.before.clone());
+        let edited = prompt.press(key);
+        self.edited(edited, names)
+    }
+
+    /// Acts on an edit of the prompt.
+    fn edited(&mut self, edited: Edited, names: &dyn Names) -> Reaction {
+        let Some(prompt) = &mut self.prompt else { return Reaction::NOTHING };
+        let (ask, text, before) = (prompt.ask, prompt.text(), prompt.before.clone());
         match edited {
             Edited::Nothing => {}
             Edited::Changed => {
