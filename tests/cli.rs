@@ -125,7 +125,7 @@ impl Running {
     /// Numbers after `label` in what the kernel says of the open files: ids of programs or maps.
     fn loaded(&self, label: &str) -> HashSet<u32> {
         let files = fs::read_dir(self.proc("fdinfo")).unwrap();
-        let texts = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        let texts = files.filter_map(|file| unless_gone(fs::read_to_string(file.unwrap().path())));
         let id = |text: String| text.lines().find_map(|line| line.strip_prefix(label)?.trim().parse().ok());
         texts.filter_map(id).collect()
     }
@@ -207,10 +207,49 @@ fn after_kill_9_nothing_stays_loaded() {
 
 /// Ids of all programs of this host. One that vanishes while they are listed is not among them.
 fn loaded_programs() -> HashSet<u32> {
-    aya::programs::loaded_programs().filter_map(Result::ok).map(|program| program.id()).collect()
+    aya::programs::loaded_programs().filter_map(unless_gone).map(|program| program.id()).collect()
 }
 
-/// Ids of all maps of this host.
+/// Ids of all maps of this host. One that vanishes while they are listed is not among them.
 fn loaded_maps() -> HashSet<u32> {
-    aya::maps::loaded_maps().filter_map(Result::ok).map(|map| map.id()).collect()
+    aya::maps::loaded_maps().filter_map(unless_gone).map(|map| map.id()).collect()
+}
+
+/// What was found of something that was listed before, `None` if it has gone since: an open file, a thread, a program or
+/// a map of others. Any other error fails the test, since what it hides could be what is looked for.
+fn unless_gone<T, E: std::error::Error + 'static>(found: Result<T, E>) -> Option<T> {
+    let error = match found {
+        Ok(found) => return Some(found),
+        Err(error) => error,
+    };
+    let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    // A process or a thread that ends while its file is open is ESRCH.
+    let is_gone = |error: &io::Error| {
+        error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+    };
+    let is_gone = chain.filter_map(|error| error.downcast_ref()).any(is_gone);
+    assert!(is_gone, "{error:?}");
+    None
+}
+
+#[test]
+fn what_vanishes_between_listing_and_reading_is_passed_over_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["stays", "vanishes"] {
+        fs::write(dir.path().join(name), name).unwrap();
+    }
+    let listed: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    fs::remove_file(dir.path().join("vanishes")).unwrap();
+    let read: Vec<_> = listed.iter().filter_map(|path| unless_gone(fs::read_to_string(path))).collect();
+    assert_eq!((listed.len(), read), (2, vec!["stays".to_owned()]));
+    assert_eq!(unless_gone(Err::<(), _>(io::Error::from_raw_os_error(libc::ESRCH))), None);
+    // A map that has gone, as aya says it.
+    let gone = aya::sys::SyscallError {
+        call: "bpf_map_get_fd_by_id",
+        io_error: io::Error::from_raw_os_error(libc::ENOENT),
+    };
+    assert!(unless_gone(Err::<(), _>(aya::maps::MapError::SyscallError(gone))).is_none());
+    let denied =
+        std::panic::catch_unwind(|| unless_gone(Err::<(), _>(io::Error::from_raw_os_error(libc::EPERM))));
+    assert!(denied.is_err());
 }

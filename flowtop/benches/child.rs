@@ -59,7 +59,8 @@ impl Flowtop {
     pub fn processor_ns(&self) -> Result<u64> {
         let mut sum_ns = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = self.proc(&format!("task/{}/schedstat", thread?.file_name().display()))?;
+            // A thread may have ended since it was listed.
+            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
             let spent_ns =
                 text.split_whitespace().next().context("the kernel does not tell processor times")?;
             sum_ns += spent_ns.parse::<u64>()?;

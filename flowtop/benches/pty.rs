@@ -91,7 +91,8 @@ impl View {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
         let mut ns = 0;
         for task in tasks {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            // A thread may have ended since it was listed.
+            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
             ns += text.split_whitespace().next().context("no time")?.parse::<u64>()?;
         }
         Ok(ns as f64 / 1e9)
