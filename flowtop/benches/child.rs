@@ -60,7 +60,8 @@ impl Flowtop {
         let mut sum_ns = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             // A thread may have ended since it was listed.
-            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            let file = format!("task/{}/schedstat", thread?.file_name().display());
+            let Ok(text) = self.proc(&file) else { continue };
             let spent_ns =
                 text.split_whitespace().next().context("the kernel does not tell processor times")?;
             sum_ns += spent_ns.parse::<u64>()?;

@@ -147,10 +147,9 @@ impl Mapped<Slot> {
 
     /// Marks a slot as unused.
     pub fn clear_flags(&mut self, index: usize) {
-        let flags = self.pointer(index).cast::<u8>().wrapping_add(offset_of!(Slot, flags));
         // SAFETY: a byte within the mapping. One byte alone, since a program that is just ending may still write its
         // neighbours; our own accesses to the word are never at the same time, as the borrow is exclusive.
-        unsafe { AtomicU8::from_ptr(flags) }.store(0, Ordering::Relaxed);
+        unsafe { AtomicU8::from_ptr(&raw mut (*self.pointer(index)).flags) }.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
     }
 }
@@ -173,10 +172,9 @@ impl Mapped<Admission> {
 
     /// Sets the field that says which conditions there are; what was written before is seen first.
     fn set_checks(&mut self, checks: u32) {
-        let field = self.pointer(0).cast::<u8>().wrapping_add(offset_of!(Admission, checks)).cast::<u32>();
         // SAFETY: an aligned field within the mapping, which only we write; our own accesses to the word are never at
         // the same time, as the borrow is exclusive.
-        unsafe { AtomicU32::from_ptr(field) }.store(checks, Ordering::Release);
+        unsafe { AtomicU32::from_ptr(&raw mut (*self.pointer(0)).checks) }.store(checks, Ordering::Release);
     }
 }
 
