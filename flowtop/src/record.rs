@@ -182,7 +182,8 @@ impl Recorder {
         settings.unit.value = Unit::default();
         let all = interfaces::read().context("cannot list the network interfaces")?;
         let chosen = Chosen::new(&all, &settings.interface.value)?;
-        let known = Knowledge::of_everyone(&settings)?;
+        let known =
+            if args.demo { Knowledge::of_demo(&settings)? } else { Knowledge::of_everyone(&settings)? };
         let limits = limits(&settings, &filter);
         let admission = who::admission(&settings, &chosen, &filter)?;
         let scope = who::scope(&settings, &chosen, filter, &known)?;

@@ -87,7 +87,7 @@ pub fn run(
 ) -> Result<()> {
     let reports_left = top.as_ref().and_then(|top| top.count);
     let printer = Printer::new(settings, top)?;
-    let known = Knowledge::new(settings, &filter)?;
+    let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::new(settings, &filter)? };
     let admission = who::admission(settings, &printer.interfaces, &filter)?;
     let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
     let source = Source::start(settings, &admission, demo)?;

@@ -7,7 +7,6 @@ mod wake;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -19,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::Usage;
 use crate::bpf::{Patience, probe};
-use crate::core::demo::people::{DemoNames, DemoOwners};
+use crate::core::demo::people::DemoNames;
 use crate::core::filter::Filter;
 use crate::core::interface::Chosen;
 use crate::core::ledger::Ledger;
@@ -55,11 +54,7 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     if !demo {
         probe::require_rights()?;
     }
-    let known = if demo {
-        Knowledge::of(Arc::new(DemoOwners), Arc::default())
-    } else {
-        Knowledge::of_everyone(settings)?
-    };
+    let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
     let settings = of_this_terminal(settings);
     let ledger = who::ledger(&settings, &interfaces, filter, &known)?;
     let state = state(&settings, &interfaces, ledger, refresh).knowing(known.owners(), known.labels());

@@ -4,7 +4,6 @@
 mod commands;
 mod tape;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -12,7 +11,6 @@ use anyhow::{Context as _, Result};
 use crate::bpf::Patience;
 use crate::cli::WatchArgs;
 use crate::core::column::Who;
-use crate::core::demo::people::DemoOwners;
 use crate::core::filter::{Filter, FilterError};
 use crate::core::json::Heading;
 use crate::core::ledger::Ledger;
@@ -28,8 +26,8 @@ use crate::core::watch::trigger::{Firing, Interval, Trigger};
 use crate::core::window::Bytes;
 use crate::core::wire::Sample;
 use crate::filter_names::HostNames;
-use crate::report::printer::Printer;
 use crate::report::counted;
+use crate::report::printer::Printer;
 use crate::signals::Endings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
@@ -170,11 +168,7 @@ impl Watch {
         demo: bool,
     ) -> Result<Self> {
         let printer = Printer::new(settings, None)?;
-        let known = if demo {
-            Knowledge::of(Arc::new(DemoOwners), Arc::default())
-        } else {
-            Knowledge::of_everyone(settings)?
-        };
+        let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
         let interfaces = &printer.interfaces;
         let admission = who::admission(settings, interfaces, filter)?;
         let ledger = || who::ledger(settings, interfaces, filter.clone(), &known);

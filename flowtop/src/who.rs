@@ -9,6 +9,7 @@ use flowtop_common::Admission;
 
 use crate::Usage;
 use crate::core::column::{self, Who};
+use crate::core::demo::people::DemoOwners;
 use crate::core::filter::{Boundary, Filter, Pushdown};
 use crate::core::interface::Chosen;
 use crate::core::label::Labels;
@@ -42,6 +43,11 @@ impl Knowledge {
     /// The same where somebody may ask for it later.
     pub fn of_everyone(settings: &Settings) -> Result<Self> {
         Self::start(settings, true)
+    }
+
+    /// Who is who in the made-up traffic: none of its process numbers means a process of this host.
+    pub fn of_demo(settings: &Settings) -> Result<Self> {
+        Ok(Self::of(Arc::new(DemoOwners), Arc::new(labels(&settings.labels.value)?)))
     }
 
     /// What somebody else knows, and nothing about the processes of this host.

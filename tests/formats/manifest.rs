@@ -9,6 +9,7 @@ use flowtop::core::demo::Demo;
 use flowtop::core::flow::Tuple;
 use flowtop::core::history::fields::SUMS;
 use flowtop::core::ledger::Ledger;
+use flowtop::core::moment::Moment;
 use flowtop::core::owner::Seen;
 use flowtop::core::record::{FlowRecord, Record, Rest};
 use flowtop::core::wire::Sample;
@@ -119,6 +120,11 @@ const DEMO_STEPS: u64 = 300;
 const DEMO_LATE_STEPS: u64 = 30;
 const STEP_NS: u64 = 100_000_000;
 
+/// So many steps after the boot.
+fn at_step(step: u64) -> Moment {
+    Moment { us: 0, ns: step * STEP_NS }
+}
+
 /// What the made-up traffic has moved at any time, sent and received.
 fn demo_totals() -> BTreeSet<[u64; 2]> {
     let mut totals = BTreeSet::new();
@@ -126,7 +132,7 @@ fn demo_totals() -> BTreeSet<[u64; 2]> {
         let (mut ledger, mut demo, mut sample) =
             (Ledger::new(1000, 0), Demo::new(STEP_NS), Sample::default());
         for step in first..DEMO_STEPS {
-            demo.sample((1 + step) * STEP_NS, &mut sample);
+            demo.sample(at_step(1 + step), &mut sample);
             ledger.apply(&sample);
             let bytes = ledger.totals().bytes;
             totals.insert([bytes.tx, bytes.rx]);
@@ -145,7 +151,7 @@ fn demo_ends(records: &[Value]) -> Vec<Value> {
         records.iter().flat_map(|record| record["ends"].as_array().unwrap()).cloned().collect();
     let visit = ends.iter().find(|end| is_visit(end["remote_port"].as_u64())).unwrap().clone();
     let (mut demo, mut sample) = (Demo::new(STEP_NS), Sample::default());
-    demo.sample((1 + DEMO_STEPS) * STEP_NS, &mut sample);
+    demo.sample(at_step(1 + DEMO_STEPS), &mut sample);
     let visits = sample.flows.iter().filter(|(key, _)| is_visit(Some(key.remote_port.into())));
     ends.extend(visits.map(|(key, _)| {
         let remote = Tuple::of(key).remote;

@@ -161,10 +161,10 @@ pub const ALL: &[Column] = &[
     shared("remote_port", "integer", "Port of the other end", |s| {
         u32::from(s.row.tuple.remote.port()).into()
     }),
-    column("netns", "integer", "Inode number of the network namespace", |s| s.row.key.netns.into()),
+    column("netns", "integer?", "Inode number of the network namespace", |s| s.row.key.netns.into()),
     column("pid", "integer?", "Process that uses the socket, of several the busiest", |s| pid(s.row.entry)),
     text("comm", "text?", "Name of that process", |s| comm(s.row.entry, s.identity())),
-    column("state", "text", "TCP state, as `ESTABLISHED` or `CLOSE_WAIT`", |s| {
+    column("state", "text?", "TCP state, as `ESTABLISHED` or `CLOSE_WAIT`", |s| {
         Value::Word(state_name(s.flow.state))
     }),
     shared("tx_bytes", "integer", "Bytes sent since the start", |s| Value::Integer(s.row.bytes.tx)),
@@ -178,24 +178,27 @@ pub const ALL: &[Column] = &[
     shared("initiator", "boolean?", "Whether this end connected", initiator),
     // Eighths, to the whole microsecond below.
     column("srtt_us", "integer?", "Smoothed round-trip time, µs", |s| eighths(s.flow.srtt_us_x8)),
-    column("retrans_bytes", "integer", "Bytes put on the wire again, in the life of the socket", |s| {
+    column("retrans_bytes", "integer?", "Bytes put on the wire again, in the life of the socket", |s| {
         Value::Integer(s.flow.retrans_bytes)
     }),
-    column("retrans_segs", "integer", "Segments put on the wire again, likewise", |s| {
+    column("retrans_segs", "integer?", "Segments put on the wire again, likewise", |s| {
         s.flow.retrans_segs.into()
     }),
-    column("segs_in", "integer", "Segments received, likewise; wraps at 2^32", |s| s.flow.segs_in.into()),
-    column("segs_out", "integer", "Segments sent, likewise; wraps at 2^32", |s| s.flow.segs_out.into()),
-    column("sent_bytes", "integer", "Bytes put on the wire, repeats included, likewise", |s| {
+    column("segs_in", "integer?", "Segments received, likewise; wraps at 2^32", |s| s.flow.segs_in.into()),
+    column("segs_out", "integer?", "Segments sent, likewise; wraps at 2^32", |s| s.flow.segs_out.into()),
+    column("sent_bytes", "integer?", "Bytes put on the wire, repeats included, likewise", |s| {
         Value::Integer(s.flow.sent_bytes)
     }),
     column("cgroup_id", "integer?", "Cgroup v2 id of the process", |s| known(s.row.entry.owner().cgroup_id)),
     shared("age_s", "number?", "Seconds since the connection was opened", age_s),
     column("idle_s", "number?", "Seconds since the last segment, up to a second too many", idle_s),
-    column("owner", "text", "`process` or `kernel`; or `unused`, `closed`, `unattributed`: see below", |s| {
-        Value::Word(why(s.row.entry))
-    }),
-    column("users", "integer", "Processes that use the socket or have it open, as far as known", |s| {
+    column(
+        "owner",
+        "text?",
+        "`process` or `kernel`; or `unused`, `closed`, `unattributed`: see below",
+        |s| Value::Word(why(s.row.entry)),
+    ),
+    column("users", "integer?", "Processes that use the socket or have it open, as far as known", |s| {
         s.row.entry.users().count().into()
     }),
     text("command", "text?", "Command line of the process", |s| {
@@ -260,11 +263,24 @@ const fn shared_text(name: &'static str, kind: &'static str, doc: &'static str, 
     Column { name, kind, doc, of_left: false, of: Of::Text(text) }
 }
 
-/// A field that does not exist.
+/// Fields that cannot be shown.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown field {name:?}; the fields are {}", names().join(","))]
-pub struct UnknownField {
-    name: String,
+pub enum WrongFields {
+    /// A name that is no field.
+    #[error("unknown field {name:?}; the fields are {}", names().join(","))]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// A name that stands there more than once.
+    #[error("give each field once; {0} is there twice")]
+    Twice(String),
+}
+
+/// The name that stands more than once among these, if any.
+#[must_use]
+pub fn doubled<'a>(names: &[&'a str]) -> Option<&'a str> {
+    (1..names.len()).find(|at| names[..*at].contains(&names[*at])).map(|at| names[at])
 }
 
 /// The value of a field by its name; unknown for a name that is none.
@@ -302,13 +318,15 @@ pub fn asks_owner(name: &str) -> bool {
 /// The fields of `--fields a,b,c`, in that order.
 ///
 /// # Errors
-/// The first name that is no field, with the names that are.
-pub fn parse(names: &str) -> Result<Vec<&'static Column>, UnknownField> {
-    let find = |name: &str| {
-        let found = ALL.iter().find(|column| column.name == name);
-        found.ok_or_else(|| UnknownField { name: name.to_owned() })
+/// The first name that is no field, with the names that are; or a name that is there twice.
+pub fn parse(names: &str) -> Result<Vec<&'static Column>, WrongFields> {
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    let find = |name: &&str| {
+        let found = ALL.iter().find(|column| column.name == *name);
+        found.ok_or_else(|| WrongFields::Unknown { name: (*name).to_owned() })
     };
-    names.split(',').map(str::trim).map(find).collect()
+    let fields = names.iter().map(find).collect::<Result<_, _>>()?;
+    doubled(&names).map_or(Ok(fields), |name| Err(WrongFields::Twice(name.to_owned())))
 }
 
 fn tx(source: &Source<'_>, window: Window) -> Value {

@@ -152,19 +152,14 @@ pub fn grouped_report(
     let twice = groups.local_twice.as_ref().filter(|twice| twice.bytes.sum() > 0);
     let twice = twice.map(|twice| Apart::of(LOCAL_TWICE, twice));
     let beside: Vec<_> = [others, Apart::untracked(ledger), twice].into_iter().flatten().collect();
-    let cell = |value: &Value| {
-        let mut cell = String::new();
-        value.write_csv(&mut cell);
-        cell
-    };
     text(|out| {
         groups.rows.iter().try_for_each(|row| {
             let picked = grouped::picked(row, Some(fields));
-            let values = picked.iter().map(|(_, value)| cell(value));
+            let values = picked.iter().map(|(_, value)| value.csv_text());
             out.write_record(front.iter().cloned().chain(values))
         })?;
         beside.iter().try_for_each(|apart| {
-            let values = fields.iter().map(|field| cell(&apart.value(field)));
+            let values = fields.iter().map(|field| apart.value(field).csv_text());
             out.write_record(front.iter().cloned().chain(values))
         })
     })

@@ -136,7 +136,7 @@ fn line(
     out: &mut Parts<'_>,
     flows: impl FnOnce(&mut Parts<'_>),
 ) {
-    let untracked = ledger.untracked();
+    let (untracked, (once, _)) = (ledger.untracked(), ledger.untracked_once());
     let head = Head {
         time: heading.time,
         start: heading.start,
@@ -154,6 +154,8 @@ fn line(
             flows: untracked.flows,
             tx_bytes: untracked.tx_bytes,
             rx_bytes: untracked.rx_bytes,
+            tx_bytes_once: once.tx,
+            rx_bytes_once: once.rx,
         },
         summed_up,
         losses: ledger.losses(),
@@ -306,6 +308,9 @@ struct Untracked {
     flows: u64,
     tx_bytes: u64,
     rx_bytes: u64,
+    /// With connections that stay on this host once, as in the totals.
+    tx_bytes_once: u64,
+    rx_bytes_once: u64,
 }
 
 fn totals(ledger: &Ledger) -> TotalsObject {

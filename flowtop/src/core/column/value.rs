@@ -82,6 +82,16 @@ impl Value {
     }
 }
 
+impl Value {
+    /// [`Self::write_csv`] as a text of its own.
+    #[must_use]
+    pub fn csv_text(&self) -> String {
+        let mut text = String::new();
+        self.write_csv(&mut text);
+        text
+    }
+}
+
 /// What stands before a text in CSV: `'` where a spreadsheet would take it for a formula. Names of processes and pods are
 /// chosen by whoever runs them.
 #[must_use]

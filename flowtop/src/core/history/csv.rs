@@ -87,7 +87,7 @@ fn text(
         out.write_record(names)?;
     }
     for line in lines {
-        out.write_record(line.iter().map(Value::text))?;
+        out.write_record(line.iter().map(Value::csv_text))?;
     }
     out.flush()
 }

@@ -6,7 +6,7 @@
 use super::key::{Cell, Grouped, RowKey};
 use super::sums::{Recipe, Sum, Sums, Wire};
 use super::table::{self, Table};
-use crate::core::column::{Value, Who};
+use crate::core::column::{self, Value, Who};
 use crate::core::group::{self, Column, Group, Key};
 use crate::core::ledger::Ledger;
 use crate::core::view::View;
@@ -143,7 +143,7 @@ pub fn has_field(name: &str) -> bool {
 /// The fields of `--fields` for a group's rows, in that order.
 ///
 /// # Errors
-/// The first name that is none of them, with those that are.
+/// The first name that is none of them, with those that are; or a name that is there twice.
 pub fn parse_fields(group: &Group, names: &str) -> Result<Vec<&'static str>, String> {
     let known = fields(group);
     let find = |name: &str| {
@@ -152,7 +152,10 @@ pub fn parse_fields(group: &Group, names: &str) -> Result<Vec<&'static str>, Str
             || format!("unknown field {name:?}; the fields of --by {group} are {}", known.join(","));
         found.copied().ok_or_else(unknown)
     };
-    names.split(',').map(str::trim).map(find).collect()
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    let fields = names.iter().copied().map(find).collect::<Result<_, _>>()?;
+    column::doubled(&names)
+        .map_or(Ok(fields), |name| Err(format!("give each field once; {name} is there twice")))
 }
 
 /// The given fields of a row in that order, or all of them.

@@ -8,9 +8,9 @@ use crate::core::column::Who;
 use crate::core::group::Group;
 use crate::core::ledger::Ledger;
 use crate::core::number::{Unit, number};
-use crate::core::sanitize::clean;
 use crate::core::rows::key::{Cell, Grouped, RowKey};
 use crate::core::rows::sums::{Sum, Sums};
+use crate::core::sanitize::clean;
 use crate::core::window::Window;
 
 /// Characters of a name that are told.
