@@ -403,7 +403,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__man)
-            opts="-h --help"
+            opts="-h --help top report replay record watch doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

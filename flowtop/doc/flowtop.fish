@@ -92,7 +92,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "replay" -d 'Show wh
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "record" -d 'Record what connections move, minute by minute, to a directory'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "watch" -d 'Wait for a rate that stays above a bound, then record, run a command or print'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
-complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "man" -d 'Print the man page'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "man" -d 'Print a man page'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s i -l interface -d 'Only sockets with an address of interface IF; any is all' -r
@@ -350,6 +350,6 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_see
 complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "record" -d 'Record what connections move, minute by minute, to a directory'
 complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "watch" -d 'Wait for a rate that stays above a bound, then record, run a command or print'
 complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "doctor" -d 'Say what this kernel offers, which hooks work, and what is missing'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "man" -d 'Print the man page'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "man" -d 'Print a man page'
 complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "completions" -d 'Print the completions of a shell'
 complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from top report replay record watch doctor man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -16,6 +16,7 @@ use crate::core::settings::{Assignment, KEYS, Origin, key};
 use crate::core::view::{PortDisplay, Sort};
 
 mod history;
+mod man;
 mod owners;
 mod record;
 mod refused;
@@ -26,6 +27,7 @@ mod values;
 mod watch;
 
 pub use history::ReportArgs;
+pub use man::ManArgs;
 pub use owners::{OwnerFlags, ProcessFlags, TopArgs};
 use owners::{forced, of_top};
 pub use record::{RecordArgs, RetentionFlags};
@@ -64,9 +66,9 @@ pub enum Command {
     Watch(WatchArgs),
     /// Say what this kernel offers, which hooks work, and what is missing
     Doctor(DoctorArgs),
-    /// Print the man page
+    /// Print a man page
     #[command(hide = true)]
-    Man,
+    Man(ManArgs),
     /// Print the completions of a shell
     #[command(hide = true)]
     Completions {

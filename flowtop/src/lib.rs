@@ -54,7 +54,9 @@ pub fn run(typed: &Typed) -> Result<()> {
     match &typed.cli.command {
         Some(Command::Doctor(args)) => examine(args),
         Some(Command::Report(args)) => history::run(args),
-        Some(Command::Man) => doc::man(&mut io::stdout().lock()).context("cannot write the man page"),
+        Some(Command::Man(args)) => {
+            doc::man(args.command.as_deref(), &mut io::stdout().lock()).context("cannot write the man page")
+        }
         Some(Command::Completions { shell }) => {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
         }

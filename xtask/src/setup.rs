@@ -24,6 +24,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("iftop", "/usr/sbin/iftop"),
     ("tcpdump", "tcpdump"),
     ("tmux", "tmux"),
+    ("groff-base", "groff"),
     ("curl", "curl"),
     ("jq", "jq"),
     ("nginx-light", "/usr/sbin/nginx"),
