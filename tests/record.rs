@@ -4,6 +4,8 @@
 
 #[path = "record/clock.rs"]
 mod clock;
+#[path = "record/commands.rs"]
+mod commands;
 #[path = "record/hostile.rs"]
 mod hostile;
 #[path = "tools/records.rs"]

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= no-command-lines host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -76,6 +76,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -s N -l numeric-ports -d '
 complete -c flowtop -n "__fish_flowtop_needs_command" -l names -d 'Names of hosts and services in text mode too'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s B -l bytes -d 'Rates in bytes, as -u bytes'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l show-owner -d 'Owners to the right of the rows of a text report'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l no-command-lines -d 'Processes without their command lines'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l no-bars -d 'No bars'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l ascii -d 'ASCII alone, without lines and blocks'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Made-up traffic, for a first look without any rights'
@@ -149,6 +150,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s N -l numeric-por
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l names -d 'Names of hosts and services in text mode too'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s B -l bytes -d 'Rates in bytes, as -u bytes'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l show-owner -d 'Owners to the right of the rows of a text report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l no-command-lines -d 'Processes without their command lines'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s b -l no-bars -d 'No bars'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l ascii -d 'ASCII alone, without lines and blocks'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l demo -d 'Made-up traffic, for a first look without any rights'
@@ -225,6 +227,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s N -l numeric-
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l names -d 'Names of hosts and services in text mode too'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s B -l bytes -d 'Rates in bytes, as -u bytes'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l show-owner -d 'Owners to the right of the rows of a text report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l no-command-lines -d 'Processes without their command lines'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s b -l no-bars -d 'No bars'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l ascii -d 'ASCII alone, without lines and blocks'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l demo -d 'Made-up traffic, for a first look without any rights'
@@ -266,6 +269,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s 4 -l ipv4 -d 
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s 6 -l ipv6 -d 'Only IPv6'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s l -l link-local -d 'IPv6 link-local connections as well'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s p -l promiscuous -d 'Accepted for iftop\'s sake'
+complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l no-command-lines -d 'Processes without their command lines'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l lenient -d 'Warn where iftop warns and goes on, instead of ending'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l print-config -d 'Print every setting and where it comes from, then end'
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -330,6 +334,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s N -l numeric-p
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l names -d 'Names of hosts and services in text mode too'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s B -l bytes -d 'Rates in bytes, as -u bytes'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l show-owner -d 'Owners to the right of the rows of a text report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l no-command-lines -d 'Processes without their command lines'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s b -l no-bars -d 'No bars'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l ascii -d 'ASCII alone, without lines and blocks'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l demo -d 'Made-up traffic, for a first look without any rights'

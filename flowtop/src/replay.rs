@@ -133,7 +133,7 @@ impl Lens {
     pub fn window(&self, replay: &Replay, at: usize) -> Result<Window> {
         let record = self.recordings.read(&self.recordings.heads()[at])?;
         let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
-        let known = Knowledge::of(Arc::new(RecordedOwners::of(&record)), labels);
+        let known = Knowledge::of(Arc::new(RecordedOwners::of(&record)), labels).wanted_by(&self.settings);
         let scope = who::scope(&self.settings, &Chosen::default(), self.filter.clone(), &known)?;
         let ledger = Ledger::of_record(&record, self.boundary(&record)?, scope);
         let gap = replay.player.gap_before(at);

@@ -15,7 +15,7 @@ use crate::core::interface::Chosen;
 use crate::core::label::Labels;
 use crate::core::ledger::Ledger;
 use crate::core::number::Unit;
-use crate::core::owner::{NoOwners, Owners};
+use crate::core::owner::{NoOwners, Owners, WithoutCommands};
 use crate::core::scope::attributed::{Attributed, Processes};
 use crate::core::scope::{AllOf, Families, NoLinkLocal, Scope};
 use crate::core::settings::{Settings, choice::Format};
@@ -47,12 +47,24 @@ impl Knowledge {
 
     /// Who is who in the made-up traffic: none of its process numbers means a process of this host.
     pub fn of_demo(settings: &Settings) -> Result<Self> {
-        Ok(Self::of(Arc::new(DemoOwners), Arc::new(labels(&settings.labels.value)?)))
+        Ok(Self::of(Arc::new(DemoOwners), Arc::new(labels(&settings.labels.value)?)).wanted_by(settings))
     }
 
     /// What somebody else knows, and nothing about the processes of this host.
     pub fn of(owners: Arc<dyn Owners>, labels: Arc<Labels>) -> Self {
         Self { attribution: None, owners, labels }
+    }
+
+    /// The same without command lines, if the settings want none.
+    #[must_use]
+    #[expect(
+        clippy::arc_with_non_send_sync,
+        reason = "owners are shared within one thread, and not all of them can be sent"
+    )]
+    pub fn wanted_by(self, settings: &Settings) -> Self {
+        let owners = self.owners;
+        let owners = if settings.no_command_lines.value { Arc::new(WithoutCommands(owners)) } else { owners };
+        Self { owners, ..self }
     }
 
     fn start(settings: &Settings, asks_owner: bool) -> Result<Self> {
@@ -61,7 +73,8 @@ impl Knowledge {
             let text = "--host-root: there is no directory";
             anyhow::bail!("{text} {}; give the one where the file system of the host is", root.display());
         }
-        let attribution = asks_owner.then(|| Attribution::start(root)).transpose();
+        let attribution =
+            asks_owner.then(|| Attribution::start(root, !settings.no_command_lines.value)).transpose();
         let attribution = attribution.context("cannot start the thread that reads about processes")?;
         let attribution = attribution.map(Arc::new);
         let owners: Arc<dyn Owners> = match &attribution {

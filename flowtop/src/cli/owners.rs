@@ -67,6 +67,12 @@ pub struct ProcessFlags {
     /// is a field, a word of filters and a key of --by.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<String>,
+    /// Processes without their command lines
+    ///
+    /// They may hold secrets. Values of arguments like --password, passwords in URLs and known tokens are replaced in any
+    /// case, as far as they can be recognised; with this, no command line is shown, sent on or recorded.
+    #[arg(long, hide_short_help = true)]
+    pub no_command_lines: bool,
     /// Where the file system of the host is [default: /]
     ///
     /// For flowtop in a container.

@@ -201,7 +201,7 @@ pub const ALL: &[Column] = &[
     column("users", "integer?", "Processes that use the socket or have it open, as far as known", |s| {
         s.row.entry.users().count().into()
     }),
-    text("command", "text?", "Command line of the process", |s| {
+    text("command", "text?", "Command line of the process, with `***` for what looks like a secret", |s| {
         s.identity()?.command.as_deref().map(Cow::from)
     }),
     text("user", "text?", "Its effective user", |s| s.identity()?.user.as_deref().map(Cow::from)),

@@ -153,6 +153,8 @@ settings! {
     labels "labels": String = String::new(), [];
     /// Where the file system of the host is.
     host_root "host-root": String = String::from("/"), [];
+    /// Processes without their command lines.
+    no_command_lines "no-command-lines": bool = false, [];
     /// Unit of the rates.
     unit "unit": Unit = Unit::Bits, [Bytes("use-bytes"), Same("bandwidth-unit")];
     /// What the rows are sorted by.

@@ -93,9 +93,9 @@ impl Trouble {
         Some(bytes)
     }
 
-    /// The same where it is no trouble that there is more.
-    pub fn head(&self, path: &Path, most: usize) -> Option<Vec<u8>> {
-        self.value(read(path, most)).map(|(bytes, _)| bytes)
+    /// The same where it is no trouble that there is more; and whether that is all.
+    pub fn head(&self, path: &Path, most: usize) -> Option<(Vec<u8>, bool)> {
+        self.value(read(path, most))
     }
 
     /// [`Self::read`] as text; what is not UTF-8 is replaced.

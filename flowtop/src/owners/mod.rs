@@ -116,12 +116,14 @@ impl Shared {
 }
 
 impl Attribution {
-    /// Starts the thread that reads files below `root`; it ends with the value.
-    pub fn start(root: &Path) -> std::io::Result<Self> {
+    /// Starts the thread that reads files below `root`, with command lines or without; it ends with the value.
+    pub fn start(root: &Path, commands: bool) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new());
         let (questions, queue) = sync_channel(QUEUE);
         let (theirs, root) = (Arc::clone(&shared), root.to_owned());
-        thread::Builder::new().name("owners".to_owned()).spawn(move || work(&queue, &theirs, &root))?;
+        thread::Builder::new()
+            .name("owners".to_owned())
+            .spawn(move || work(&queue, &theirs, &root, commands))?;
         Ok(Self { shared, questions })
     }
 
@@ -180,8 +182,8 @@ impl Owners for Attribution {
     }
 }
 
-fn work(queue: &Receiver<Question>, shared: &Shared, root: &Path) {
-    let mut reader = Reader::new(root, &shared.trouble);
+fn work(queue: &Receiver<Question>, shared: &Shared, root: &Path, commands: bool) {
+    let mut reader = Reader::new(root, &shared.trouble).with_commands(commands);
     for question in queue {
         match question {
             Question::Process { seen, used_ns } => {
@@ -239,14 +241,14 @@ mod tests {
 
     #[test]
     fn of_no_process_nothing_is_asked() {
-        let owners = Attribution::start(Path::new("/")).unwrap();
+        let owners = Attribution::start(Path::new("/"), true).unwrap();
         assert_eq!(owners.identity(&seen(0), 0), Some(Arc::default()));
         assert_eq!(owners.shared.known().pending(), 0);
     }
 
     #[test]
     fn this_process_is_known_after_settling() {
-        let owners = Attribution::start(Path::new("/")).unwrap();
+        let owners = Attribution::start(Path::new("/"), true).unwrap();
         let own = seen(std::process::id());
         assert_eq!(owners.identity(&own, u64::MAX), None);
         owners.settle(Duration::from_mins(1));

@@ -23,7 +23,7 @@ pub struct Process {
     pub folder: PathBuf,
     /// Its name.
     pub comm: Option<String>,
-    /// Its command line.
+    /// Its command line, without what looks like a secret.
     pub command: Option<String>,
     /// Its effective user.
     pub uid: Option<u32>,
@@ -45,7 +45,7 @@ pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Pr
     let comm = comm.map(|comm| trouble.clean(comm.strip_suffix(b"\n").unwrap_or(&comm), COMM_CHARS));
     // Long command lines are common; that they are cut is no trouble.
     let cmdline = trouble.head(&folder.join("cmdline"), COMMAND_CHARS * 4);
-    let command = cmdline.and_then(|cmdline| process::command(&cmdline));
+    let command = cmdline.and_then(|(cmdline, is_whole)| process::command(&cmdline, is_whole));
     let status = trouble.read_text(&folder.join("status"), MAX_BYTES);
     let cgroups = trouble.read_text(&folder.join("cgroup"), MAX_BYTES);
     Some(Process {

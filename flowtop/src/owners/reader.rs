@@ -51,6 +51,7 @@ pub struct Reader<'a> {
     sources: Sources,
     addresses: PodAddresses,
     users: HashMap<u32, String>,
+    keeps_commands: bool,
     trouble: &'a Trouble,
 }
 
@@ -66,8 +67,14 @@ impl<'a> Reader<'a> {
             node: proc.as_deref().map_or_else(String::new, |proc| node(proc, trouble)),
             proc,
             users: HashMap::new(),
+            keeps_commands: true,
             trouble,
         }
+    }
+
+    /// The same, with command lines or without.
+    pub fn with_commands(self, keeps_commands: bool) -> Self {
+        Self { keeps_commands, ..self }
     }
 
     /// Who that process is, or was.
@@ -107,7 +114,7 @@ impl<'a> Reader<'a> {
             user: uid.map(|uid| self.user(uid)),
             mntns: process.as_ref().and_then(|process| process.mntns),
             comm: process.as_ref().and_then(|process| process.comm.clone()),
-            command: process.and_then(|process| process.command),
+            command: process.and_then(|process| process.command).filter(|_| self.keeps_commands),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::secrets;
 use crate::core::flow::Tuple;
 
 const NS_PER_S: u64 = 1_000_000_000;
@@ -39,11 +40,19 @@ pub fn start_ns(stat: &[u8], ticks_per_s: u64) -> Option<u64> {
     Some(ticks.saturating_mul(NS_PER_S / ticks_per_s.max(1)))
 }
 
-/// A command line with blanks between the arguments, where there is one: kernel threads and zombies have none.
+/// A command line with blanks between the arguments and without what looks like a secret, where there is one: kernel threads
+/// and zombies have none. Of one whose end was not read, the last word goes too: nobody knows what it is a part of.
 #[must_use]
-pub fn command(cmdline: &[u8]) -> Option<Vec<u8>> {
+pub fn command(cmdline: &[u8], is_whole: bool) -> Option<Vec<u8>> {
     let end = cmdline.iter().rposition(|byte| *byte != 0)? + 1;
-    Some(cmdline[..end].iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect())
+    let is_between = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    let last_word = cmdline[..end].iter().rposition(is_between).filter(|_| !is_whole && end == cmdline.len());
+    let arguments: Vec<&[u8]> = cmdline[..last_word.unwrap_or(end)].split(|byte| *byte == 0).collect();
+    let mut command = secrets::hide(&arguments).join(&b' ');
+    if last_word.is_some() {
+        command.extend(" …".as_bytes());
+    }
+    Some(command)
 }
 
 /// The name of a user in the text of `/etc/passwd`.
@@ -152,8 +161,23 @@ mod tests {
 
     #[test]
     fn arguments_are_joined_by_blanks() {
-        assert_eq!(command(b"nginx\0-g\0daemon off;\0").as_deref(), Some(&b"nginx -g daemon off;"[..]));
-        assert_eq!(command(b"\0\0"), None);
+        let shown = |cmdline: &[u8], is_whole| {
+            command(cmdline, is_whole).map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(shown(b"nginx\0-g\0daemon off;\0", true).as_deref(), Some("nginx -g daemon off;"));
+        assert_eq!(shown(b"\0\0", true), None);
+        assert_eq!(shown(b"app\0--password=hunter2\0\0x", true).as_deref(), Some("app --password=***  x"));
+    }
+
+    /// A part of a password says no more of itself than that there is one.
+    #[test]
+    fn of_a_command_line_that_is_cut_the_last_word_goes() {
+        let shown = |cmdline: &[u8]| String::from_utf8(command(cmdline, false).unwrap()).unwrap();
+        assert_eq!(shown(b"app\0postgres://u:unfini"), "app …");
+        assert_eq!(shown(b"app\0-v\0--password\0hun"), "app -v --password …");
+        assert_eq!(shown(b"app\0-v\0"), "app -v");
+        assert_eq!(shown(b"title of a process ghp_01"), "title of a process …");
+        assert_eq!(shown(b"oneword"), "oneword");
     }
 
     #[test]
@@ -206,7 +230,7 @@ mod tests {
         #[test]
         fn no_text_breaks_the_readers(text in "\\PC*", bytes: Vec<u8>) {
             let _ = (uid(&text), user_name(&text, 0), socket(&text), socket_inode(&text));
-            let _ = (start_ns(&bytes, 100), command(&bytes));
+            let _ = (start_ns(&bytes, 100), command(&bytes, true), command(&bytes, false));
         }
 
         #[test]
