@@ -69,7 +69,7 @@ pub struct ProcessFlags {
     pub labels: Option<String>,
     /// Processes without their command lines
     ///
-    /// They may hold secrets. Values of arguments like --password, passwords in URLs and known tokens are replaced in any
+    /// They may hold secrets. Values of arguments that name a password, passwords in URLs and known tokens are replaced in any
     /// case, as far as they can be recognised; with this, no command line is shown, sent on or recorded.
     #[arg(long, hide_short_help = true)]
     pub no_command_lines: bool,
