@@ -111,7 +111,9 @@ impl Place {
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         let path = std::env::var("PATH").unwrap_or_default();
-        command.args(["-c", &format!("exec {line}")]).current_dir(&self.0).process_group(0);
+        let (before, last) =
+            line.rsplit_once("; ").map_or(("", line), |(_, last)| line.split_at(line.len() - last.len()));
+        command.args(["-c", &format!("{before}exec {last}")]).current_dir(&self.0).process_group(0);
         command.env("PATH", format!("{}:{path}", self.path("bin").display())).env("HOME", self.path("home"));
         // As systemd says where to record to.
         command.env("STATE_DIRECTORY", self.path("state")).env("TZ", "UTC").env("TERM", "xterm-256color");

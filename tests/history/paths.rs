@@ -98,7 +98,7 @@ fn a_host_directory_that_cannot_be_read_is_said_and_costs_no_other() {
     let recorded = Recorded::new();
     recorded.write("node-1", minutes("node-1", 0..10));
     let closed = recorded.write("node-2", minutes("node-2", 0..10));
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     // Nothing is closed to root unless it has no capabilities.
     let flowtop = env!("CARGO_BIN_EXE_flowtop");
     let words = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", flowtop];

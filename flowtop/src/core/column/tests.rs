@@ -35,9 +35,11 @@ fn names_are_unique_and_those_of_the_peer_come_last() {
 
 #[test]
 fn fields_are_picked_in_the_order_asked_for() {
-    let picked = parse("pid, tx_bytes,peer_comm,pid").unwrap();
+    let picked = parse("pid, tx_bytes,peer_comm").unwrap();
     let names: Vec<_> = picked.iter().map(|column| column.name).collect();
-    assert_eq!(names, ["pid", "tx_bytes", "peer_comm", "pid"]);
+    assert_eq!(names, ["pid", "tx_bytes", "peer_comm"]);
+    let twice = parse("pid,tx_bytes, pid").unwrap_err();
+    assert_eq!(twice.to_string(), "give each field once; pid is there twice");
 }
 
 #[test]

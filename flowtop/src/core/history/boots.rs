@@ -14,7 +14,7 @@ use super::pairs::{Known, Late, Pair, Pairs, Side, Streams, may_be_of_two_hosts}
 use super::plan::Plan;
 use super::rows::{Place, RowId, Rows};
 use crate::core::flow::Role;
-use crate::core::record::{FlowRecord, Record, STEP_US, Span};
+use crate::core::record::{FlowRecord, Record, Span, is_step};
 use crate::core::scope::Verdict;
 use crate::core::window::Bytes;
 
@@ -608,12 +608,13 @@ impl Boot {
             .span
             .map_or_else(|| offset_us(span.start_us, span.start_ns), |s| offset_us(s.end_us, s.end_ns));
         let drift_us = offset_us(span.end_us, span.end_ns).saturating_sub(last_us);
+        let over_ns = span.end_ns.saturating_sub(self.span.map_or(span.start_ns, |last| last.end_ns));
         Step {
             join,
             ended_unseen: 0,
             unknown: 0,
             overlapping: Bytes::default(),
-            clock_stepped: drift_us.unsigned_abs() > STEP_US,
+            clock_stepped: is_step(drift_us.unsigned_abs(), over_ns),
             same_limits: self.limits == record.limits,
             until_ns,
         }

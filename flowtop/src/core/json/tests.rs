@@ -75,7 +75,7 @@ fn a_report_is_the_contract() {
         r#""container":null,"pod":null,"namespace":null,"label":"same-host","remote_pod":null,"remote_namespace":null,"#,
         r#""peer":{"netns":8,"pid":17,"comm":"nginx","state":"CLOSE_WAIT","tx_bytes":300,"rx_bytes":4000,"#,
         r#""unit":null,"container":null,"pod":null,"namespace":null}}],"#,
-        r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0},"#,
+        r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0,"tx_bytes_once":0,"rx_bytes_once":0},"#,
         r#""losses":{"socket_state":0,"slot":0,"unseeded":0,"call":0,"ledger":0},"#,
         r#""attribution":{"unreadable":0,"replaced":0,"cut":0}}"#,
     );
@@ -171,6 +171,9 @@ fn losses_and_the_untracked_are_named() {
     let report: Value =
         serde_json::from_str(&report(&heading(), &ledger_of(&[lossy]), &View::default(), None)).unwrap();
     assert_eq!(report["losses"]["unseeded"], 2);
-    assert_eq!(report["untracked"], serde_json::json!({"flows": 3, "tx_bytes": 5, "rx_bytes": 6}));
+    assert_eq!(
+        report["untracked"],
+        serde_json::json!({"flows": 3, "tx_bytes": 5, "rx_bytes": 6, "tx_bytes_once": 5, "rx_bytes_once": 6})
+    );
     assert_eq!(report["totals"]["tx_bytes"], 5);
 }
