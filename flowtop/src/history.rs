@@ -3,7 +3,7 @@
 //! Not in here: how recordings are read (`recordings`), and what a report says (`core::history`).
 
 use std::io::{self, BufWriter, Write as _};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -97,14 +97,15 @@ fn period(asked: &Asked, recordings: &Recordings) -> Period {
 fn read(recordings: &Recordings, questions: &[Question], zone: &TimeZone) -> Result<Vec<Report>> {
     let mut looks = Vec::new();
     for question in questions {
-        let plan = Plan::new(recordings.heads(), question.period);
+        let plan = Arc::new(Plan::new(recordings.heads(), question.period));
         if plan.is_empty() {
             return Err(nothing(recordings, &question.period, zone));
         }
-        let mut history = History::new(question.clone(), plan.clone());
+        let mut history = History::new(question.clone(), Arc::clone(&plan));
         let damage = look(recordings, &plan, &mut history)?;
         if let Some(clues) = history.late_clues() {
-            history = History::again(question.clone(), plan.clone(), clues);
+            history.forget();
+            history = History::again(question.clone(), Arc::clone(&plan), clues);
             look(recordings, &plan, &mut history)?;
         }
         looks.push(Look { plan, history, damage });
@@ -119,7 +120,7 @@ fn read(recordings: &Recordings, questions: &[Question], zone: &TimeZone) -> Res
 
 /// What the records of a period have said.
 struct Look {
-    plan: Plan,
+    plan: Arc<Plan>,
     history: History,
     damage: Vec<String>,
 }
@@ -134,7 +135,8 @@ fn look_again(recordings: &Recordings, questions: &[Question], looks: &mut [Look
     }
     for ((of, question), clues) in looks.iter_mut().zip(questions).zip(clues) {
         let Some(clues) = clues else { continue };
-        of.history = History::again(question.clone(), of.plan.clone(), clues);
+        of.history.forget();
+        of.history = History::again(question.clone(), Arc::clone(&of.plan), clues);
         look(recordings, &of.plan, &mut of.history)?;
     }
     Ok(())

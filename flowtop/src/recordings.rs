@@ -146,6 +146,15 @@ impl Recordings {
         &self.sources
     }
 
+    /// Those of them that have no record.
+    pub fn without_records(&self) -> impl Iterator<Item = &Source> {
+        let mut have_any = vec![false; self.sources.len()];
+        for source in self.records.iter().flat_map(|at| self.sources_of(at)) {
+            have_any[source] = true;
+        }
+        self.sources.iter().zip(have_any).filter(|(_, has_any)| !has_any).map(|(source, _)| source)
+    }
+
     /// The numbers of the sources that a record is in.
     pub fn sources_of(&self, at: &At) -> impl Iterator<Item = usize> {
         self.segments[at.file as usize].sources.iter().map(|source| *source as usize)
@@ -535,6 +544,39 @@ mod tests {
         assert!(read[0].is_ok() && recordings.damage().is_empty());
         let error = read[1].as_ref().unwrap_err();
         assert!(error.is::<Damaged>() && error.to_string().ends_with("are a record whose checksum is wrong"));
+    }
+
+    #[test]
+    fn a_file_that_has_been_removed_costs_its_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let files: Vec<_> = (0..OPEN_FILES as u64 + 2)
+            .map(|number| write(dir.path(), &format!("flowtop-{number:02}.rec"), "a", 1, &[number]))
+            .collect();
+        let recordings = open(&[dir.path().to_owned()]).unwrap();
+        assert!(recordings.records(|_| true).all(|read| read.is_ok()));
+        // Those that were read last are still open.
+        assert_eq!(recordings.open.lock().unwrap().len(), OPEN_FILES);
+        for file in &files {
+            fs::remove_file(file).unwrap();
+        }
+        let read: Vec<_> = recordings.heads().iter().rev().map(|at| recordings.read(at)).collect();
+        assert!(read[..OPEN_FILES].iter().all(Result::is_ok));
+        let error = read.last().unwrap().as_ref().unwrap_err();
+        assert!(costs_one_record(error), "{error:#}");
+        let said = format!("{}: the file has been removed since its records were listed", files[0].display());
+        assert_eq!(error.to_string(), said);
+    }
+
+    #[test]
+    fn records_of_one_host_share_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "flowtop-1.rec", "a", 1, &[0, 1]);
+        write(dir.path(), "flowtop-2.rec", "a", 1, &[2]);
+        let recordings = open(&[dir.path().to_owned()]).unwrap();
+        let hosts =
+            recordings.heads().windows(2).map(|pair| Arc::ptr_eq(&pair[0].head.host, &pair[1].head.host));
+        assert_eq!(hosts.collect::<Vec<_>>(), [true, true]);
+        assert!(size_of::<At>() <= 64);
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -
     for damaged in recordings.damage() {
         aside::say(&format!("flowtop: {damaged}; all other records are shown\n"));
     }
+    for source in recordings.without_records() {
+        let path = source.path.display();
+        let why = source.unreadable.clone().unwrap_or_else(|| format!("{path}: no recording"));
+        aside::say(&format!("flowtop: {why}\n"));
+    }
     let mut lens = Lens::new(recordings, settings, filter)?;
     let opened = Zoned::now();
     let mut player = lens.player();

@@ -29,9 +29,10 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 struct Recorder(Child);
 
 impl Recorder {
-    fn start(dir: &Path) -> Self {
+    /// Starts one with these windows, and waits for the first record.
+    fn start(dir: &Path, windows: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
-        command.args(["record", "--quiet", "--every", "1s", "-o"]).arg(dir).env("HOME", "/nonexistent");
+        command.args(["record", "--quiet"]).args(windows).arg("-o").arg(dir).env("HOME", "/nonexistent");
         fs::create_dir(dir).unwrap();
         let recorder = Self(command.stdin(Stdio::null()).spawn().unwrap());
         records::wait_for(dir, 1);
@@ -89,11 +90,43 @@ fn quiet_hour_before(first: &Record) -> Vec<Record> {
     hour
 }
 
+/// Whether this test can record; says so if it cannot.
+fn can_record() -> bool {
+    let doctor = Command::new(env!("CARGO_BIN_EXE_flowtop")).arg("doctor").output().unwrap();
+    let can_record = geteuid().is_root() && doctor.status.success();
+    if !can_record {
+        writeln!(std::io::stderr().lock(), "skipped: no hooks work here").unwrap();
+    }
+    can_record
+}
+
+#[test]
+fn what_begins_and_ends_between_two_windows_is_in_the_report() {
+    if !can_record() {
+        return;
+    }
+    let (recorded, network) = (Recorded::new(), Network::new());
+    let dir = recorded.dir("pauses");
+    let running = Recorder::start(&dir, &["--every", "4s", "--for", "1s"]);
+    // A record has just been written: most likely nothing is recorded for three seconds.
+    let (mut sender, far) = burst(&network, SocketAddr::new(V4[1], 5003));
+    drop(sender.stdin.take());
+    sender.wait().unwrap();
+    drop(far);
+    records::wait_for(&dir, records::read(&dir).len() + 2);
+    running.stop();
+    let report = super::json(&["--by", "process"], &[&dir]);
+    let sent_by_senders = report["groups"].as_array().unwrap().iter().filter(|group| group["comm"] == "cat");
+    let known: u64 = sent_by_senders.map(|group| group["tx_bytes"].as_u64().unwrap()).sum();
+    let unknown = report["remainder"]["tx_bytes"].as_u64().unwrap_or(0);
+    assert!(known + unknown >= (PIECE_BYTES * PIECES) as u64, "{report}");
+    assert_eq!(report["not_counted"]["gaps_without_totals"].as_u64(), Some(0), "{report}");
+}
+
 #[test]
 fn after_a_quiet_hour_the_burst_is_named_with_the_bytes_that_it_sent() {
-    let doctor = Command::new(env!("CARGO_BIN_EXE_flowtop")).arg("doctor").output().unwrap();
-    if !(geteuid().is_root() && doctor.status.success()) {
-        return writeln!(std::io::stderr(), "skipped: no hooks work here").unwrap();
+    if !can_record() {
+        return;
     }
     let (recorded, network) = (Recorded::new(), Network::new());
     let dir = recorded.dir("real");
@@ -101,7 +134,7 @@ fn after_a_quiet_hour_the_burst_is_named_with_the_bytes_that_it_sent() {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let _quiet = Traffic::start(scope, &quiet, &stop);
-        let running = Recorder::start(&dir);
+        let running = Recorder::start(&dir, &["--every", "1s"]);
         let (mut sender, _far) = burst(&network, SocketAddr::new(V4[1], 5001));
         // The window of the first of them may have ended before the last piece.
         records::wait_for(&dir, records::read(&dir).len() + 2);

@@ -36,6 +36,7 @@ pub mod text;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use flowtop_common::Untracked;
 
@@ -170,7 +171,7 @@ impl Clues {
 #[derive(Debug)]
 pub struct History {
     question: Question,
-    plan: Plan,
+    plan: Arc<Plan>,
     boots: Boots,
     hosts: Vec<Host>,
     rows: Rows,
@@ -210,7 +211,7 @@ struct Host {
 impl History {
     /// Nothing yet, of records that this plan tells.
     #[must_use]
-    pub fn new(question: Question, plan: Plan) -> Self {
+    pub fn new(question: Question, plan: Arc<Plan>) -> Self {
         let threshold = question.threshold();
         let host = || Host { seconds_until: i64::MIN, ..Host::default() };
         Self {
@@ -231,7 +232,7 @@ impl History {
 
     /// The same for another look.
     #[must_use]
-    pub fn again(question: Question, plan: Plan, clues: Clues) -> Self {
+    pub fn again(question: Question, plan: Arc<Plan>, clues: Clues) -> Self {
         let mut history = Self::new(question, plan);
         if let Some(candidates) = &clues.candidates {
             history.rows = history.rows.given(candidates);
@@ -253,6 +254,11 @@ impl History {
     pub fn row_clues(&mut self) -> Option<Clues> {
         let late = std::mem::take(&mut self.boots.pairs.expected);
         self.rows.are_folded().then(|| Clues { late, candidates: Some(self.rows.candidates()) })
+    }
+
+    /// Gives back the memory of a look that another one takes the place of.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.question.clone(), Arc::clone(&self.plan));
     }
 
     /// Takes in the next record of a life of a host. It is counted in its turn.
@@ -329,8 +335,8 @@ impl History {
         }
         let in_gap = if self.question.has_filter() { Bytes::default() } else { in_gap };
         self.rows.close(times);
-        self.total.add(&boots::Moved { window: all, between: sums.between + in_gap }, sums.peak);
-        self.total.close(times);
+        self.total.peak = self.total.peak.max(sums.peak);
+        self.total.add(&boots::Moved { window: all, between: sums.between + in_gap }, times);
         for stretch in [Some(times.window), times.gap].into_iter().flatten() {
             self.counted.add(stretch);
             self.hosts[machine].count(stretch);

@@ -77,6 +77,10 @@ impl Above {
             rate.stretch.start_us = end_us;
         }
         if rate.stretch.length_us() > 0 {
+            if self.rates.is_empty() {
+                // Most rows never have more than one, and there are many rows.
+                self.rates.reserve_exact(1);
+            }
             self.rates.push(rate);
         }
         self.judge_until(low_us);

@@ -10,7 +10,7 @@ use flowtop_common::{FlowKey, flags};
 use foldhash::fast::RandomState;
 
 use super::cover::{Stretch, by_end};
-use super::pairs::{Known, Late, Pair, Pairs, Side, Streams, may_be_of_two_hosts};
+use super::pairs::{Known, Late, Pair, Pairs, Side, Streams, have_same_ends, may_be_of_two_hosts, mirrored};
 use super::plan::Plan;
 use super::rows::{Place, RowId, Rows};
 use crate::core::flow::Role;
@@ -51,6 +51,11 @@ impl Moved {
     /// The same, seen from the other end.
     pub fn mirror(&self) -> Self {
         Self { window: self.window.mirror(), between: self.between.mirror() }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.window += other.window;
+        self.between += other.between;
     }
 
     pub fn all(&self) -> Bytes {
@@ -127,9 +132,14 @@ pub(super) struct Socket {
     /// What tells its row apart, where it may become an end of a pair.
     pub row: Option<RowId>,
     pair: u32,
-    /// What has been counted of it while it was in no pair.
-    pub streams: Streams,
+    /// From where on it has been counted while it was in no pair.
+    counted_from: Bytes,
+    /// Whether another socket had its ends mirrored and could not be taken for its other end.
+    looks_on: bool,
 }
+
+/// The start of what has not been counted.
+const NOT_COUNTED: Bytes = Bytes { tx: u64::MAX, rx: u64::MAX };
 
 impl Socket {
     fn of(flow: &FlowRecord, span: &Span) -> Self {
@@ -145,8 +155,23 @@ impl Socket {
             place: Place::NONE,
             row: None,
             pair: NO_PAIR,
-            streams: Streams::default(),
+            counted_from: NOT_COUNTED,
+            looks_on: false,
         }
+    }
+
+    /// Notes what has been counted of it while it is in no pair.
+    pub fn note_counted(&mut self, counted: &Moved) {
+        let start = self.lifetime.since(counted.all());
+        let first = |from: u64, start: u64, bytes: u64| if bytes > 0 { from.min(start) } else { from };
+        let (from, bytes) = (self.counted_from, counted.all());
+        self.counted_from =
+            Bytes { tx: first(from.tx, start.tx, bytes.tx), rx: first(from.rx, start.rx, bytes.rx) };
+    }
+
+    /// What has been counted of it while it was in no pair.
+    fn streams(&self) -> Streams {
+        Streams::of_one(self.counted_from, self.lifetime)
     }
 
     /// What tells it apart in any look.
@@ -194,6 +219,8 @@ pub(super) struct Ahead {
     matched: Matched,
     /// The pair of each flow, if there may be any.
     pairs: Vec<u32>,
+    /// Flows whose other end may come to light in a later record, in order.
+    look_on: Vec<usize>,
 }
 
 impl Ahead {
@@ -228,10 +255,20 @@ struct Boot {
     ahead: Option<Ahead>,
 }
 
-impl Boot {
-    fn socket(&self, key: &FlowKey) -> Option<usize> {
-        self.sockets.binary_search_by_key(&Socket::order(key), |socket| Socket::order(&socket.key)).ok()
-    }
+/// Where something is among others that are in the order of their ids.
+fn find<T>(all: &[T], id: u64, key: fn(&T) -> &FlowKey, is_it: impl Fn(&FlowKey) -> bool) -> Option<usize> {
+    let first = all.partition_point(|one| key(one).id < id);
+    let place = all[first..].iter().take_while(|one| key(one).id == id).position(|one| is_it(key(one)))?;
+    Some(first + place)
+}
+
+/// What the search for the other end of a socket has found.
+enum Found {
+    /// The pair of both.
+    Pair(u32),
+    /// Sockets with the same ends, none of which can be taken for it.
+    NotYet,
+    Nothing,
 }
 
 /// A socket that may be the other end of one that is looked at.
@@ -306,7 +343,7 @@ impl Boots {
         let boot = &self.lives[life];
         let step = boot.step(&record);
         let matched = Matched::new(&boot.sockets, &record.flows, step.until_ns);
-        let mut ahead = Ahead { record, is_inside, step, matched, pairs: Vec::new() };
+        let mut ahead = Ahead { record, is_inside, step, matched, pairs: Vec::new(), look_on: Vec::new() };
         if self.has_several {
             if self.lives[life].span.is_none() {
                 self.retire_before(life);
@@ -337,7 +374,7 @@ impl Boots {
     /// A socket is in no record any more.
     fn forget(&mut self, life: usize, socket: &Socket) {
         if socket.may_pair {
-            self.pairs.forget(known(life, socket.key));
+            self.pairs.forget(life, &socket.key);
         }
         if socket.pair != NO_PAIR {
             self.pairs.release(socket.pair, life);
@@ -347,6 +384,7 @@ impl Boots {
     fn look_for_pairs(&mut self, life: usize, ahead: &mut Ahead, rows: &mut Rows) {
         ahead.pairs = vec![NO_PAIR; ahead.record.flows.len()];
         let sockets = std::mem::take(&mut self.lives[life].sockets);
+        let was_inside = self.lives[life].was_inside;
         let mut last = None;
         for place in 0..ahead.record.flows.len() {
             let flow = &ahead.record.flows[place];
@@ -356,32 +394,46 @@ impl Boots {
             }
             let same = ahead.matched.same(place).map(|same| &sockets[same]);
             if same.is_none_or(|same| !same.may_pair || same.key != flow.key) {
-                self.pairs.learn(known(life, flow.key));
+                self.pairs.learn(life, &flow.key);
             }
-            let one = One { life, flow, span: &ahead.record.span, same };
-            ahead.pairs[place] = match same.map_or(NO_PAIR, |same| same.pair) {
-                NO_PAIR if ahead.is_inside => self.pair(&one, rows).unwrap_or(NO_PAIR),
-                known => known,
+            let pair = same.map_or(NO_PAIR, |same| same.pair);
+            // Of two sockets the one that comes later looks for the other.
+            let looks = !was_inside || same.is_none_or(|same| same.looks_on || !same.may_pair);
+            ahead.pairs[place] = if pair == NO_PAIR && ahead.is_inside && looks {
+                match self.pair(&One { life, flow, span: &ahead.record.span, same }, rows) {
+                    Found::Pair(pair) => pair,
+                    Found::NotYet => {
+                        ahead.look_on.push(place);
+                        NO_PAIR
+                    }
+                    Found::Nothing => NO_PAIR,
+                }
+            } else {
+                pair
             };
         }
         self.lives[life].sockets = sockets;
     }
 
     /// The pair of a socket that is in none, if its other end is known.
-    fn pair(&mut self, one: &One<'_>, rows: &mut Rows) -> Option<u32> {
+    fn pair(&mut self, one: &One<'_>, rows: &mut Rows) -> Found {
         if let Some(late) = self.pairs.expected.get(&(one.life, one.first_key())) {
             let Late { life, row, flow } = late.clone();
-            return Some(self.expect(one, [life, one.life], row, flow));
+            return Found::Pair(self.expect(one, [life, one.life], row, flow));
         }
-        let other = self.other_end(one)?;
-        if other.pair != NO_PAIR {
+        let (other, is_any) = self.other_end(one);
+        let pair = other.and_then(|other| {
+            if other.pair == NO_PAIR {
+                return self.form(one, &other, rows);
+            }
             // A first look has seen that this end would come.
             let pair = self.pairs.get_mut(other.pair)?;
             pair.is_expected = false;
             pair.end(Side::Left).is_held = true;
-            return Some(other.pair);
-        }
-        self.form(one, &other, rows)
+            Some(other.pair)
+        });
+        let nothing = if is_any { Found::NotYet } else { Found::Nothing };
+        pair.map_or(nothing, Found::Pair)
     }
 
     fn expect(&mut self, one: &One<'_>, lives: [usize; 2], row: RowId, flow: Option<Box<FlowRecord>>) -> u32 {
@@ -394,31 +446,42 @@ impl Boots {
     }
 
     /// The socket on another host that is most likely the other end: of those that were open at the same time, the one that
-    /// was opened at nearly the same time.
-    fn other_end(&self, one: &One<'_>) -> Option<Other> {
-        let machine = self.lives[one.life].machine;
-        let found = self.pairs.mirrored(&one.flow.key);
-        let others = found.filter_map(|known| {
-            let other = self.known(&known)?;
-            let is_free = other.pair == NO_PAIR
-                || self
-                    .pairs
-                    .get(other.pair)
-                    .is_some_and(|pair| pair.is_expected && pair.side(one.life) == Side::Left);
-            let is_elsewhere = self.lives[other.life].machine != machine;
-            Some((one.apart_us(&other).filter(|_| is_free && is_elsewhere)?, other))
-        });
-        others.min_by_key(|(apart_us, other)| (*apart_us, other.life)).map(|(_, other)| other)
+    /// was opened at nearly the same time. And whether there is any with the same ends.
+    fn other_end(&self, one: &One<'_>) -> (Option<Other>, bool) {
+        let (machine, mirror) = (self.lives[one.life].machine, mirrored(&one.flow.key));
+        let (mut best, mut is_any) = (None, false);
+        for known in self.pairs.with_ends(&mirror) {
+            if self.lives[known.life as usize].machine == machine {
+                continue;
+            }
+            is_any = true;
+            let Some(other) = self.known(&known, &mirror).filter(|other| self.is_free(other, one.life))
+            else {
+                continue;
+            };
+            let Some(apart_us) = one.apart_us(&other) else { continue };
+            let order = |other: &Other| (other.life, other.state, other.ahead);
+            if best.as_ref().is_none_or(|(us, known)| (apart_us, order(&other)) < (*us, order(known))) {
+                best = Some((apart_us, other));
+            }
+        }
+        (best.map(|(_, other)| other), is_any)
     }
 
-    /// A socket in the newest records of its life, as far as they belong to the period.
-    fn known(&self, known: &Known) -> Option<Other> {
+    /// Whether a socket is in no pair yet, or in one whose other end has been expected from this life.
+    fn is_free(&self, other: &Other, life: usize) -> bool {
+        let expects = |pair: &Pair| pair.is_expected && pair.side(life) == Side::Left;
+        other.pair == NO_PAIR || self.pairs.get(other.pair).is_some_and(expects)
+    }
+
+    /// A socket with these ends in the newest records of its life, as far as they belong to the period.
+    fn known(&self, known: &Known, ends: &FlowKey) -> Option<Other> {
         let life = known.life as usize;
         let boot = &self.lives[life];
+        let is_it = |key: &FlowKey| key.id == known.id && have_same_ends(key, ends);
         if let Some(ahead) = boot.ahead.as_ref().filter(|ahead| ahead.is_inside) {
             let (flows, span) = (&ahead.record.flows, &ahead.record.span);
-            let order = |flow: &FlowRecord| Socket::order(&flow.key);
-            if let Ok(place) = flows.binary_search_by_key(&Socket::order(&known.key), order) {
+            if let Some(place) = find(flows, known.id, |flow| &flow.key, is_it) {
                 let flow = &flows[place];
                 let state = ahead.matched.same(place);
                 let socket = state.map(|state| &boot.sockets[state]);
@@ -430,7 +493,7 @@ impl Boots {
                 return Some(Other { life, ahead: Some(place), state, pair, flags, since_us, until_us });
             }
         }
-        let state = boot.socket(&known.key);
+        let state = find(&boot.sockets, known.id, |socket| &socket.key, is_it);
         let has_moved_on = |state: usize| {
             boot.ahead.as_ref().is_some_and(|ahead| ahead.matched.moved_on.binary_search(&state).is_ok())
         };
@@ -453,8 +516,7 @@ impl Boots {
         };
         let kept = |flow: &FlowRecord| Box::new(flow.clone());
         let mut flows = [Some(one.flow), there].map(|flow| flow.filter(|_| self.keeps_flows).map(kept));
-        let streams =
-            [one.same, state].map(|socket| socket.map(|socket| socket.streams.clone()).unwrap_or_default());
+        let streams = [one.same, state].map(|socket| socket.map(Socket::streams).unwrap_or_default());
         let places = [one.same, state].map(|socket| socket.map_or(Place::NONE, |socket| socket.place));
         let (left, right) = if is_left { (0, 1) } else { (1, 0) };
         let lives = [one.life, other.life];
@@ -521,6 +583,7 @@ impl Boots {
             if let Some(same) = same {
                 socket.go_on(&mut before[same]);
             }
+            socket.looks_on = ahead.look_on.binary_search(&place).is_ok();
             let ahead_pair = ahead.pair(place);
             if socket.pair == NO_PAIR {
                 socket.pair = ahead_pair;
@@ -555,7 +618,7 @@ impl Boots {
             }
             let same = ahead.matched.same(place).map(|same| &mut self.lives[life].sockets[same]);
             if same.as_ref().is_none_or(|same| same.key != flow.key) {
-                self.pairs.forget(known(life, flow.key));
+                self.pairs.forget(life, &flow.key);
             }
             match same {
                 Some(same) if same.pair == NO_PAIR => same.pair = ahead.pair(place),
@@ -566,10 +629,6 @@ impl Boots {
     }
 }
 
-fn known(life: usize, key: FlowKey) -> Known {
-    Known { key, life: u32::try_from(life).expect("an index of that many does not fit into memory") }
-}
-
 impl Socket {
     /// Takes over what is known of the same socket from the record before.
     fn go_on(&mut self, same: &mut Self) {
@@ -578,7 +637,7 @@ impl Socket {
         self.place = same.place;
         self.row = same.row.take();
         self.pair = same.pair;
-        self.streams = std::mem::take(&mut same.streams);
+        self.counted_from = same.counted_from;
         self.since_us = same.since_us;
         self.may_pair |= same.may_pair;
     }

@@ -75,7 +75,7 @@ impl Counting<'_> {
         }
         let before = socket.place;
         if let Some(counted) = self.counted(&moved) {
-            socket.streams.take(flow.lifetime(), &counted);
+            socket.note_counted(&counted);
             self.total.connections += u64::from(before == Place::NONE);
             self.total.retrans_bytes += flow.retrans_bytes;
             self.add_to_total(&counted, verdict.of(flow.peak));

@@ -131,6 +131,12 @@ impl Streams {
         Self { tx: self.tx.join(&other.tx), rx: self.rx.join(&other.rx) }
     }
 
+    /// What a socket has counted by itself: from there on up to where its counters stand.
+    pub fn of_one(from: Bytes, lifetime: Bytes) -> Self {
+        let reach = |from: u64, end: u64| Reach { start: from.min(end), end, holes: None };
+        Self { tx: reach(from.tx, lifetime.tx), rx: reach(from.rx, lifetime.rx) }
+    }
+
     /// Whether something has been counted.
     pub fn are_counted(&self) -> bool {
         !(self.tx.is_empty() && self.rx.is_empty())
@@ -229,10 +235,12 @@ pub(super) type LateEnds = HashMap<(usize, FlowKey), Late, RandomState>;
 /// Most of them that are remembered: they take up to 500 bytes each.
 const MAX_LATE: usize = 50_000;
 
-/// A socket that may be the other end of one on another host.
+/// A socket that may be the other end of one on another host: which one is told by its life and id, and by its ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    pub key: FlowKey,
+    /// Of both ends.
+    hash: u64,
+    pub id: u64,
     pub life: u32,
 }
 
@@ -304,37 +312,50 @@ impl Pairs {
         })
     }
 
-    pub fn learn(&mut self, known: Known) {
-        let Self { known: table, hasher, .. } = self;
-        table.insert_unique(hash(hasher, &known.key), known, |known| hash(hasher, &known.key));
+    /// Takes in a socket of a life.
+    pub fn learn(&mut self, life: usize, key: &FlowKey) {
+        let known = self.entry(life, key);
+        self.known.insert_unique(known.hash, known, |known| known.hash);
     }
 
-    pub fn forget(&mut self, known: Known) {
-        let is_it = |other: &Known| other.life == known.life && other.key == known.key;
-        if let Ok(found) = self.known.find_entry(hash(&self.hasher, &known.key), is_it) {
+    /// A socket of a life is gone.
+    pub fn forget(&mut self, life: usize, key: &FlowKey) {
+        let gone = self.entry(life, key);
+        let is_it = |known: &Known| (known.hash, known.id, known.life) == (gone.hash, gone.id, gone.life);
+        if let Ok(found) = self.known.find_entry(gone.hash, is_it) {
             found.remove();
         }
     }
 
-    /// Sockets with the addresses and ports of this one the other way round.
-    pub fn mirrored<'a>(&'a self, key: &FlowKey) -> impl Iterator<Item = Known> + 'a {
-        let mirror = FlowKey {
-            local_addr: key.remote_addr,
-            remote_addr: key.local_addr,
-            local_port: key.remote_port,
-            remote_port: key.local_port,
-            ..*key
-        };
-        let found = self.known.iter_hash(hash(&self.hasher, &mirror));
-        found.filter(move |known| has_ends(&known.key, &mirror)).copied()
+    /// Sockets that seem to have these ends.
+    pub fn with_ends(&self, key: &FlowKey) -> impl Iterator<Item = Known> {
+        let hash = self.hash(key);
+        self.known.iter_hash(hash).filter(move |known| known.hash == hash).copied()
+    }
+
+    fn entry(&self, life: usize, key: &FlowKey) -> Known {
+        let life = u32::try_from(life).expect("an index of that many does not fit into memory");
+        Known { hash: self.hash(key), id: key.id, life }
+    }
+
+    fn hash(&self, key: &FlowKey) -> u64 {
+        self.hasher.hash_one((key.local_addr, key.remote_addr, key.local_port, key.remote_port))
     }
 }
 
-fn hash(hasher: &RandomState, key: &FlowKey) -> u64 {
-    hasher.hash_one((key.local_addr, key.remote_addr, key.local_port, key.remote_port))
+/// The ends the other way round.
+pub(super) fn mirrored(key: &FlowKey) -> FlowKey {
+    FlowKey {
+        local_addr: key.remote_addr,
+        remote_addr: key.local_addr,
+        local_port: key.remote_port,
+        remote_port: key.local_port,
+        ..*key
+    }
 }
 
-fn has_ends(a: &FlowKey, b: &FlowKey) -> bool {
+/// Whether both have the same ends.
+pub(super) fn have_same_ends(a: &FlowKey, b: &FlowKey) -> bool {
     (a.local_addr, a.local_port, a.remote_addr, a.remote_port)
         == (b.local_addr, b.local_port, b.remote_addr, b.remote_port)
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::Period;
-use super::cover::{Stretch, by_end};
+use super::cover::{Cover, Stretch, by_end};
 use crate::core::record::{Host, Record, Span};
 
 /// Something of which host and time are known: a record, or the place of one.
@@ -47,7 +47,7 @@ pub(super) struct Machine {
     pub recorded: Stretch,
     /// How many records belong to the period.
     pub inside: u64,
-    /// Time of the period in windows that do not belong to it.
+    /// Time of the period that is in no window but one that does not belong to it.
     pub left_out_us: u64,
     rule: Rule,
 }
@@ -151,13 +151,19 @@ impl Machine {
         let has_middle = spans().any(|span| period.holds(span));
         let rule = if has_middle { Rule::Middle } else { Rule::Overlap };
         let mut machine = Self { name: name.clone(), id: *machine_id, recorded, rule, ..Self::default() };
+        let (mut counted, mut all) = (Cover::default(), Cover::default());
         for span in spans() {
+            let window = by_end(span);
             if machine.holds(period, span) {
                 machine.inside += 1;
-            } else {
-                machine.left_out_us += period.stretch().common_us(by_end(span));
+                counted.add(window);
+                all.add(window);
+            } else if period.stretch().overlaps(window) {
+                all.add(window);
             }
         }
+        let covered_us = |cover: &Cover| cover.covered_us(period.stretch());
+        machine.left_out_us = covered_us(&all).saturating_sub(covered_us(&counted));
         machine
     }
 

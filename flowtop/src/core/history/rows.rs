@@ -56,8 +56,6 @@ pub(super) struct Tally {
     pub peak: Bytes,
     /// How long it was above a limit, if there is one.
     pub above: Option<Box<Above>>,
-    /// Of the record that is being added.
-    now: Moved,
 }
 
 impl Tally {
@@ -66,18 +64,10 @@ impl Tally {
         Self { above: threshold.map(|threshold| Box::new(Above::new(threshold))), ..Self::default() }
     }
 
-    /// Adds to what the current record has.
-    pub fn add(&mut self, moved: &Moved, peak: Bytes) {
-        self.now.window += moved.window;
-        self.now.between += moved.between;
-        self.peak = self.peak.max(peak);
-    }
-
-    /// Ends a record.
-    pub fn close(&mut self, of: &Times) {
-        let now = std::mem::take(&mut self.now);
-        self.bytes += now.window + now.between;
-        let parts = of.gap.map(|gap| (gap, now.between)).into_iter().chain([(of.window, now.window)]);
+    /// Adds what a record has of it.
+    pub fn add(&mut self, moved: &Moved, of: &Times) {
+        self.bytes += moved.all();
+        let parts = of.gap.map(|gap| (gap, moved.between)).into_iter().chain([(of.window, moved.window)]);
         for (stretch, bytes) in parts {
             let piece = Piece { machine: of.machine, stretch, bytes };
             self.peak = self.peak.max(piece.mean());
@@ -116,6 +106,15 @@ struct Slot {
     tally: Tally,
     /// How often rows had been folded when it came up.
     folds: u32,
+    /// Where it is among those that the current record has added to; past their end if it is not.
+    touched: u32,
+}
+
+/// What the current record has of a row.
+#[derive(Clone, Copy, Debug)]
+struct Touched {
+    slot: u32,
+    moved: Moved,
 }
 
 /// Rows that a second look counts; all others are summed up.
@@ -155,13 +154,15 @@ pub(super) struct Rows {
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     others: Tally,
+    /// What the current record has of them.
+    others_now: Moved,
     /// How often rows were folded, and the largest sums that were, added up.
     folds: u32,
     bound: u64,
     /// Whether these rows are all that are kept apart: a second look.
     are_given: bool,
     /// Rows that the current record has added to.
-    touched: Vec<u32>,
+    touched: Vec<Touched>,
     words: HashSet<Arc<str>, RandomState>,
     /// How many of them there may be before those that nobody uses go.
     most_words: usize,
@@ -183,6 +184,7 @@ impl Rows {
             slots: Vec::new(),
             free: Vec::new(),
             others: Tally::default(),
+            others_now: Moved::default(),
             folds: 0,
             bound: 0,
             are_given: false,
@@ -255,12 +257,20 @@ impl Rows {
 
     /// Adds what a socket has moved.
     pub fn add(&mut self, place: Place, moved: &Moved, peak: Bytes) {
-        let Self { slots, others, touched, .. } = self;
-        let Some(Some(slot)) = slots.get_mut(place.slot as usize) else { return others.add(moved, peak) };
-        if slot.tally.now == Moved::default() && moved.sum() > 0 {
-            touched.push(place.slot);
+        let Self { slots, others, others_now, touched, .. } = self;
+        let Some(Some(slot)) = slots.get_mut(place.slot as usize) else {
+            others_now.add(moved);
+            others.peak = others.peak.max(peak);
+            return;
+        };
+        slot.tally.peak = slot.tally.peak.max(peak);
+        let known = touched.get_mut(slot.touched as usize).filter(|known| known.slot == place.slot);
+        if let Some(known) = known {
+            known.moved.add(moved);
+        } else {
+            slot.touched = u32::try_from(touched.len()).expect("there are fewer rows than that");
+            touched.push(Touched { slot: place.slot, moved: *moved });
         }
-        slot.tally.add(moved, peak);
     }
 
     /// Adds connections, and bytes that they have put on the wire again.
@@ -285,12 +295,12 @@ impl Rows {
 
     /// Ends a record.
     pub fn close(&mut self, of: &Times) {
-        for slot in self.touched.drain(..) {
+        for Touched { slot, moved } in self.touched.drain(..) {
             if let Some(slot) = &mut self.slots[slot as usize] {
-                slot.tally.close(of);
+                slot.tally.add(&moved, of);
             }
         }
-        self.others.close(of);
+        self.others.add(&std::mem::take(&mut self.others_now), of);
         if self.table.len() > self.most && !self.are_given {
             self.fold();
         }
@@ -374,7 +384,8 @@ impl Rows {
     }
 
     fn insert(&mut self, id: RowId, hash: u64) -> Place {
-        let row = Some(Slot { id, hash, tally: Tally::new(self.threshold), folds: self.folds });
+        let row =
+            Some(Slot { id, hash, tally: Tally::new(self.threshold), folds: self.folds, touched: u32::MAX });
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).expect("there are fewer rows than that")

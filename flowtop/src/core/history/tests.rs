@@ -27,9 +27,9 @@ fn reported(question: &Question, records: &[Record]) -> Report {
         let order = |record: &Record| (record.host.machine_id, record.host.name.clone(), record.host.boot_id);
         (order(a), a.span.start_ns).cmp(&(order(b), b.span.start_ns))
     });
-    let plan = Plan::new(&records, question.period);
-    let again = |clues| look(History::again(question.clone(), plan.clone(), clues), &plan, &records);
-    let mut history = look(History::new(question.clone(), plan.clone()), &plan, &records);
+    let plan = Arc::new(Plan::new(&records, question.period));
+    let again = |clues| look(History::again(question.clone(), Arc::clone(&plan), clues), &plan, &records);
+    let mut history = look(History::new(question.clone(), Arc::clone(&plan)), &plan, &records);
     if let Some(clues) = history.late_clues() {
         history = again(clues);
         assert!(history.late_clues().is_none(), "a second look leaves nothing late");
