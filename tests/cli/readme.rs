@@ -42,7 +42,7 @@ const NOT_RUN: &[&str] = &[
 ];
 
 /// How long a line may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Commands that read what has been recorded, and load nothing.
 const OF_RECORDINGS: [&str; 2] = ["flowtop report ", "flowtop replay "];
@@ -138,10 +138,10 @@ fn write_days(folder: &Path, host: &str) {
 
 fn minute_of(day: Date, minute: u64, host: &str) -> Record {
     let midnight = day.to_zoned(TimeZone::UTC).unwrap().timestamp();
-    let start_s = u64::try_from(midnight.as_second()).unwrap() + 8 * 3600 + minute * 60;
-    let [start_us, end_us] = [start_s, start_s + 60].map(|s| i64::try_from(s * 1_000_000).unwrap());
+    let first_s = u64::try_from(midnight.as_second()).unwrap() + 8 * 3600 + minute * 60;
+    let wall_us = |s: u64| i64::try_from(s * 1_000_000).unwrap();
     // The machine has been up since 1970.
-    let [start_ns, end_ns] = [start_s, start_s + 60].map(|s| s * 1_000_000_000);
+    let [from_ns, to_ns] = [first_s, first_s + 60].map(|s| s * 1_000_000_000);
     let ends = ["192.0.2.1:443", "198.51.100.7:50000"].map(|end| end.parse().unwrap());
     let bytes = Bytes { tx: 1_000_000, rx: 60 };
     let flow = Flow {
@@ -158,7 +158,12 @@ fn minute_of(day: Date, minute: u64, host: &str) -> Record {
         FlowRecord { key, flow, bytes, peak: bytes, users: 1, label: "vpc".into(), ..FlowRecord::default() };
     Record {
         host: Host { name: host.to_owned(), ..Host::default() },
-        span: Span { start_us, end_us, start_ns, end_ns },
+        span: Span {
+            start_us: wall_us(first_s),
+            end_us: wall_us(first_s + 60),
+            start_ns: from_ns,
+            end_ns: to_ns,
+        },
         flows: vec![row],
         ..Record::default()
     }
