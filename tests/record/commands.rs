@@ -15,7 +15,10 @@ struct Talker {
 
 impl Talker {
     fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // The connection is older than flowtop, which then takes the end with the larger port for the one that connected. So
+        // the listener has a port below those that the kernel gives to clients.
+        let mut ports = 20_000..32_000;
+        let listener = ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()).unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut command = Command::new("bash");
         let script =
