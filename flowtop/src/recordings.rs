@@ -19,6 +19,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::core::history::plan::Headed;
 use crate::core::record::frame::{self, Damage, Frame, MAX_HEAD_BYTES, Why};
+use crate::core::record::hosts::tell_apart;
 use crate::core::record::scan::{Found, scan};
 use crate::core::record::{Host, Record, Span};
 use crate::core::segment;
@@ -26,7 +27,7 @@ use crate::core::segment;
 /// What is known of a record that has not been read.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// Where. All records of a host in one of its lives share it.
+    /// Where. All records of a host in one of its lives share it. Hosts of one name have others here: see [`tell_apart`].
     pub host: Arc<Host>,
     /// When.
     pub span: Span,
@@ -196,7 +197,8 @@ impl Recordings {
         let mut bytes = vec![0; at.frame_bytes as usize];
         let read = read_at(&file, &mut bytes, at.offset).with_context(|| unreadable(path))?;
         let record = Frame::parse(&bytes[..read], at.offset).and_then(|frame| frame.record());
-        Ok(record.map_err(|damage| Damaged { file: path.clone(), damage })?)
+        let record = record.map_err(|damage| Damaged { file: path.clone(), damage })?;
+        Ok(Record { host: Host::clone(&at.head.host), ..record })
     }
 
     /// A file that is open, or is opened in place of the one that was read from the longest time ago.
@@ -365,6 +367,7 @@ impl Opening {
 
     fn end(mut self, paths: &[PathBuf]) -> Result<Recordings> {
         self.sort();
+        self.tell_apart();
         let Self { sources, segments, records, damage, .. } = self;
         let recordings = Recordings { sources, segments, records, damage, open: Mutex::default() };
         if recordings.records.is_empty() { Err(recordings.nothing(paths)) } else { Ok(recordings) }
@@ -390,6 +393,17 @@ impl Opening {
             at.life = place[at.life as usize];
         }
         self.records.sort_unstable_by_key(|at| (at.life, time(at), at.file, at.offset));
+    }
+
+    /// Gives hosts of one name others. Their order stays.
+    fn tell_apart(&mut self) {
+        let names = tell_apart(self.lives.keys().map(|host| &**host));
+        let with_name = |host: &Host| Host { name: names.of(host), ..host.clone() };
+        let renamed: HashMap<_, _> =
+            self.lives.keys().map(|host| (Arc::clone(host), Arc::new(with_name(host)))).collect();
+        for at in &mut self.records {
+            at.head.host = Arc::clone(&renamed[&at.head.host]);
+        }
     }
 }
 
@@ -513,6 +527,21 @@ mod tests {
         let of_a = recordings.records(|head| head.host.name == "a").map(|read| read.unwrap().span.start_ns);
         assert_eq!(of_a.count(), 4);
         assert_eq!(recordings.damage(), []);
+    }
+
+    #[test]
+    fn records_say_which_of_two_hosts_of_one_name_they_are_of() {
+        let dir = tempfile::tempdir().unwrap();
+        for id in [1, 2] {
+            let mut record = record(0, vec![]);
+            record.host = Host { name: "a".to_owned(), machine_id: [id; 16], boot_id: [id; 16] };
+            fs::write(dir.path().join(format!("flowtop-{id}.rec")), encode(&record)).unwrap();
+        }
+        let recordings = open(&[dir.path().to_owned()]).unwrap();
+        let names: Vec<_> = recordings.hosts().map(|host| &host.name[..]).collect();
+        assert_eq!(names, ["a@01010101", "a@02020202"]);
+        let of_records: Vec<_> = recordings.records(|_| true).map(|read| read.unwrap().host.name).collect();
+        assert_eq!(of_records, names);
     }
 
     #[test]

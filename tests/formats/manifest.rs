@@ -30,7 +30,6 @@ pub fn of(recordings: &Recordings) -> Value {
         "records": {
             "all": records(&recordings.all()),
             "hosts": records(hosts),
-            "named": records(&recordings.named()),
             "sparse": records(slice::from_ref(sparse)),
             "neighbours": records(neighbours),
             "demo": demo,

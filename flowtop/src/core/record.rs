@@ -13,6 +13,7 @@ mod dictionary;
 pub(crate) mod fixture;
 mod flows;
 pub mod frame;
+pub mod hosts;
 pub mod missing;
 mod payload;
 pub mod reference;
