@@ -269,8 +269,10 @@ impl History {
 
     /// Counts the record of a life that has been read, if there is one. Records beside the period are needed for the time
     /// between them and the first and last one in it. No later record has time before `low_us`.
-    pub fn count(&mut self, life: usize, low_us: i64, is_last: bool) {
-        let Some(ahead) = self.boots.take_ahead(life) else { return };
+    ///
+    /// Returns the record, which is not needed any more.
+    pub fn count(&mut self, life: usize, low_us: i64, is_last: bool) -> Option<Record> {
+        let ahead = self.boots.take_ahead(life)?;
         let (record, is_inside) = (&ahead.record, ahead.is_inside);
         let machine = self.boots.machine(life);
         let counts_gap = is_inside && self.boots.was_inside(life);
@@ -309,6 +311,7 @@ impl History {
             self.not_counted.at_the_edges += InGap::of(record, &sums, &step).beyond;
         }
         self.note(machine, record, &step, is_inside, counts_gap);
+        Some(ahead.record)
     }
 
     /// What stands beside the sockets of a record, and the end of its windows.
