@@ -2,15 +2,15 @@
 //!
 //! `jc` itself is asked where it is installed.
 
-use flowtop::core::column::Who;
-use flowtop::core::interface::{Chosen, Interface};
-use flowtop::core::ledger::Ledger;
-use flowtop::core::names::NoNames;
-use flowtop::core::number::Unit;
 use flowtop::core::text::{Reports, listening_on};
-use flowtop::core::view::{Grouping, PortDisplay, View};
-use flowtop::core::wire::Sample;
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
+use flowtop_core::column::Who;
+use flowtop_core::interface::{Chosen, Interface};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::names::NoNames;
+use flowtop_core::number::Unit;
+use flowtop_core::view::{Grouping, PortDisplay, View};
+use flowtop_core::wire::Sample;
 use serde_json::json;
 
 mod tools;

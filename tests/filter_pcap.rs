@@ -10,8 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flowtop::core::filter::{Filter, Names, Subject};
-use flowtop::core::flow::Tuple;
+use flowtop_core::filter::{Filter, Names, Subject};
+use flowtop_core::flow::Tuple;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

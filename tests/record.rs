@@ -22,9 +22,9 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowtop::core::record::frame::Why;
-use flowtop::core::record::{Gap, Record};
-use flowtop::core::window::Bytes;
 use flowtop::recordings::{self, Recordings};
+use flowtop_core::record::{Gap, Record};
+use flowtop_core::window::Bytes;
 use records::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
 

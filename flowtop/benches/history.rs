@@ -14,10 +14,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use flowtop::core::record::frame::encode;
 use flowtop::core::record::reference::Reference;
-use flowtop::core::record::{FlowRecord, Host, Record};
 use flowtop::core::segment::SegmentName;
-use flowtop::core::window::Bytes;
 use flowtop_common::{FlowKey, flags};
+use flowtop_core::record::{FlowRecord, Host, Record};
+use flowtop_core::window::Bytes;
 use memory::megabytes;
 use outcome::{Outcome, Row, at_least_one, median};
 

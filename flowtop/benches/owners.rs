@@ -11,7 +11,7 @@ mod outcome;
 use anyhow::Result;
 use child::Flowtop;
 use crowd::Crowd;
-use flowtop::core::column;
+use flowtop_core::column;
 use outcome::{Outcome, Row, median};
 use std::{
     process::{ExitCode, Stdio},

@@ -12,8 +12,9 @@ use child::Flowtop;
 use flowtop::{
     bpf::Live,
     cli::TableArgs,
-    core::{column, json, ledger::Ledger, names::NoNames, parts::whole, text, view::View, wire::Sample},
+    core::{json, parts::whole, text},
 };
+use flowtop_core::{column, ledger::Ledger, names::NoNames, view::View, wire::Sample};
 use loopback::Pair;
 use outcome::{Outcome, Row, median};
 use std::{

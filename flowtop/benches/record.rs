@@ -6,10 +6,10 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use flowtop::core::record::Record;
 use flowtop::core::record::frame::encode;
 use flowtop::core::record::reference::Reference;
 use flowtop::core::record::scan::{Found, scan};
+use flowtop_core::record::Record;
 use outcome::{Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 

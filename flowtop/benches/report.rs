@@ -5,20 +5,18 @@
 
 mod outcome;
 
-use flowtop::core::{
-    column::{self, Who},
-    csv,
-    group::Group,
-    json,
-    ledger::Ledger,
-    names::NoNames,
-    owner::{Identity, Owners, Seen},
-    parts::Parts,
-    text::Reports,
-    view::{Grouping, PortDisplay, View},
-    wire::Sample,
-};
+use flowtop::core::csv;
+use flowtop::core::json;
+use flowtop::core::parts::Parts;
+use flowtop::core::text::Reports;
 use flowtop_common::{Flow, FlowKey, flags};
+use flowtop_core::column::{self, Who};
+use flowtop_core::group::Group;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::names::NoNames;
+use flowtop_core::owner::{Identity, Owners, Seen};
+use flowtop_core::view::{Grouping, PortDisplay, View};
+use flowtop_core::wire::Sample;
 use outcome::{Outcome, Row, median};
 use std::{hint::black_box, process::ExitCode, sync::Arc};
 

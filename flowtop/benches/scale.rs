@@ -12,9 +12,10 @@ use aya::maps::{MapData, MapInfo, loaded_maps};
 use flowtop::{
     bpf::{Live, sys::Mapped},
     clock::now_ns,
-    core::{column::Who, ledger::Ledger, moment::Moment, names::NoNames, text::Reports, view::View},
+    core::text::Reports,
 };
 use flowtop_common::{Allocation, Detail, FlowKey, Slot, flags};
+use flowtop_core::{column::Who, ledger::Ledger, moment::Moment, names::NoNames, view::View};
 use outcome::{Flags, Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};

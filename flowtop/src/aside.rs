@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use crate::core::sanitize::harmless_lines;
+use flowtop_core::sanitize::harmless_lines;
 
 /// Says it, a line or a part of one, newline included. Names of files and errors of others may be in it.
 pub fn say(text: &str) {

@@ -9,11 +9,11 @@ use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::core::number::Unit;
 use crate::core::settings::choice::{Format, HoldersChoice, HooksChoice, Theme};
 use crate::core::settings::quantity::FlowCount;
 use crate::core::settings::{Assignment, KEYS, Origin, key};
-use crate::core::view::{PortDisplay, Sort};
+use flowtop_core::number::Unit;
+use flowtop_core::view::{PortDisplay, Sort};
 
 mod history;
 mod man;

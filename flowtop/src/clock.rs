@@ -6,8 +6,8 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::core::moment::{Moment, Reading, tightest};
 use crate::core::replay::caption::{self, zoned};
+use flowtop_core::moment::{Moment, Reading, tightest};
 
 /// `CLOCK_MONOTONIC` in nanoseconds, the clock of the kernel side.
 #[must_use]

@@ -11,12 +11,13 @@ use anyhow::{Context as _, Result};
 use crate::Usage;
 use crate::aside;
 use crate::cli::{SettingsFlags, Typed};
-use crate::core::filter::{Filter, FilterError};
+use crate::core::config_toml;
+use crate::core::iftoprc;
 use crate::core::settings::check::{check, in_filter};
 use crate::core::settings::{Assignment, Reading, Settings};
-use crate::core::{config_toml, iftoprc};
 use crate::filter_names::HostNames;
 use crate::user_file::{self, MAX_SETTINGS_BYTES, Refused};
+use flowtop_core::filter::{Filter, FilterError};
 
 /// What is in force: defaults, under `config.toml`, under `.iftoprc`, under the command line. Warnings go to stderr.
 ///

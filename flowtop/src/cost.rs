@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use aya::sys::{Stats, enable_stats};
 
 use crate::clock;
-use crate::core::cost::{Cost, Counters, resident_bytes};
 use crate::source::Source;
+use flowtop_core::cost::{Cost, Counters, resident_bytes};
 
 /// Looks at the counters from time to time.
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 //! What this kernel offers, which hooks work, and what is missing. Every plan is really tried.
 
-use crate::{
-    bpf::{self, Loaded, load, probe, selfcheck},
-    core::plan::{self, Demand, Hooks},
-};
+use crate::bpf::{self, Loaded, load, probe, selfcheck};
+use crate::core::plan::{self, Demand, Hooks};
 use anyhow::Result;
 use aya::sys::{Stats, enable_stats};
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! What the names in a filter stand for on this host. Asked once, before counting starts.
 
-use crate::core::{filter::Names, names::port_of};
+use flowtop_core::filter::Names;
+use flowtop_core::names::port_of;
 use std::{
     fs,
     net::{IpAddr, ToSocketAddrs as _},

@@ -14,20 +14,20 @@ use rustix::termios::tcgetwinsize;
 use crate::Usage;
 use crate::aside;
 use crate::cli::ReportArgs;
-use crate::core::filter::Filter;
 use crate::core::history::diff::Diff;
 use crate::core::history::paths::{PathReport, Paths};
 use crate::core::history::plan::{Plan, Turn};
 use crate::core::history::text::{self, Style};
 use crate::core::history::{Clues, History, MAX_ROWS, Period, Question, Report, csv, json, lines};
-use crate::core::number::Unit;
-use crate::core::record::Record;
 use crate::core::settings::choice::Format;
 use crate::core::settings::quantity::Limit;
 use crate::core::when::{self, Asked};
 use crate::filter_names::HostNames;
 use crate::record;
 use crate::recordings::{Recordings, Source, costs_one_record};
+use flowtop_core::filter::Filter;
+use flowtop_core::number::Unit;
+use flowtop_core::record::Record;
 
 /// Rows of a text where nobody has said how many.
 const TEXT_ROWS: usize = 10;
@@ -78,7 +78,7 @@ fn now(zone: Option<&str>) -> Result<Zoned> {
 
 fn filter(text: Option<&str>) -> Result<Filter> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Filter::default()) };
-    let wrong = |error: crate::core::filter::FilterError| {
+    let wrong = |error: flowtop_core::filter::FilterError| {
         let pointer = error.pointer(text);
         Usage(format!("--filter: {error}\n{pointer}"))
     };

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::bpf::sys::{Address, InterfaceAddress, interface_addresses};
-use crate::core::interface::Interface;
+use flowtop_core::interface::Interface;
 
 /// The interfaces of flowtop's network namespace, in the kernel's order.
 pub fn read() -> io::Result<Vec<Interface>> {

@@ -31,9 +31,10 @@ mod user_file;
 mod watch;
 mod who;
 
-use crate::core::{filter::Filter, settings::Settings};
+use crate::core::settings::Settings;
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};
+use flowtop_core::filter::Filter;
 use report::Top;
 use std::{
     io::{self, Write as _},

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use crate::core::ledger::Ledger;
-use crate::core::names::{Cache, Names, Services};
-use crate::core::sanitize::harmless;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::names::{Cache, Names, Services};
+use flowtop_core::sanitize::harmless;
 
 /// The name of this host, fit for a screen: whoever may set it may set any bytes.
 #[must_use]

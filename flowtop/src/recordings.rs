@@ -19,10 +19,10 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::core::history::plan::Headed;
 use crate::core::record::frame::{self, Damage, Frame, MAX_HEAD_BYTES, Why};
-use crate::core::record::hosts::tell_apart;
 use crate::core::record::scan::{Found, scan};
-use crate::core::record::{Host, Record, Span};
 use crate::core::segment;
+use flowtop_core::record::hosts::tell_apart;
+use flowtop_core::record::{Host, Record, Span};
 
 /// What is known of a record that has not been read.
 #[derive(Clone, Debug)]
@@ -488,8 +488,8 @@ fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::fixture::record;
     use crate::core::record::frame::encode;
+    use flowtop_core::record::fixture::record;
     use rustix::fs::{CWD, Mode, mkfifoat};
     use std::fs;
 

@@ -6,14 +6,7 @@ use anyhow::{Result, bail};
 use jiff::Zoned;
 
 use crate::cli::ReplayArgs;
-use crate::core::column::Who;
-use crate::core::filter::{Boundary, Filter};
-use crate::core::interface::Chosen;
 use crate::core::json::Heading;
-use crate::core::label::Labels;
-use crate::core::ledger::Ledger;
-use crate::core::number::Unit;
-use crate::core::record::Record;
 use crate::core::replay::caption::{Caption, rfc3339, zoned};
 use crate::core::replay::player::{Moment, Player};
 use crate::core::replay::{self, RecordedOwners};
@@ -24,6 +17,13 @@ use crate::recordings::{Recordings, costs_one_record};
 use crate::report::printer::Printer;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, record, tui};
+use flowtop_core::column::Who;
+use flowtop_core::filter::{Boundary, Filter};
+use flowtop_core::interface::Chosen;
+use flowtop_core::label::Labels;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::number::Unit;
+use flowtop_core::record::Record;
 
 /// What stands where the hook plan stands otherwise.
 pub const HOOKS: &str = "recorded";

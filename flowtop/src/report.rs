@@ -2,29 +2,25 @@
 
 pub(crate) mod printer;
 
-use crate::{
-    aside,
-    bpf::Patience,
-    cli::TopArgs,
-    clock,
-    core::{
-        column::Who,
-        cost::Cost,
-        filter::Filter,
-        json::Heading,
-        ledger::Ledger,
-        settings::{Settings, choice::Format},
-        top,
-        view::View,
-    },
-    cost::Meter,
-    letters::Letters,
-    names::OwnLookups,
-    signals::Endings,
-    source::Source,
-    who::{self, Knowledge},
-};
+use crate::aside;
+use crate::bpf::Patience;
+use crate::cli::TopArgs;
+use crate::clock;
+use crate::core::json::Heading;
+use crate::core::settings::{Settings, choice::Format};
+use crate::core::top;
+use crate::cost::Meter;
+use crate::letters::Letters;
+use crate::names::OwnLookups;
+use crate::signals::Endings;
+use crate::source::Source;
+use crate::who::{self, Knowledge};
 use anyhow::{Context as _, Result};
+use flowtop_core::column::Who;
+use flowtop_core::cost::Cost;
+use flowtop_core::filter::Filter;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::view::View;
 use printer::Printer;
 use std::{
     io::{self, IsTerminal as _},

@@ -8,14 +8,14 @@ use flowtop_common::{Admission, FlowKey};
 
 use crate::bpf::{Live, Patience};
 use crate::clock;
-use crate::core::demo::{self, Demo};
-use crate::core::ledger::Ledger;
-use crate::core::number::Unit;
 use crate::core::plan::Demand;
 use crate::core::settings::Settings;
 use crate::core::settings::choice::HoldersChoice;
-use crate::core::wire::Sample;
 use crate::who::Knowledge;
+use flowtop_core::demo::{self, Demo};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::number::Unit;
+use flowtop_core::wire::Sample;
 
 /// A source of samples.
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]

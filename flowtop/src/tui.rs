@@ -18,11 +18,6 @@ use tokio::task::JoinHandle;
 
 use crate::Usage;
 use crate::bpf::{Patience, probe};
-use crate::core::demo::people::DemoNames;
-use crate::core::filter::Filter;
-use crate::core::interface::Chosen;
-use crate::core::ledger::Ledger;
-use crate::core::names::Names;
 use crate::core::settings::{Origin, Settings};
 use crate::core::ui::input::Input;
 use crate::core::ui::replay::Replay;
@@ -37,6 +32,11 @@ use crate::source::Source;
 use crate::ui::theme::{Theme, is_utf8};
 use crate::who::{self, Knowledge};
 use crate::{clock, interfaces, ui};
+use flowtop_core::demo::people::DemoNames;
+use flowtop_core::filter::Filter;
+use flowtop_core::interface::Chosen;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::names::Names;
 use screen::{Screen, has_shell, require_terminal};
 use wake::{Keyboard, Wake, Watched, answered, every, loaded};
 

@@ -16,11 +16,11 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::core::names::Names;
 use crate::core::ui::State;
 use crate::core::ui::label::{Labels, cut_end, cut_middle};
 use crate::core::ui::layout::{Layout, MIN};
 use crate::core::ui::scale::eighths;
+use flowtop_core::names::Names;
 use theme::Theme;
 
 /// What a screen is drawn with.

@@ -10,21 +10,13 @@ use anyhow::{Context as _, Result};
 
 use crate::bpf::Patience;
 use crate::cli::WatchArgs;
-use crate::core::column::Who;
-use crate::core::filter::{Filter, FilterError};
 use crate::core::json::Heading;
-use crate::core::ledger::Ledger;
-use crate::core::scope::attributed::Attributed;
-use crate::core::scope::{AllOf, Scope};
 use crate::core::settings::{Origin, Settings};
 use crate::core::span;
-use crate::core::view::View;
 use crate::core::watch::action::Action;
 use crate::core::watch::condition::Condition;
 use crate::core::watch::news::{News, summary};
 use crate::core::watch::trigger::{Firing, Interval, Trigger};
-use crate::core::window::Bytes;
-use crate::core::wire::Sample;
 use crate::filter_names::HostNames;
 use crate::report::counted;
 use crate::report::printer::Printer;
@@ -33,6 +25,14 @@ use crate::source::Source;
 use crate::who::{self, Knowledge};
 use crate::{Usage, aside, clock, record};
 use commands::Commands;
+use flowtop_core::column::Who;
+use flowtop_core::filter::{Filter, FilterError};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::scope::attributed::Attributed;
+use flowtop_core::scope::{AllOf, Scope};
+use flowtop_core::view::View;
+use flowtop_core::window::Bytes;
+use flowtop_core::wire::Sample;
 use tape::Tape;
 
 /// Time between two looks.

@@ -8,19 +8,19 @@ use anyhow::{Context as _, Result};
 use flowtop_common::Admission;
 
 use crate::Usage;
-use crate::core::column::{self, Who};
-use crate::core::demo::people::DemoOwners;
-use crate::core::filter::{Boundary, Filter, Pushdown};
-use crate::core::interface::Chosen;
-use crate::core::label::Labels;
-use crate::core::ledger::Ledger;
-use crate::core::number::Unit;
-use crate::core::owner::{NoOwners, Owners, WithoutCommands};
-use crate::core::scope::attributed::{Attributed, Processes};
-use crate::core::scope::{AllOf, Families, NoLinkLocal, Scope};
 use crate::core::settings::{Settings, choice::Format};
 use crate::owners::Attribution;
 use crate::user_file::{self, MAX_LABELS_BYTES};
+use flowtop_core::column::{self, Who};
+use flowtop_core::demo::people::DemoOwners;
+use flowtop_core::filter::{Boundary, Filter, Pushdown};
+use flowtop_core::interface::Chosen;
+use flowtop_core::label::Labels;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::number::Unit;
+use flowtop_core::owner::{NoOwners, Owners, WithoutCommands};
+use flowtop_core::scope::attributed::{Attributed, Processes};
+use flowtop_core::scope::{AllOf, Families, NoLinkLocal, Scope};
 
 /// How long a report waits for files that are being read. They are local and small.
 const SETTLES_WITHIN: Duration = Duration::from_millis(100);

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::slice;
 
-use flowtop::core::column;
-use flowtop::core::demo::Demo;
-use flowtop::core::flow::Tuple;
 use flowtop::core::history::fields::SUMS;
-use flowtop::core::ledger::Ledger;
-use flowtop::core::moment::Moment;
-use flowtop::core::owner::Seen;
-use flowtop::core::record::{FlowRecord, Record, Rest};
-use flowtop::core::wire::Sample;
 use flowtop::recordings;
+use flowtop_core::column;
+use flowtop_core::demo::Demo;
+use flowtop_core::flow::Tuple;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::moment::Moment;
+use flowtop_core::owner::Seen;
+use flowtop_core::record::{FlowRecord, Record, Rest};
+use flowtop_core::wire::Sample;
 use serde_json::{Value, json};
 
 use super::Recordings;

@@ -1,6 +1,6 @@
 //! Gaps, and periods that do not begin and end with windows.
 
-use flowtop::core::record::Gap;
+use flowtop_core::record::Gap;
 
 use super::*;
 

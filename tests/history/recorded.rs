@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use flowtop::core::record::frame::encode;
-use flowtop::core::record::{Host, Record};
+use flowtop_core::record::{Host, Record};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::network::{Network, Traffic, V4, V6};

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use flowtop::core::filter::Boundary;
-use flowtop::core::group::Group;
-use flowtop::core::owner::Identity;
-use flowtop::core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop::core::replay::caption::Caption;
 use flowtop::core::replay::player::{Moment, Player};
 use flowtop::core::replay::{RecordedOwners, labels};
 use flowtop::core::ui::replay::{Replay, Window};
-use flowtop::core::window::Bytes;
+use flowtop_core::filter::Boundary;
+use flowtop_core::group::Group;
+use flowtop_core::owner::Identity;
+use flowtop_core::record::{FlowRecord, Host, Record, Rest, Span};
+use flowtop_core::window::Bytes;
 
 use super::*;
 

@@ -17,10 +17,10 @@ use flowtop_common::FlowKey;
 use super::load::{Iterator, Walks};
 use super::probe::Host;
 use super::seed;
-use crate::core::ledger::Ledger;
-use crate::core::owner::Seen;
-use crate::core::wire::{HOLDER_BYTES, holder};
 use crate::owners::descriptors;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::owner::Seen;
+use flowtop_core::wire::{HOLDER_BYTES, holder};
 
 /// Shortest time between two walks.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -4,10 +4,8 @@ use super::{
     probe::{Host, Loader},
     verify::{self, Use},
 };
-use crate::core::{
-    link::{Cast, Link},
-    plan::{Attach, Demand, Plan, Program},
-};
+use crate::core::link::{Cast, Link};
+use crate::core::plan::{Attach, Demand, Plan, Program};
 use aya::{
     Ebpf, EbpfError,
     maps::MapError,

@@ -12,17 +12,15 @@ pub mod sys;
 mod verify;
 
 use crate::clock;
-use crate::core::{
-    ledger::Ledger,
-    link::Cast,
-    moment::Moment,
-    plan::{self, Demand, Hooks, Plan},
-    wire::Sample,
-};
+use crate::core::link::Cast;
+use crate::core::plan::{self, Demand, Hooks, Plan};
 use crate::owners;
 use anyhow::{Context as _, Result, bail};
 use aya::{Ebpf, programs::Program};
 use flowtop_common::{Admission, Flow, FlowKey, store};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::moment::Moment;
+use flowtop_core::wire::Sample;
 use holders::Holders;
 pub use holders::Patience;
 use load::{Iterator, Refused};

@@ -2,13 +2,17 @@
 //! The details of a flow are looked at only where its slot has changed.
 
 use super::sys::{self, Mapped};
-use crate::core::{changes::Changes, ledger::Ledger, moment::Moment, recycle::Recycler, wire::Sample};
+use crate::core::changes::Changes;
+use crate::core::recycle::Recycler;
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
     maps::{Array, Map, MapData, PerCpuArray},
 };
 use flowtop_common::{Admission, Allocation, Detail, Flow, FlowKey, Loss, Slot, Untracked, flags};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::moment::Moment;
+use flowtop_core::wire::Sample;
 use std::{
     collections::HashMap,
     io,

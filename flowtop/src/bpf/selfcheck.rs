@@ -6,9 +6,9 @@
 
 use super::probe::{effective_capabilities, has_capability};
 use super::{read::Reader, sys};
-use crate::core::wire::Sample;
 use anyhow::{Context as _, Result};
 use flowtop_common::{Flow, FlowKey, flags};
+use flowtop_core::wire::Sample;
 use std::{
     fs,
     io::{Read as _, Write as _},

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{KernelFlags, ProcessFlags, SettingsFlags, TrafficFlags, at_least_one};
-use crate::core::{quantity, span};
+use crate::core::span;
+use flowtop_core::quantity;
 
 /// Flags of `flowtop record`: when, how much, for how long; and those of the report that say what counts.
 #[derive(Debug, Args)]

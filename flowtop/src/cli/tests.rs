@@ -1,12 +1,14 @@
 use super::*;
 use std::time::Duration;
 
+use crate::core::config_toml;
+use crate::core::iftoprc;
 use crate::core::settings::quantity::BitsPerSecond;
 use crate::core::settings::value::Value as _;
 use crate::core::settings::{Reading, Settings};
+use crate::core::span;
 use crate::core::watch::action::Action;
 use crate::core::watch::condition::Condition;
-use crate::core::{config_toml, iftoprc, span};
 use crate::filter_names::HostNames;
 use proptest::prelude::*;
 

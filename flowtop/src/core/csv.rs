@@ -4,14 +4,14 @@
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
-use super::column::{Column, Source, Value, formula_guard};
-use super::group::Group;
 use super::json::Heading;
-use super::ledger::Ledger;
 use super::parts::Parts;
-use super::rows::{grouped, rows};
-use super::view::View;
-use super::window::{Bytes, Rates, Window};
+use flowtop_core::column::{Column, Source, Value, formula_guard};
+use flowtop_core::group::Group;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::rows::{grouped, rows};
+use flowtop_core::view::View;
+use flowtop_core::window::{Bytes, Rates, Window};
 
 #[cfg(test)]
 mod tests;

@@ -40,13 +40,13 @@ use std::sync::Arc;
 
 use flowtop_common::Untracked;
 
-use super::filter::Filter;
-use super::flow::stays_on_host;
-use super::group::Group;
-use super::owner::Seen;
-use super::record::{FlowRecord, Record, Span};
-use super::scope::{Subject, User, Verdict};
-use super::window::Bytes;
+use flowtop_core::filter::Filter;
+use flowtop_core::flow::stays_on_host;
+use flowtop_core::group::Group;
+use flowtop_core::owner::Seen;
+use flowtop_core::record::{FlowRecord, Record, Span};
+use flowtop_core::scope::{Subject, User, Verdict};
+use flowtop_core::window::Bytes;
 
 use boots::{Boots, Join, Step};
 use counting::{Counting, TimeBefore, Windows};

@@ -5,16 +5,16 @@
 
 use serde::{Serialize, Serializer};
 
-use super::column::{ALL, Column, Source, Who};
-use super::cost::Cost;
-use super::group::Group;
-use super::ledger::{Ledger, Losses};
 use super::parts::Parts;
-use super::record::Rest;
-use super::rows::grouped::{self, Aside, GroupedRow};
-use super::rows::rows;
-use super::view::View;
-use super::window::{Rates, Window};
+use flowtop_core::column::{ALL, Column, Source, Who};
+use flowtop_core::cost::Cost;
+use flowtop_core::group::Group;
+use flowtop_core::ledger::{Ledger, Losses};
+use flowtop_core::record::Rest;
+use flowtop_core::rows::grouped::{self, Aside, GroupedRow};
+use flowtop_core::rows::rows;
+use flowtop_core::view::View;
+use flowtop_core::window::{Rates, Window};
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +34,19 @@ pub struct Heading<'a> {
     pub who: Who<'a>,
     /// What flowtop has cost since the report before, if somebody wants to know.
     pub cost: Option<Cost>,
+}
+
+/// The heading of the reports in tests.
+#[cfg(test)]
+pub(crate) fn heading() -> Heading<'static> {
+    Heading {
+        time: "2026-03-01T12:00:02.5+01:00",
+        start: "2026-03-01T12:00:00.5+01:00",
+        host: "gate",
+        hooks: "fentry",
+        who: Who::nobody(),
+        cost: None,
+    }
 }
 
 /// One report as one line, its end included. Flows have the given fields, or all of them with those of the other end in

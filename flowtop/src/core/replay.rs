@@ -13,11 +13,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::filter::Boundary;
-use super::flow::stays_on_host;
-use super::label::Labels;
-use super::owner::{Identity, Owners, Pod, Seen};
-use super::record::{FlowRecord, Record};
+use flowtop_core::filter::Boundary;
+use flowtop_core::flow::stays_on_host;
+use flowtop_core::label::Labels;
+use flowtop_core::owner::{Identity, Owners, Pod, Seen};
+use flowtop_core::record::{FlowRecord, Record};
 
 /// Who was behind the flows of a record. Nobody will become known who is not: of them nothing is known.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 //!
 //! Not in here: the files, and how much room there is.
 
-use super::moment::Moment;
+use flowtop_core::moment::Moment;
 
 /// What a recording may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,11 +14,11 @@ mod tests;
 
 use std::fmt;
 
-use super::group::Group;
-use super::number::Unit;
-use super::view::{Grouping, LineDisplay, PortDisplay, Sort, View};
 use choice::{Format, HoldersChoice, HooksChoice, Theme};
 pub use directive::Directive;
+use flowtop_core::group::Group;
+use flowtop_core::number::Unit;
+use flowtop_core::view::{Grouping, LineDisplay, PortDisplay, Sort, View};
 use quantity::{BitsPerSecond, FlowCount, Interval, Limit, Seconds};
 use value::Value;
 

@@ -4,17 +4,17 @@
 
 use std::fmt::Write as _;
 
-use super::column::Who;
-use super::ledger::{Ledger, Losses, Totals};
-use super::names::Names;
-use super::number::{Unit, write_address, write_integer, write_number};
-use super::owner::{Identity, Pod};
-use super::rows::grouped::{self, Aside, GroupedRow, Groups};
-use super::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, rows_in};
-use super::rows::table::Table;
-use super::sanitize::printable;
-use super::view::View;
-use super::window::{Bytes, Rates, Window};
+use flowtop_core::column::Who;
+use flowtop_core::ledger::{Ledger, Losses, Totals};
+use flowtop_core::names::Names;
+use flowtop_core::number::{Unit, write_address, write_integer, write_number};
+use flowtop_core::owner::{Identity, Pod};
+use flowtop_core::rows::grouped::{self, Aside, GroupedRow, Groups};
+use flowtop_core::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, rows_in};
+use flowtop_core::rows::table::Table;
+use flowtop_core::sanitize::printable;
+use flowtop_core::view::View;
+use flowtop_core::window::{Bytes, Rates, Window};
 
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 
 use flowtop_common::FlowKey;
 
-use super::column::{Source, Value, Who, named};
-use super::ledger::Ledger;
-use super::rows::{Row, rows};
-use super::view::View;
-use super::window::Bytes;
+use flowtop_core::column::{Source, Value, Who, named};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::rows::{Row, rows};
+use flowtop_core::view::View;
+use flowtop_core::window::Bytes;
 
 /// Rows of a report where nobody has said how many.
 pub const ROWS: usize = 20;
@@ -103,8 +103,8 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{CONNECTED, flow, key, ledger_of, sample};
     use flowtop_common::Flow;
+    use flowtop_core::fixture::{CONNECTED, flow, key, ledger_of, sample};
 
     fn of(pid: u32, flow: Flow) -> Flow {
         Flow { pid, comm: *b"curl\0\0\0\0\0\0\0\0\0\0\0\0", ..flow }

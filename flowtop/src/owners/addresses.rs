@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use super::files::Trouble;
 use super::names::Sources;
-use crate::core::owner::Pod;
-use crate::core::owner::addresses::{Addresses, Claim};
 use crate::core::owner::process::{local_v4, local_v6, may_change_addresses};
+use flowtop_core::owner::Pod;
+use flowtop_core::owner::addresses::{Addresses, Claim};
 
 /// Namespaces that are kept. A node has some hundred pods.
 const MAX_PODS: usize = 4096;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use flowtop_common::FlowKey;
 
-use crate::core::flow::Tuple;
-use crate::core::owner::Seen;
 use crate::core::owner::process::{socket, socket_inode};
+use flowtop_core::flow::Tuple;
+use flowtop_core::owner::Seen;
 
 /// A namespace's inode number, and the ends of a socket in it.
 type Place = (u32, Tuple);
@@ -76,7 +76,7 @@ fn comm(folder: &Path) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::key;
+    use flowtop_core::fixture::key;
     use std::net::{TcpListener, TcpStream};
 
     #[test]

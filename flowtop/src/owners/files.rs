@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::core::sanitize::clean;
+use flowtop_core::sanitize::clean;
 
 /// Entries of a directory that are looked at.
 pub const MAX_ENTRIES: usize = 65_536;

@@ -22,10 +22,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::core::owner::addresses::Addresses;
-use crate::core::owner::known::Known;
-use crate::core::owner::{Identity, Owners, Pod, Seen};
 pub use files::Trouble;
+use flowtop_core::owner::addresses::Addresses;
+use flowtop_core::owner::known::Known;
+use flowtop_core::owner::{Identity, Owners, Pod, Seen};
 use reader::Reader;
 pub(crate) use reader::processes;
 
@@ -199,7 +199,7 @@ fn work(queue: &Receiver<Question>, shared: &Shared, root: &Path, commands: bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::owner::addresses::Claim;
+    use flowtop_core::owner::addresses::Claim;
 
     fn seen(pid: u32) -> Seen {
         Seen { pid, ..Seen::default() }

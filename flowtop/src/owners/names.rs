@@ -10,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 use super::files::Trouble;
 use super::manifests::Manifests;
 use super::results::Results;
-use crate::core::owner::addresses::Claim;
 use crate::core::owner::cgroup::Place;
 use crate::core::owner::kubernetes::{self, Names, Runtime};
-use crate::core::sanitize::breaks_a_screen;
+use flowtop_core::owner::addresses::Claim;
+use flowtop_core::sanitize::breaks_a_screen;
 
 /// Most of a configuration that is read. One with thousands of variables has a few hundred KiB.
 const MAX_CONFIG_BYTES: usize = 1 << 20;

@@ -50,7 +50,7 @@ pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Pr
     let cgroups = trouble.read_text(&folder.join("cgroup"), MAX_BYTES);
     Some(Process {
         comm: comm.filter(|comm| !comm.is_empty()),
-        command: command.map(|command| crate::core::sanitize::clean(&command, COMMAND_CHARS).text),
+        command: command.map(|command| flowtop_core::sanitize::clean(&command, COMMAND_CHARS).text),
         uid: status.as_deref().and_then(process::uid),
         cgroup: cgroups.as_deref().and_then(cgroup::choose).map(str::to_owned),
         mntns: fs::metadata(folder.join("ns/mnt")).ok().map(|namespace| namespace.ino()),

@@ -13,9 +13,10 @@ use super::files::Trouble;
 use super::names::Sources;
 use super::process::{self, Process};
 use crate::bpf::sys::User;
-use crate::core::owner::addresses::Addresses;
+use crate::core::owner::cgroup;
 use crate::core::owner::process::user_name;
-use crate::core::owner::{Identity, Pod, Seen, cgroup};
+use flowtop_core::owner::addresses::Addresses;
+use flowtop_core::owner::{Identity, Pod, Seen};
 
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{Pace, Trouble, written_ns};
-use crate::core::owner::Pod;
-use crate::core::owner::addresses::Claim;
 use crate::core::owner::cni::{Attachment, attachment};
 use crate::core::owner::kubernetes::Names;
+use flowtop_core::owner::Pod;
+use flowtop_core::owner::addresses::Claim;
 
 /// Files that are read. A node has some hundred pods.
 const MAX_FILES: usize = 4096;

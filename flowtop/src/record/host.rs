@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::core::record::{Host, InterfaceRecord};
-use crate::core::window::Bytes;
+use flowtop_core::record::{Host, InterfaceRecord};
+use flowtop_core::window::Bytes;
 
 const INTERFACES: &str = "/sys/class/net";
 

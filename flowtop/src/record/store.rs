@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::core::record::Record;
 use crate::core::record::frame::{Why, encode};
 use crate::core::record::scan::{Found, scan};
 use crate::core::retention::{Limits, Segment, until_us};
 use crate::core::segment::SegmentName;
 use crate::folder::Folder;
 use crate::recordings;
+use flowtop_core::record::Record;
 
 const LOCK: &str = "flowtop.lock";
 /// How the name of a mark begins that a run leaves which found the directory locked; its time in µs follows.

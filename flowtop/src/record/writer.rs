@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 use super::store::{Store, Written};
 use crate::aside;
-use crate::core::record::Record;
 use crate::core::record::missing::Missing;
+use flowtop_core::record::Record;
 
 /// Records that wait for a slow disk; a further one is not written.
 const WAITING: usize = 4;
@@ -110,8 +110,8 @@ fn write_all(mut append: impl FnMut(&mut Record) -> Result<Written>, records: &R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::{Gap, fixture};
-    use crate::core::window::Bytes;
+    use flowtop_core::record::{Gap, fixture};
+    use flowtop_core::window::Bytes;
     use std::sync::mpsc::channel;
 
     #[test]

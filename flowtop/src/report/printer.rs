@@ -1,25 +1,23 @@
 //! Reports in their format, each flushed to stdout, and what is said around them.
 
 use super::Top;
-use crate::{
-    Usage, aside,
-    core::{
-        column::{self, Column, Who},
-        csv,
-        interface::Chosen,
-        json,
-        ledger::Ledger,
-        names::{Names, NoNames},
-        parts::Parts,
-        rows::grouped,
-        settings::{Origin, Settings, choice::Format},
-        text, top,
-        view::View,
-    },
-    interfaces,
-    names::Resolver,
-};
+use crate::Usage;
+use crate::aside;
+use crate::core::csv;
+use crate::core::json;
+use crate::core::parts::Parts;
+use crate::core::settings::{Origin, Settings, choice::Format};
+use crate::core::text;
+use crate::core::top;
+use crate::interfaces;
+use crate::names::Resolver;
 use anyhow::{Context as _, Result};
+use flowtop_core::column::{self, Column, Who};
+use flowtop_core::interface::Chosen;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::names::{Names, NoNames};
+use flowtop_core::rows::grouped;
+use flowtop_core::view::View;
 use std::io::{self, IsTerminal as _, Write as _};
 use tokio::time::Instant;
 

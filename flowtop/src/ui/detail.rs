@@ -5,9 +5,9 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Canvas, graph};
-use crate::core::number::number;
 use crate::core::ui::detail::{Detail, Member};
 use crate::core::ui::label::cut_middle;
+use flowtop_core::number::number;
 
 /// Columns between two facts.
 const GAP: u16 = 3;

@@ -4,8 +4,8 @@ use ratatui::style::Style;
 
 use super::Canvas;
 use super::rows::Direction;
-use crate::core::number::{Unit, number};
 use crate::core::ui::layout::CELL;
+use flowtop_core::number::{Unit, number};
 
 /// Width from which on everything stands where iftop has it.
 const WIDE: u16 = 80;
@@ -80,7 +80,7 @@ impl Canvas<'_> {
         }
     }
 
-    fn footer_rates(&mut self, line: u16, per_s: impl Fn(crate::core::window::Window) -> f64) {
+    fn footer_rates(&mut self, line: u16, per_s: impl Fn(flowtop_core::window::Window) -> f64) {
         for (window, column) in self.layout.columns.rates.clone() {
             self.put_right(column + CELL, line, &number(per_s(window), self.state.view.unit), Style::new());
         }

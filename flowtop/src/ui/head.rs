@@ -4,13 +4,13 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::Canvas;
-use crate::core::group::Key;
-use crate::core::number::{Unit, number};
 use crate::core::ui::OwnCost;
 use crate::core::ui::label::{cut_end, cut_middle, grouped};
 use crate::core::ui::layout::CELL;
-use crate::core::view::Sort;
-use crate::core::window::Window;
+use flowtop_core::group::Key;
+use flowtop_core::number::{Unit, number};
+use flowtop_core::view::Sort;
+use flowtop_core::window::Window;
 
 /// A part of the header; where there is no room for all, those with the highest number go first.
 struct Part {

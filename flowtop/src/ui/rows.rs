@@ -4,12 +4,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::Canvas;
-use crate::core::number::{Unit, number};
-use crate::core::rows::table::Group;
 use crate::core::ui::layout::CELL;
 use crate::core::ui::scale::on_scale;
-use crate::core::view::LineDisplay;
-use crate::core::window::{Bytes, Rates, Window};
+use flowtop_core::number::{Unit, number};
+use flowtop_core::rows::table::Group;
+use flowtop_core::view::LineDisplay;
+use flowtop_core::window::{Bytes, Rates, Window};
 
 /// What a line of a row is about.
 #[derive(Clone, Copy)]

@@ -7,19 +7,19 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::cli::WatchArgs;
-use crate::core::column::Who;
-use crate::core::ledger::Ledger;
 use crate::core::record::frame::{Frame, encode};
-use crate::core::record::{Fill, Gap, Host, Record};
-use crate::core::sampler::Sampler;
 use crate::core::settings::Settings;
 use crate::core::watch::before::Before;
-use crate::core::window::Bytes;
 use crate::record::host::{self, Interfaces};
 use crate::record::store::Store;
 use crate::record::writer::Writer;
 use crate::record::{directory, kept};
 use crate::{aside, clock};
+use flowtop_core::column::Who;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::record::{Fill, Gap, Host, Record};
+use flowtop_core::sampler::Sampler;
+use flowtop_core::window::Bytes;
 
 /// Length of a record.
 const WINDOW_NS: u64 = 10_000_000_000;
@@ -193,7 +193,7 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::fixture;
+    use flowtop_core::record::fixture;
 
     #[test]
     fn a_record_tells_what_moved_in_those_that_nobody_wanted() {

@@ -4,16 +4,17 @@ use flowtop_common::{Flow, Untracked};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::column::{self, ALL};
-use crate::core::filter::Boundary;
-use crate::core::fixture::{ACCEPTED, CONNECTED, flow as moved, heading, key, ledger_of, sample};
-use crate::core::group::Group;
+use crate::core::json::heading;
 use crate::core::parts::whole;
-use crate::core::record::fixture::{flow as recorded_flow, record};
-use crate::core::record::{FlowRecord, Record, Rest};
-use crate::core::rows::table::Table;
-use crate::core::window::Bytes;
-use crate::core::wire::Sample;
+use flowtop_core::column::{self, ALL};
+use flowtop_core::filter::Boundary;
+use flowtop_core::fixture::{ACCEPTED, CONNECTED, flow as moved, key, ledger_of, sample};
+use flowtop_core::group::Group;
+use flowtop_core::record::fixture::{flow as recorded_flow, record};
+use flowtop_core::record::{FlowRecord, Record, Rest};
+use flowtop_core::rows::table::Table;
+use flowtop_core::window::Bytes;
+use flowtop_core::wire::Sample;
 
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
     whole(|out| super::report(heading, ledger, view, fields, out))
@@ -190,7 +191,7 @@ proptest! {
         prop_assert_eq!(records.len(), rows.len());
         for (record, row) in records.iter().zip(&rows) {
             prop_assert_eq!(&record[0], heading().time);
-            let source = Source::new(row, ledger.at_ns(), crate::core::column::Who::nobody());
+            let source = Source::new(row, ledger.at_ns(), flowtop_core::column::Who::nobody());
             for (text, field) in record.iter().skip(REPORT_FIELDS.len()).zip(ALL) {
                 let mut expected = String::new();
                 field.value(&source).write_csv(&mut expected);

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::cover::Stretch;
-use crate::core::window::Bytes;
+use flowtop_core::window::Bytes;
 
 /// Bytes of a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

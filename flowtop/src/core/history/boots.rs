@@ -13,10 +13,10 @@ use super::cover::{Stretch, by_end};
 use super::pairs::{Known, Late, Pair, Pairs, Side, Streams, have_same_ends, may_be_of_two_hosts, mirrored};
 use super::plan::Plan;
 use super::rows::{Place, RowId, Rows};
-use crate::core::flow::Role;
-use crate::core::record::{FlowRecord, Record, Span, is_step};
-use crate::core::scope::Verdict;
-use crate::core::window::Bytes;
+use flowtop_core::flow::Role;
+use flowtop_core::record::{FlowRecord, Record, Span, is_step};
+use flowtop_core::scope::Verdict;
+use flowtop_core::window::Bytes;
 
 /// The number of no pair.
 pub(super) const NO_PAIR: u32 = u32::MAX;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::core::flow::Tuple;
-use crate::core::group::{Key, masked};
-use crate::core::owner::{Identity, Seen};
-use crate::core::record::FlowRecord;
-use crate::core::rows::key::Cell;
-use crate::core::wire::comm_text;
+use flowtop_core::flow::Tuple;
+use flowtop_core::group::{Key, masked};
+use flowtop_core::owner::{Identity, Seen};
+use flowtop_core::record::FlowRecord;
+use flowtop_core::rows::key::Cell;
+use flowtop_core::wire::comm_text;
 
 type Texts<'a> = [Option<&'a str>; 2];
 

@@ -4,8 +4,8 @@ use super::boots::{Moved, Socket};
 use super::pairs::{Pair, Side};
 use super::rows::{Place, Rows, Tally};
 use super::{Bytes, Question};
-use crate::core::record::{FlowRecord, Record};
-use crate::core::scope::Verdict;
+use flowtop_core::record::{FlowRecord, Record};
+use flowtop_core::scope::Verdict;
 
 /// Sums over the sockets of one record.
 #[derive(Clone, Copy, Debug, Default)]

@@ -11,8 +11,8 @@ use super::diff::{Diff, more};
 use super::entries::{self, Entry};
 use super::fields;
 use super::report::Report;
-use crate::core::column::Value;
-use crate::core::group::Group;
+use flowtop_core::column::Value;
+use flowtop_core::group::Group;
 
 /// In front of all fields.
 const FRONT: [&str; 3] = ["from", "to", "kind"];

@@ -4,7 +4,7 @@
 use super::diff::{Change, Diff, Presence};
 use super::report::{Others, Report, Row, Sums};
 use crate::core::ui::label::count;
-use crate::core::window::Bytes;
+use flowtop_core::window::Bytes;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use super::lines;
 use super::report::{Report, Row, Sums};
-use crate::core::column::Value;
-use crate::core::group::Group;
-use crate::core::rows::grouped::text_of;
-use crate::core::rows::key::Cell;
+use flowtop_core::column::Value;
+use flowtop_core::group::Group;
+use flowtop_core::rows::grouped::text_of;
+use flowtop_core::rows::key::Cell;
 
 /// A field: its name, its type with `?` where it may be unknown, what it says.
 pub struct Field {

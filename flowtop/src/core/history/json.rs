@@ -11,7 +11,7 @@ use super::entries::{self, Entry, Kind, List};
 use super::fields;
 use super::paths::PathReport;
 use super::report::{HostReport, NotCounted, Report};
-use crate::core::window::Bytes;
+use flowtop_core::window::Bytes;
 
 /// Writes one report with at most so many rows, its end included. `zone` is the name of the zone that times were read in.
 ///

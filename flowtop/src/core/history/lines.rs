@@ -6,11 +6,11 @@ use jiff::tz::TimeZone;
 use super::Period;
 use super::paths::PathReport;
 use super::report::{HostReport, NotCounted, Report};
-use crate::core::number::{Unit, number};
-use crate::core::sanitize::clean;
 use crate::core::ui::label::count;
 use crate::core::when::{show, zone_name};
-use crate::core::window::Bytes;
+use flowtop_core::number::{Unit, number};
+use flowtop_core::sanitize::clean;
+use flowtop_core::window::Bytes;
 
 /// Everything, a line each: the period, each host, paths without a record, what the numbers are of, what could not be
 /// counted, what was damaged.

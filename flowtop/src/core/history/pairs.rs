@@ -16,9 +16,9 @@ use slab::Slab;
 
 use super::boots::{Moved, NO_PAIR};
 use super::rows::{Place, RowId};
-use crate::core::flow::stays_on_host;
-use crate::core::record::FlowRecord;
-use crate::core::window::Bytes;
+use flowtop_core::flow::stays_on_host;
+use flowtop_core::record::FlowRecord;
+use flowtop_core::window::Bytes;
 
 /// Most holes that are remembered of one stream.
 const MAX_HOLES: usize = 16;

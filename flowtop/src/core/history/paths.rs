@@ -2,7 +2,7 @@
 
 use super::Period;
 use super::cover::{Cover, by_end};
-use crate::core::record::Span;
+use flowtop_core::record::Span;
 
 /// What records there are at one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

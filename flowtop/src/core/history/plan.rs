@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Period;
 use super::cover::{Cover, Stretch, by_end};
-use crate::core::record::{Host, Record, Span};
+use flowtop_core::record::{Host, Record, Span};
 
 /// Something of which host and time are known: a record, or the place of one.
 pub trait Headed {

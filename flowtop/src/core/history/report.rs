@@ -8,9 +8,9 @@ use super::paths::PathReport;
 use super::plan::Machine;
 use super::rows::{Ended, RowId, Tally};
 use super::{History, Period};
-use crate::core::group::Group;
-use crate::core::rows::key::Cell;
-use crate::core::window::Bytes;
+use flowtop_core::group::Group;
+use flowtop_core::rows::key::Cell;
+use flowtop_core::window::Bytes;
 
 /// Everything that is known of a period.
 #[derive(Clone, Debug, PartialEq)]

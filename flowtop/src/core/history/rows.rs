@@ -17,10 +17,10 @@ use super::above::{Above, Piece};
 use super::boots::Moved;
 use super::cells;
 use super::cover::Stretch;
-use crate::core::group::{Group, Key};
-use crate::core::record::{FlowRecord, Rest};
-use crate::core::rows::key::Cell;
-use crate::core::window::Bytes;
+use flowtop_core::group::{Group, Key};
+use flowtop_core::record::{FlowRecord, Rest};
+use flowtop_core::rows::key::Cell;
+use flowtop_core::window::Bytes;
 
 /// What tells rows apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::Question;
 use super::cover::{APART_US, Stretch, by_end};
-use crate::core::record::Record;
-use crate::core::window::Bytes;
+use flowtop_core::record::Record;
+use flowtop_core::window::Bytes;
 
 const SECOND_US: i64 = 1_000_000;
 

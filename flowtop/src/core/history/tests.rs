@@ -1,10 +1,10 @@
 use super::plan::Turn;
 use super::*;
-use crate::core::number::Unit;
-use crate::core::record::Rest;
-use crate::core::record::fixture::{flow, record};
-use crate::core::rows::key::Cell;
 use flowtop_common::flags;
+use flowtop_core::number::Unit;
+use flowtop_core::record::Rest;
+use flowtop_core::record::fixture::{flow, record};
+use flowtop_core::rows::key::Cell;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use world::{FIRST_S, Recorder, SECONDS, Window, World, any_windows, any_world};
@@ -295,7 +295,7 @@ fn what_nobody_could_tell_apart_is_the_remainder_or_untracked() {
 
 struct NoNames;
 
-impl crate::core::filter::Names for NoNames {
+impl flowtop_core::filter::Names for NoNames {
     fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, String> {
         Err("nobody is asked".to_owned())
     }

@@ -9,10 +9,10 @@ use super::diff::{Diff, Presence};
 use super::entries::{self, Entry, Kind, List};
 use super::report::{Report, Sums};
 use super::{fields, lines};
-use crate::core::group::Group;
-use crate::core::number::{Unit, number};
 use crate::core::ui::label::cut_middle;
-use crate::core::window::Bytes;
+use flowtop_core::group::Group;
+use flowtop_core::number::{Unit, number};
+use flowtop_core::window::Bytes;
 
 /// How it is to look.
 #[derive(Clone, Debug)]

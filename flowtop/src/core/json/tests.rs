@@ -4,11 +4,12 @@ use flowtop_common::{Flow, Loss};
 use serde_json::Value;
 
 use super::*;
-use crate::core::fixture::{
-    ACCEPTED, CONNECTED, OLDER, flow as moved, heading, key, ledger_inside, ledger_of, sample,
-};
+use crate::core::json::heading;
 use crate::core::parts::whole;
-use crate::core::rows::table::Table;
+use flowtop_core::fixture::{
+    ACCEPTED, CONNECTED, OLDER, flow as moved, key, ledger_inside, ledger_of, sample,
+};
+use flowtop_core::rows::table::Table;
 
 /// The line without its end.
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: Option<&[&'static Column]>) -> String {
@@ -84,7 +85,7 @@ fn a_report_is_the_contract() {
 
 #[test]
 fn picked_fields_are_flat_and_in_the_order_asked_for() {
-    let fields = crate::core::column::parse("peer_comm,tx_bytes,comm,peer_pid").unwrap();
+    let fields = flowtop_core::column::parse("peer_comm,tx_bytes,comm,peer_pid").unwrap();
     let report = report(&heading(), &joined(), &View::default(), Some(&fields));
     let expected = r#""flows":[{"peer_comm":"nginx","tx_bytes":5000,"comm":"curl","peer_pid":17}],"#;
     assert!(report.contains(expected), "{report}");
@@ -92,7 +93,7 @@ fn picked_fields_are_flat_and_in_the_order_asked_for() {
 
 #[test]
 fn groups_stand_where_flows_stood() {
-    let view = View { by: crate::core::group::Group::parse("peer,remote-port").unwrap(), ..View::default() };
+    let view = View { by: flowtop_core::group::Group::parse("peer,remote-port").unwrap(), ..View::default() };
     let report: Value = serde_json::from_str(&grouped_report(&heading(), &joined(), &view, None)).unwrap();
     assert_eq!(report["by"], serde_json::json!(["peer", "remote-port"]));
     assert_eq!(report.get("flows"), None);
@@ -144,7 +145,7 @@ fn an_inside_that_is_not_here_is_seen_through_the_socket_that_is() {
         "unit": null, "container": null, "pod": null, "namespace": null
     });
     assert_eq!(row["peer"], peer);
-    let view = View { by: crate::core::group::Group::parse("peer").unwrap(), ..View::default() };
+    let view = View { by: flowtop_core::group::Group::parse("peer").unwrap(), ..View::default() };
     let inside = ledger_inside("10.0.0.0/8", &sample(2, &[(here, flow)]));
     let report: Value = serde_json::from_str(&grouped_report(&heading(), &inside, &view, None)).unwrap();
     let group = &report["groups"][0];

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use flowtop_core::owner::is_cgroup_within;
 use regex::{Captures, Regex};
 
 #[cfg(test)]
@@ -64,7 +65,7 @@ pub fn parse(path: &str) -> Place {
 #[must_use]
 pub fn parse_on(node: &str, path: &str) -> Place {
     let path = path.strip_suffix(DELETED).unwrap_or(path);
-    let own = if is_within(path, node) { node.len() } else { 0 };
+    let own = if is_cgroup_within(path, node) { node.len() } else { 0 };
     let pod = captures(&POD, path, 0).pop();
     // An id before the pod is that of the node it runs on.
     let ids = captures(&CONTAINER, path, pod.map_or(0, |(_, end)| end));
@@ -155,11 +156,4 @@ pub fn choose(text: &str) -> Option<&str> {
 fn controllers_and_path(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(':')?;
     rest.split_once(':').filter(|(_, path)| !path.is_empty())
-}
-
-/// Whether a cgroup is `subtree` or below it. Both are paths from the root of a hierarchy.
-#[must_use]
-pub fn is_within(path: &str, subtree: &str) -> bool {
-    let (path, subtree) = (path.trim_end_matches('/'), subtree.trim_end_matches('/'));
-    path.strip_prefix(subtree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

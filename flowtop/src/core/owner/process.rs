@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::secrets;
-use crate::core::flow::Tuple;
+use flowtop_core::flow::Tuple;
 
 const NS_PER_S: u64 = 1_000_000_000;
 

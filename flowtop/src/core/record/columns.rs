@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_bytes::ByteBuf;
 
 use super::bits::{Packed, Unpacker};
-use super::varint::{count, put, take};
+use flowtop_core::varint::{count, put, take};
 
 /// One number of every row.
 #[derive(Debug)]
@@ -157,7 +157,7 @@ fn set_all<T: Default, C>(
 mod tests {
     use super::*;
     use crate::core::record::flows::{FLOWS, IDENTITIES, KINDS, OWNERS};
-    use crate::core::record::varint::{unzigzag, zigzag};
+    use flowtop_core::varint::{unzigzag, zigzag};
     use proptest::prelude::*;
     use std::fmt::Debug;
 

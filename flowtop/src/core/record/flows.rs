@@ -3,36 +3,15 @@
 
 use std::sync::Arc;
 
-use flowtop_common::{Flow, FlowKey, flags};
+use flowtop_common::flags;
 
 use super::columns::{Column, additive, column, fit, in_bits, only};
 use super::row::{AGED, ENDED, MOVED, REPEATED, Row, SPREAD};
 use super::shared::{Owner, Shared, client_port, service_port};
-use super::varint::{unzigzag, zigzag};
-use super::{FlowRecord, below_digits};
-use crate::core::owner::{Identity, Pod};
-use crate::core::scope::Verdict;
-use crate::core::window::Bytes;
-
-impl Default for FlowRecord {
-    /// A socket that nobody knows anything of, and that counts.
-    fn default() -> Self {
-        Self {
-            key: FlowKey::default(),
-            flow: Flow::default(),
-            bytes: Bytes::default(),
-            retrans_bytes: 0,
-            peak: Bytes::default(),
-            counts: Verdict::ALL,
-            peer: None,
-            is_right: false,
-            identity: None,
-            users: 0,
-            label: Arc::from(""),
-            remote_pod: None,
-        }
-    }
-}
+use flowtop_core::owner::{Identity, Pod};
+use flowtop_core::record::{FlowRecord, below_digits};
+use flowtop_core::scope::Verdict;
+use flowtop_core::varint::{unzigzag, zigzag};
 
 /// One number of every flow; a number of a [`Column`] in a place that is relative to nothing.
 macro_rules! plain {

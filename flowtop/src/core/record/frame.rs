@@ -26,8 +26,8 @@ use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
 use super::payload::{read_record, write_record};
-use super::{Host, Record, Span};
-use crate::core::sanitize::harmless;
+use flowtop_core::record::{Host, Record, Span};
+use flowtop_core::sanitize::harmless;
 
 /// How a frame begins. The line break and the bytes that are no text are damaged by programs that convert texts.
 pub const MAGIC: [u8; 8] = *b"\xf1FLOW\r\n\x1a";

@@ -1,6 +1,6 @@
 //! Records of a run that are not in its recording: how many, and what moved in their time, until the next one tells.
 
-use super::{Gap, Record};
+use flowtop_core::record::{Gap, Record};
 
 /// What the next record has to tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::fixture;
-    use crate::core::window::Bytes;
+    use flowtop_core::record::fixture;
+    use flowtop_core::window::Bytes;
     use proptest::prelude::*;
 
     #[test]

@@ -12,10 +12,10 @@ use super::dictionary::Dictionary;
 use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, label, optional, plain};
 use super::row::Row;
 use super::shared::Shared;
-use super::varint::{unzigzag, zigzag};
-use super::{Gap, Host, InterfaceRecord, Record, Rest, Span};
-use crate::core::sanitize::harmless;
-use crate::core::window::Bytes;
+use flowtop_core::record::{Gap, Host, InterfaceRecord, Record, Rest, Span};
+use flowtop_core::sanitize::harmless;
+use flowtop_core::varint::{unzigzag, zigzag};
+use flowtop_core::window::Bytes;
 
 /// Most flows that a record may hold.
 pub const MAX_FLOWS: usize = 1 << 20;

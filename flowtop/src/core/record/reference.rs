@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use flowtop_common::{Flow, FlowKey, flags};
 
-use super::{FlowRecord, Host, InterfaceRecord, Record, Span};
-use crate::core::flow::Tuple;
-use crate::core::owner::Identity;
-use crate::core::window::Bytes;
+use flowtop_core::flow::Tuple;
+use flowtop_core::owner::Identity;
+use flowtop_core::record::{FlowRecord, Host, InterfaceRecord, Record, Span};
+use flowtop_core::window::Bytes;
 
 /// How many of a hundred flows are others after a minute.
 const REPLACED_PERCENT: u64 = 15;

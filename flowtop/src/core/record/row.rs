@@ -2,8 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::FlowRecord;
-use crate::core::window::Bytes;
+use flowtop_core::record::FlowRecord;
+use flowtop_core::window::Bytes;
 
 /// A flow, and what of it is not as it is in most.
 #[derive(Clone, Debug, Default)]

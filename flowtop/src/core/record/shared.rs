@@ -5,9 +5,9 @@ use std::sync::Arc;
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::dictionary::Dictionary;
-use super::{FlowRecord, Record, Span};
-use crate::core::owner::{Identity, Pod, Seen};
-use crate::core::scope::Verdict;
+use flowtop_core::owner::{Identity, Pod, Seen};
+use flowtop_core::record::{FlowRecord, Record, Span};
+use flowtop_core::scope::Verdict;
 
 /// A process that uses sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

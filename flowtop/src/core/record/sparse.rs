@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::payload::MAX_FLOWS;
-use super::{FlowRecord, Record, Rest};
-use crate::core::wire::comm_text;
+use flowtop_core::record::{FlowRecord, Record, Rest};
+use flowtop_core::wire::comm_text;
 
 /// Which flows stay: a union. Without any of it all do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,9 +104,9 @@ impl Who {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::fixture;
     use crate::core::record::reference::Reference;
-    use crate::core::window::Bytes;
+    use flowtop_core::record::fixture;
+    use flowtop_core::window::Bytes;
     use proptest::prelude::*;
 
     fn all(record: &Record) -> (Bytes, u64) {

@@ -9,8 +9,11 @@ use proptest::sample::Index;
 
 use super::frame::{Damage, Frame, Head, MAGIC, VERSION, Why, encode};
 use super::scan::{Found, scan};
-use super::*;
-use crate::core::sanitize::harmless;
+use flowtop_core::owner::{Identity, Pod};
+use flowtop_core::record::{Fill, FlowRecord, Gap, Host, InterfaceRecord, Record, Rest, Span, fixture};
+use flowtop_core::sanitize::harmless;
+use flowtop_core::scope::Verdict;
+use flowtop_core::window::Bytes;
 
 /// Numbers as they are in counters: many small ones, some of any size.
 fn number() -> impl Strategy<Value = u64> {

@@ -4,9 +4,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use super::player::Gap;
-use crate::core::number::{Unit, number};
-use crate::core::record::{Record, Span};
-use crate::core::window::Bytes;
+use flowtop_core::number::{Unit, number};
+use flowtop_core::record::{Record, Span};
+use flowtop_core::window::Bytes;
 
 /// What is said of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,8 +100,8 @@ fn turned_away(record: &Record) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::Rest;
-    use crate::core::record::fixture::record;
+    use flowtop_core::record::Rest;
+    use flowtop_core::record::fixture::record;
 
     #[test]
     fn a_caption_says_where_when_and_what_is_missing() {

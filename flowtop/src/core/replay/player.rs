@@ -8,7 +8,7 @@ mod tests;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::core::record::{Host, Span};
+use flowtop_core::record::{Host, Span};
 
 /// How many times as fast as it was.
 pub const SPEEDS: [u32; 6] = [1, 10, 60, 300, 600, 3600];

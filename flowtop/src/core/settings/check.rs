@@ -5,9 +5,9 @@
 use regex::Regex;
 
 use super::Wrong;
-use crate::core::column;
-use crate::core::filter::{self, Boundary, BoundaryError, FilterError};
-use crate::core::rows::grouped;
+use flowtop_core::column;
+use flowtop_core::filter::{self, Boundary, BoundaryError, FilterError};
+use flowtop_core::rows::grouped;
 
 /// Judges one text of the setting `name`. Host names and services in a filter are taken as known.
 ///

@@ -1,9 +1,9 @@
 //! Settings that are one of a few words, and the words.
 
 use super::value::{AUTO, Value, quoted};
-use crate::core::number::Unit;
 use crate::core::plan::Hooks;
-use crate::core::view::{LineDisplay, PortDisplay, Sort};
+use flowtop_core::number::Unit;
+use flowtop_core::view::{LineDisplay, PortDisplay, Sort};
 
 /// A value that is one of a few words.
 pub trait Choice: Copy + PartialEq + 'static {

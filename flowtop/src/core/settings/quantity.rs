@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::value::Value;
-use crate::core::quantity;
+use flowtop_core::quantity;
 
 /// The number, if it is one in the range.
 fn within<T: std::str::FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Option<T> {

@@ -2,7 +2,7 @@
 //!
 //! Not in here: which settings there are (`core::settings`), words to choose from (`choice`), numbers (`quantity`).
 
-use crate::core::group::Group;
+use flowtop_core::group::Group;
 
 /// What a setting can hold.
 pub trait Value: Sized {

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use flowtop_common::{Flow, Loss, Untracked};
 
 use super::*;
-use crate::core::column::Who;
-use crate::core::fixture::{CONNECTED, flow, key, ledger_of, sample};
-use crate::core::names::NoNames;
-use crate::core::view::{Grouping, PortDisplay};
-use crate::core::wire::Sample;
+use flowtop_core::column::Who;
+use flowtop_core::fixture::{CONNECTED, flow, key, ledger_of, sample};
+use flowtop_core::names::NoNames;
+use flowtop_core::view::{Grouping, PortDisplay};
+use flowtop_core::wire::Sample;
 
 fn report(ledger: &Ledger, view: &View) -> String {
     Reports::default().report(ledger, view, &NoNames, Who::nobody())

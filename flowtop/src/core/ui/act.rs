@@ -5,10 +5,10 @@ use super::keys::{Action, Move, Section, UNKNOWN_KEY, Wind, binding};
 use super::prompt::{Ask, Prompt};
 use super::update::{Effect, Reaction};
 use super::{REFRESH_MS, State};
-use crate::core::names::Names;
-use crate::core::rows::key::{Cell, RowKey};
-use crate::core::view::{Change, Sort};
-use crate::core::window::Window;
+use flowtop_core::names::Names;
+use flowtop_core::rows::key::{Cell, RowKey};
+use flowtop_core::view::{Change, Sort};
+use flowtop_core::window::Window;
 
 impl State {
     /// Does what the table says about a key.

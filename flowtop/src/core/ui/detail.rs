@@ -3,17 +3,17 @@
 use super::State;
 use super::history::SLOT_NS;
 use super::label::{Label, Labels, count, grouped};
-use crate::core::column::Who;
-use crate::core::flow::{Role, Tuple};
-use crate::core::ledger::{Entry, Ledger};
-use crate::core::number::{Unit, number};
-use crate::core::owner::{Identity, Pod, Seen, why};
-use crate::core::rows::Row;
-use crate::core::rows::key::RowKey;
-use crate::core::rows::sums::Process;
-use crate::core::window::{Bytes, Window};
-use crate::core::wire::state_name;
 use flowtop_common::{Flow, flags};
+use flowtop_core::column::Who;
+use flowtop_core::flow::{Role, Tuple};
+use flowtop_core::ledger::{Entry, Ledger};
+use flowtop_core::number::{Unit, number};
+use flowtop_core::owner::{Identity, Pod, Seen, why};
+use flowtop_core::rows::Row;
+use flowtop_core::rows::key::RowKey;
+use flowtop_core::rows::sums::Process;
+use flowtop_core::window::{Bytes, Window};
+use flowtop_core::wire::state_name;
 
 /// Connections of a row that are listed one by one.
 const MAX_MEMBERS: usize = 12;

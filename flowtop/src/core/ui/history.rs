@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use flowtop_common::FlowKey;
 
-use crate::core::ledger::Ledger;
-use crate::core::window::{Bytes, Window};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::window::{Bytes, Window};
 
 /// Length of a slot, in nanoseconds.
 pub const SLOT_NS: u64 = 10_000_000_000;
@@ -93,8 +93,8 @@ fn index(slot: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{CONNECTED, flow, key, sample};
-    use crate::core::wire::Sample;
+    use flowtop_core::fixture::{CONNECTED, flow, key, sample};
+    use flowtop_core::wire::Sample;
 
     fn remote(id: u64) -> FlowKey {
         key(1, "192.0.2.1:40000", "198.51.100.7:443", id)

@@ -4,7 +4,7 @@
 //! Not in here: how an action is done (`ui::update`).
 
 use super::input::Key;
-use crate::core::view::{Change, Sort};
+use flowtop_core::view::{Change, Sort};
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::core::group::{Group, Key};
-use crate::core::names::Names;
-use crate::core::rows::grouped::SUMMED_UP;
-use crate::core::rows::key::{Cell, End, Host, RowKey};
-use crate::core::rows::sums::{Owner, Process};
-use crate::core::sanitize::to_ascii;
-use crate::core::view::View;
-use crate::core::wire::comm_text;
+use flowtop_core::group::{Group, Key};
+use flowtop_core::names::Names;
+use flowtop_core::rows::grouped::SUMMED_UP;
+use flowtop_core::rows::key::{Cell, End, Host, RowKey};
+use flowtop_core::rows::sums::{Owner, Process};
+use flowtop_core::sanitize::to_ascii;
+use flowtop_core::view::View;
+use flowtop_core::wire::comm_text;
 
 /// How a screen calls things.
 #[derive(Clone, Copy)]

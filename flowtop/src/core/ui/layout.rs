@@ -18,8 +18,8 @@
 
 use std::ops::Range;
 
-use crate::core::view::Sort;
-use crate::core::window::Window;
+use flowtop_core::view::Sort;
+use flowtop_core::window::Window;
 
 /// Below this there is only a hint.
 pub const MIN: (u16, u16) = (30, 8);

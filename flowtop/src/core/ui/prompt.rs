@@ -1,7 +1,7 @@
 //! A line to be typed, with the keys of iftop's line editor.
 
 use super::input::Key;
-use crate::core::sanitize::breaks_a_screen;
+use flowtop_core::sanitize::breaks_a_screen;
 
 /// What a prompt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

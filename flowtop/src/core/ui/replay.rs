@@ -11,13 +11,13 @@ use super::keys::Wind;
 use super::prompt::{Ask, Prompt};
 use super::update::{Effect, Reaction};
 use super::{People, State};
-use crate::core::label::Labels as NetworkLabels;
-use crate::core::ledger::Ledger;
-use crate::core::names::Names;
-use crate::core::owner::Owners;
 use crate::core::replay::caption::{Caption, zoned};
 use crate::core::replay::player::Player;
 use crate::core::when;
+use flowtop_core::label::Labels as NetworkLabels;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::names::Names;
+use flowtop_core::owner::Owners;
 
 /// What a replay knows beside a view of now.
 #[derive(Clone, Debug)]

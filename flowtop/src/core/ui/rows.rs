@@ -8,16 +8,16 @@ use regex::{Regex, RegexBuilder};
 use super::label::Labels;
 use super::scale::on_scale;
 use super::{Footer, Frozen, LookedFor, State};
-use crate::core::ledger::{Entry, Totals};
-use crate::core::names::Names;
-use crate::core::number::{write_address, write_integer};
-use crate::core::owner::Identity;
-use crate::core::rows::Row;
-use crate::core::rows::key::{Grouped, People, RowKey};
-use crate::core::rows::sums::{Keep, Recipe, Sum, Sums};
-use crate::core::rows::table::{Group, Order, Table};
-use crate::core::view::{LineDisplay, Sort};
-use crate::core::window::{Peak, Rates, Window};
+use flowtop_core::ledger::{Entry, Totals};
+use flowtop_core::names::Names;
+use flowtop_core::number::{write_address, write_integer};
+use flowtop_core::owner::Identity;
+use flowtop_core::rows::Row;
+use flowtop_core::rows::key::{Grouped, People, RowKey};
+use flowtop_core::rows::sums::{Keep, Recipe, Sum, Sums};
+use flowtop_core::rows::table::{Group, Order, Table};
+use flowtop_core::view::{LineDisplay, Sort};
+use flowtop_core::window::{Peak, Rates, Window};
 
 /// A pattern as iftop's screen filter takes it; `None` for an empty one.
 ///

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{Labels, State};
 use crate::core::json::RateFields;
-use crate::core::ledger::Totals;
-use crate::core::names::Names;
-use crate::core::rows::sums::Owner;
-use crate::core::rows::table::Group;
-use crate::core::window::{Bytes, Rates};
+use flowtop_core::ledger::Totals;
+use flowtop_core::names::Names;
+use flowtop_core::rows::sums::Owner;
+use flowtop_core::rows::table::Group;
+use flowtop_core::window::{Bytes, Rates};
 
 #[derive(Serialize)]
 struct Screen<'a> {
@@ -91,7 +91,7 @@ fn row(group: &Group<'_>, labels: &Labels<'_>) -> RowObject {
         destination: labels.destination(group.key, sum.connections).text(),
         connections: sum.connections,
         pid: process.map(|process| process.pid),
-        comm: process.and_then(|process| crate::core::wire::comm_text(&process.comm)),
+        comm: process.and_then(|process| flowtop_core::wire::comm_text(&process.comm)),
         amounts: amounts(sum.bytes, &sum.rates),
     }
 }

@@ -1,6 +1,6 @@
 //! The scale of the bars: its end, linear or logarithmic, its labels, and how long a bar is.
 
-use crate::core::number::{Unit, number, thousands};
+use flowtop_core::number::{Unit, number, thousands};
 
 /// Ends of the automatic scale, in bits (packets) per second.
 const STEPS: [f64; 11] = [64e3, 128e3, 256e3, 1e6, 10e6, 100e6, 1e9, 10e9, 100e9, 1e12, 10e12];

@@ -11,11 +11,11 @@ use proptest::prelude::*;
 use super::input::{Input, Key as Press};
 use super::update::{Effect, Event, Reaction};
 use super::*;
-use crate::core::fixture::{CONNECTED, flow, key, sample};
-use crate::core::names::NoNames;
-use crate::core::window::Bytes;
-use crate::core::wire::Sample;
 use flowtop_common::Flow;
+use flowtop_core::fixture::{CONNECTED, flow, key, sample};
+use flowtop_core::names::NoNames;
+use flowtop_core::window::Bytes;
+use flowtop_core::wire::Sample;
 
 /// A screen with rows of so many hosts after `at_s` seconds; each sends as many bytes a second as its number.
 pub(super) fn screen(hosts: u64, size: (u16, u16)) -> State {

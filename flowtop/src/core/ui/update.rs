@@ -9,13 +9,13 @@ use super::keys::{FILTER_INSTALLED, INVALID_REGEXP, PASTE_WITHOUT_PROMPT, UNKNOW
 use super::prompt::{Ask, Edited};
 use super::replay::Window;
 use super::{MESSAGE_NS, OwnCost, State};
-use crate::core::cost::Cost;
-use crate::core::names::Names;
-use crate::core::scope::Scope;
 use crate::core::settings::quantity::BitsPerSecond;
 use crate::core::settings::value::Value as _;
 use crate::core::ui::rows::pattern;
-use crate::core::wire::Sample;
+use flowtop_core::cost::Cost;
+use flowtop_core::names::Names;
+use flowtop_core::scope::Scope;
+use flowtop_core::wire::Sample;
 
 /// Something that happened.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::scanner::Scanner;
-use crate::core::filter::FilterError;
 use crate::core::span;
+use flowtop_core::filter::FilterError;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

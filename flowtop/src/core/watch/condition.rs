@@ -10,9 +10,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::scanner::{Piece, Scanner};
-use crate::core::filter::{Filter, FilterError, Names};
-use crate::core::window::Bytes;
-use crate::core::{quantity, span};
+use crate::core::span;
+use flowtop_core::filter::{Filter, FilterError, Names};
+use flowtop_core::quantity;
+use flowtop_core::window::Bytes;
 
 /// What a condition looks like.
 const EXAMPLE: &str = "tx > 4G for 10s and port 443";

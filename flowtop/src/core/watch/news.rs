@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::condition::Condition;
 use super::trigger::{Firing, Trigger};
-use crate::core::column::Who;
-use crate::core::group::Group;
-use crate::core::ledger::Ledger;
-use crate::core::number::{Unit, number};
-use crate::core::rows::key::{Cell, Grouped, RowKey};
-use crate::core::rows::sums::{Sum, Sums};
-use crate::core::sanitize::clean;
-use crate::core::window::Window;
+use flowtop_core::column::Who;
+use flowtop_core::group::Group;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::number::{Unit, number};
+use flowtop_core::rows::key::{Cell, Grouped, RowKey};
+use flowtop_core::rows::sums::{Sum, Sums};
+use flowtop_core::sanitize::clean;
+use flowtop_core::window::Window;
 
 /// Characters of a name that are told.
 const NAME_CHARS: usize = 256;
@@ -137,12 +137,12 @@ fn most(by: &str, condition: &Condition, ledger: &Ledger, who: Who<'_>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::filter::Filter;
-    use crate::core::fixture::{CONNECTED, flow, key, ledger_of, sample};
     use crate::core::watch::condition::{Bound, Measure};
     use crate::core::watch::trigger::Interval;
-    use crate::core::window::Bytes;
     use flowtop_common::Flow;
+    use flowtop_core::filter::Filter;
+    use flowtop_core::fixture::{CONNECTED, flow, key, ledger_of, sample};
+    use flowtop_core::window::Bytes;
     use proptest::prelude::*;
 
     fn condition(measure: Measure) -> Condition {

@@ -1,6 +1,6 @@
 //! Text into pieces, each with its place, for the short languages of `flowtop watch`.
 
-use crate::core::filter::FilterError;
+use flowtop_core::filter::FilterError;
 
 /// Signs that stand for themselves, also without blanks around them.
 const SIGNS: [char; 3] = ['<', '>', '='];

@@ -6,7 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use super::condition::Condition;
-use crate::core::window::Bytes;
+use flowtop_core::window::Bytes;
 
 /// What was moved between two samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

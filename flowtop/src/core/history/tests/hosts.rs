@@ -8,12 +8,12 @@ use proptest::prelude::*;
 
 use super::world::{FIRST_S, SECONDS, Window, any_windows};
 use super::{MAX_ROWS, assert_whole, question, reported};
-use crate::core::flow::Tuple;
 use crate::core::history::{Question, Report, Row};
-use crate::core::record::fixture::{flow, record};
-use crate::core::record::{FlowRecord, Gap, Host, Record, Span};
-use crate::core::rows::key::Cell;
-use crate::core::window::Bytes;
+use flowtop_core::flow::Tuple;
+use flowtop_core::record::fixture::{flow, record};
+use flowtop_core::record::{FlowRecord, Gap, Host, Record, Span};
+use flowtop_core::rows::key::Cell;
+use flowtop_core::window::Bytes;
 
 const HOSTS: usize = 3;
 const NS: u64 = 1_000_000_000;

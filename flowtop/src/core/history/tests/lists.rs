@@ -10,8 +10,8 @@ use crate::core::history::Report;
 use crate::core::history::diff::{Diff, Presence};
 use crate::core::history::entries::{Entry, Kind, List, of_diff, of_report};
 use crate::core::history::text::{self, Style};
-use crate::core::number::Unit;
-use crate::core::window::Bytes;
+use flowtop_core::number::Unit;
+use flowtop_core::window::Bytes;
 
 fn report_of(world: &World, windows: &[Window]) -> Report {
     let records: Vec<_> = windows.iter().map(|window| world.record(RECORDER, *window)).collect();

@@ -3,9 +3,9 @@
 use flowtop_common::flags;
 use proptest::prelude::*;
 
-use crate::core::record::fixture::{flow, record};
-use crate::core::record::{FlowRecord, Record, Span};
-use crate::core::window::Bytes;
+use flowtop_core::record::fixture::{flow, record};
+use flowtop_core::record::{FlowRecord, Record, Span};
+use flowtop_core::window::Bytes;
 
 /// Seconds that a world lasts.
 pub const SECONDS: usize = 60;

@@ -157,12 +157,6 @@ fn on_a_node_that_is_a_container_its_pods_are_its_own() {
     assert!(other.is_claimed);
 }
 
-#[test]
-fn a_subtree_ends_at_a_slash() {
-    assert!(is_within("/a/b", "/a") && is_within("/a", "/a/") && is_within("/a", "/"));
-    assert!(!is_within("/ab", "/a") && !is_within("/", "/a"));
-}
-
 proptest! {
     #[test]
     fn no_text_breaks_the_parser(text in "\\PC*") {

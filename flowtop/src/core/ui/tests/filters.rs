@@ -1,7 +1,7 @@
 //! What hides rows, what the footer says then, and what a prompt does with a text that it cannot use.
 
 use super::*;
-use crate::core::scope::{Scope, Subject, Verdict};
+use flowtop_core::scope::{Scope, Subject, Verdict};
 
 /// Prompts, types and accepts.
 fn answer(state: &mut State, key: char, text: &str) -> Reaction {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::core::owner::{Identity, Owners, Seen};
+use flowtop_core::owner::{Identity, Owners, Seen};
 
 /// Pods, users and the like of some processes; no containers.
 #[derive(Debug)]
@@ -204,14 +204,14 @@ fn with_both_ends(at_s: u64, open: bool) -> Sample {
         let ends =
             [key(1, "127.0.0.1:40001", "127.0.0.1:6379", 2), key(1, "127.0.0.1:6379", "127.0.0.1:40001", 3)];
         flows.push((ends[0], named(8, b"client", flow(CONNECTED, 500, 200))));
-        flows.push((ends[1], named(9, b"redis", flow(crate::core::fixture::ACCEPTED, 200, 500))));
+        flows.push((ends[1], named(9, b"redis", flow(flowtop_core::fixture::ACCEPTED, 200, 500))));
     }
     sample(at_s, &flows)
 }
 
 fn by_process() -> State {
     let mut settings = Settings::default();
-    settings.by.value = crate::core::group::Group::parse("process").unwrap();
+    settings.by.value = flowtop_core::group::Group::parse("process").unwrap();
     let ledger = Ledger::new(10_000, 0).keeping_departed();
     let mut state = State::new(&settings, About::default(), ledger, Duration::from_secs(1));
     state.update(Event::Resize(100, 24), &NoNames);
@@ -227,7 +227,7 @@ fn show(state: &mut State, sample: &Sample) {
 
 fn rows_of(state: &State) -> Vec<(String, u64, u64)> {
     let labels = state.labels(&NoNames);
-    let row = |group: crate::core::rows::table::Group<'_>| {
+    let row = |group: flowtop_core::rows::table::Group<'_>| {
         let bytes = group.sum.bytes;
         (labels.source(group.key, group.sum.connections).text(), bytes.tx, bytes.rx)
     };

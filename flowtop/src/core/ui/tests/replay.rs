@@ -4,14 +4,14 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::core::filter::Boundary;
-use crate::core::owner::Identity;
-use crate::core::record::fixture::{flow as recorded, record};
-use crate::core::record::{FlowRecord, Record};
 use crate::core::replay::caption::Caption;
 use crate::core::replay::player::{Moment, Player};
 use crate::core::replay::{RecordedOwners, labels};
 use crate::core::ui::replay::{Replay, Window as Shown};
+use flowtop_core::filter::Boundary;
+use flowtop_core::owner::Identity;
+use flowtop_core::record::fixture::{flow as recorded, record};
+use flowtop_core::record::{FlowRecord, Record};
 
 /// Three minutes with one missing before the last: minute `n` has `n + 1` hosts of pod `pod-n`.
 fn records() -> Vec<Record> {
@@ -145,7 +145,7 @@ fn a_selected_row_stays_selected_and_groups_have_the_names_of_then() {
         let names = state.visible().map(|group| labels.source(group.key, 1).text());
         names.collect::<Vec<_>>()
     };
-    while state.by() != crate::core::group::Group::parse("pod").unwrap() {
+    while state.by() != flowtop_core::group::Group::parse("pod").unwrap() {
         press(&mut state, &[Press::Tab]);
     }
     assert_eq!(pods(&state), ["pod-1"]);

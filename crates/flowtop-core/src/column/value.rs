@@ -1,0 +1,138 @@
+//! The value of a field, as each machine format writes it: ten thousands of rows have dozens of them.
+
+use alloc::string::String;
+use core::fmt::Write as _;
+use core::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::number::{write_address, write_integer};
+
+/// The value of a field. In JSON it is what it is, in CSV its text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// Not known.
+    Null,
+    /// Yes or no.
+    Bool(bool),
+    /// A count.
+    Integer(u64),
+    /// A difference of counts.
+    Signed(i64),
+    /// A rate or a time.
+    Number(f64),
+    /// One of a few words.
+    Word(&'static str),
+    /// Text from outside.
+    Text(String),
+    /// An address.
+    Address(IpAddr),
+}
+
+impl Value {
+    /// Plain text; empty for what is not known.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text);
+        text
+    }
+
+    /// [`Self::text`] at the end of `out`.
+    pub fn write_text(&self, out: &mut String) {
+        match self {
+            Self::Null => {}
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Integer(value) => write_integer(out, *value),
+            Self::Signed(value) => out.push_str(itoa::Buffer::new().format(*value)),
+            Self::Number(value) => write_plain(out, *value),
+            Self::Word(value) => out.push_str(value),
+            Self::Text(value) => out.push_str(value),
+            Self::Address(value) => write_address(out, *value),
+        }
+    }
+
+    /// The value in CSV, before it is quoted: as [`Self::write_text`], but a text from outside that a spreadsheet would take
+    /// for a formula begins with `'`.
+    pub fn write_csv(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => {
+                out.push_str(formula_guard(text));
+                out.push_str(text);
+            }
+            _ => self.write_text(out),
+        }
+    }
+
+    /// In JSON, at the end of `out`, as `serde_json` writes it, but faster. What is no number there is null.
+    pub fn write_json(&self, out: &mut String) {
+        match self {
+            Self::Number(value) if value.is_finite() => {
+                out.push_str(zmij::Buffer::new().format_finite(*value));
+            }
+            Self::Null | Self::Number(_) => out.push_str("null"),
+            Self::Text(text) => write_json_text(out, text),
+            Self::Bool(_) | Self::Integer(_) | Self::Signed(_) => self.write_text(out),
+            Self::Word(_) | Self::Address(_) => {
+                out.push('"');
+                self.write_text(out);
+                out.push('"');
+            }
+        }
+    }
+}
+
+impl Value {
+    /// [`Self::write_csv`] as a text of its own.
+    #[must_use]
+    pub fn csv_text(&self) -> String {
+        let mut text = String::new();
+        self.write_csv(&mut text);
+        text
+    }
+}
+
+/// What stands before a text in CSV: `'` where a spreadsheet would take it for a formula. Names of processes and pods are
+/// chosen by whoever runs them.
+#[must_use]
+pub fn formula_guard(text: &str) -> &'static str {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" }
+}
+
+/// A text in JSON, at the end of `out`.
+pub(super) fn write_json_text(out: &mut String, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        return out.push_str(&serde_json::to_string(text).expect("text is JSON"));
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
+/// Without an exponent and without a fraction that is 0, as `{}`, but faster.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "whole, and in the range"
+)]
+fn write_plain(out: &mut String, value: f64) {
+    // In these ranges the one writes no exponent and the other is exact.
+    match value {
+        0.0..1e15 if value as u64 as f64 == value && value.is_sign_positive() => {
+            write_integer(out, value as u64);
+        }
+        1e-3..1e15 => out.push_str(zmij::Buffer::new().format_finite(value)),
+        // Writing to a string does not fail.
+        _ => {
+            let _ = write!(out, "{value}");
+        }
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Integer(value.into())
+    }
+}

@@ -1,0 +1,136 @@
+//! The filter language: pcap's, as far as it makes sense for TCP sockets, and flowtop's own words.
+//!
+//! An expression is parsed once ([`Filter::parse`]) and asked for every flow ([`Filter::verdict`]). It speaks of
+//! source and destination, so it is asked for each direction of a flow on its own: for what was sent the source is
+//! the local end, for what was received the remote one.
+//!
+//! What differs from pcap-filter(7), on purpose:
+//! - What a TCP socket cannot answer (`len`, `tcp[13]`, `ether`, `vlan`) is an error.
+//! - What never matches a TCP socket (`udp`, `arp`, `multicast`) is an error too, unless an odd number of `not`
+//!   stands before it: `not udp` is what people write, and it is always true.
+//! - `net` takes no network names, and a service is a TCP service.
+//! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `container`, `label`, `remote-pod` and `remote-ns` are
+//!   words; a host of that name is written `\pid`. Behind those that ask for a name any word is one: `label pod`.
+//!
+//! Not in here: how names are looked up (`Names` is passed in), and what a kernel does with a [`Pushdown`].
+
+mod address;
+mod boundary;
+mod error;
+mod eval;
+mod expr;
+mod glob;
+mod lexer;
+mod net;
+mod operand;
+mod parse;
+mod print;
+mod pushdown;
+mod state;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub use boundary::{Boundary, BoundaryError, Side};
+pub use error::FilterError;
+pub use net::Net;
+pub use pushdown::{Families, Pushdown};
+
+use super::scope::Scope;
+pub use super::scope::{Subject, Verdict};
+
+use expr::{Expr, Test};
+use words::Named;
+
+/// A filter expression whose names have been resolved. Its text (`Display`) is the canonical form of the
+/// expression: parsing it gives an equal filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// `None` matches everything.
+    root: Option<Expr>,
+}
+
+/// Where the names in an expression come from; asked while it is parsed and never again.
+pub trait Names {
+    /// Every address of a host, or why there is none, as the end of a sentence.
+    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String>;
+    /// The TCP port of a service.
+    fn service(&self, name: &str) -> Option<u16>;
+    /// The inode number of the network namespace that `netns self` means.
+    fn own_netns(&self) -> u32;
+}
+
+/// Names that may be anything, for a look at the rest of an expression.
+struct AnyName;
+
+impl Names for AnyName {
+    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, String> {
+        Ok(vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
+    }
+
+    fn service(&self, _: &str) -> Option<u16> {
+        Some(0)
+    }
+
+    fn own_netns(&self) -> u32 {
+        0
+    }
+}
+
+/// Whether an expression is right as far as that can be said without the names in it.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn check(text: &str) -> Result<(), FilterError> {
+    Filter::parse(text, &AnyName).map(|_| ())
+}
+
+impl Filter {
+    /// Parses an expression and resolves its names. An empty one matches everything.
+    pub fn parse(text: &str, names: &dyn Names) -> Result<Self, FilterError> {
+        Ok(Self { root: parse::expression(text, names)? })
+    }
+
+    /// Which directions of a flow pass.
+    #[must_use]
+    pub fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        let Some(root) = &self.root else { return Verdict { tx: true, rx: true } };
+        Verdict { tx: eval::sent(root, subject), rx: eval::received(root, subject) }
+    }
+
+    /// Whether it asks for what files say of a process. A name in them is newer than the one that the kernel has seen.
+    #[must_use]
+    pub fn asks_owner(&self) -> bool {
+        let of_files = |test: &Test| match test {
+            Test::Named(named, _) => {
+                !matches!(named, Named::Label | Named::RemotePod | Named::RemoteNamespace)
+            }
+            test => matches!(test, Test::Comm(_)),
+        };
+        self.root.as_ref().is_some_and(|root| root.has(of_files))
+    }
+
+    /// Whether it asks which pod has the remote address.
+    #[must_use]
+    pub fn asks_remote_pod(&self) -> bool {
+        let of_pods = |test: &Test| matches!(test, Test::Named(Named::RemotePod | Named::RemoteNamespace, _));
+        self.root.as_ref().is_some_and(|root| root.has(of_pods))
+    }
+
+    /// What can be asked of a flow's addresses and ports alone: see [`Pushdown`].
+    #[must_use]
+    pub fn pushdown(&self) -> Pushdown {
+        self.root.as_ref().map_or_else(Pushdown::everything, Pushdown::of)
+    }
+}
+
+impl Scope for Filter {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        Self::verdict(self, subject)
+    }
+}

@@ -1,0 +1,362 @@
+//! One flow of the ledger: where its counting starts, what it has moved, whether it is closed.
+
+use core::num::NonZeroU64;
+use core::ops::{Add, AddAssign};
+
+use flowtop_common::{Flow, FlowKey, flags};
+
+use super::kept::{Kept, Status, counters};
+use crate::filter::Side;
+use crate::flow::{Role, Tuple, stays_on_host};
+use crate::owner::processes::Processes;
+use crate::owner::users::Users;
+use crate::owner::{Seen, is_open};
+use crate::scope::{Scope, Subject, User, Verdict};
+use crate::window::Bytes;
+
+/// An amount of traffic, in bytes and in packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) bytes: Bytes,
+    /// TCP segments.
+    pub(super) packets: Bytes,
+}
+
+impl Moved {
+    /// What the windows take.
+    pub(super) fn in_windows(self, in_packets: bool) -> Bytes {
+        if in_packets { self.packets } else { self.bytes }
+    }
+}
+
+impl Add for Moved {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, packets: self.packets + other.packets }
+    }
+}
+
+impl AddAssign for Moved {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// Which end of a connection a flow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The only one that is here.
+    Only,
+    /// The left one of two.
+    Left,
+    /// The right one of two.
+    Right,
+}
+
+/// The place of no flow.
+const NOWHERE: u32 = u32::MAX;
+
+/// One flow: the kernel's last word and what flowtop made of it. A million of them are to fit into memory.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself, and a million of them are kept")]
+pub struct Entry {
+    pub(super) kept: Kept,
+    /// Where counting starts; it moves along with the bytes that do not count, or not yet.
+    base: Bytes,
+    /// Who uses the socket.
+    pub(super) users: Users,
+    /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
+    pub(super) closed_ns: Option<NonZeroU64>,
+    /// Number of the newest sample that had the flow.
+    pub(super) seen: u32,
+    /// Where its other end is in the ledger.
+    peer: u32,
+    /// Where it is in the ledger.
+    pub(super) place: u32,
+    status: Status,
+    end: End,
+    /// Whether its addresses alone say that both ends are in its network namespace.
+    stays_here: bool,
+    pub(super) verdict: Verdict,
+    /// Whether the verdict is on what is known of the flow now.
+    pub(super) judged: bool,
+    /// Whether its share is out of the totals, because it is about to change.
+    pub(super) waits: bool,
+    /// Whether the scope has to learn more first: until then nothing is counted, and nothing is lost.
+    pub(super) is_held: bool,
+    /// Whether it may belong to another row than when its line was drawn.
+    pub(super) is_news: bool,
+    /// Where the flow stands to the border of the ledger.
+    pub(super) side: Side,
+}
+
+impl Entry {
+    /// The entry of a flow that was not known, as it stood where its counting starts; its first update follows.
+    pub(super) fn open(key: &FlowKey, flow: &Flow, baseline: bool, side: Side) -> Self {
+        let at_opening = Bytes { tx: flow.base_tx_bytes, rx: flow.base_rx_bytes };
+        let base = if baseline { counters(flow) } else { at_opening };
+        // How many packets an older socket had moved before its entry was opened, nobody knows.
+        let all_count = !baseline && flow.flags & flags::BORN != 0;
+        let (segs_out, segs_in) = if all_count { (0, 0) } else { (flow.segs_out, flow.segs_in) };
+        Self {
+            kept: Kept { bytes: base, segs_out, segs_in, ..Kept::default() },
+            base,
+            users: Users::default(),
+            closed_ns: None,
+            seen: 0,
+            peer: NOWHERE,
+            place: NOWHERE,
+            status: Status::default(),
+            end: End::Only,
+            stays_here: stays_on_host(key),
+            verdict: Verdict::ALL,
+            judged: false,
+            waits: false,
+            is_held: false,
+            is_news: true,
+            side,
+        }
+    }
+
+    /// The kernel's last word, with the process that used the socket last: the counters in it are over the life of the
+    /// socket. What they were when the entry was opened is not in it.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        self.kept.flow(self.status, &self.users.current())
+    }
+
+    /// TCP state as the kernel numbers it.
+    #[must_use]
+    pub fn state(&self) -> u32 {
+        self.status.state()
+    }
+
+    /// Bytes since the start of flowtop that count.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.kept.bytes.since(self.base)
+    }
+
+    /// The process that the flow is shown with: of several the busiest.
+    #[must_use]
+    pub fn owner(&self) -> Seen {
+        self.users.busiest()
+    }
+
+    /// Every process that uses the socket.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// When the socket was in use for sure: the last segment, or its opening, in nanoseconds of the monotonic clock.
+    #[must_use]
+    pub fn used_ns(&self) -> u64 {
+        self.kept.used_ns()
+    }
+
+    /// Whether the other end of the connection is known to be on this host too. Once it is, that stays.
+    #[must_use]
+    pub fn has_peer(&self) -> bool {
+        self.end != End::Only
+    }
+
+    /// The place of the other end. Links are mutual as long as both are in the ledger.
+    pub(super) fn peer(&self) -> Option<u32> {
+        (self.peer != NOWHERE).then_some(self.peer)
+    }
+
+    /// Links it with the other end of its connection, which may be known and not in the ledger.
+    pub(super) fn join(&mut self, peer: Option<u32>, is_right: bool) {
+        self.peer = peer.unwrap_or(NOWHERE);
+        (self.end, self.is_news) = (if is_right { End::Right } else { End::Left }, true);
+        // The left end's verdict is now that of both.
+        self.judged = false;
+    }
+
+    /// Its other end has left the ledger.
+    pub(super) fn forget_peer(&mut self) {
+        self.peer = NOWHERE;
+    }
+
+    /// Whether this is the right end of a connection whose left end is here too.
+    #[must_use]
+    pub fn is_peer(&self) -> bool {
+        self.end == End::Right
+    }
+
+    /// Whether this is the right end of a connection whose left end, which is inside, is not here.
+    #[must_use]
+    pub fn is_turned(&self) -> bool {
+        !self.has_peer() && matches!(self.side, Side::RemoteInside)
+    }
+
+    /// Whether the totals of the host contain this flow. The right end of a connection that cannot have left the host
+    /// does not count even when the left one is not visible: that one is among the untracked.
+    pub fn counts(&self, key: &FlowKey) -> bool {
+        if self.has_peer() {
+            return !self.is_peer();
+        }
+        let leads = || self.role().leads(Role::Unknown, &Tuple::of(key));
+        !self.stays_here || self.side.is_left(leads())
+    }
+
+    /// What this end did to start the connection.
+    pub(super) fn role(&self) -> Role {
+        Role::of(self.status.flags())
+    }
+
+    /// Which directions count.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
+    pub fn closed_ns(&self) -> Option<u64> {
+        self.closed_ns.map(NonZeroU64::get)
+    }
+
+    /// Notes that it is closed; the first nanosecond after the boot is taken for the second one.
+    pub(super) fn close(&mut self, at_ns: u64) {
+        self.closed_ns = Some(NonZeroU64::new(at_ns).unwrap_or(NonZeroU64::MIN));
+    }
+
+    /// Whether the kernel has said that nothing changes any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.status.flags() & flags::ENDED != 0
+    }
+
+    /// Notes that a sample has the flow, exactly as it was; false if it was otherwise.
+    pub(super) fn is_seen_again(&mut self, flow: &Flow, sample: u32) -> bool {
+        let is_same = (Kept::of(flow), Status::of(flow)) == (self.kept, self.status)
+            && (flow.pid == 0 || Seen::of(flow) == self.users.current())
+            && (self.has_ended() || self.closed_ns.is_none());
+        if is_same {
+            self.seen = sample;
+        }
+        is_same
+    }
+
+    /// Takes a newer copy from the kernel, and returns what it has added. A counter that went back stays.
+    pub(super) fn update(
+        &mut self,
+        flow: &Flow,
+        sample: u32,
+        at_ns: u64,
+        processes: &mut Processes,
+    ) -> Moved {
+        let old = &self.kept;
+        let now = counters(flow).max(old.bytes);
+        let sent = wrapped(old.segs_out, flow.segs_out);
+        let received = wrapped(old.segs_in, flow.segs_in);
+        let grown =
+            Moved { bytes: now.since(old.bytes), packets: Bytes { tx: sent.into(), rx: received.into() } };
+        let kept = Kept {
+            bytes: now,
+            segs_out: old.segs_out.wrapping_add(sent),
+            segs_in: old.segs_in.wrapping_add(received),
+            ..Kept::of(flow)
+        };
+        let (old, status) = (self.status, Status::of(flow));
+        self.judged &= old.state() == status.state();
+        self.is_news |= is_open(old.state()) != is_open(status.state());
+        (self.kept, self.status) = (kept, status);
+        let (user, bytes) = (Seen::of(flow), grown.bytes.sum());
+        if !self.users.goes_on(&user, bytes) {
+            self.change_users(|users| users.used_by(user, bytes, processes));
+        }
+        self.seen = sample;
+        if !self.has_ended() {
+            self.closed_ns = None;
+        } else if self.closed_ns.is_none() {
+            self.close(at_ns);
+        }
+        grown
+    }
+
+    /// Takes in who uses the socket.
+    pub(super) fn change_users(&mut self, change: impl FnOnce(&mut Users)) {
+        let (judged_by, shown) = (self.users.current(), (self.users.busiest(), self.users.count()));
+        change(&mut self.users);
+        self.judged &= judged_by == self.users.current();
+        self.is_news |= shown != (self.users.busiest(), self.users.count());
+    }
+
+    /// Asks the scope about the flow as it is now, and whose other end is `peer`'s if it is on this host. True if the scope
+    /// has to learn more first.
+    pub(super) fn judge(&mut self, key: &FlowKey, peer: Option<(Seen, u64)>, scope: &dyn Scope) -> bool {
+        // Not the busiest: what has just been moved is the last one's.
+        let owner = self.users.current();
+        let comm = owner.comm_text();
+        let comm_of_peer = peer.and_then(|(owner, _)| owner.comm_text());
+        let subject = Subject {
+            pid: owner.is_user_process().then_some(owner.pid),
+            comm: comm.as_deref(),
+            state: self.state(),
+            netns: key.netns,
+            owner,
+            used_ns: self.used_ns(),
+            both_here: self.is_on_host(),
+            peer: peer.map(|(owner, used_ns)| User {
+                pid: owner.is_user_process().then_some(owner.pid),
+                comm: comm_of_peer.as_deref(),
+                owner,
+                used_ns,
+                identity: None,
+            }),
+            ..Subject::of(Tuple::of(key))
+        };
+        // First whether it knows enough: an answer that comes in between must not be taken for part of the verdict.
+        self.judged = !scope.waits(&subject);
+        self.verdict = scope.verdict(&subject);
+        !self.judged
+    }
+
+    /// Whether both ends are known to be on this host.
+    pub fn is_on_host(&self) -> bool {
+        self.has_peer() || self.stays_here
+    }
+
+    /// Keeps what has been added from being counted yet.
+    pub(super) fn hold(&mut self, bytes: Bytes) {
+        self.base += bytes;
+    }
+
+    /// What has been held may be counted.
+    pub(super) fn release(&mut self, bytes: Bytes) {
+        self.base = self.base.since(bytes);
+    }
+
+    /// Takes what has been added into the flow's own count, as far as it counts. Returns that, and what does not count.
+    pub(super) fn count(&mut self, grown: Moved) -> (Moved, Moved) {
+        let counted = Moved { bytes: self.verdict.of(grown.bytes), packets: self.verdict.of(grown.packets) };
+        let outside =
+            Moved { bytes: grown.bytes.since(counted.bytes), packets: grown.packets.since(counted.packets) };
+        self.base += outside.bytes;
+        let bytes = self.bytes();
+        self.is_news |= bytes.sum() > 0 && bytes.since(counted.bytes).sum() == 0;
+        (counted, outside)
+    }
+
+    /// What this end has moved, as the left end sees it.
+    pub(super) fn seen_from_left(&self, moved: Moved) -> Moved {
+        let Moved { bytes, packets } = moved;
+        if self.is_turned() { Moved { bytes: bytes.mirror(), packets: packets.mirror() } } else { moved }
+    }
+
+    /// Its share of the totals, as the left end sees it.
+    pub(super) fn share(&self, key: &FlowKey) -> Bytes {
+        match self.bytes() {
+            _ if !self.counts(key) => Bytes::default(),
+            bytes if self.is_turned() => bytes.mirror(),
+            bytes => bytes,
+        }
+    }
+}
+
+/// What a counter that wraps at 2^32 has grown by; 0 if it went back.
+fn wrapped(before: u32, now: u32) -> u32 {
+    let grown = now.wrapping_sub(before);
+    if grown < 1 << 31 { grown } else { 0 }
+}

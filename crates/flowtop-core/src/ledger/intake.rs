@@ -1,0 +1,155 @@
+//! How a ledger takes in a flow: what it has added, which other end it has, whether it counts.
+
+use alloc::vec::Vec;
+use flowtop_common::{Flow, FlowKey, flags};
+
+use super::entry::Moved;
+use super::{Entry, Ledger, pairs};
+use crate::flow::Tuple;
+use crate::owner::Seen;
+
+impl Ledger {
+    /// Takes in one flow of the table. What is as it was is left alone.
+    pub(super) fn take_flow(&mut self, key: &FlowKey, flow: &Flow) {
+        self.present += 1;
+        let (sample, at_ns) = (self.sample, self.at_ns);
+        let Some(entry) = self.flows.next(key) else { return self.open(key, flow) };
+        let is_removable = entry.has_ended() && flow.flags & flags::ENDED != 0;
+        let is_same = entry.is_seen_again(flow, sample);
+        if is_removable {
+            self.removable.push(*key);
+        }
+        if is_same {
+            return;
+        }
+        let (user, was_closed) = (entry.users.current(), entry.closed_ns.is_some());
+        let (place, share) = (entry.place, entry.share(key));
+        let grown = entry.update(flow, sample, at_ns, &mut self.processes);
+        // The verdict on a connection may change with its other end, which comes later in the sample.
+        let is_settled = self.scope.is_none() || (entry.judged && !entry.has_peer());
+        if !was_closed && entry.closed_ns.is_some() {
+            self.closed.push(place);
+        }
+        if entry.users.current() != user {
+            note_owner(&mut self.new_owners, entry.users.current(), entry.used_ns());
+        }
+        self.total.bytes = self.total.bytes.since(share);
+        if is_settled {
+            self.count(place, grown);
+        } else {
+            entry.waits = true;
+            self.waiting.push((place, grown));
+        }
+    }
+
+    /// Takes in a flow that was not known. Whether it has another end here is found out when all are in.
+    fn open(&mut self, key: &FlowKey, flow: &Flow) {
+        let side = self.boundary.side(&Tuple::of(key));
+        let mut entry = Entry::open(key, flow, self.sample == 1, side);
+        let grown = entry.update(flow, self.sample, self.at_ns, &mut self.processes);
+        entry.waits = true;
+        if entry.users.current().is_process() {
+            note_owner(&mut self.new_owners, entry.users.current(), entry.used_ns());
+        }
+        let is_closed = entry.closed_ns.is_some();
+        let place = self.flows.open(key, entry, self.journal.ticks());
+        self.closed.extend(is_closed.then_some(place));
+        self.newborn.push(place);
+        self.waiting.push((place, grown));
+    }
+
+    /// Links the newborn flows with their other ends.
+    pub(super) fn join_pairs(&mut self) {
+        let mut newborn = core::mem::take(&mut self.newborn);
+        newborn.sort_unstable();
+        self.link(pairs::pairs(&self.flows, &newborn, self.sample));
+        // Their sockets ended before this sample: the other end would have come.
+        for place in self.removable.iter().filter_map(|key| self.flows.place(key)).collect::<Vec<_>>() {
+            self.flows.give_up_other_end(place);
+        }
+    }
+
+    /// Links left ends with their right ends, by their places.
+    pub(super) fn link(&mut self, pairs: impl IntoIterator<Item = (u32, u32)>) {
+        for (left, right) in pairs {
+            for (place, peer, is_right) in [(left, right, false), (right, left, true)] {
+                if self.flows.at(peer).is_none() {
+                    continue;
+                }
+                self.wait_for(place);
+                self.flows.give_up_other_end(place);
+                if let Some((_, entry)) = self.flows.at_mut(place) {
+                    entry.join(Some(peer), is_right);
+                }
+            }
+        }
+    }
+
+    /// Has the scope asked about a flow before anything more of it is counted. Its share is out of the totals meanwhile.
+    fn wait_for(&mut self, place: u32) {
+        let Some((key, entry)) = self.flows.at_mut(place) else { return };
+        if !core::mem::replace(&mut entry.waits, true) {
+            self.total.bytes = self.total.bytes.since(entry.share(key));
+            self.waiting.push((place, Moved::default()));
+        }
+    }
+
+    /// Asks the scope about the flows that wait for it, and counts what it can judge.
+    pub(super) fn settle_flows(&mut self) {
+        for place in core::mem::take(&mut self.unsettled) {
+            self.wait_for(place);
+        }
+        let waiting = core::mem::take(&mut self.waiting);
+        self.judge(&waiting);
+        for (place, grown) in waiting {
+            let grown = grown + self.flows.release(place);
+            if self.flows.hold(place, grown) {
+                self.unsettled.push(place);
+                self.count(place, Moved::default());
+            } else {
+                self.count(place, grown);
+            }
+        }
+    }
+
+    /// Asks the scope about the flows that are new or have changed. Both ends of a connection have one verdict, on the left
+    /// one.
+    fn judge(&mut self, waiting: &[(u32, Moved)]) {
+        let Some(scope) = &self.scope else { return };
+        for (place, _) in waiting {
+            let Some(place) = self.flows.unjudged(*place) else { continue };
+            let peer = self.flows.at(place).and_then(|(_, entry)| entry.peer());
+            let right = peer.and_then(|place| self.flows.at(place));
+            let user = right.map(|(_, entry)| (entry.users.current(), entry.used_ns()));
+            let Some((key, entry)) = self.flows.at_mut(place) else { continue };
+            entry.is_held = entry.judge(key, user, &**scope);
+            let (verdict, is_held) = (entry.verdict.mirror(), entry.is_held);
+            if let Some((_, entry)) = peer.and_then(|place| self.flows.at_mut(place)) {
+                (entry.verdict, entry.is_held, entry.judged) = (verdict, is_held, true);
+            }
+        }
+    }
+
+    /// Counts what a flow has moved, as far as it counts, and puts its share back into the totals.
+    fn count(&mut self, place: u32, grown: Moved) {
+        let Some((key, entry)) = self.flows.at_mut(place) else { return };
+        let (counted, outside) = entry.count(grown);
+        entry.waits = false;
+        self.total.bytes += entry.share(key);
+        if entry.counts(key) {
+            self.total.packets += entry.seen_from_left(counted).packets;
+            self.outside.add(entry.seen_from_left(outside));
+        }
+        let bytes = counted.in_windows(self.in_packets);
+        self.journal.add(place, bytes);
+        self.flows.enter_windows(place, bytes);
+        self.flows.draw_line(place);
+    }
+}
+
+/// Processes often come one after the other with all of their sockets.
+fn note_owner(owners: &mut Vec<(Seen, u64)>, seen: Seen, used_ns: u64) {
+    if owners.last().is_none_or(|(last, _)| *last != seen) {
+        owners.push((seen, used_ns));
+    }
+}

@@ -1,0 +1,50 @@
+//! Owners in the ledger: who is new, who holds a socket, and what had to wait for their names.
+
+use flowtop_common::FlowKey;
+
+use super::{Entry, Ledger};
+use crate::owner::{Seen, is_open};
+
+impl Ledger {
+    /// Processes that the newest sample shows as owners for the first time, each with the moment of its use in
+    /// nanoseconds of the monotonic clock.
+    pub fn new_owners(&self) -> impl Iterator<Item = (&Seen, u64)> {
+        self.new_owners.iter().map(|(seen, used_ns)| (seen, *used_ns))
+    }
+
+    /// Counts what has waited, as far as its scope knows enough by now.
+    pub fn settle(&mut self) {
+        let before = self.total;
+        self.settle_flows();
+        self.take_totals(before);
+    }
+
+    /// Whether nobody is known who uses one of the sockets. Of one that its process has closed nobody will be.
+    #[must_use]
+    pub fn has_unowned(&self) -> bool {
+        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.state());
+        self.flows.values().any(|entry| !entry.owner().is_process() && open(entry))
+    }
+
+    /// The flows of open sockets.
+    pub fn open_flows(&self) -> impl Iterator<Item = &FlowKey> {
+        let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.state());
+        self.flows.iter().filter(move |(_, entry)| open(entry)).map(|(key, _)| key)
+    }
+
+    /// Takes in that a process has a socket open. A flow that nobody has been seen to use is its own.
+    pub fn take_holder(&mut self, key: &FlowKey, seen: Seen) {
+        let Self { flows, processes, .. } = self;
+        let Some(entry) = flows.get_mut(key) else { return };
+        entry.change_users(|users| users.held_by(seen, processes));
+        let place = entry.place;
+        if !entry.judged {
+            self.unsettled.push(place);
+        }
+        self.flows.draw_line(place);
+        // They come process by process.
+        if self.new_owners.last().is_none_or(|(last, _)| *last != seen) {
+            self.new_owners.push((seen, self.at_ns));
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Who a flow belongs to: what the kernel has seen of a process, and what files of the host say about it.
+//!
+//! Not in here: which process of several is a flow's (`users`), and reading files (`crate::owners`).
+
+pub mod addresses;
+pub mod known;
+pub mod processes;
+pub mod users;
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+use core::net::IpAddr;
+
+use flowtop_common::{Flow, KERNEL_PID};
+
+use super::ledger::Entry;
+use super::wire::comm_text;
+
+/// A process as the kernel saw it when it used a socket. It may be gone since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seen {
+    /// Process (thread group), 0 while none has been seen.
+    pub pid: u32,
+    /// Name of the process, NUL-padded.
+    pub comm: [u8; 16],
+    /// Cgroup v2 id, 0 where it is not known.
+    pub cgroup_id: u64,
+}
+
+impl Seen {
+    /// The process that the kernel's entry of a flow names.
+    #[must_use]
+    pub fn of(flow: &Flow) -> Self {
+        Self { pid: flow.pid, comm: flow.comm, cgroup_id: flow.cgroup_id }
+    }
+
+    /// Whether anybody has been seen.
+    #[must_use]
+    pub const fn is_process(&self) -> bool {
+        self.pid != 0
+    }
+
+    /// Whether it is the kernel itself.
+    #[must_use]
+    pub const fn is_kernel(&self) -> bool {
+        self.pid == KERNEL_PID
+    }
+
+    /// Whether it is a process that has files in `/proc`.
+    #[must_use]
+    pub const fn is_user_process(&self) -> bool {
+        self.is_process() && !self.is_kernel()
+    }
+
+    /// The name that the kernel saw, safe to print.
+    #[must_use]
+    pub fn comm_text(&self) -> Option<String> {
+        comm_text(&self.comm)
+    }
+}
+
+/// What is known of a process and of where it runs. Every text is safe to print and short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// Name of the process as it is now: a process that has called `exec` has another one.
+    pub comm: Option<String>,
+    /// Command line, arguments with blanks between.
+    pub command: Option<String>,
+    /// Name of the user, or the number if it has none.
+    pub user: Option<String>,
+    /// systemd's unit.
+    pub unit: Option<String>,
+    /// Id of the container, 64 hex digits.
+    pub container_id: Option<String>,
+    /// Name of the container.
+    pub container: Option<String>,
+    /// Name of the pod, or its UID while it has no name here.
+    pub pod: Option<String>,
+    /// Namespace of the pod.
+    pub namespace: Option<String>,
+    /// Path of the cgroup from the root of its hierarchy.
+    pub cgroup: Option<String>,
+    /// Inode number of the mount namespace.
+    pub mntns: Option<u64>,
+}
+
+/// Digits of a container's id that are shown, as docker shows them.
+pub const SHORT_ID_CHARS: usize = 12;
+
+impl Identity {
+    /// The first digits of the container's id.
+    #[must_use]
+    pub fn short_container_id(&self) -> Option<&str> {
+        self.container_id.as_deref().map(|id| id.get(..SHORT_ID_CHARS).unwrap_or(id))
+    }
+
+    /// Where the process runs, in one word: `namespace/pod/container`, the container, or the unit.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        if let Some(pod) = &self.pod {
+            let parts = [self.namespace.as_deref(), Some(pod), self.container.as_deref()];
+            return Some(parts.into_iter().flatten().collect::<Vec<_>>().join("/"));
+        }
+        let container = self.container.as_deref().or_else(|| self.short_container_id());
+        container.or(self.unit.as_deref()).map(str::to_owned)
+    }
+}
+
+/// A pod by its names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pod {
+    /// Its namespace, where that is known.
+    pub namespace: Option<String>,
+    /// Its name, or its UID while it has no name here.
+    pub name: String,
+}
+
+impl Pod {
+    /// `namespace/name`, or the name alone.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.namespace.as_ref().map_or_else(|| self.name.clone(), |space| format!("{space}/{}", self.name))
+    }
+}
+
+/// Where identities come from. Must answer at once.
+pub trait Owners: Debug {
+    /// What is known of a process that was using a socket at `used_ns` of the monotonic clock; `None` until files have
+    /// been read.
+    fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>>;
+
+    /// The pod of this host that has an address, as far as known.
+    fn pod_at(&self, _: IpAddr) -> Option<Arc<Pod>> {
+        None
+    }
+
+    /// Whether it has been found out which pods have which addresses.
+    fn knows_addresses(&self) -> bool {
+        true
+    }
+
+    /// Another number whenever somebody may have become known, or known otherwise.
+    fn version(&self) -> u64 {
+        0
+    }
+}
+
+/// The same owners without their command lines.
+#[derive(Debug)]
+pub struct WithoutCommands(pub Arc<dyn Owners>);
+
+impl Owners for WithoutCommands {
+    fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>> {
+        let identity = self.0.identity(seen, used_ns)?;
+        if identity.command.is_none() {
+            return Some(identity);
+        }
+        Some(Arc::new(Identity { command: None, ..(*identity).clone() }))
+    }
+
+    fn pod_at(&self, address: IpAddr) -> Option<Arc<Pod>> {
+        self.0.pod_at(address)
+    }
+
+    fn knows_addresses(&self) -> bool {
+        self.0.knows_addresses()
+    }
+
+    fn version(&self) -> u64 {
+        self.0.version()
+    }
+}
+
+/// Nobody is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct NoOwners;
+
+impl Owners for NoOwners {
+    fn identity(&self, _: &Seen, _: u64) -> Option<Arc<Identity>> {
+        None
+    }
+}
+
+/// Whether a process may still have a socket of this TCP state open that nobody has been seen to use: `ESTABLISHED` or
+/// `CLOSE_WAIT`. In all others it has been closed or shut down.
+#[must_use]
+pub fn is_open(tcp_state: u32) -> bool {
+    matches!(tcp_state, 1 | 8)
+}
+
+/// Who owns a flow, or why nobody is known:
+///
+/// - `process`, `kernel`: one of them;
+/// - `closed`: its process had left it before it was seen;
+/// - `unattributed`: it moves bytes, but nobody was seen to: kernel TLS and socket maps work without the process;
+/// - `unused`: nobody has used it since flowtop started; it waits to be accepted, or its holder is not known.
+#[must_use]
+pub fn why(entry: &Entry) -> &'static str {
+    let owner = entry.owner();
+    match () {
+        () if owner.is_kernel() => "kernel",
+        () if owner.is_process() => "process",
+        () if !is_open(entry.state()) => "closed",
+        () if entry.bytes().sum() > 0 => "unattributed",
+        () => "unused",
+    }
+}
+
+/// Whether a cgroup is `subtree` or below it. Both are paths from the root of a hierarchy.
+#[must_use]
+pub fn is_cgroup_within(path: &str, subtree: &str) -> bool {
+    let (path, subtree) = (path.trim_end_matches('/'), subtree.trim_end_matches('/'));
+    path.strip_prefix(subtree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_the_narrowest_that_has_a_name() {
+        let unit = Identity { unit: Some("nginx.service".to_owned()), ..Identity::default() };
+        let container = Identity { container_id: Some("ab".repeat(32)), ..unit.clone() };
+        let named = Identity { container: Some("web".to_owned()), ..container.clone() };
+        let pod =
+            Identity { pod: Some("web-0".to_owned()), namespace: Some("shop".to_owned()), ..named.clone() };
+        let places = [&Identity::default(), &unit, &container, &named, &pod].map(Identity::place);
+        let expected = ["", "nginx.service", "abababababab", "web", "shop/web-0/web"];
+        assert_eq!(places.map(Option::unwrap_or_default), expected);
+    }
+
+    /// Knows one process, and no other.
+    #[derive(Debug)]
+    struct One(Identity);
+
+    impl Owners for One {
+        fn identity(&self, seen: &Seen, _: u64) -> Option<Arc<Identity>> {
+            (seen.pid == 7).then(|| Arc::new(self.0.clone()))
+        }
+    }
+
+    #[test]
+    fn command_lines_can_be_left_out() {
+        let identity = Identity { comm: Some("app".to_owned()), ..Identity::default() };
+        let with_command = Identity { command: Some("app --x".to_owned()), ..identity.clone() };
+        for known in [with_command, identity.clone()] {
+            let owners = WithoutCommands(Arc::new(One(known)));
+            let of = |pid| owners.identity(&Seen { pid, ..Seen::default() }, 0);
+            assert_eq!((of(7).as_deref(), of(8)), (Some(&identity), None));
+        }
+    }
+
+    #[test]
+    fn a_subtree_of_cgroups_ends_at_a_slash() {
+        assert!(
+            is_cgroup_within("/a/b", "/a") && is_cgroup_within("/a", "/a/") && is_cgroup_within("/a", "/")
+        );
+        assert!(!is_cgroup_within("/ab", "/a") && !is_cgroup_within("/", "/a"));
+    }
+}

@@ -1,0 +1,356 @@
+//! What one window of time held on one host: the value that `flowtop record` writes, and that `flowtop report` and
+//! `flowtop replay` read.
+//!
+//! A record stands for itself. Texts that are gone when somebody reads it (pods, commands, labels) are in it, and
+//! counters over the life of each socket, so that the time between two records is not lost.
+//!
+//! Not in here: how a record is made (`core::sampler`), how it looks as bytes (`core::record::frame`), and files.
+
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
+pub mod hosts;
+
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use flowtop_common::{Flow, FlowKey, Untracked, flags};
+
+use super::flow::Tuple;
+use super::moment::Moment;
+use super::owner::{Identity, Pod};
+use super::scope::Verdict;
+use super::window::Bytes;
+
+/// One window of time on one host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Where.
+    pub host: Host,
+    /// When.
+    pub span: Span,
+    /// Every socket that was open at the end of the window or ended within it, one each; of a connection with both
+    /// ends here there are two. Those in `rest` are not in it.
+    pub flows: Vec<FlowRecord>,
+    /// What a sparse record has summed up.
+    pub rest: Vec<Rest>,
+    /// All traffic of the window: of the flows that are not right ends, of `rest`, and of what nobody could track.
+    pub totals: Bytes,
+    /// The totals of each second of the window, in order; as many as there were samples.
+    pub per_second: Vec<Bytes>,
+    /// Sockets that found the kernel's table full, and their bytes in this window.
+    pub untracked: Untracked,
+    /// What the kernel side could not do in this window, by name, if anything.
+    pub losses: Vec<(String, u64)>,
+    /// Records that were made before this one and could not be written.
+    pub unwritten: u64,
+    /// Entries in use of the kernel's table, and how many it has.
+    pub table: Fill,
+    /// What the interfaces have counted in this window.
+    pub interfaces: Vec<InterfaceRecord>,
+    /// Settings that keep traffic out, as they were typed; empty if everything counts.
+    pub limits: String,
+    /// Runs that found the directory locked before this record, in µs since 1970 UTC.
+    pub turned_away_us: Vec<i64>,
+    /// What moved between the record before, of the same run, and this one: in a pause, or in records that could not be
+    /// written. `None` where they follow each other without a gap, in the first record of a run, and in records of a
+    /// flowtop that did not count it.
+    pub gap: Option<Gap>,
+}
+
+/// The time before a window in which the same run counted, and which is in no record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// `CLOCK_MONOTONIC` at its start, in ns: the end of the record before, or the start of a run whose first records could
+    /// not be written. It ends where the window starts.
+    pub start_ns: u64,
+    /// All traffic of that time, as in [`Record::totals`]: also of connections that were born and ended in it.
+    pub totals: Bytes,
+}
+
+impl Record {
+    /// The same with its flows by the id of the socket, as they come out of a file.
+    #[must_use]
+    pub fn sorted(&self) -> Cow<'_, Self> {
+        let order = |flow: &FlowRecord| (flow.key.id, flow.key);
+        if self.flows.is_sorted_by_key(order) {
+            return Cow::Borrowed(self);
+        }
+        let mut places: Vec<usize> = (0..self.flows.len()).collect();
+        places.sort_by_key(|place| order(&self.flows[*place]));
+        let mut now_at = vec![0; places.len()];
+        for (now, before) in (0..).zip(&places) {
+            now_at[*before] = now;
+        }
+        let peer_of =
+            |flow: &FlowRecord| flow.peer.map(|peer| now_at.get(peer as usize).copied().unwrap_or(peer));
+        let flow = |place: &usize| {
+            let flow = &self.flows[*place];
+            FlowRecord { peer: peer_of(flow), ..flow.clone() }
+        };
+        Cow::Owned(Self { flows: places.iter().map(flow).collect(), ..self.without_flows() })
+    }
+
+    fn without_flows(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            rest: self.rest.clone(),
+            per_second: self.per_second.clone(),
+            losses: self.losses.clone(),
+            interfaces: self.interfaces.clone(),
+            limits: self.limits.clone(),
+            turned_away_us: self.turned_away_us.clone(),
+            flows: Vec::new(),
+            ..*self
+        }
+    }
+}
+
+/// A host, in one of its lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// `/etc/machine-id`, zeros where there is none.
+    pub machine_id: [u8; 16],
+    /// `/proc/sys/kernel/random/boot_id`: the monotonic clock and the keys of flows are of this boot.
+    pub boot_id: [u8; 16],
+}
+
+/// How much the two clocks may drift apart from one moment of a recording to the next, in µs, before somebody must have
+/// set one: see [`is_step`].
+pub const STEP_US: u64 = 500_000;
+/// How much faster or slower a clock runs at most while it is slewed, in parts per million (`MAXFREQ` of the kernel).
+const SLEWED_PPM: u64 = 500;
+
+/// Whether somebody must have set a clock, where the two have drifted so far apart in so much time. Both clocks of a moment
+/// are read together, so only slewing drives them apart: 0.5 s in a quarter of an hour, 43 s in a day.
+#[must_use]
+pub fn is_step(drift_us: u64, over_ns: u64) -> bool {
+    let slewed_us = u128::from(over_ns / 1000) * u128::from(SLEWED_PPM) / 1_000_000;
+    u128::from(drift_us) > u128::from(STEP_US) + slewed_us
+}
+
+/// A window of time on both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// `CLOCK_REALTIME` at the start, in µs since 1970 UTC.
+    pub start_us: i64,
+    /// The same at the end; before the start if somebody has set the clock back.
+    pub end_us: i64,
+    /// `CLOCK_MONOTONIC` at the start, in ns.
+    pub start_ns: u64,
+    /// The same at the end.
+    pub end_ns: u64,
+}
+
+impl Span {
+    /// From one moment to another.
+    #[must_use]
+    pub fn between(start: Moment, end: Moment) -> Self {
+        Self { start_us: start.us, end_us: end.us, start_ns: start.ns, end_ns: end.ns }
+    }
+
+    /// Its end on both clocks.
+    #[must_use]
+    pub fn end(&self) -> Moment {
+        Moment { us: self.end_us, ns: self.end_ns }
+    }
+
+    /// Length in ns, by the clock that nobody sets.
+    #[must_use]
+    pub fn length_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
+    }
+
+    /// Where it began by the clock at its end, in µs since 1970 UTC: its start, unless somebody has set the clock since.
+    #[must_use]
+    pub fn began_us(&self) -> i64 {
+        let length_us = i64::try_from(self.length_ns() / 1000).unwrap_or(i64::MAX);
+        let began_us = self.end_us.saturating_sub(length_us);
+        if is_step(began_us.abs_diff(self.start_us), self.length_ns()) { began_us } else { self.start_us }
+    }
+
+    /// The middle by the clock at its end, in µs since 1970 UTC: where it is, the window belongs.
+    #[must_use]
+    pub fn middle_us(&self) -> i64 {
+        self.began_us().midpoint(self.end_us)
+    }
+}
+
+/// One socket in a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowRecord {
+    /// Who it is. `id` tells sockets on one tuple apart, within one boot.
+    pub key: FlowKey,
+    /// The kernel's last word in this window, with the busiest of its processes. Counters are over the life of the socket.
+    pub flow: Flow,
+    /// Bytes of this window that count.
+    pub bytes: Bytes,
+    /// Bytes of this window that were put on the wire again.
+    pub retrans_bytes: u64,
+    /// Most bytes in one second of the window, each direction for itself.
+    pub peak: Bytes,
+    /// Which directions count.
+    pub counts: Verdict,
+    /// The other end, if it is on this host too: its place in [`Record::flows`].
+    pub peer: Option<u32>,
+    /// Whether this is the right end of a connection whose left end is here too, or cannot be elsewhere. Its bytes are
+    /// those of the left end.
+    pub is_right: bool,
+    /// What files said of the process.
+    pub identity: Option<Arc<Identity>>,
+    /// Processes that used the socket or had it open.
+    pub users: u32,
+    /// Label of the remote address.
+    pub label: Arc<str>,
+    /// The pod of this host that had the remote address.
+    pub remote_pod: Option<Arc<Pod>>,
+}
+
+impl Default for FlowRecord {
+    /// A socket that nobody knows anything of, and that counts.
+    fn default() -> Self {
+        Self {
+            key: FlowKey::default(),
+            flow: Flow::default(),
+            bytes: Bytes::default(),
+            retrans_bytes: 0,
+            peak: Bytes::default(),
+            counts: Verdict::ALL,
+            peer: None,
+            is_right: false,
+            identity: None,
+            users: 0,
+            label: Arc::from(""),
+            remote_pod: None,
+        }
+    }
+}
+
+impl FlowRecord {
+    /// To how many ns the birth of a socket is recorded, in `key.id` and `flow.opened_ns`. Hardly any tuple is used twice in
+    /// that time; if one is, its two sockets have one key.
+    pub const OPENED_WITHIN_NS: u64 = 1_000_000;
+    /// To how many µs the last segment is recorded; the kernel side looks at it once a second.
+    pub const LAST_WITHIN_US: u64 = 2_000_000;
+
+    /// How many binary digits of the round-trip time are recorded, and of a peak that is not all of the bytes.
+    pub const DIGITS: u32 = 5;
+
+    /// The same with the precision of records, which keeps them small: times are rounded down, the round-trip time
+    /// and a peak that is not all of the bytes, to some 3 %.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let down = |number: u64, to: u64| number - number % to;
+        // The id of an older socket is no time.
+        let id = if self.is_born() { down(self.key.id, Self::OPENED_WITHIN_NS) } else { self.key.id };
+        let flow = Flow {
+            opened_ns: down(self.flow.opened_ns, Self::OPENED_WITHIN_NS),
+            last_us: down(self.flow.last_us, Self::LAST_WITHIN_US),
+            srtt_us_x8: u32::try_from(down_to_digits(self.flow.srtt_us_x8.into())).unwrap_or(u32::MAX),
+            uses: 0,
+            ..self.flow
+        };
+        let peak = |peak: u64, bytes: u64| {
+            if peak == bytes { peak } else { down_to_digits(peak) }
+        };
+        let peak = Bytes { tx: peak(self.peak.tx, self.bytes.tx), rx: peak(self.peak.rx, self.bytes.rx) };
+        Self { key: FlowKey { id, ..self.key }, flow, peak, ..self }
+    }
+
+    /// The two ends.
+    #[must_use]
+    pub fn tuple(&self) -> Tuple {
+        Tuple::of(&self.key)
+    }
+
+    /// Bytes over the life of the socket, at the end of the window.
+    #[must_use]
+    pub fn lifetime(&self) -> Bytes {
+        Bytes { tx: self.flow.tx_bytes, rx: self.flow.rx_bytes }
+    }
+
+    /// Whether the birth of the socket was seen: all of its bytes are its own.
+    #[must_use]
+    pub fn is_born(&self) -> bool {
+        self.flow.flags & flags::BORN != 0
+    }
+
+    /// Whether the socket has ended within the window.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.flow.flags & flags::ENDED != 0
+    }
+}
+
+/// A number of which only the highest binary digits are kept.
+fn down_to_digits(number: u64) -> u64 {
+    number >> below_digits(number) << below_digits(number)
+}
+
+/// How many binary digits stand below those.
+#[must_use]
+pub fn below_digits(number: u64) -> u32 {
+    (u64::BITS - number.leading_zeros()).saturating_sub(FlowRecord::DIGITS)
+}
+
+impl Identity {
+    /// What of it is recorded: the path of the cgroup is long and says nothing that is not in the rest, and of the id of
+    /// a container nobody is shown more than the first digits.
+    #[must_use]
+    pub fn recorded(&self) -> Self {
+        let container_id = self.short_container_id().map(str::to_owned);
+        Self { container_id, cgroup: None, ..self.clone() }
+    }
+}
+
+/// What was left out of the flows of a sparse record, summed up by who and to where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// Name of the process.
+    pub comm: Option<String>,
+    /// Its user.
+    pub user: Option<String>,
+    /// Its systemd unit.
+    pub unit: Option<String>,
+    /// Name of its container.
+    pub container: Option<String>,
+    /// Name of its pod.
+    pub pod: Option<String>,
+    /// Namespace of that pod.
+    pub namespace: Option<String>,
+    /// Label of the remote addresses.
+    pub label: Arc<str>,
+    /// Connections summed up.
+    pub flows: u32,
+    /// Their bytes in the window.
+    pub bytes: Bytes,
+    /// Of these, put on the wire again.
+    pub retrans_bytes: u64,
+}
+
+/// How full a table is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Entries in use.
+    pub used: u32,
+    /// Entries there are.
+    pub max: u32,
+}
+
+/// Counters of one network interface over a window, from `/sys/class/net/IF/statistics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceRecord {
+    /// Its name.
+    pub name: String,
+    /// Bytes, headers included.
+    pub bytes: Bytes,
+    /// Packets.
+    pub packets: Bytes,
+    /// Packets dropped.
+    pub drops: Bytes,
+}

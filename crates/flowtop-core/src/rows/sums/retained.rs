@@ -1,0 +1,143 @@
+//! What connections have moved that have left the ledger, by the row that they were in.
+
+use super::Tally;
+use crate::ledger::{Entry, Line};
+use crate::window::Bytes;
+use alloc::vec::Vec;
+
+/// Bytes put on the wire, bytes and segments put there again, in the lives of sockets. Unknown where that of one of them
+/// is not known.
+pub type Wire = [u64; 3];
+
+/// What has left a row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    connections: u32,
+    bytes: Bytes,
+    wire: Wire,
+    has_unknown_wire: bool,
+}
+
+/// Sums of rows over what is not in the ledger any more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Retained {
+    /// By row.
+    kept: Vec<Kept>,
+    /// Rows that have some.
+    rows: usize,
+    connections: u64,
+    bytes: Bytes,
+    /// The newest sample that was taken in.
+    sample: u32,
+}
+
+impl Retained {
+    /// Whether this sample has not been taken in yet.
+    pub fn is_due(&mut self, sample: u32) -> bool {
+        core::mem::replace(&mut self.sample, sample) != sample
+    }
+
+    pub fn add(&mut self, row: u32, line: &Line, entry: &Entry) {
+        let flow = entry.flow();
+        self.add_kept(
+            row,
+            &Kept {
+                connections: 1,
+                bytes: line.bytes_in_row(),
+                wire: [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()],
+                has_unknown_wire: entry.is_turned(),
+            },
+        );
+    }
+
+    fn add_kept(&mut self, row: u32, more: &Kept) {
+        let at = row as usize;
+        if at >= self.kept.len() {
+            self.kept.resize(at + 1, Kept::default());
+        }
+        let kept = &mut self.kept[at];
+        self.rows += usize::from(kept.connections == 0 && more.connections > 0);
+        kept.connections = kept.connections.saturating_add(more.connections);
+        kept.bytes += more.bytes;
+        kept.has_unknown_wire |= more.has_unknown_wire;
+        for (sum, more) in kept.wire.iter_mut().zip(more.wire) {
+            *sum = sum.saturating_add(more);
+        }
+        self.connections += u64::from(more.connections);
+        self.bytes += more.bytes;
+    }
+
+    /// Gives every row what is kept of it.
+    pub fn start(&self, tallies: &mut Vec<Tally>) {
+        tallies.fill(Tally::default());
+        tallies.resize(tallies.len().max(self.kept.len()), Tally::default());
+        for (tally, kept) in tallies.iter_mut().zip(&self.kept) {
+            *tally = Tally::of_departed(kept.connections, kept.bytes);
+        }
+    }
+
+    /// How many rows have some.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Those rows.
+    pub fn filled(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.kept).filter(|(_, kept)| kept.connections > 0).map(|(row, _)| row)
+    }
+
+    /// Connections and bytes of all rows.
+    pub fn sum(&self) -> (u64, Bytes) {
+        (self.connections, self.bytes)
+    }
+
+    /// Connections and bytes of a row.
+    pub fn of(&self, row: u32) -> (u32, Bytes) {
+        self.kept.get(row as usize).map(|kept| (kept.connections, kept.bytes)).unwrap_or_default()
+    }
+
+    /// `None` where it is not known.
+    pub fn wire(&self, row: u32) -> Option<Wire> {
+        let kept = self.kept.get(row as usize).copied().unwrap_or_default();
+        (!kept.has_unknown_wire).then_some(kept.wire)
+    }
+
+    /// Lets go of the rows with the fewest bytes, so that seven eighths of `max` are left, or those that have connections
+    /// in the ledger: of these a sum may not shrink. `tallies` are the sums with both, and lose what goes.
+    pub fn fold_smallest(&mut self, tallies: &mut [Tally], max: usize) {
+        let is_live = |(row, kept): &(usize, &Kept)| tallies[*row].connections > kept.connections;
+        let mut idle: Vec<(u64, usize)> = (self.kept.iter().enumerate())
+            .filter(|(_, kept)| kept.connections > 0)
+            .filter(|row| !is_live(row))
+            .map(|(row, kept)| (kept.bytes.sum(), row))
+            .collect();
+        let excess = self.rows.saturating_sub(max - max / 8).min(idle.len());
+        if excess == 0 {
+            return;
+        }
+        idle.select_nth_unstable(excess - 1);
+        for (_, row) in &idle[..excess] {
+            let kept = core::mem::take(&mut self.kept[*row]);
+            self.rows -= 1;
+            self.connections -= u64::from(kept.connections);
+            self.bytes = self.bytes.since(kept.bytes);
+            tallies[*row] = Tally::default();
+        }
+    }
+
+    /// Takes over what others have kept of a row.
+    pub fn take_over(&mut self, row: u32, other: &Self, its: u32) {
+        if let Some(kept) = other.kept.get(its as usize).filter(|kept| kept.connections > 0) {
+            self.add_kept(row, kept);
+        }
+    }
+
+    /// Has taken in the samples that others have.
+    pub fn seen_as(&mut self, other: &Self) {
+        self.sample = other.sample;
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self { sample: self.sample, ..Self::default() };
+    }
+}

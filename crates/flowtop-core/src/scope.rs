@@ -1,0 +1,225 @@
+//! What counts: which direction of which connection is in the totals, the windows and the rows.
+//!
+//! Judged is what a byte looks like when it is counted. A scope that comes later, or a connection that changes hands,
+//! changes what is counted from then on; totals never fall.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+use core::net::{IpAddr, Ipv6Addr};
+
+use super::filter::Pushdown;
+use super::flow::Tuple;
+use super::owner::{Identity, Pod, Seen};
+use super::window::Bytes;
+
+pub mod attributed;
+
+#[cfg(test)]
+mod tests;
+
+/// What there is to know of a connection, as its left end sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The two ends.
+    pub tuple: Tuple,
+    /// Whether both ends are known to be on this host.
+    pub both_here: bool,
+    /// Process of the local end, where one has been seen.
+    pub pid: Option<u32>,
+    /// Name of that process.
+    pub comm: Option<&'a str>,
+    /// TCP state as the kernel numbers it.
+    pub state: u32,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// The process as the kernel saw it.
+    pub owner: Seen,
+    /// When it was using the socket, in nanoseconds of the monotonic clock.
+    pub used_ns: u64,
+    /// What files say of the process, where somebody has asked them.
+    pub identity: Option<&'a Identity>,
+    /// The process of the other end, where that is on this host.
+    pub peer: Option<User<'a>>,
+    /// The label of the remote address, where somebody has asked for it.
+    pub label: Option<&'a str>,
+    /// The pod of this host that has the remote address, likewise.
+    pub remote_pod: Option<&'a Pod>,
+}
+
+/// A process at one end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct User<'a> {
+    /// The process, where one has been seen.
+    pub pid: Option<u32>,
+    /// Its name.
+    pub comm: Option<&'a str>,
+    /// The process as the kernel saw it.
+    pub owner: Seen,
+    /// When it was using the socket, in nanoseconds of the monotonic clock.
+    pub used_ns: u64,
+    /// What files say of it, where somebody has asked them.
+    pub identity: Option<&'a Identity>,
+}
+
+impl<'a> Subject<'a> {
+    /// The processes at the ends that are on this host, the local one first. A question about processes is asked about
+    /// each of them.
+    pub fn users(&self) -> impl Iterator<Item = User<'a>> {
+        let Self { pid, comm, owner, used_ns, identity, peer, .. } = *self;
+        [User { pid, comm, owner, used_ns, identity }].into_iter().chain(peer)
+    }
+
+    /// A connection of which only the ends are known.
+    #[must_use]
+    pub fn of(tuple: Tuple) -> Self {
+        Self {
+            tuple,
+            both_here: false,
+            pid: None,
+            comm: None,
+            state: 0,
+            netns: 0,
+            owner: Seen::default(),
+            used_ns: 0,
+            identity: None,
+            peer: None,
+            label: None,
+            remote_pod: None,
+        }
+    }
+}
+
+/// Which directions count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What the local end sends.
+    pub tx: bool,
+    /// What the local end receives.
+    pub rx: bool,
+}
+
+impl Verdict {
+    /// Both directions.
+    pub const ALL: Self = Self { tx: true, rx: true };
+    /// Neither direction.
+    pub const NONE: Self = Self { tx: false, rx: false };
+
+    /// Both directions or neither.
+    #[must_use]
+    pub const fn both(count: bool) -> Self {
+        if count { Self::ALL } else { Self::NONE }
+    }
+
+    /// What counts in this verdict and in the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { tx: self.tx && other.tx, rx: self.rx && other.rx }
+    }
+
+    /// The verdict on the same connection, seen from the other end.
+    #[must_use]
+    pub fn mirror(self) -> Self {
+        Self { tx: self.rx, rx: self.tx }
+    }
+
+    /// The bytes that count.
+    #[must_use]
+    pub fn of(self, bytes: Bytes) -> Bytes {
+        Bytes { tx: if self.tx { bytes.tx } else { 0 }, rx: if self.rx { bytes.rx } else { 0 } }
+    }
+}
+
+/// Something that judges connections. Of a connection with both ends on this host the left end is judged.
+pub trait Scope: Debug {
+    /// Which directions of this connection count.
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict;
+
+    /// Whether the verdict has to wait, because more will be known of the process in a moment.
+    fn waits(&self, _subject: &Subject<'_>) -> bool {
+        false
+    }
+
+    /// Which directions of the untracked connections count, which nobody can look at one by one.
+    fn untracked(&self) -> Verdict {
+        Verdict::NONE
+    }
+}
+
+/// What counts in every one of these; everything if there are none.
+#[derive(Debug, Default)]
+pub struct AllOf(pub Vec<Box<dyn Scope>>);
+
+impl Scope for AllOf {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.verdict(subject)))
+    }
+
+    fn waits(&self, subject: &Subject<'_>) -> bool {
+        self.0.iter().any(|scope| scope.waits(subject))
+    }
+
+    fn untracked(&self) -> Verdict {
+        self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.untracked()))
+    }
+}
+
+/// Connections with an end on this host whose address is one of these (`-i`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The addresses of the chosen interfaces.
+    pub exact: Vec<IpAddr>,
+    /// Whether the loopback interface is among them, and with it every loopback address.
+    pub loopback: bool,
+}
+
+impl Addresses {
+    /// What a kernel can check of it: that an end has one of the addresses.
+    #[must_use]
+    pub fn pushdown(&self) -> Pushdown {
+        let host = |addr: &IpAddr| (*addr, if addr.is_ipv4() { 32 } else { 128 });
+        let loopback = [(IpAddr::from([127, 0, 0, 0]), 8), host(&Ipv6Addr::LOCALHOST.into())];
+        let exact = self.exact.iter().filter(|addr| !(self.loopback && addr.is_loopback())).map(host);
+        Pushdown::within(exact.chain(loopback.into_iter().filter(|_| self.loopback)).collect())
+    }
+}
+
+impl Scope for Addresses {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        let Tuple { local, remote } = subject.tuple;
+        let is_one = |ip: IpAddr| (self.loopback && ip.is_loopback()) || self.exact.contains(&ip);
+        Verdict::both(is_one(local.ip()) || (subject.both_here && is_one(remote.ip())))
+    }
+}
+
+/// Connections of one family (`-4`, `-6`); with both, all.
+#[derive(Clone, Copy, Debug)]
+pub struct Families {
+    /// Whether IPv4 counts.
+    pub v4: bool,
+    /// Whether IPv6 counts.
+    pub v6: bool,
+}
+
+impl Scope for Families {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        Verdict::both(if subject.tuple.local.is_ipv4() { self.v4 } else { self.v6 })
+    }
+}
+
+/// Connections without an IPv6 link-local address at either end: what iftop shows without `-l`.
+#[derive(Clone, Copy, Debug)]
+pub struct NoLinkLocal;
+
+impl Scope for NoLinkLocal {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        let link_local = |ip| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let Tuple { local, remote } = subject.tuple;
+        Verdict::both(!link_local(local.ip()) && !link_local(remote.ip()))
+    }
+
+    /// Hardly any of them are: leaving all of them out would be the larger error.
+    fn untracked(&self) -> Verdict {
+        Verdict::ALL
+    }
+}
