@@ -3,35 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "architecture/crates.rs"]
+mod crates;
 #[path = "architecture/dependencies.rs"]
 mod dependencies;
 
 /// Where user space may leave the checked language: flowtop's calls to the kernel, and the test workloads'.
-const UNSAFE_PLACES: [&str; 3] = ["flowtop/src/bpf/sys.rs", "tests/live/src/sys.rs", "tests/live/src/sys/"];
-
-/// Words that only code with effects needs.
-const EFFECTS: [&str; 17] = [
-    "Instant",
-    "SystemTime",
-    "File",
-    "TcpStream",
-    "TcpListener",
-    "UdpSocket",
-    "UnixStream",
-    "stdin",
-    "stdout",
-    "stderr",
-    "aya",
-    "aya_obj",
-    "tokio",
-    "crossterm",
-    "ratatui",
-    "libc",
-    "rustix",
-];
-
-/// Modules of `std` that only code with effects needs.
-const STD_EFFECTS: [&str; 5] = ["env", "fs", "os", "process", "thread"];
+const UNSAFE_PLACES: [&str; 3] =
+    ["crates/flowtop-sys/src/lib.rs", "tests/live/src/sys.rs", "tests/live/src/sys/"];
 
 /// A text file of the repository: its path from the root with `/` between the parts, and its text.
 struct Source {
@@ -50,10 +29,6 @@ impl Source {
 
     fn is_rust(&self) -> bool {
         Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
-    }
-
-    fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 }
 
@@ -95,38 +70,6 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 
 fn assert_none(broken: &[String], what_to_do: &str) {
     assert!(broken.is_empty(), "\n{}\n{what_to_do}\n", broken.join("\n"));
-}
-
-/// The effect that a line of the core names, if any.
-fn effect(line: &str) -> Option<&str> {
-    let of_std = |word: &&str| {
-        let imported = line.trim_start().starts_with("use std::{");
-        STD_EFFECTS.contains(word) && (imported || line.contains(&format!("std::{word}")))
-    };
-    let outside =
-        line.split("crate::").skip(1).filter_map(|path| words(path).next()).find(|word| *word != "core");
-    let printed = ["println!", "print!"].into_iter().find(|name| line.contains(name));
-    words(line)
-        .find(|word| EFFECTS.contains(word))
-        .or_else(|| words(line).find(of_std))
-        .or(outside)
-        .or(printed)
-}
-
-#[test]
-fn the_core_has_no_effects() {
-    let mut broken = Vec::new();
-    for source in
-        sources().iter().filter(|s| s.path.starts_with("flowtop/src/core/") && s.is_rust() && !s.is_test())
-    {
-        let lines = source.code();
-        let found = lines.iter().filter_map(|(number, line)| Some((number, effect(line)?)));
-        broken.extend(found.map(|(number, effect)| format!("{}:{number}: `{effect}`", source.path)));
-    }
-    assert_none(
-        &broken,
-        "core/ computes values from values: move the effect to the shell and pass in what it yields",
-    );
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //!
 //! `jc` itself is asked where it is installed.
 
-use flowtop::core::text::{Reports, listening_on};
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 use flowtop_core::column::Who;
 use flowtop_core::interface::{Chosen, Interface};
@@ -11,6 +10,7 @@ use flowtop_core::names::NoNames;
 use flowtop_core::number::Unit;
 use flowtop_core::view::{Grouping, PortDisplay, View};
 use flowtop_core::wire::Sample;
+use flowtop_view::text::{Reports, listening_on};
 use serde_json::json;
 
 mod tools;

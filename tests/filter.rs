@@ -1,5 +1,5 @@
 //! `-f`, `-F` and `-G` as a user meets them: what is refused, that each direction is filtered on its own, and which end
-//! of a connection is left. The language itself is tested in `core::filter` and against libpcap in `filter_pcap`.
+//! of a connection is left. The language itself is tested in `flowtop_core::filter` and against libpcap in `filter_pcap`.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use flowtop::core::record::frame::encode;
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use flowtop_core::flow::Tuple;
 use flowtop_core::owner::Identity;
 use flowtop_core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop_core::window::Bytes;
+use flowtop_recording::format::frame::encode;
 use serde_json::Value;
 
 #[path = "iftop/network.rs"]

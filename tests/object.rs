@@ -9,7 +9,7 @@ use aya_obj::Object;
 use aya_obj::generated::bpf_map_type::{
     self, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_SK_STORAGE,
 };
-use flowtop::core::link::{Cast, Link};
+use flowtop_bpf::link::{Cast, Link};
 use flowtop_common::{Admission, Allocation, Constant, Detail, Field, FlowKey, Loss, Slot, Untracked};
 use xtask::provenance::{OBJECT, Provenance, inputs_sha256, sha256};
 
@@ -114,7 +114,7 @@ fn losses_have_a_slot_each_and_there_is_one_reserved_entry() {
     assert_eq!(maps["UNTRACKED"].max_entries(), 1);
 }
 
-/// Numbers by which the instructions of the object tell what they want to know: see `flowtop::core::link`.
+/// Numbers by which the instructions of the object tell what they want to know: see `flowtop_bpf::link`.
 fn linked(offsets: &[u32]) -> (usize, Vec<u8>) {
     let mut object = bytes();
     let link = Link { offsets, constants: [1; Constant::COUNT], cast: Cast::Helper };

@@ -21,10 +21,10 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowtop::core::record::frame::Why;
 use flowtop::recordings::{self, Recordings};
 use flowtop_core::record::{Gap, Record};
 use flowtop_core::window::Bytes;
+use flowtop_recording::format::frame::Why;
 use records::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use flowtop::core::ui::input::Key;
-use flowtop::core::ui::keys::{Action, Binding, TABLE};
 use flowtop::tui::screen::Screen;
+use flowtop_view::state::input::Key;
+use flowtop_view::state::keys::{Action, Binding, TABLE};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 

@@ -2,7 +2,7 @@
 //!
 //! Everything here is `repr(C)` without hidden padding, and its size is asserted, because the kernel copies these
 //! values as bytes. Addresses are 16 bytes, IPv4 as `::ffff:a.b.c.d`. The numbers are made in `flowtop-ebpf` and read in
-//! `flowtop::core::wire`; the one thing that both sides compute is [`Admission::admits`].
+//! `flowtop_core::wire`; the one thing that both sides compute is [`Admission::admits`].
 #![no_std]
 
 mod admission;
@@ -205,7 +205,7 @@ indexed! {
 }
 
 /// Numbers that stand in the object for what user space knows of the running kernel. It puts the real ones in before
-/// the object is loaded (`flowtop::core::link`), so that they are part of the instructions and cost no memory access.
+/// the object is loaded (`flowtop_bpf::link`), so that they are part of the instructions and cost no memory access.
 pub mod placeholder {
     /// The call that makes a `struct tcp_sock *` of a `struct sock *`. No helper has this number.
     pub const CAST: u32 = u32::from_le_bytes(*b"cast");

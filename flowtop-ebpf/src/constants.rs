@@ -1,5 +1,5 @@
 //! What user space knows of the running kernel, as constants in the instructions: each is a move of a placeholder into a
-//! register, and user space writes the number into it before the object is loaded (`flowtop::core::link`).
+//! register, and user space writes the number into it before the object is loaded (`flowtop_bpf::link`).
 //!
 //! A read-only global would be a constant to the verifier as well, and a load from memory to the processor: with
 //! globals an event cost half as much again, and twice as much when the caches were cold.

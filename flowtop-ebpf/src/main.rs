@@ -2,7 +2,7 @@
 //!
 //! An event is a trigger, never a number: each hook hands its socket to [`account`], which reads the socket's own
 //! counters. So a hook that misses a call delays bytes and loses none. Which of these programs are loaded is user
-//! space's choice (`flowtop::core::plan`); the two flow-end tracepoints are always among them.
+//! space's choice (`flowtop_bpf::plan`); the two flow-end tracepoints are always among them.
 #![no_std]
 #![no_main]
 // For two instructions that Rust cannot say on this target: see `maps::add` and `constants`.

@@ -189,7 +189,7 @@ impl Socket<Typed> {
     ///
     /// The call is the kernel function `bpf_rdonly_cast` where there is one (Linux 6.2), which costs nothing: the
     /// verifier takes the pointer for one of the type named, and leaves a move between registers. Else it is
-    /// `bpf_skc_to_tcp_sock`, which ignores the second argument. User space writes in which (`flowtop::core::link`).
+    /// `bpf_skc_to_tcp_sock`, which ignores the second argument. User space writes in which (`flowtop_bpf::link`).
     #[inline(always)]
     pub fn known(sk: *const c_void) -> Option<Self> {
         // SAFETY: the number becomes a call instruction with it, like that of any helper.

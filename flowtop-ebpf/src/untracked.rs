@@ -68,7 +68,7 @@ pub fn received<A: Access>(sk: &Socket<A>, of: &mut SocketState) {
 }
 
 /// Whether the other end is on this host for certain, and is the one that counts in the totals. The same rule as in
-/// `flowtop::core::flow`.
+/// `flowtop_core::flow`.
 #[inline(always)]
 fn mirrored(key: &FlowKey, role: u32) -> bool {
     let (local, remote) = (words(&key.local_addr), words(&key.remote_addr));

@@ -11,7 +11,8 @@ mod tool;
 
 use anyhow::{Context as _, Result, ensure};
 use beside::{Beside, beside};
-use flowtop::{bpf::probe, cli::TableArgs};
+use flowtop::cli::TableArgs;
+use flowtop_bpf::probe;
 use outcome::{Outcome, Row, median};
 use rustix::net::sockopt::set_socket_linger;
 use std::{

@@ -8,7 +8,8 @@ use std::{
     process::{Child, Command, ExitCode, Stdio},
 };
 
-use crate::{descriptors, loopback::MESSAGE_BYTES};
+use crate::descriptors;
+use crate::loopback::MESSAGE_BYTES;
 
 /// Keeps this many processes until its stdin ends. They share their memory with a shell.
 const IDLE: &str =

@@ -3,17 +3,17 @@
 mod outcome;
 
 use anyhow::{Context as _, Result};
-use flowtop::core::settings::Settings;
-use flowtop::core::settings::choice::Theme as Choice;
-use flowtop::core::ui::input::{Input, Key};
-use flowtop::core::ui::update::Event;
-use flowtop::core::ui::{About, State};
-use flowtop::ui::draw;
-use flowtop::ui::theme::Theme;
 use flowtop_common::{Flow, FlowKey, flags};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::NoNames;
 use flowtop_core::wire::Sample;
+use flowtop_view::draw::draw;
+use flowtop_view::draw::theme::Theme;
+use flowtop_view::settings::Settings;
+use flowtop_view::settings::choice::Theme as Choice;
+use flowtop_view::state::input::{Input, Key};
+use flowtop_view::state::update::Event;
+use flowtop_view::state::{About, State};
 use outcome::{Outcome, Row, median};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

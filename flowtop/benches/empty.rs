@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result};
 use aya::{Btf, Ebpf, EbpfLoader, programs::BtfTracePoint};
-use flowtop::bpf::load;
+use flowtop_bpf::load;
 
 /// Such a program, loaded. It ends with the value.
 pub struct Empty(Ebpf);

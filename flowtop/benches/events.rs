@@ -12,11 +12,10 @@ mod rival;
 use anyhow::{Context as _, Result, bail};
 use aya::sys::{Stats, enable_stats};
 use empty::Empty;
-use flowtop::{
-    bpf::{Live, ProgramCost, probe},
-    cli::{self, TableArgs},
-    core::{plan::Hooks, settings::choice::HooksChoice},
-};
+use flowtop::cli::{self, TableArgs};
+use flowtop_bpf::{Live, ProgramCost, probe};
+use flowtop_core::hooks::Hooks;
+use flowtop_view::settings::choice::HooksChoice;
 use loopback::Pair;
 use outcome::{Outcome, Row, median};
 use rival::Rival;

@@ -12,12 +12,12 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use flowtop::core::record::frame::encode;
-use flowtop::core::record::reference::Reference;
-use flowtop::core::segment::SegmentName;
 use flowtop_common::{FlowKey, flags};
 use flowtop_core::record::{FlowRecord, Host, Record};
 use flowtop_core::window::Bytes;
+use flowtop_recording::format::frame::encode;
+use flowtop_recording::format::reference::Reference;
+use flowtop_recording::segment::SegmentName;
 use memory::megabytes;
 use outcome::{Outcome, Row, at_least_one, median};
 

@@ -9,12 +9,12 @@ mod outcome;
 
 use anyhow::{Context as _, Result, ensure};
 use child::Flowtop;
-use flowtop::{
-    bpf::Live,
-    cli::TableArgs,
-    core::{json, parts::whole, text},
-};
+use flowtop::cli::TableArgs;
+use flowtop_bpf::Live;
 use flowtop_core::{column, ledger::Ledger, names::NoNames, view::View, wire::Sample};
+use flowtop_view::json;
+use flowtop_view::parts::whole;
+use flowtop_view::text;
 use loopback::Pair;
 use outcome::{Outcome, Row, median};
 use std::{

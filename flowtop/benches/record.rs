@@ -6,10 +6,10 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use flowtop::core::record::frame::encode;
-use flowtop::core::record::reference::Reference;
-use flowtop::core::record::scan::{Found, scan};
 use flowtop_core::record::Record;
+use flowtop_recording::format::frame::encode;
+use flowtop_recording::format::reference::Reference;
+use flowtop_recording::format::scan::{Found, scan};
 use outcome::{Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -41,7 +41,7 @@ fn run(args: &Args) -> Result<Outcome> {
     let days = [50, 1000, 5000].map(|flows| day(flows, args.minutes));
     let rows = days.into_iter().collect::<Result<Vec<_>>>()?.concat();
     let notes = vec![
-        "A record a minute of the reference host (`core::record::reference`): heavy-tailed random bytes, 15 % of the flows \
+        "A record a minute of the reference host (`flowtop_recording::format::reference`): heavy-tailed random bytes, 15 % of the flows \
          replaced each minute. Times are processor time of this process; reading is finding, checking and decoding."
             .to_owned(),
     ];

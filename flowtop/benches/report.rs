@@ -5,10 +5,6 @@
 
 mod outcome;
 
-use flowtop::core::csv;
-use flowtop::core::json;
-use flowtop::core::parts::Parts;
-use flowtop::core::text::Reports;
 use flowtop_common::{Flow, FlowKey, flags};
 use flowtop_core::column::{self, Who};
 use flowtop_core::group::Group;
@@ -17,6 +13,10 @@ use flowtop_core::names::NoNames;
 use flowtop_core::owner::{Identity, Owners, Seen};
 use flowtop_core::view::{Grouping, PortDisplay, View};
 use flowtop_core::wire::Sample;
+use flowtop_view::csv;
+use flowtop_view::json;
+use flowtop_view::parts::Parts;
+use flowtop_view::text::Reports;
 use outcome::{Outcome, Row, median};
 use std::{hint::black_box, process::ExitCode, sync::Arc};
 

@@ -9,13 +9,12 @@ mod outcome;
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, MapInfo, loaded_maps};
-use flowtop::{
-    bpf::{Live, sys::Mapped},
-    clock::now_ns,
-    core::text::Reports,
-};
+use flowtop_bpf::Live;
 use flowtop_common::{Allocation, Detail, FlowKey, Slot, flags};
 use flowtop_core::{column::Who, ledger::Ledger, moment::Moment, names::NoNames, view::View};
+use flowtop_sys::Mapped;
+use flowtop_sys::clock::now_ns;
+use flowtop_view::text::Reports;
 use outcome::{Flags, Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};

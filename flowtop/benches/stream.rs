@@ -17,7 +17,7 @@ mod tool;
 use anyhow::{Context as _, Result, ensure};
 use beside::{Beside, beside};
 use connections::Connections;
-use flowtop::bpf::probe;
+use flowtop_bpf::probe;
 use outcome::{Outcome, Row, median};
 use std::process::ExitCode;
 use tool::{Of, Task, Tool};

@@ -1,7 +1,7 @@
 //! What was typed: every flag, once. Help, man page and completions are made from it.
 //!
 //! Not in here: what a value means and whether it is right. Flags of settings are passed on as texts
-//! (`core::settings`), since the files have the same settings and `--lenient` has a say.
+//! (`flowtop_view::settings`), since the files have the same settings and `--lenient` has a say.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::core::settings::choice::{Format, HoldersChoice, HooksChoice, Theme};
-use crate::core::settings::quantity::FlowCount;
-use crate::core::settings::{Assignment, KEYS, Origin, key};
 use flowtop_core::number::Unit;
 use flowtop_core::view::{PortDisplay, Sort};
+use flowtop_view::settings::choice::{Format, HoldersChoice, HooksChoice, Theme};
+use flowtop_view::settings::quantity::FlowCount;
+use flowtop_view::settings::{Assignment, KEYS, Origin, key};
 
 mod history;
 mod man;

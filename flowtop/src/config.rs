@@ -1,6 +1,6 @@
 //! The two configuration files: where they are, and all layers of settings put together.
 //!
-//! Not in here: their syntax (`core::config_toml`, `core::iftoprc`) and what the settings mean (`core::settings`).
+//! Not in here: their syntax (`flowtop_view::config_toml`, `flowtop_view::iftoprc`) and what the settings mean (`flowtop_view::settings`).
 
 use std::env;
 use std::ffi::OsString;
@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result};
 use crate::Usage;
 use crate::aside;
 use crate::cli::{SettingsFlags, Typed};
-use crate::core::config_toml;
-use crate::core::iftoprc;
-use crate::core::settings::check::{check, in_filter};
-use crate::core::settings::{Assignment, Reading, Settings};
 use crate::filter_names::HostNames;
 use crate::user_file::{self, MAX_SETTINGS_BYTES, Refused};
 use flowtop_core::filter::{Filter, FilterError};
+use flowtop_view::config_toml;
+use flowtop_view::iftoprc;
+use flowtop_view::settings::check::{check, in_filter};
+use flowtop_view::settings::{Assignment, Reading, Settings};
 
 /// What is in force: defaults, under `config.toml`, under `.iftoprc`, under the command line. Warnings go to stderr.
 ///

@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 
 use aya::sys::{Stats, enable_stats};
 
-use crate::clock;
 use crate::source::Source;
 use flowtop_core::cost::{Cost, Counters, resident_bytes};
+use flowtop_sys::clock;
 
 /// Looks at the counters from time to time.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use crate::cli::Cli;
-use crate::core::ui::keys::{Section, TABLE};
+use flowtop_view::state::keys::{Section, TABLE};
 
 /// The pages of the commands, by name.
 const PAGES: [(&str, &str); 6] = [

@@ -1,9 +1,10 @@
 //! What this kernel offers, which hooks work, and what is missing. Every plan is really tried.
 
-use crate::bpf::{self, Loaded, load, probe, selfcheck};
-use crate::core::plan::{self, Demand, Hooks};
 use anyhow::Result;
 use aya::sys::{Stats, enable_stats};
+use flowtop_bpf::plan::{self, Demand};
+use flowtop_bpf::{self, Loaded, load, probe, selfcheck};
+use flowtop_core::hooks::Hooks;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -97,7 +98,7 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
 
 fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_flows: u32) -> Tried {
     let plan = plan::plan(host.facts, hooks);
-    let (reason, run_ns) = match bpf::attempt(&plan, host, loader, Demand::of(max_flows)) {
+    let (reason, run_ns) = match flowtop_bpf::attempt(&plan, host, loader, Demand::of(max_flows)) {
         Ok(Ok(works)) => (None, run_ns(&works)),
         Ok(Err(reason)) => (Some(reason), None),
         Err(error) => (Some(format!("{error:#}")), None),

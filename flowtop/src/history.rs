@@ -1,6 +1,6 @@
 //! `flowtop report`: recordings → the report of a period, on stdout.
 //!
-//! Not in here: how recordings are read (`recordings`), and what a report says (`core::history`).
+//! Not in here: how recordings are read (`recordings`), and what a report says (`flowtop_recording::analysis`).
 
 use std::io::{self, BufWriter, Write as _};
 use std::sync::{Arc, mpsc};
@@ -14,20 +14,20 @@ use rustix::termios::tcgetwinsize;
 use crate::Usage;
 use crate::aside;
 use crate::cli::ReportArgs;
-use crate::core::history::diff::Diff;
-use crate::core::history::paths::{PathReport, Paths};
-use crate::core::history::plan::{Plan, Turn};
-use crate::core::history::text::{self, Style};
-use crate::core::history::{Clues, History, MAX_ROWS, Period, Question, Report, csv, json, lines};
-use crate::core::settings::choice::Format;
-use crate::core::settings::quantity::Limit;
-use crate::core::when::{self, Asked};
 use crate::filter_names::HostNames;
 use crate::record;
 use crate::recordings::{Recordings, Source, costs_one_record};
 use flowtop_core::filter::Filter;
 use flowtop_core::number::Unit;
 use flowtop_core::record::Record;
+use flowtop_recording::analysis::diff::Diff;
+use flowtop_recording::analysis::paths::{PathReport, Paths};
+use flowtop_recording::analysis::plan::{Plan, Turn};
+use flowtop_recording::analysis::text::{self, Style};
+use flowtop_recording::analysis::{Clues, History, MAX_ROWS, Period, Question, Report, csv, json, lines};
+use flowtop_recording::when::{self, Asked};
+use flowtop_view::settings::choice::Format;
+use flowtop_view::settings::quantity::Limit;
 
 /// Rows of a text where nobody has said how many.
 const TEXT_ROWS: usize = 10;

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
-use crate::bpf::sys::{Address, InterfaceAddress, interface_addresses};
 use flowtop_core::interface::Interface;
+use flowtop_sys::{Address, InterfaceAddress, interface_addresses};
 
 /// The interfaces of flowtop's network namespace, in the kernel's order.
 pub fn read() -> io::Result<Vec<Interface>> {

@@ -3,11 +3,8 @@
 //! The module list is the table of contents; ARCHITECTURE.md says how a byte travels through it.
 
 pub mod aside;
-pub mod bpf;
 pub mod cli;
-pub mod clock;
 mod config;
-pub mod core;
 mod cost;
 mod doc;
 pub mod doctor;
@@ -16,8 +13,7 @@ mod folder;
 mod history;
 mod interfaces;
 mod letters;
-mod names;
-pub mod owners;
+mod local_time;
 pub mod raised;
 pub mod record;
 pub mod recordings;
@@ -26,15 +22,14 @@ pub mod report;
 mod signals;
 pub mod source;
 pub mod tui;
-pub mod ui;
 mod user_file;
 mod watch;
 mod who;
 
-use crate::core::settings::Settings;
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};
 use flowtop_core::filter::Filter;
+use flowtop_view::settings::Settings;
 use report::Top;
 use std::{
     io::{self, Write as _},

@@ -1,6 +1,9 @@
 //! Parse, run, exit code.
 
-use flowtop::{Usage, aside, cli::Typed, raised};
+use flowtop::Usage;
+use flowtop::aside;
+use flowtop::cli::Typed;
+use flowtop::raised;
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! `flowtop record`: clock, signals, windows. What is in a record is made in `core::sampler`, and written by a thread of
+//! `flowtop record`: clock, signals, windows. What is in a record is made in `flowtop_core::sampler`, and written by a thread of
 //! its own.
 
 pub(crate) mod host;
@@ -12,23 +12,26 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use tokio::time::{sleep, sleep_until};
 
-use crate::bpf::Patience;
+use crate::Usage;
+use crate::aside;
 use crate::cli::{RecordArgs, RetentionFlags};
-use crate::core::record::sparse::Keep;
-use crate::core::retention::Limits;
-use crate::core::schedule::{Schedule, until_sample};
-use crate::core::settings::Settings;
+use crate::interfaces;
 use crate::recordings::{self, Recordings};
 use crate::signals::Endings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
-use crate::{Usage, aside, clock, interfaces};
+use flowtop_bpf::Patience;
 use flowtop_core::filter::Filter;
 use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::record::{Fill, Host, Record};
 use flowtop_core::sampler::Sampler;
+use flowtop_recording::format::sparse::Keep;
+use flowtop_recording::retention::Limits;
+use flowtop_recording::schedule::{Schedule, until_sample};
+use flowtop_sys::clock;
+use flowtop_view::settings::Settings;
 use host::Interfaces;
 use store::{ENDS_WITHIN, Place, Store, TRY_EVERY, TRY_SELDOM};
 use writer::{Outcome, Writer};

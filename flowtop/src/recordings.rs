@@ -3,7 +3,7 @@
 //! In memory is an index: which record is where, of which host and of which time. Files are opened when something is
 //! read from them, and few stay open, so that neither the number of files nor a limit on descriptors matters.
 //!
-//! Not in here: what a frame is (`core::record::frame`), and writing (`record`).
+//! Not in here: what a frame is (`flowtop_recording::format::frame`), and writing (`record`).
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -17,12 +17,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{Mode, OFlags};
 
-use crate::core::history::plan::Headed;
-use crate::core::record::frame::{self, Damage, Frame, MAX_HEAD_BYTES, Why};
-use crate::core::record::scan::{Found, scan};
-use crate::core::segment;
 use flowtop_core::record::hosts::tell_apart;
 use flowtop_core::record::{Host, Record, Span};
+use flowtop_recording::analysis::plan::Headed;
+use flowtop_recording::format::frame::{self, Damage, Frame, MAX_HEAD_BYTES, Why};
+use flowtop_recording::format::scan::{Found, scan};
+use flowtop_recording::segment;
 
 /// What is known of a record that has not been read.
 #[derive(Clone, Debug)]
@@ -488,8 +488,8 @@ fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::frame::encode;
     use flowtop_core::record::fixture::record;
+    use flowtop_recording::format::frame::encode;
     use rustix::fs::{CWD, Mode, mkfifoat};
     use std::fs;
 

@@ -1,22 +1,18 @@
-//! `flowtop replay`: records from disk, in the view and as reports. How one becomes numbers is in `core::replay`.
+//! `flowtop replay`: records from disk, in the view and as reports. How one becomes numbers is in `flowtop_recording::replay`.
 
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use jiff::Zoned;
 
+use crate::Usage;
+use crate::aside;
 use crate::cli::ReplayArgs;
-use crate::core::json::Heading;
-use crate::core::replay::caption::{Caption, rfc3339, zoned};
-use crate::core::replay::player::{Moment, Player};
-use crate::core::replay::{self, RecordedOwners};
-use crate::core::settings::{Origin, Settings};
-use crate::core::ui::replay::{Replay, Window};
-use crate::core::when;
+use crate::record;
 use crate::recordings::{Recordings, costs_one_record};
 use crate::report::printer::Printer;
+use crate::tui;
 use crate::who::{self, Knowledge};
-use crate::{Usage, aside, record, tui};
 use flowtop_core::column::Who;
 use flowtop_core::filter::{Boundary, Filter};
 use flowtop_core::interface::Chosen;
@@ -24,6 +20,13 @@ use flowtop_core::label::Labels;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::record::Record;
+use flowtop_recording::replay::caption::{Caption, rfc3339, zoned};
+use flowtop_recording::replay::player::{Moment, Player};
+use flowtop_recording::replay::{self, RecordedOwners};
+use flowtop_recording::when;
+use flowtop_view::json::Heading;
+use flowtop_view::settings::{Origin, Settings};
+use flowtop_view::state::replay::{Replay, Window};
 
 /// What stands where the hook plan stands otherwise.
 pub const HOOKS: &str = "recorded";

@@ -3,24 +3,23 @@
 pub(crate) mod printer;
 
 use crate::aside;
-use crate::bpf::Patience;
 use crate::cli::TopArgs;
-use crate::clock;
-use crate::core::json::Heading;
-use crate::core::settings::{Settings, choice::Format};
-use crate::core::top;
 use crate::cost::Meter;
 use crate::letters::Letters;
-use crate::names::OwnLookups;
 use crate::signals::Endings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
 use anyhow::{Context as _, Result};
+use flowtop_attribution::resolver::OwnLookups;
+use flowtop_bpf::Patience;
 use flowtop_core::column::Who;
 use flowtop_core::cost::Cost;
 use flowtop_core::filter::Filter;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::view::View;
+use flowtop_view::json::Heading;
+use flowtop_view::settings::{Settings, choice::Format};
+use flowtop_view::top;
 use printer::Printer;
 use std::{
     io::{self, IsTerminal as _},
@@ -56,7 +55,11 @@ impl Top {
     fn report(&mut self, ledger: &Ledger, limit: Option<usize>, who: Who<'_>) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let summary = || {
-            format!("{} loadavg: {}", clock::local(ledger.moment().us).strftime("%H:%M:%S"), load.trim_end())
+            format!(
+                "{} loadavg: {}",
+                crate::local_time::local(ledger.moment().us).strftime("%H:%M:%S"),
+                load.trim_end()
+            )
         };
         let summary = self.has_summary.then(summary);
         let report = self.reports.report(ledger, limit, who, summary.as_deref());
@@ -131,7 +134,7 @@ impl Reporter {
             reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
-            host: crate::names::own_host(),
+            host: flowtop_attribution::resolver::own_host(),
         }
     }
 
@@ -271,7 +274,7 @@ impl Reporter {
 pub(crate) fn counted(ledger: &Ledger) -> [String; 2] {
     let now_us = ledger.moment().us;
     let start_us = now_us.saturating_sub_unsigned(ledger.elapsed_ns() / 1000);
-    [start_us, now_us].map(clock::rfc3339)
+    [start_us, now_us].map(crate::local_time::rfc3339)
 }
 
 /// Ticks at `start + n * period`; ticks that came too late are left out.

@@ -3,8 +3,6 @@
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::bpf::sys;
-
 /// SIGINT, SIGTERM and SIGHUP. They are watched for from the moment this is made.
 pub struct Endings {
     interrupt: Signal,
@@ -18,7 +16,7 @@ impl Endings {
     pub fn watch() -> Result<Self> {
         let interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
         let terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-        let hangup = (!sys::is_ignored(libc::SIGHUP)).then(|| signal(SignalKind::hangup()));
+        let hangup = (!flowtop_sys::is_ignored(libc::SIGHUP)).then(|| signal(SignalKind::hangup()));
         let hangup = hangup.transpose().context("cannot watch for SIGHUP")?;
         Ok(Self { interrupt, terminate, hangup })
     }

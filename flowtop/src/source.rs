@@ -6,16 +6,16 @@ use std::time::Duration;
 use anyhow::Result;
 use flowtop_common::{Admission, FlowKey};
 
-use crate::bpf::{Live, Patience};
-use crate::clock;
-use crate::core::plan::Demand;
-use crate::core::settings::Settings;
-use crate::core::settings::choice::HoldersChoice;
 use crate::who::Knowledge;
+use flowtop_bpf::plan::Demand;
+use flowtop_bpf::{Live, Patience};
 use flowtop_core::demo::{self, Demo};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::wire::Sample;
+use flowtop_sys::clock;
+use flowtop_view::settings::Settings;
+use flowtop_view::settings::choice::HoldersChoice;
 
 /// A source of samples.
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]

@@ -1,4 +1,4 @@
-//! The view on a terminal: clock, signals, keys, files. What happens then is decided in `core::ui`, and how it looks in
+//! The view on a terminal: clock, signals, keys, files. What happens then is decided in `flowtop_view::state`, and how it looks in
 //! `ui`.
 
 mod own_cost;
@@ -17,26 +17,28 @@ use rustix::process::{Signal, getpgrp, kill_process_group};
 use tokio::task::JoinHandle;
 
 use crate::Usage;
-use crate::bpf::{Patience, probe};
-use crate::core::settings::{Origin, Settings};
-use crate::core::ui::input::Input;
-use crate::core::ui::replay::Replay;
-use crate::core::ui::update::{Effect, Event, Reaction};
-use crate::core::ui::{About, REFRESH_MS, State, save};
 use crate::cost::Meter;
 use crate::filter_names::HostNames;
 use crate::folder::Folder;
-use crate::names::Resolver;
+use crate::interfaces;
 use crate::replay::{HOOKS, Lens};
 use crate::source::Source;
-use crate::ui::theme::{Theme, is_utf8};
 use crate::who::{self, Knowledge};
-use crate::{clock, interfaces, ui};
+use flowtop_attribution::resolver::Resolver;
+use flowtop_bpf::{Patience, probe};
 use flowtop_core::demo::people::DemoNames;
 use flowtop_core::filter::Filter;
 use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::Names;
+use flowtop_sys::clock;
+use flowtop_view::draw;
+use flowtop_view::draw::theme::{Theme, is_utf8};
+use flowtop_view::settings::{Origin, Settings};
+use flowtop_view::state::input::Input;
+use flowtop_view::state::replay::Replay;
+use flowtop_view::state::update::{Effect, Event, Reaction};
+use flowtop_view::state::{About, REFRESH_MS, State, save};
 use screen::{Screen, has_shell, require_terminal};
 use wake::{Keyboard, Wake, Watched, answered, every, loaded};
 
@@ -90,7 +92,7 @@ fn resolver() -> Result<Box<dyn Names>> {
 /// The view before anything is counted.
 fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Duration) -> State {
     let about = About {
-        host: crate::names::own_host(),
+        host: flowtop_attribution::resolver::own_host(),
         hooks: "loading hooks".to_owned(),
         interfaces: interfaces.names(),
         limits: who::limits(settings),
@@ -283,7 +285,8 @@ impl App {
     fn frame(&mut self, screen: &mut Screen) -> Result<()> {
         self.measure();
         let counted = self.source.is_some().then(|| self.state.ledger.moment());
-        let time = clock::local(counted.unwrap_or_else(clock::now).us).strftime("%H:%M:%S").to_string();
+        let time =
+            crate::local_time::local(counted.unwrap_or_else(clock::now).us).strftime("%H:%M:%S").to_string();
         let reaction = self.state.update(Event::Frame(time), &*self.names);
         self.react(&reaction, screen)
     }
@@ -321,7 +324,7 @@ impl App {
 
     fn draw(&mut self, screen: &mut Screen) -> Result<()> {
         let Self { state, names, theme, .. } = self;
-        let drawn = screen.draw(state.size, |buffer| ui::draw(state, &**names, theme, buffer));
+        let drawn = screen.draw(state.size, |buffer| draw::draw(state, &**names, theme, buffer));
         drawn.map_err(|error| Gone(error).into())
     }
 
@@ -382,8 +385,8 @@ impl App {
     /// The screen without the prompt, as text.
     fn text(&self) -> String {
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.state.size.0, self.state.size.1));
-        ui::draw_rows(&self.state, &*self.names, &self.theme, &mut buffer);
-        ui::text(&buffer)
+        draw::draw_rows(&self.state, &*self.names, &self.theme, &mut buffer);
+        draw::text(&buffer)
     }
 }
 

@@ -1,5 +1,5 @@
 //! `flowtop watch`: clock, signals, commands. What is watched for, and when it has come about, is decided in
-//! `core::watch`.
+//! `flowtop_view::watch`.
 
 mod commands;
 mod tape;
@@ -8,23 +8,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::bpf::Patience;
+use crate::Usage;
+use crate::aside;
 use crate::cli::WatchArgs;
-use crate::core::json::Heading;
-use crate::core::settings::{Origin, Settings};
-use crate::core::span;
-use crate::core::watch::action::Action;
-use crate::core::watch::condition::Condition;
-use crate::core::watch::news::{News, summary};
-use crate::core::watch::trigger::{Firing, Interval, Trigger};
 use crate::filter_names::HostNames;
+use crate::record;
 use crate::report::counted;
 use crate::report::printer::Printer;
 use crate::signals::Endings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
-use crate::{Usage, aside, clock, record};
 use commands::Commands;
+use flowtop_bpf::Patience;
 use flowtop_core::column::Who;
 use flowtop_core::filter::{Filter, FilterError};
 use flowtop_core::ledger::Ledger;
@@ -33,6 +28,13 @@ use flowtop_core::scope::{AllOf, Scope};
 use flowtop_core::view::View;
 use flowtop_core::window::Bytes;
 use flowtop_core::wire::Sample;
+use flowtop_recording::span;
+use flowtop_view::json::Heading;
+use flowtop_view::settings::{Origin, Settings};
+use flowtop_view::watch::action::Action;
+use flowtop_view::watch::condition::Condition;
+use flowtop_view::watch::news::{News, summary};
+use flowtop_view::watch::trigger::{Firing, Interval, Trigger};
 use tape::Tape;
 
 /// Time between two looks.
@@ -285,7 +287,7 @@ impl Watch {
             match action {
                 Action::Print => self.print(news)?,
                 Action::Exec(command) => {
-                    let time = clock::rfc3339(self.ledgers.shown.moment().us);
+                    let time = crate::local_time::rfc3339(self.ledgers.shown.moment().us);
                     let more = [("FLOWTOP_TIME", time), ("FLOWTOP_HOST", self.host.clone())];
                     if let Err(why) = self.commands.start(&command, news.variables().into_iter().chain(more))
                     {

@@ -8,9 +8,8 @@ use anyhow::{Context as _, Result};
 use flowtop_common::Admission;
 
 use crate::Usage;
-use crate::core::settings::{Settings, choice::Format};
-use crate::owners::Attribution;
 use crate::user_file::{self, MAX_LABELS_BYTES};
+use flowtop_attribution::Attribution;
 use flowtop_core::column::{self, Who};
 use flowtop_core::demo::people::DemoOwners;
 use flowtop_core::filter::{Boundary, Filter, Pushdown};
@@ -21,6 +20,7 @@ use flowtop_core::number::Unit;
 use flowtop_core::owner::{NoOwners, Owners, WithoutCommands};
 use flowtop_core::scope::attributed::{Attributed, Processes};
 use flowtop_core::scope::{AllOf, Families, NoLinkLocal, Scope};
+use flowtop_view::settings::{Settings, choice::Format};
 
 /// How long a report waits for files that are being read. They are local and small.
 const SETTLES_WITHIN: Duration = Duration::from_millis(100);

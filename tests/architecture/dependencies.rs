@@ -8,7 +8,8 @@ use std::process::Command;
 use serde::Deserialize;
 use spdx::{Expression, LicenseReq, Licensee, ParseMode};
 
-use super::{assert_none, root};
+use super::assert_none;
+use super::root;
 
 /// deny.toml, as far as it can be judged here.
 #[derive(Deserialize)]

@@ -7,11 +7,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::thread;
 
-use flowtop::core::record::frame::encode;
 use flowtop_common::{Flow, FlowKey, flags};
 use flowtop_core::flow::Tuple;
 use flowtop_core::record::{FlowRecord, Host, Record, Span};
 use flowtop_core::window::Bytes;
+use flowtop_recording::format::frame::encode;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use flowtop::core::record::frame::encode;
 use flowtop_common::{Flow, FlowKey, KERNEL_PID, Untracked, flags};
 use flowtop_core::flow::Tuple;
 use flowtop_core::owner::{Identity, Pod};
 use flowtop_core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop_core::window::Bytes;
+use flowtop_recording::format::frame::encode;
 
 /// 2026-11-20 08:00:00 UTC, when the first window of every host begins, give or take some seconds.
 pub const EIGHT_S: i64 = 1_795_161_600;

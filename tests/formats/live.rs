@@ -9,7 +9,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{flowtop, tools};
+use super::flowtop;
+use super::tools;
 
 /// What the client sends, and what it receives: less than the buffers of two sockets hold, so that neither end waits.
 const SENT: u64 = 70_001;

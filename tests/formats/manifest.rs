@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::slice;
 
-use flowtop::core::history::fields::SUMS;
 use flowtop::recordings;
 use flowtop_core::column;
 use flowtop_core::demo::Demo;
@@ -14,6 +13,7 @@ use flowtop_core::moment::Moment;
 use flowtop_core::owner::Seen;
 use flowtop_core::record::{FlowRecord, Record, Rest};
 use flowtop_core::wire::Sample;
+use flowtop_recording::analysis::fields::SUMS;
 use serde_json::{Value, json};
 
 use super::Recordings;

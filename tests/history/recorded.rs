@@ -9,13 +9,18 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use flowtop::core::record::frame::encode;
 use flowtop_core::record::{Host, Record};
+use flowtop_recording::format::frame::encode;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
+use super::Recorded;
 use super::network::{Network, Traffic, V4, V6};
+use super::quiet_hour_with_a_burst;
+use super::record;
 use super::records;
-use super::{Recorded, quiet_hour_with_a_burst, record, report, stderr, stdout};
+use super::report;
+use super::stderr;
+use super::stdout;
 
 /// What the burst sends, in pieces that a pipe takes without a reader, with pauses, so that it is in several records.
 const PIECE_BYTES: usize = 32 << 10;

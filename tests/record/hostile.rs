@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::{chown, lchown, symlink};
 
-use flowtop::core::segment::SegmentName;
+use flowtop_recording::segment::SegmentName;
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::*;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use flowtop::core::replay::caption::Caption;
-use flowtop::core::replay::player::{Moment, Player};
-use flowtop::core::replay::{RecordedOwners, labels};
-use flowtop::core::ui::replay::{Replay, Window};
 use flowtop_core::filter::Boundary;
 use flowtop_core::group::Group;
 use flowtop_core::owner::Identity;
 use flowtop_core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop_core::window::Bytes;
+use flowtop_recording::replay::caption::Caption;
+use flowtop_recording::replay::player::{Moment, Player};
+use flowtop_recording::replay::{RecordedOwners, labels};
+use flowtop_view::state::replay::{Replay, Window};
 
 use super::*;
 

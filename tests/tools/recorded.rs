@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use flowtop::core::record::frame::encode;
 use flowtop_common::{Flow, FlowKey, flags};
 use flowtop_core::flow::Tuple;
 use flowtop_core::owner::Identity;
 use flowtop_core::record::{FlowRecord, Host, Record, Span};
 use flowtop_core::window::Bytes;
+use flowtop_recording::format::frame::encode;
 
 /// 2026-11-02 08:00 UTC, in seconds since 1970.
 const EIGHT_O_CLOCK_S: i64 = 1_793_606_400;

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use flowtop::core::record::frame::Why;
 use flowtop::recordings;
 use flowtop_core::record::Record;
+use flowtop_recording::format::frame::Why;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 

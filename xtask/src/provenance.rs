@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The committed object, from the root of the repository.
-pub const OBJECT: &str = "flowtop/bpf/flowtop.bpf.o";
+pub const OBJECT: &str = "crates/flowtop-bpf/object/flowtop.bpf.o";
 
 /// The file that says where [`OBJECT`] came from.
-pub const RECORD: &str = "flowtop/bpf/flowtop.bpf.toml";
+pub const RECORD: &str = "crates/flowtop-bpf/object/flowtop.bpf.toml";
 
 /// The rustc flags that shape the object on every machine. Flags that hold a path of one machine (the linker, the
 /// remapping of source paths) are added when it is built and leave no trace in it.

@@ -1,6 +1,6 @@
 //! What flowtop itself costs: what two looks at its counters say, and how that is written.
 //!
-//! Not in here: where the counters come from (`crate::cost`).
+//! Not in here: where the counters come from (`flowtop`'s `cost`).
 
 use alloc::borrow::ToOwned;
 use alloc::format;

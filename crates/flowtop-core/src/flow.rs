@@ -1,6 +1,6 @@
 //! Identity of a flow: its two ends, the same connection seen from the other end, and who started it.
 //!
-//! Not in here: which two flows are one connection (`core::ledger::pairs`).
+//! Not in here: which two flows are one connection (`ledger::pairs`).
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 

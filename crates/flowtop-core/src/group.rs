@@ -1,6 +1,6 @@
 //! What connections are summed up by: the keys of `--by`, and what each of them shows.
 //!
-//! Not in here: the sums (`core::rows::grouped`).
+//! Not in here: the sums (`rows::grouped`).
 
 use alloc::borrow::ToOwned;
 use alloc::format;

@@ -1,6 +1,6 @@
 //! The host's network interfaces as they are chosen with `-i` and introduced on stderr.
 //!
-//! Not in here: finding them (`crate::interfaces`) and judging by them (`core::scope`).
+//! Not in here: finding them (`flowtop`'s `interfaces`) and judging by them (`scope`).
 
 use alloc::borrow::ToOwned;
 use alloc::format;

@@ -7,7 +7,7 @@
 //!
 //! What is outside the scope is taken in like the rest and counts nowhere.
 //!
-//! Not in here: which rows are shown and in which order (`core::rows`), and the clock.
+//! Not in here: which rows are shown and in which order (`rows`), and the clock.
 
 mod departed;
 mod entry;

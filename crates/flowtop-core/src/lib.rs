@@ -11,8 +11,8 @@
 //! | [`owner`], [`label`], [`names`] | what is known of processes, pods and addresses |
 //! | [`group`], [`rows`], [`view`], [`column`] | connections and groups as rows, their order and their fields |
 //! | [`sampler`], [`record`] | samples → a window of time on one host, as a value |
-//! | [`number`], [`quantity`], [`sanitize`], [`varint`] | numbers and texts as they are written and read |
-//! | [`cost`], [`demo`] | what flowtop itself costs; made-up traffic |
+//! | [`number`], [`quantity`], [`width`], [`sanitize`], [`varint`] | numbers and texts as they are written and read |
+//! | [`hooks`], [`cost`], [`demo`] | the families of kernel hooks; what flowtop itself costs; made-up traffic |
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -27,6 +27,7 @@ pub mod filter;
 pub mod fixture;
 pub mod flow;
 pub mod group;
+pub mod hooks;
 pub mod interface;
 pub mod label;
 pub mod ledger;
@@ -42,5 +43,6 @@ pub mod sanitize;
 pub mod scope;
 pub mod varint;
 pub mod view;
+pub mod width;
 pub mod window;
 pub mod wire;

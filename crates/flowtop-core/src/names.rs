@@ -1,6 +1,6 @@
 //! What hosts and services are called: the cache of host names, and the list of services.
 //!
-//! Not in here: asking for a name (`crate::names`).
+//! Not in here: asking for a name (`flowtop_attribution::resolver`).
 
 use alloc::string::String;
 use core::net::IpAddr;

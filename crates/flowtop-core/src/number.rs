@@ -1,7 +1,8 @@
 //! iftop's number format: four significant places, a unit in steps of 1024 (packets: 1000), at most ten characters. And
 //! numbers and addresses as the standard library writes them, but faster: a report may have ten thousands of them.
 
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString as _};
 use core::fmt::Write as _;
 use core::net::IpAddr;
 
@@ -136,6 +137,27 @@ fn scale(value: f32, step: f32) -> (u32, usize, f32) {
     (0, 3, unit)
 }
 
+/// `1 connection`, `2 connections`.
+#[must_use]
+pub fn count(n: impl Into<u64>, what: &str) -> String {
+    let n = n.into();
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// A number with commas between its thousands.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,5 +248,12 @@ mod tests {
             let shown = digits.parse::<f64>().unwrap() * step as f64;
             prop_assert!((shown - bytes as f64).abs() <= bytes as f64 * 0.006, "{}", text);
         }
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        let texts = [0, 7, 999, 1_000, 65_536, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "7", "999", "1,000", "65,536", "1,234,567"]);
+        assert_eq!([count(1_u32, "flow"), count(1200_u32, "flow")], ["1 flow", "1,200 flows"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Who a flow belongs to: what the kernel has seen of a process, and what files of the host say about it.
 //!
-//! Not in here: which process of several is a flow's (`users`), and reading files (`crate::owners`).
+//! Not in here: which process of several is a flow's (`users`), and reading files (`flowtop_attribution`).
 
 pub mod addresses;
 pub mod known;

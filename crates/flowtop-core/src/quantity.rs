@@ -1,6 +1,6 @@
 //! Rates and sizes as people type them: a number and a unit in steps of 1024, the same wherever one is asked for.
 //!
-//! Not in here: whether bits per second or bytes are meant, and how reports show numbers (`core::number`).
+//! Not in here: whether bits per second or bytes are meant, and how reports show numbers (`number`).
 
 use alloc::format;
 use alloc::string::String;

@@ -4,7 +4,7 @@
 //! A record stands for itself. Texts that are gone when somebody reads it (pods, commands, labels) are in it, and
 //! counters over the life of each socket, so that the time between two records is not lost.
 //!
-//! Not in here: how a record is made (`core::sampler`), how it looks as bytes (`core::record::frame`), and files.
+//! Not in here: how a record is made (`sampler`), how it looks as bytes (`flowtop_recording::format::frame`), and files.
 
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;

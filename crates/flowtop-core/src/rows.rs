@@ -1,7 +1,7 @@
 //! Ledger to rows, sorted and limited: one for each connection, as the machine formats have them.
 //!
-//! Not in here: rows of several connections (`rows::merged`), which flows are one connection (`core::ledger::pairs`),
-//! and how a row looks (`core::text`, `core::json`, `core::csv`).
+//! Not in here: rows of several connections (`rows::merged`), which flows are one connection (`ledger::pairs`),
+//! and how a row looks (`flowtop_view::text`, `flowtop_view::json`, `flowtop_view::csv`).
 
 use alloc::string::String;
 use alloc::string::ToString;

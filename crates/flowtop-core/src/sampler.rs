@@ -3,7 +3,8 @@
 //! What a record says is a difference: the ledger at the end of the window less the ledger at its start, so the records of
 //! a run add up to what the ledger has counted, whatever the flows do.
 //!
-//! Not in here: what is left out of a sparse record (`core::record::sparse`), the clock, and what is not in the ledger: the
+//! Not in here: what is left out of a sparse record (`flowtop_recording::format::sparse`), the clock, and what is not in
+//! the ledger: the
 //! host, its interfaces, the kernel's table.
 
 use alloc::borrow::ToOwned;

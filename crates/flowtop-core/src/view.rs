@@ -1,6 +1,6 @@
 //! Everything that decides what is shown, as one plain value, and the letters that change it.
 //!
-//! Not in here: the rows themselves (`core::rows`) and how they look (`core::text`).
+//! Not in here: the rows themselves (`rows`) and how they look (`flowtop_view::text`).
 
 use super::group::Group;
 use super::number::Unit;

@@ -1,6 +1,6 @@
 //! What one read of the kernel's maps says, as values: the sample, and the texts behind its numbers.
 //!
-//! Not in here: how the maps are read (`bpf::read`) and what a sample means for the totals (`core::ledger`).
+//! Not in here: how the maps are read (`flowtop_bpf::read`) and what a sample means for the totals (`ledger`).
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,10 +1,8 @@
 //! A program beside a traffic: what it and its BPF programs take of the processor meanwhile.
 
-use super::{
-    empty::Empty,
-    programs,
-    tool::{Counted, Running, Task, Tool},
-};
+use super::empty::Empty;
+use super::programs;
+use super::tool::{Counted, Running, Task, Tool};
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     programs::ProgramInfo,

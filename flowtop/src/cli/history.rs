@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::value;
-use crate::core::history::DEFAULT_BY;
-use crate::core::settings::choice::Format;
-use crate::core::settings::quantity::{BitsPerSecond, Limit};
 use flowtop_core::group::Group;
+use flowtop_recording::analysis::DEFAULT_BY;
+use flowtop_view::settings::choice::Format;
+use flowtop_view::settings::quantity::{BitsPerSecond, Limit};
 
 /// Who it was, between two points in time.
 #[derive(Debug, Args)]

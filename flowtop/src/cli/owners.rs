@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::{ReportFlags, at_least_one};
-use crate::core::settings::{Assignment, Origin, key};
+use super::ReportFlags;
+use super::at_least_one;
+use flowtop_view::settings::{Assignment, Origin, key};
 
 /// Flags of `flowtop top`: tcptop's, and all of the report's.
 #[derive(Debug, Args)]

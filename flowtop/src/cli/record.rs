@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{KernelFlags, ProcessFlags, SettingsFlags, TrafficFlags, at_least_one};
-use crate::core::span;
+use super::KernelFlags;
+use super::ProcessFlags;
+use super::SettingsFlags;
+use super::TrafficFlags;
+use super::at_least_one;
 use flowtop_core::quantity;
+use flowtop_recording::span;
 
 /// Flags of `flowtop record`: when, how much, for how long; and those of the report that say what counts.
 #[derive(Debug, Args)]

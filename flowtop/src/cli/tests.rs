@@ -1,15 +1,15 @@
 use super::*;
 use std::time::Duration;
 
-use crate::core::config_toml;
-use crate::core::iftoprc;
-use crate::core::settings::quantity::BitsPerSecond;
-use crate::core::settings::value::Value as _;
-use crate::core::settings::{Reading, Settings};
-use crate::core::span;
-use crate::core::watch::action::Action;
-use crate::core::watch::condition::Condition;
 use crate::filter_names::HostNames;
+use flowtop_recording::span;
+use flowtop_view::config_toml;
+use flowtop_view::iftoprc;
+use flowtop_view::settings::quantity::BitsPerSecond;
+use flowtop_view::settings::value::Value as _;
+use flowtop_view::settings::{Reading, Settings};
+use flowtop_view::watch::action::Action;
+use flowtop_view::watch::condition::Condition;
 use proptest::prelude::*;
 
 /// Flags that say where settings come from, or are another way to write one.

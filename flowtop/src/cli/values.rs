@@ -3,9 +3,9 @@
 use clap::Arg;
 use clap::builder::{PossibleValue, TypedValueParser};
 
-use crate::core::settings::choice::Choice;
-use crate::core::settings::quantity::FlowCount;
-use crate::core::settings::value::Value;
+use flowtop_view::settings::choice::Choice;
+use flowtop_view::settings::quantity::FlowCount;
+use flowtop_view::settings::value::Value;
 
 /// For programs that take only the right values of a setting: the benchmarks.
 ///

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ReportFlags, RetentionFlags, at_least_one};
+use super::ReportFlags;
+use super::RetentionFlags;
+use super::at_least_one;
 
 /// Flags of `flowtop watch`: for what, what then, and all of the report's.
 #[derive(Debug, Args)]

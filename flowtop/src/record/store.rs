@@ -1,7 +1,7 @@
 //! The directory of a recording: one writer, segments that are only appended to, and what is left of writers that were
 //! killed.
 //!
-//! Not in here: what has to go (`core::retention`), and how files are named (`core::segment`).
+//! Not in here: what has to go (`flowtop_recording::retention`), and how files are named (`flowtop_recording::segment`).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::core::record::frame::{Why, encode};
-use crate::core::record::scan::{Found, scan};
-use crate::core::retention::{Limits, Segment, until_us};
-use crate::core::segment::SegmentName;
 use crate::folder::Folder;
 use crate::recordings;
 use flowtop_core::record::Record;
+use flowtop_recording::format::frame::{Why, encode};
+use flowtop_recording::format::scan::{Found, scan};
+use flowtop_recording::retention::{Limits, Segment, until_us};
+use flowtop_recording::segment::SegmentName;
 
 const LOCK: &str = "flowtop.lock";
 /// How the name of a mark begins that a run leaves which found the directory locked; its time in µs follows.

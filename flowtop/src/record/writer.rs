@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 use super::store::{Store, Written};
 use crate::aside;
-use crate::core::record::missing::Missing;
 use flowtop_core::record::Record;
+use flowtop_recording::format::missing::Missing;
 
 /// Records that wait for a slow disk; a further one is not written.
 const WAITING: usize = 4;

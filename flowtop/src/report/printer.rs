@@ -3,21 +3,21 @@
 use super::Top;
 use crate::Usage;
 use crate::aside;
-use crate::core::csv;
-use crate::core::json;
-use crate::core::parts::Parts;
-use crate::core::settings::{Origin, Settings, choice::Format};
-use crate::core::text;
-use crate::core::top;
 use crate::interfaces;
-use crate::names::Resolver;
 use anyhow::{Context as _, Result};
+use flowtop_attribution::resolver::Resolver;
 use flowtop_core::column::{self, Column, Who};
 use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::{Names, NoNames};
 use flowtop_core::rows::grouped;
 use flowtop_core::view::View;
+use flowtop_view::csv;
+use flowtop_view::json;
+use flowtop_view::parts::Parts;
+use flowtop_view::settings::{Origin, Settings, choice::Format};
+use flowtop_view::text;
+use flowtop_view::top;
 use std::io::{self, IsTerminal as _, Write as _};
 use tokio::time::Instant;
 

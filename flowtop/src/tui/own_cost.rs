@@ -1,8 +1,8 @@
 //! What flowtop itself costs, on the screen.
 
 use super::App;
-use crate::core::ui::update::Event;
 use crate::cost::Meter;
+use flowtop_view::state::update::Event;
 
 impl App {
     /// What flowtop itself costs is measured as long as it is shown.

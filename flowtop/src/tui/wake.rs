@@ -8,10 +8,10 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::core::ui::input::{Awaited, Decoder, Input};
 use crate::signals::Endings;
 use crate::source::Source;
 use flowtop_core::filter::Filter;
+use flowtop_view::state::input::{Awaited, Decoder, Input};
 
 /// How long after an ESC more bytes belong to the same key. Terminals send the bytes of a key at once.
 const KEY_GAP: Duration = Duration::from_millis(30);

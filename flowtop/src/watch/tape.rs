@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::aside;
 use crate::cli::WatchArgs;
-use crate::core::record::frame::{Frame, encode};
-use crate::core::settings::Settings;
-use crate::core::watch::before::Before;
 use crate::record::host::{self, Interfaces};
 use crate::record::store::Store;
 use crate::record::writer::Writer;
 use crate::record::{directory, kept};
-use crate::{aside, clock};
 use flowtop_core::column::Who;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::record::{Fill, Gap, Host, Record};
 use flowtop_core::sampler::Sampler;
 use flowtop_core::window::Bytes;
+use flowtop_recording::format::frame::{Frame, encode};
+use flowtop_sys::clock;
+use flowtop_view::settings::Settings;
+use flowtop_view::watch::before::Before;
 
 /// Length of a record.
 const WINDOW_NS: u64 = 10_000_000_000;

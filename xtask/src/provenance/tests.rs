@@ -12,7 +12,7 @@ impl Tree {
         let tree = Self(root);
         tree.put("flowtop-common/src/lib.rs", "pub struct Flow;");
         tree.put("flowtop-ebpf/src/main.rs", "fn main() {}");
-        tree.put("flowtop/bpf/empty", "");
+        tree.put("crates/flowtop-bpf/object/empty", "");
         tree
     }
 

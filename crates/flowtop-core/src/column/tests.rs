@@ -1,4 +1,4 @@
-//! The table as a whole; the values are tested where they are written, in `core::json` and `core::csv`.
+//! The table as a whole; the values are tested where they are written, in `flowtop_view::json` and `flowtop_view::csv`.
 
 use std::fmt::Write as _;
 

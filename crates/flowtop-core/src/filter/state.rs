@@ -1,6 +1,6 @@
 //! Names of the TCP states in a filter: as `ss` writes them, or as the kernel does.
 //!
-//! Not in here: the names in reports (`core::wire`).
+//! Not in here: the names in reports (`wire`).
 
 use alloc::string::String;
 

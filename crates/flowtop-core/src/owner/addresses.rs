@@ -1,6 +1,6 @@
 //! Which pod of this host has an address. Where more than one could be meant, none is.
 //!
-//! Not in here: the files that say so (`crate::owners`).
+//! Not in here: the files that say so (`flowtop_attribution`).
 
 use alloc::string::String;
 use alloc::sync::Arc;

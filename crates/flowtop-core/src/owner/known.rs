@@ -1,6 +1,6 @@
 //! What is known of processes so far: a cache that says what to ask. Time is passed in.
 //!
-//! Not in here: asking (`crate::owners`).
+//! Not in here: asking (`flowtop_attribution`).
 
 use alloc::sync::Arc;
 use hashbrown::HashMap;

@@ -1,6 +1,6 @@
 //! What tells rows apart: both ends of a connection as they are shown, or what connections have in common.
 //!
-//! Not in here: the sums (`rows::sums`), and how a screen writes it (`core::ui::label`).
+//! Not in here: the sums (`rows::sums`), and how a screen writes it (`flowtop_view::state::label`).
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;

@@ -1,9 +1,9 @@
 //! Directories that another run writes to, that are too full, and that somebody has left in a hurry.
 
 use super::*;
-use crate::core::record::frame::encode;
 use crate::recordings;
 use flowtop_core::record::fixture;
+use flowtop_recording::format::frame::encode;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 

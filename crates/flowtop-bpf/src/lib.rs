@@ -1,0 +1,291 @@
+//! The live source of samples: probe the host, try the plans, check that one counts, read.
+
+#![forbid(unsafe_code)]
+
+pub mod btf;
+pub mod changes;
+mod holders;
+#[cfg(feature = "kernel-log")]
+pub mod kernel_log;
+pub mod link;
+pub mod load;
+pub mod memory;
+pub mod plan;
+pub mod probe;
+pub mod read;
+pub mod recycle;
+pub mod seed;
+pub mod selfcheck;
+mod verify;
+
+use crate::link::Cast;
+use crate::plan::{Demand, Plan};
+use anyhow::{Context as _, Result, bail};
+use aya::{Ebpf, programs::Program};
+use flowtop_common::{Admission, Flow, FlowKey, store};
+use flowtop_core::hooks::Hooks;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::moment::Moment;
+use flowtop_core::wire::Sample;
+use flowtop_sys::clock;
+use holders::Holders;
+pub use holders::Patience;
+use load::{Iterator, Refused};
+use probe::{Host, Loader};
+use read::Reader;
+use std::{io, path::Path, time::Duration};
+
+/// A plan that did not work here, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The plan's hooks.
+    pub hooks: Hooks,
+    /// Half a sentence.
+    pub reason: String,
+}
+
+/// What a loaded program has cost since it was loaded, while the kernel kept statistics
+/// (`kernel.bpf_stats_enabled`, or [`aya::sys::enable_stats`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramCost {
+    /// Name of the program in the object.
+    pub name: String,
+    /// Times it ran.
+    pub runs: u64,
+    /// Time it ran in all.
+    pub run_time: Duration,
+}
+
+/// Programs that count, and the way to read what they have counted.
+pub struct Live {
+    /// Owns the programs and their links.
+    ebpf: Ebpf,
+    #[cfg(feature = "kernel-log")]
+    messages: kernel_log::Messages,
+    reader: Reader,
+    holders: Holders,
+    /// The plan in force.
+    pub plan: Plan,
+    /// Plans tried before it.
+    pub refusals: Vec<Refusal>,
+    /// Why sockets older than the start could not be seeded, if so.
+    pub unseeded: Option<String>,
+}
+
+impl Live {
+    /// Starts counting every flow: see [`Live::start_for`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(wanted: Option<Hooks>, max_flows: u32) -> Result<Self> {
+        Self::start_for(wanted, Demand::of(max_flows), &Admission::default(), Path::new("/"))
+    }
+
+    /// Finds the holders of sockets by the links in `/proc`, whatever the kernel offers.
+    pub fn find_holders_by_proc(&mut self) {
+        self.holders.by_proc();
+    }
+
+    /// Starts counting with the first plan that loads, attaches and passes the self-check. Flows that do not meet the
+    /// condition get no entry, unless they are opened while this starts. `host_root` is where the file system of the host
+    /// is: its `/proc` has processes and namespaces that a container does not.
+    ///
+    /// # Errors
+    /// Missing rights, a kernel without type information, or no plan that works.
+    pub fn start_for(
+        wanted: Option<Hooks>,
+        demand: Demand,
+        admission: &Admission,
+        host_root: &Path,
+    ) -> Result<Self> {
+        probe::require_rights()?;
+        let (host, mut loader) = probe::host()?;
+        let mut refusals = Vec::new();
+        for plan in plan::plans(host.facts, wanted) {
+            match attempt(&plan, &host, &mut loader, demand)? {
+                Ok(Loaded { mut ebpf, reader, iterator, mut holders, plan }) => {
+                    // Behind the self-check, whose flows nobody asked for.
+                    read::admit(&mut ebpf, admission)?;
+                    let processes = flowtop_attribution::processes(host_root);
+                    let unseeded =
+                        iterator.and_then(|()| seed_sockets(&mut ebpf, processes.as_deref())).err();
+                    holders.look_in(processes);
+                    flowtop_sys::trim_memory();
+                    return Ok(Self {
+                        #[cfg(feature = "kernel-log")]
+                        messages: kernel_log::Messages::open(&mut ebpf)?,
+                        ebpf,
+                        reader,
+                        holders,
+                        plan,
+                        refusals,
+                        unseeded,
+                    });
+                }
+                Err(reason) => refusals.push(Refusal { hooks: plan.hooks, reason }),
+            }
+        }
+        bail!(no_plan(wanted, &refusals))
+    }
+
+    /// Reads everything that has been counted into a ledger.
+    pub fn feed(&mut self, ledger: &mut Ledger, at: Moment) -> Result<()> {
+        #[cfg(feature = "kernel-log")]
+        self.messages.flush();
+        self.reader.feed(ledger, at)
+    }
+
+    /// Reads what has changed since the ledger was fed, or everything, and hands it on instead; returns how many other
+    /// flows there are.
+    pub fn changes(&mut self, all: bool, take: impl FnMut(&[(usize, FlowKey, Flow)])) -> Result<usize> {
+        self.reader.changes(all, take)
+    }
+
+    /// Before a report: where hooks see a sender only when it is acknowledged, and one in `CLOSE_WAIT` not even then, all
+    /// sockets are asked.
+    pub fn ask_sockets(&mut self) -> Result<()> {
+        if self.plan.counts_on_ack && self.unseeded.is_none() {
+            seed_sockets(&mut self.ebpf, self.holders.processes()).map_err(anyhow::Error::msg)?;
+        }
+        Ok(())
+    }
+
+    /// Reads everything that has been counted, with the time of the read.
+    pub fn sample(&mut self, sample: &mut Sample) -> Result<()> {
+        #[cfg(feature = "kernel-log")]
+        self.messages.flush();
+        sample.set_time(clock::now());
+        self.reader.read(sample)
+    }
+
+    /// Finds out who has the sockets open that nobody has been seen to use, if there are any and it is time to look
+    /// again.
+    pub fn find_holders(&mut self, ledger: &mut Ledger, patience: Patience) {
+        self.holders.find(&mut self.ebpf, ledger, patience);
+    }
+
+    /// What each program has cost.
+    pub fn costs(&self) -> Result<Vec<ProgramCost>> {
+        costs(&self.ebpf)
+    }
+
+    /// Removes flows that have ended and been read since.
+    pub fn remove(&mut self, keys: &[FlowKey]) -> Result<()> {
+        self.reader.remove(keys)
+    }
+}
+
+/// A plan that counts.
+pub struct Loaded {
+    ebpf: Ebpf,
+    reader: Reader,
+    /// What was loaded in the end.
+    pub plan: Plan,
+    /// Why the iterator over sockets was not loaded, if so.
+    iterator: Result<(), String>,
+    holders: Holders,
+}
+
+impl Loaded {
+    /// What each program has cost.
+    ///
+    /// # Errors
+    /// A kernel that does not tell.
+    pub fn costs(&self) -> Result<Vec<ProgramCost>> {
+        costs(&self.ebpf)
+    }
+}
+
+/// What each loaded program has cost.
+///
+/// # Errors
+/// A kernel that does not tell.
+fn costs(ebpf: &Ebpf) -> Result<Vec<ProgramCost>> {
+    let loaded = ebpf.programs().filter(|(_, program)| program.fd().is_ok());
+    let cost = |(name, program): (&str, &Program)| {
+        let info = program.info().with_context(|| format!("cannot ask the kernel about program {name}"))?;
+        Ok(ProgramCost { name: name.to_owned(), runs: info.run_count(), run_time: info.run_time() })
+    };
+    loaded.map(cost).collect()
+}
+
+/// Loads, attaches and checks one plan. The outer error ends the search.
+///
+/// When programs are attached and do not count, it may be that sockets give them no storage (Linux 7 on a processor
+/// without cmpxchg16b); then the same hooks with a table may do. When the verifier does not accept them, it may be
+/// for the kernel function that they call; then a helper may do.
+pub fn attempt(
+    plan: &Plan,
+    host: &Host,
+    loader: &mut Loader,
+    demand: Demand,
+) -> Result<Result<Loaded, String>> {
+    if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
+        return Ok(Err(reason));
+    }
+    if let Some(reason) = host.room.refusal(demand.max_flows, |flows| load::table_bytes(plan, flows)) {
+        bail!(reason);
+    }
+    match attempt_once(plan, host, loader, demand)? {
+        Err(Failure::NotVerified(reason)) if plan.cast != Cast::Helper => {
+            let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };
+            Ok(attempt_once(&with_helper, host, loader, demand)?.map_err(|_| reason))
+        }
+        Err(Failure::Silent(reason)) if plan.store == store::SOCKET => {
+            let with_table = Plan { store: store::HASH, ..plan.clone() };
+            Ok(attempt_once(&with_table, host, loader, demand)?.map_err(|_| reason))
+        }
+        result => Ok(result.map_err(Failure::reason)),
+    }
+}
+
+/// Why a plan does not work.
+enum Failure {
+    /// It was not loaded or attached.
+    Refused(String),
+    /// The verifier did not accept it.
+    NotVerified(String),
+    /// It does not count.
+    Silent(String),
+}
+
+impl Failure {
+    fn reason(self) -> String {
+        let (Self::Refused(reason) | Self::NotVerified(reason) | Self::Silent(reason)) = self;
+        reason
+    }
+}
+
+fn attempt_once(
+    plan: &Plan,
+    host: &Host,
+    loader: &mut Loader,
+    demand: Demand,
+) -> Result<Result<Loaded, Failure>> {
+    let (mut ebpf, walks) = match load::load(plan, host, loader, demand) {
+        Ok(both) => both,
+        Err(Refused::Here(reason)) => return Ok(Err(Failure::Refused(reason))),
+        Err(Refused::ByVerifier(reason)) => return Ok(Err(Failure::NotVerified(reason))),
+        Err(Refused::Everywhere(reason)) => bail!(reason),
+    };
+    let (iterator, holders) = (walks.loaded(Iterator::VISIT), Holders::new(&walks, host));
+    let mut reader = Reader::new(&mut ebpf)?;
+    let counts = selfcheck::run(&mut reader, plan.counts_on_ack)?;
+    Ok(counts
+        .map(|()| Loaded { ebpf, reader, plan: plan.clone(), iterator, holders })
+        .map_err(Failure::Silent))
+}
+
+fn seed_sockets(ebpf: &mut Ebpf, processes: Option<&Path>) -> Result<(), String> {
+    let iter = Iterator::VISIT.of(ebpf)?;
+    seed::run(iter, processes, &mut io::sink()).map_err(|error| format!("{error:#}"))
+}
+
+fn no_plan(wanted: Option<Hooks>, refusals: &[Refusal]) -> String {
+    let tried: Vec<_> = refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
+    let tried = tried.join("; ");
+    match wanted {
+        Some(hooks) => format!("the {hooks} hooks do not work on this kernel ({tried}); try --hooks auto"),
+        None => format!("no hooks work on this kernel ({tried}); `flowtop doctor` tells more"),
+    }
+}

@@ -1,0 +1,282 @@
+//! A plan → programs loaded and attached, or a sentence why not.
+
+use super::probe::{Host, Loader};
+use super::verify::{self, Use};
+use crate::link::{Cast, Link};
+use crate::plan::{Attach, Demand, Plan, Program};
+use aya::{
+    Ebpf, EbpfError,
+    maps::MapError,
+    programs::{BtfTracePoint, FEntry, FExit, Iter, KProbe, ProgramError},
+};
+use flowtop_common::{Constant, Detail, FlowKey, Slot, store};
+use std::{collections::HashMap, error::Error, io};
+
+/// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../object/flowtop.bpf.o");
+
+/// Kernel memory of one entry of a preallocated hash map beside its key and value: `struct htab_elem`.
+const HASH_ENTRY_BYTES: u64 = 48;
+
+/// Key and value of `SOCKET_TABLE`.
+const SOCKET_ENTRY_BYTES: u64 = 8 + 32;
+
+/// The kernel rounds elements of an array up to this.
+const ARRAY_ELEMENT_BYTES: u64 = 8;
+
+/// Slots beyond `--max-flows`: as many may be lost for a moment without a flow going without (see `recycle`).
+const SPARE_SLOTS: u32 = 1_024;
+
+/// Sockets without an entry in the flow table that are still counted exactly where the state of a socket cannot be
+/// kept in the socket itself.
+const UNTRACKED_SOCKETS: u32 = 65_536;
+
+/// Threads that can be inside a send call at once, in the kprobe plan.
+const CALLS: u32 = 16_384;
+
+/// Kernel memory in bytes that the tables of a plan take.
+#[must_use]
+pub fn table_bytes(plan: &Plan, max_flows: u32) -> u64 {
+    let index = HASH_ENTRY_BYTES + (size_of::<FlowKey>() + size_of::<u64>()) as u64;
+    let slots = u64::from(slot_count(max_flows)) * (size_of::<Slot>() + size_of::<Detail>()) as u64;
+    let ring = u64::from(ring_size(max_flows)) * size_of::<u64>() as u64;
+    let sockets = u64::from(socket_table_entries(plan, max_flows)) * (HASH_ENTRY_BYTES + SOCKET_ENTRY_BYTES);
+    let cache = u64::from(cache_elements(max_flows)) * ARRAY_ELEMENT_BYTES;
+    u64::from(max_flows) * index + slots + ring + sockets + cache
+}
+
+fn slot_count(max_flows: u32) -> u32 {
+    max_flows.saturating_add(SPARE_SLOTS)
+}
+
+/// Slot 0 is never used.
+fn slot_elements(max_flows: u32) -> u32 {
+    slot_count(max_flows) + 1
+}
+
+fn ring_size(max_flows: u32) -> u32 {
+    slot_elements(max_flows).next_power_of_two()
+}
+
+/// Elements of the cache of slots by socket. Cookies count up, so with room for several times the flows two that live at
+/// once seldom meet; when they do, the state of the socket is asked instead.
+fn cache_elements(max_flows: u32) -> u32 {
+    max_flows.next_power_of_two().saturating_mul(4)
+}
+
+fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
+    if plan.store == store::HASH { max_flows.saturating_add(UNTRACKED_SOCKETS) } else { 1 }
+}
+
+/// Loads and attaches the programs of the plan, and loads the iterators. Everything is gone again when the value is dropped.
+///
+/// # Errors
+/// The step that was refused, and why.
+pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Result<(Ebpf, Walks), Refused> {
+    let max_flows = demand.max_flows;
+    let calls =
+        if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
+    let mut object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
+    let link = Link { offsets: &host.offsets, constants: constants(plan, host, demand), cast: plan.cast };
+    link.apply(&mut object).map_err(|error| Refused::Everywhere(error.to_string()))?;
+    let mut ebpf = loader
+        .map_max_entries("FLOWS", max_flows)
+        .map_max_entries("SLOTS", slot_elements(max_flows))
+        .map_max_entries("DETAILS", slot_elements(max_flows))
+        .map_max_entries("FREE", ring_size(max_flows))
+        .map_max_entries("SLOT_OF_SOCKET", cache_elements(max_flows))
+        .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
+        .map_max_entries("CALLS", calls)
+        .load(&object)
+        .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
+    let walks = load_programs(&mut ebpf, plan, &host.targets)?;
+    // The ends of flows before the hooks, so that no flow is opened whose end nobody sees.
+    for program in &plan.programs {
+        attach(&mut ebpf, program).map_err(|error| refused_program(program, &error))?;
+    }
+    Ok((ebpf, walks))
+}
+
+/// Why iterators were not loaded, by their names; the others were.
+pub struct Walks(HashMap<String, String>);
+
+impl Walks {
+    /// # Errors
+    /// Why it was not loaded, as half a sentence.
+    pub fn loaded(&self, iterator: Iterator) -> Result<(), String> {
+        self.0.get(iterator.name).cloned().map_or(Ok(()), Err)
+    }
+}
+
+/// The programs that the plan has for itself before all others: where a kernel refuses a plan, it refuses these, and that
+/// is known at once.
+fn load_programs(ebpf: &mut Ebpf, plan: &Plan, targets: &aya::Btf) -> Result<Walks, Refused> {
+    let (own, common) = plan.own_and_common_programs();
+    load_some(ebpf, own, &[], targets)?;
+    let refused = load_some(ebpf, common, &Iterator::ALL, targets)?;
+    Ok(Walks(refused.into_iter().map(|(name, error)| (name, reason(&error))).collect()))
+}
+
+/// Which iterators were refused, if no hook was.
+fn load_some(
+    ebpf: &mut Ebpf,
+    hooks: &[Program],
+    walks: &[Iterator],
+    targets: &aya::Btf,
+) -> Result<HashMap<String, ProgramError>, Refused> {
+    let walks = walks.iter().map(|walk| (walk.name, Use::Walk(walk.target)));
+    let wanted = hooks.iter().map(|hook| (hook.name, Use::Hook(hook.attach))).chain(walks).collect();
+    let mut refused = verify::load(ebpf, &wanted, targets);
+    match hooks.iter().rev().find_map(|hook| Some((hook, refused.remove(hook.name)?))) {
+        Some((hook, error)) => Err(refused_program(hook, &error)),
+        None => Ok(refused),
+    }
+}
+
+/// What the programs are told, in the order of [`Constant`].
+fn constants(plan: &Plan, host: &Host, demand: Demand) -> [u32; Constant::COUNT] {
+    let Demand { max_flows, look_us } = demand;
+    let tcp_sock_id = match plan.cast {
+        Cast::Helper => 0,
+        Cast::Kfunc { tcp_sock_id, .. } => tcp_sock_id,
+    };
+    let mut constants = [0; Constant::COUNT];
+    for (constant, value) in [
+        (Constant::Store, plan.store),
+        (Constant::Task, plan.task),
+        (Constant::SendLocked, u32::from(plan.send_locked)),
+        (Constant::SlotCount, slot_count(max_flows)),
+        (Constant::FreeMask, ring_size(max_flows) - 1),
+        (Constant::Cookies, u32::from(plan.cookies)),
+        (Constant::CacheMask, cache_elements(max_flows) - 1),
+        (Constant::LookUs, look_us),
+        (Constant::TcpSock, tcp_sock_id),
+        (Constant::KernSockMask, host.kern_sock_mask),
+    ] {
+        constants[constant as usize] = value;
+    }
+    constants
+}
+
+#[cfg(not(feature = "kernel-log"))]
+#[expect(clippy::unnecessary_wraps, reason = "reading the debugging object can fail")]
+fn object() -> anyhow::Result<Vec<u8>> {
+    Ok(OBJECT.to_vec())
+}
+
+#[cfg(feature = "kernel-log")]
+fn object() -> anyhow::Result<Vec<u8>> {
+    super::kernel_log::object()
+}
+
+/// Why a plan was not loaded, as half a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The kernel does not take these programs; others may do.
+    Here(String),
+    /// The kernel's verifier does not accept what a program does.
+    ByVerifier(String),
+    /// No plan can change it.
+    Everywhere(String),
+}
+
+/// A program that walks over something.
+#[derive(Clone, Copy, Debug)]
+pub struct Iterator {
+    /// Name in the object.
+    pub name: &'static str,
+    /// What it walks over, as the kernel calls it.
+    pub target: &'static str,
+}
+
+impl Iterator {
+    /// Opens the entries of older sockets of a network namespace.
+    pub const VISIT: Self = Self { name: "visit", target: "tcp" };
+    /// Writes who has which socket open (Linux 5.11).
+    pub const HOLDERS: Self = Self { name: "holders", target: "task_file" };
+    /// Writes which sockets of a network namespace are the kernel's own.
+    pub const KERNEL_SOCKETS: Self = Self { name: "kernel_sockets", target: "tcp" };
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::VISIT, Self::HOLDERS, Self::KERNEL_SOCKETS];
+
+    /// The program in the object.
+    ///
+    /// # Errors
+    /// If the object does not have it, which the contract test rules out.
+    pub fn of(self, ebpf: &mut Ebpf) -> Result<&mut Iter, String> {
+        let program =
+            ebpf.program_mut(self.name).ok_or_else(|| format!("the BPF object has no {}", self.name))?;
+        program.try_into().map_err(|error: ProgramError| reason(&error))
+    }
+}
+
+fn attach(ebpf: &mut Ebpf, program: &Program) -> Result<(), ProgramError> {
+    let handle = handle(ebpf, program)?;
+    match program.attach {
+        Attach::Tracepoint(_) => <&mut BtfTracePoint>::try_from(handle)?.attach().map(drop),
+        Attach::Fentry(_) => <&mut FEntry>::try_from(handle)?.attach().map(drop),
+        Attach::Fexit(_) => <&mut FExit>::try_from(handle)?.attach().map(drop),
+        Attach::Kprobe(function) | Attach::Kretprobe(function) => {
+            <&mut KProbe>::try_from(handle)?.attach(function, 0).map(drop)
+        }
+    }
+}
+
+/// A missing program is the contract test's business; the nearest error of aya is this one.
+fn handle<'a>(ebpf: &'a mut Ebpf, program: &Program) -> Result<&'a mut aya::programs::Program, ProgramError> {
+    ebpf.program_mut(program.name).ok_or(ProgramError::NotLoaded)
+}
+
+fn refused_program(program: &Program, error: &ProgramError) -> Refused {
+    let text = format!("cannot attach {}: {}", place(program.attach), reason(error));
+    let by_verifier =
+        matches!(error, ProgramError::LoadError { verifier_log, .. } if !verifier_log.to_string().is_empty());
+    if by_verifier { Refused::ByVerifier(text) } else { Refused::Here(text) }
+}
+
+fn place(attach: Attach) -> String {
+    match attach {
+        Attach::Tracepoint(name) => format!("tracepoint {name}"),
+        Attach::Fentry(function) => format!("fentry of {function}"),
+        Attach::Fexit(function) => format!("fexit of {function}"),
+        Attach::Kprobe(function) => format!("kprobe of {function}"),
+        Attach::Kretprobe(function) => format!("kretprobe of {function}"),
+    }
+}
+
+fn refused_object(error: &EbpfError, bytes: u64) -> Refused {
+    let mebibytes = bytes.div_ceil(1 << 20);
+    match error {
+        EbpfError::MapError(MapError::CreateError { name, io_error }) => Refused::Everywhere(format!(
+            "cannot create map {name}: {}; the tables take {mebibytes} MiB of kernel memory, --max-flows makes them smaller",
+            os_reason(io_error)
+        )),
+        other => Refused::Here(format!("cannot load the BPF object: {}", reason(other))),
+    }
+}
+
+/// The innermost cause in few words; a verifier log of hundreds of lines is not a reason that a user can read.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
+        let log = verifier_log.to_string();
+        let verdict = log.lines().rev().find(|line| !line.is_empty() && !line.starts_with("processed "));
+        let verdict = verdict.map(|line| format!(" ({line})")).unwrap_or_default();
+        return format!("{}{verdict}", os_reason(io_error));
+    }
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    match innermost.downcast_ref::<io::Error>() {
+        Some(io_error) => os_reason(io_error),
+        None => innermost.to_string(),
+    }
+}
+
+/// `operation not permitted` for `Operation not permitted (os error 1)`.
+fn os_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,204 @@
+//! Facts about this host; nothing is decided here.
+
+use super::load::Iterator;
+use crate::btf::{
+    Btf,
+    targets::{self, Target},
+};
+use crate::link::Cast;
+use crate::memory::{self, Room};
+use crate::plan::{self, Facts};
+use anyhow::{Context as _, Result, bail};
+use aya::EbpfLoader;
+use flowtop_common::Field;
+use rustix::process::{Resource, getrlimit};
+use std::{fs, io, panic, path::Path, thread};
+
+/// The kernel's type information (`CONFIG_DEBUG_INFO_BTF`).
+const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// Where a kernel with kprobes shows them: for perf (Linux 4.17), and in tracefs, mounted here or there.
+const KPROBE_PATHS: [&str; 3] = [
+    "/sys/bus/event_source/devices/kprobe",
+    "/sys/kernel/tracing/kprobe_events",
+    "/sys/kernel/debug/tracing/kprobe_events",
+];
+
+/// What the programs need to know of the running kernel.
+pub struct Host {
+    /// What there is to hook.
+    pub facts: Facts,
+    /// Offset in bytes of each [`Field`], in its order.
+    pub offsets: Vec<u32>,
+    /// The bit of [`Field::KernSock`], 0 where there is none.
+    pub kern_sock_mask: u32,
+    /// What there is for tables.
+    pub room: Room,
+    /// What programs attach to, as aya wants it.
+    pub targets: aya::Btf,
+}
+
+/// Loads objects, without the kernel's types: ours does not refer to them.
+pub type Loader = EbpfLoader<'static>;
+
+/// Reads the running kernel's type information. The loader, which reads it too, wanted or not, is made meanwhile.
+///
+/// # Errors
+/// No BTF, BTF that cannot be read, or a field that is not in it.
+pub fn host() -> Result<(Host, Loader)> {
+    thread::scope(|scope| {
+        let host = scope.spawn(read_host);
+        let mut loader = EbpfLoader::new();
+        loader.btf(None);
+        let host = host.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+        Ok((host, loader))
+    })
+}
+
+fn read_host() -> Result<Host> {
+    let bytes = fs::read(BTF_PATH).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow::anyhow!(
+            "the kernel has no type information ({BTF_PATH}); flowtop needs one built with CONFIG_DEBUG_INFO_BTF, Linux 5.10 or later"
+        ),
+        _ => anyhow::anyhow!("cannot read {BTF_PATH}: {error}"),
+    })?;
+    let types = Btf::parse(&bytes)?;
+    let kern_sock = types.bit(KERN_SOCK.0, KERN_SOCK.1);
+    let facts = facts(&types);
+    Ok(Host {
+        facts,
+        offsets: offsets(&types, kern_sock.map_or(0, |(offset, _)| offset))?,
+        kern_sock_mask: kern_sock.map_or(0, |(_, mask)| mask.into()),
+        room: room(types.has_func(CHARGES_LOCKED_MEMORY)),
+        targets: targets(&types, facts)?,
+    })
+}
+
+/// What all plans and iterators attach to.
+fn targets(types: &Btf<'_>, facts: Facts) -> Result<aya::Btf> {
+    let hooks = plan::plans(facts, None).into_iter().flat_map(|plan| plan.programs);
+    let hooks = hooks.filter_map(|program| Target::of_hook(program.attach));
+    let walks = Iterator::ALL.map(|iterator| Target::of_walk(iterator.target));
+    let bytes = targets::only(types, hooks.chain(walks));
+    aya::Btf::parse(&bytes, aya::Endianness::default()).context("cannot hand the kernel's types on")
+}
+
+/// A function of kernels that count tables as locked memory: before Linux 5.11, which counts them in the cgroup.
+const CHARGES_LOCKED_MEMORY: &str = "bpf_map_charge_init";
+
+fn room(charges_locked_memory: bool) -> Room {
+    let capabilities = effective_capabilities().unwrap_or_default();
+    // The loader raises it if it may (CAP_SYS_RESOURCE).
+    let binds = charges_locked_memory && !has_capability(capabilities, 24);
+    let memlock_bytes = getrlimit(Resource::Memlock).current.filter(|_| binds);
+    let available_bytes = memory::available_bytes(&read("/proc/meminfo".as_ref()));
+    let cgroup_bytes = if charges_locked_memory { None } else { cgroup_bytes() };
+    Room { memlock_bytes, available_bytes, cgroup_bytes }
+}
+
+/// What the cgroups that we are in still allow, in either version of the hierarchy.
+fn cgroup_bytes() -> Option<u64> {
+    let cgroups = read("/proc/self/cgroup".as_ref());
+    let of = |line: &str| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let (root, [limit, used]) = match controllers {
+            "" => ("/sys/fs/cgroup", ["memory.max", "memory.current"]),
+            "memory" => ("/sys/fs/cgroup/memory", ["memory.limit_in_bytes", "memory.usage_in_bytes"]),
+            _ => return None,
+        };
+        let below = Path::new(path.trim_start_matches('/'));
+        let rooms = below.ancestors().filter_map(|path| {
+            let file = |name: &str| read(&Path::new(root).join(path).join(name));
+            memory::cgroup_bytes(&file(limit), &file(used), &file("memory.stat"))
+        });
+        rooms.min()
+    };
+    cgroups.lines().filter_map(of).min()
+}
+
+/// Nothing where there is no such file.
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The one field that is a bit.
+const KERN_SOCK: (&str, &str) = Field::ALL[Field::KernSock as usize].1;
+
+fn offsets(types: &Btf<'_>, kern_sock: u32) -> Result<Vec<u32>> {
+    let offset = |&(field, (struct_name, path)): &(Field, (&str, &str))| match field {
+        Field::KernSock => Ok(kern_sock),
+        _ => types.field_offset(struct_name, path),
+    };
+    Ok(Field::ALL.iter().map(offset).collect::<Result<_, _>>()?)
+}
+
+fn facts(types: &Btf<'_>) -> Facts {
+    Facts {
+        tcp_sendmsg_locked: types.has_func("tcp_sendmsg_locked"),
+        do_tcp_sendpages: types.has_func("do_tcp_sendpages"),
+        tcp_cleanup_rbuf: types.has_func("tcp_cleanup_rbuf"),
+        sock_send_length: types.has_typedef("btf_trace_sock_send_length"),
+        socket_storage: types.has_func("bpf_sk_storage_get_tracing"),
+        socket_cookie: types.has_func("bpf_get_socket_ptr_cookie"),
+        kprobes: KPROBE_PATHS.iter().any(|path| fs::exists(path).unwrap_or(true)),
+        rdonly_cast: rdonly_cast(types),
+        typed_task: types.enum_value("bpf_func_id", "BPF_FUNC_get_current_task_btf").is_some(),
+    }
+}
+
+fn rdonly_cast(types: &Btf<'_>) -> Option<Cast> {
+    let (func_id, tcp_sock_id) = (types.func_id("bpf_rdonly_cast")?, types.struct_id("tcp_sock")?);
+    Some(Cast::Kfunc { func_id, tcp_sock_id })
+}
+
+/// A capability by number and name (`include/uapi/linux/capability.h`), and what flowtop does with it.
+pub const CAPABILITIES: [(u32, &str, &str); 3] = [
+    (39, "cap_bpf", "load programs and maps"),
+    (38, "cap_perfmon", "attach programs to kernel functions and read kernel memory"),
+    (21, "cap_sys_admin", "look into other network namespaces at the start"),
+];
+
+/// The effective capabilities of this process, one bit each.
+pub fn effective_capabilities() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
+    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:")).map(str::trim);
+    let hex = hex.context("/proc/self/status has no line CapEff")?;
+    u64::from_str_radix(hex, 16).context("the line CapEff of /proc/self/status is not a number")
+}
+
+/// Whether `capabilities` has the one of this number; `cap_sys_admin` includes the two that were split off it.
+#[must_use]
+pub fn has_capability(capabilities: u64, number: u32) -> bool {
+    let has = |number: u32| capabilities & (1 << number) != 0;
+    has(number) || (matches!(number, 38 | 39) && has(21))
+}
+
+/// # Errors
+/// A sentence that names the first missing right and how to get it.
+pub fn require_rights() -> Result<()> {
+    let capabilities = effective_capabilities()?;
+    for (number, name, purpose) in CAPABILITIES.iter().take(2) {
+        if !has_capability(capabilities, *number) {
+            bail!(
+                "missing {} to {purpose}; run as root or with AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN of systemd",
+                name.to_uppercase()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The kernel's lockdown mode: `none`, `integrity` or `confidentiality`; `None` where there is no lockdown.
+#[must_use]
+pub fn lockdown() -> Option<String> {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    let (_, rest) = text.split_once('[')?;
+    rest.split_once(']').map(|(mode, _)| mode.to_owned())
+}
+
+/// `kernel.ftrace_enabled`; when it is off, trampolines and kprobes attach and never fire.
+#[must_use]
+pub fn ftrace_enabled() -> Option<bool> {
+    let text = fs::read_to_string("/proc/sys/kernel/ftrace_enabled").ok()?;
+    Some(text.trim() != "0")
+}

@@ -1,0 +1,94 @@
+//! `flowtop replay`: a record as what the view and the reports are made from.
+//!
+//! The numbers are those of `Ledger::of_record`. Here is who was behind them then, and where the border was.
+//!
+//! Not in here: which record is shown (`replay::player`), and where records come from (`flowtop`'s `recordings`).
+
+pub mod caption;
+pub mod player;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use flowtop_core::filter::Boundary;
+use flowtop_core::flow::stays_on_host;
+use flowtop_core::label::Labels;
+use flowtop_core::owner::{Identity, Owners, Pod, Seen};
+use flowtop_core::record::{FlowRecord, Record};
+
+/// Who was behind the flows of a record. Nobody will become known who is not: of them nothing is known.
+#[derive(Debug, Default)]
+pub struct RecordedOwners {
+    known: HashMap<(Seen, u64), Arc<Identity>>,
+    /// A process by itself, where somebody asks for another moment.
+    processes: HashMap<Seen, Arc<Identity>>,
+    unknown: Arc<Identity>,
+    /// Pods by their addresses.
+    pods: HashMap<IpAddr, Arc<Pod>>,
+}
+
+impl RecordedOwners {
+    /// As they were recorded.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        let mut owners = Self::default();
+        for flow in &record.flows {
+            let pod = flow.remote_pod.as_ref().map(|pod| (flow.tuple().remote.ip(), Arc::clone(pod)));
+            owners.pods.extend(pod);
+            if let Some(identity) = &flow.identity {
+                let seen = Seen::of(&flow.flow);
+                owners.known.insert((seen, used_ns(flow)), Arc::clone(identity));
+                owners.processes.insert(seen, Arc::clone(identity));
+            }
+        }
+        owners
+    }
+}
+
+impl Owners for RecordedOwners {
+    fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>> {
+        let found = self.known.get(&(*seen, used_ns)).or_else(|| self.processes.get(seen));
+        Some(Arc::clone(found.unwrap_or(&self.unknown)))
+    }
+
+    fn pod_at(&self, address: IpAddr) -> Option<Arc<Pod>> {
+        self.pods.get(&address).cloned()
+    }
+
+    fn knows_addresses(&self) -> bool {
+        true
+    }
+}
+
+/// When the socket was in use for sure, as the ledger asks for it.
+fn used_ns(flow: &FlowRecord) -> u64 {
+    flow.flow.opened_ns.max(flow.flow.last_us.saturating_mul(1000))
+}
+
+/// The labels of a record.
+#[must_use]
+pub fn labels(record: &Record) -> Labels {
+    Labels::of_addresses(record.flows.iter().map(|flow| {
+        let same_host = flow.peer.is_some() || stays_on_host(&flow.key);
+        (flow.tuple().remote.ip(), same_host, &*flow.label)
+    }))
+}
+
+/// The border that was drawn with `-F` and `-G` when the record was made: it says which ends are left.
+#[must_use]
+pub fn boundary(record: &Record) -> Boundary {
+    let mut boundary = Boundary::default();
+    let words: Vec<&str> = record.limits.split_whitespace().collect();
+    for pair in words.windows(2) {
+        // What is no network is a word of something else.
+        let _ = match pair[0] {
+            "-F" => boundary.add_v4(pair[1]),
+            "-G" => boundary.add_v6(pair[1]),
+            _ => Ok(()),
+        };
+    }
+    boundary
+}

@@ -1,0 +1,79 @@
+//! flowtop's own configuration file: keys of TOML, named as the long flags, to assignments.
+//!
+//! Not in here: what the values mean (`settings`) and where the file is (`config`).
+
+use super::settings::{Assignment, KEYS, Origin, key};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+#[cfg(test)]
+mod tests;
+
+/// Likeness from which on another name is worth a mention (1 for the same word), as clap has it for flags.
+const LIKENESS: f64 = 0.7;
+
+/// Reads the text of the file that the user calls `file`.
+///
+/// # Errors
+/// What is no TOML, no setting or no kind of value that settings have, with file and line.
+pub fn parse(text: &str, file: &str) -> Result<Vec<Assignment>, String> {
+    let table = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        format!("{file}:{}: {}", line_of(text, at), error.message().replace('\n', ", "))
+    })?;
+    let mut entries: Vec<_> = table.get_ref().iter().collect();
+    entries.sort_unstable_by_key(|(name, _)| name.span().start);
+    entries.into_iter().map(|(name, value)| assignment(text, file, name, value)).collect()
+}
+
+fn assignment(
+    text: &str,
+    file: &str,
+    name: &Spanned<DeString<'_>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Assignment, String> {
+    let line = line_of(text, name.span().start);
+    let word = name.get_ref().as_ref();
+    let key = key(word).ok_or_else(|| format!("{file}:{line}: unknown key \"{word}\"; {}", advice(word)))?;
+    let texts = texts(value.get_ref()).ok_or_else(|| {
+        format!("{file}:{line}: {word} takes no such value; give text, a number, true, false or a list")
+    })?;
+    Ok(Assignment { key, texts, origin: Origin::Line { file: file.to_owned(), line, word: word.to_owned() } })
+}
+
+/// Counted from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
+/// The name that was meant, or where the names are.
+fn advice(word: &str) -> String {
+    let likeness = |name: &str| strsim::jaro_winkler(word, name);
+    let names = KEYS.iter().map(|key| key.name);
+    let nearest =
+        names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) >= LIKENESS);
+    nearest.map_or_else(
+        || "flowtop --print-config lists the keys".to_owned(),
+        |name| format!("did you mean {name}?"),
+    )
+}
+
+/// The texts of a list, or the one of anything else; `None` for what no setting takes.
+fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+    match value {
+        DeValue::Array(values) => values.iter().map(|value| one_text(value.get_ref())).collect(),
+        value => Some(vec![one_text(value)?]),
+    }
+}
+
+fn one_text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Boolean(value) => Some(value.to_string()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n.to_string())
+        }
+        DeValue::Float(number) => Some(number.as_str().to_owned()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    }
+}
