@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 mod crates;
 #[path = "architecture/dependencies.rs"]
 mod dependencies;
+#[path = "architecture/documents.rs"]
+mod documents;
 
 /// Where user space may leave the checked language: flowtop's calls to the kernel, and the test workloads'.
 const UNSAFE_PLACES: [&str; 3] =

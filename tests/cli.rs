@@ -14,12 +14,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 mod command_lines;
+#[path = "cli/examples.rs"]
+mod examples;
 #[path = "cli/generated.rs"]
 mod generated;
 #[path = "cli/names.rs"]
 mod names;
-#[path = "cli/readme.rs"]
-mod readme;
 #[path = "cli/replay.rs"]
 mod replay;
 #[path = "cli/settings.rs"]

@@ -358,14 +358,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The lines of the README for cron, with everything that takes long or is elsewhere replaced.
+/// The lines of docs/recordings.md for cron, with everything that takes long or is elsewhere replaced.
 #[test]
 fn the_lines_for_cron_work_as_they_stand() {
     if !flowtop(&["doctor"]).output().unwrap().status.success() {
         return skip("the_lines_for_cron_work_as_they_stand", "no hooks load here");
     }
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let lines = readme.split("```cron\n").nth(1).unwrap().split("```").next().unwrap();
+    let page = fs::read_to_string(root().join("docs/recordings.md")).unwrap();
+    let lines = page.split("```cron\n").nth(1).unwrap().split("```").next().unwrap();
     let jobs: Vec<_> = lines.lines().filter_map(|line| line.split_once("  root  ")).collect();
     assert_eq!(jobs.len(), 3);
     // From the boot on, and then at every full hour.

@@ -110,10 +110,10 @@ fn watch_until_told(args: &[&str]) -> String {
     rest
 }
 
-/// The `exec` of the README.
-fn readmes_command() -> String {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-    let line = readme.lines().find(|line| line.starts_with("flowtop watch ")).unwrap();
+/// The `exec` of docs/recordings.md.
+fn documented_command() -> String {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recordings.md"));
+    let line = page.lines().find(|line| line.starts_with("flowtop watch ")).unwrap();
     let (_, rest) = line.split_once("'exec ").unwrap();
     format!("exec {}", rest.split_once('\'').unwrap().0)
 }
@@ -155,7 +155,7 @@ impl Logger {
 }
 
 #[test]
-fn the_commands_of_the_readme_take_no_name_for_an_option() {
+fn the_documented_commands_take_no_name_for_an_option() {
     let logger = Logger::new();
     let run = |line: &str, name: &str| {
         let mut shell = logger.give(Command::new("sh"));
@@ -164,7 +164,7 @@ fn the_commands_of_the_readme_take_no_name_for_an_option() {
     };
     // Without the two dashes it would do as it is told.
     assert_eq!(run("logger \"$FLOWTOP_PROCESS\"", "-fsecret"), format!("{}\n", Logger::SECRET));
-    let command = readmes_command();
+    let command = documented_command();
     let line = command.strip_prefix("exec ").unwrap();
     for name in [
         "-fsecret",
@@ -220,7 +220,7 @@ fn a_process_that_is_called_like_an_option_has_no_file_read() {
     }
     let (logger, hostile) = (Logger::new(), Hostile::start("-fsecret"));
     let when = format!("tx > 1 for 1s and port {}", hostile.port);
-    let command = readmes_command();
+    let command = documented_command();
     let args = ["watch", "--when", &when, "--then", &command, "--count", "1"];
     let ended = logger.give(flowtop(&args)).output().unwrap();
     hostile.end();

@@ -47,7 +47,7 @@ CHANGES = ["presence", "tx_bytes_before", "rx_bytes_before", "tx_bytes_more", "r
 REPORT_FRONT = ["time", "elapsed_s", "host", "start"]
 PERIOD_FRONT = ["from", "to", "kind"]
 
-# Fields that are not in the tables of README.md.
+# Fields that are not in the tables of docs/reference.md.
 KINDS = {
     "time": "time", "start": "time", "from": "time", "to": "time", "elapsed_s": "number", "host": "text", "kind": "text",
     "node": "text?", "connections": "integer", "presence": "text", "tx_bytes_before": "integer",

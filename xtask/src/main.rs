@@ -59,7 +59,7 @@ enum Task {
     },
     /// Run the live suite in virtual machines with stock Debian kernels.
     Vm(vm::Options),
-    /// Take the pictures of the README: the view in tmux, beside real traffic (as root).
+    /// Take the pictures of the documents: the view in tmux, beside real traffic (as root).
     Screenshots,
     /// Measure against the bars for speed and memory (as root).
     Bench(bench::Args),

@@ -1,4 +1,4 @@
-//! `cargo xtask screenshots`: the pictures of the README, of a view that runs in a terminal.
+//! `cargo xtask screenshots`: the pictures of the documents, of a view that runs in a terminal.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,7 +19,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What counts: the traffic of the server with the world, so that nothing else of this machine is in the picture.
 const FLAGS: &str = "-n -P -m 40M -F 192.0.2.10/32 -G 2001:db8:0:1::10/128 --theme dark";
 
-/// Runs flowtop in tmux, beside real traffic, and writes `doc/rows.svg` and `doc/detail.svg`.
+/// Runs flowtop in tmux, beside real traffic, and writes `docs/rows.svg` and `docs/detail.svg`.
 pub fn take() -> Result<()> {
     run(cargo().args(["build", "--package", "flowtop", "--locked"]))?;
     let program = root().join("target/debug/flowtop");
@@ -85,11 +85,11 @@ impl Tmux {
     /// Writes what the terminal shows as a picture.
     fn write(&self, name: &str) -> Result<()> {
         let screen = output(&mut self.command(&["capture-pane", "-p", "-e"]))?;
-        let path: PathBuf = root().join("doc").join(name);
-        std::fs::create_dir_all(root().join("doc"))?;
+        let path: PathBuf = root().join("docs").join(name);
+        std::fs::create_dir_all(root().join("docs"))?;
         std::fs::write(&path, svg::picture(&screen))
             .with_context(|| format!("cannot write {}", path.display()))?;
-        println!("doc/{name}");
+        println!("docs/{name}");
         Ok(())
     }
 }

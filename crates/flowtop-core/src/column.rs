@@ -1,5 +1,5 @@
 //! Every field of a connection in the machine formats, once: its name, its type, where it comes from, what it says.
-//! JSON, CSV, `--fields` and the table in README.md are made from it.
+//! JSON, CSV, `--fields` and the table in docs/reference.md are made from it.
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;

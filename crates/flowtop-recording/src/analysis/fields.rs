@@ -122,21 +122,21 @@ mod tests {
 
     use super::*;
 
-    /// README.md is written by a person, but for what stands between these.
-    const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+    /// The page is written by hand, except between these markers.
+    const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference.md"));
     const MARKERS: [&str; 2] = ["<!-- report fields -->\n", "<!-- /report fields -->\n"];
 
     #[test]
-    fn readme_has_every_field() {
+    fn the_reference_has_every_field() {
         let mut table = "| field | type | content |\n|---|---|---|\n".to_owned();
         for Field { name, kind, doc, .. } in &SUMS {
             writeln!(table, "| `{name}` | {kind} | {doc} |").unwrap();
         }
-        let written = README.split_once(MARKERS[0]).and_then(|(_, rest)| rest.split_once(MARKERS[1]));
+        let written = REFERENCE.split_once(MARKERS[0]).and_then(|(_, rest)| rest.split_once(MARKERS[1]));
         assert_eq!(
             written.map(|(table, _)| table),
             Some(&table[..]),
-            "README.md must have this table:\n{table}"
+            "docs/reference.md must have this table:\n{table}"
         );
     }
 

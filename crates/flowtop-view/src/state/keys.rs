@@ -1,5 +1,5 @@
 //! Every key of the screen, once: what it is called, what it does, what it says. Dispatch, the help on the screen, the
-//! man page and the README are made from this table.
+//! man page and docs/reference.md are made from this table.
 //!
 //! Not in here: how an action is done (`state::update`).
 

@@ -8,23 +8,23 @@ use super::*;
 /// Keys one after the other, and the message of the last one; from the reference page.
 const IFTOP: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/iftop/keys.tsv"));
 
-/// README.md is written by a person, but for what stands between these.
-const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+/// The page is written by hand, except between these markers.
+const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference.md"));
 const MARKERS: [&str; 2] = ["<!-- keys -->\n", "<!-- /keys -->"];
 
 #[test]
-fn the_table_in_the_readme_is_this_one() {
+fn the_table_in_the_reference_is_this_one() {
     let mut table = "| about | keys |\n|---|---|\n".to_owned();
     for section in super::super::keys::Section::ALL {
         let keys = TABLE.iter().filter(|binding| binding.section == section);
         let keys: Vec<_> = keys.map(|binding| format!("`{}` {}", binding.name, binding.help)).collect();
         writeln!(table, "| {} | {} |", section.title(), keys.join("; ")).unwrap();
     }
-    let written = README.split_once(MARKERS[0]).and_then(|(_, rest)| rest.split_once(MARKERS[1]));
+    let written = REFERENCE.split_once(MARKERS[0]).and_then(|(_, rest)| rest.split_once(MARKERS[1]));
     assert_eq!(
         written.map(|(table, _)| table),
         Some(table.as_str()),
-        "README.md must have this table:\n{table}"
+        "docs/reference.md must have this table:\n{table}"
     );
 }
 

@@ -1,11 +1,11 @@
-//! The examples of the README, run as they stand there: every command line in its blocks for shells and for cron.
+//! The examples of README.md and docs/, run as they stand there: every command line in a block for shells or for cron.
 //!
 //! Only what would take long, needs a certain machine, or lies outside of a folder of the test is replaced, by
 //! [`REPLACED`]. Whatever does not end by itself is told to end once it heeds that.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::thread;
+use std::{iter, thread};
 
 use flowtop_common::{Flow, FlowKey, flags};
 use flowtop_core::flow::Tuple;
@@ -20,7 +20,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::*;
 
-/// What is replaced in a line, and by what. Each of them stands somewhere in the README.
+/// What is replaced in a line, and by what. Each of them stands in a document.
 const REPLACED: &[(&str, &str)] = &[
     // The same program; that it can be built and run so, `cargo xtask test` shows.
     ("cargo run --release -- ", "flowtop "),
@@ -35,8 +35,13 @@ const REPLACED: &[(&str, &str)] = &[
     ("/var/lib/flowtop", "recordings"),
 ];
 
-/// Lines that are not run. Each of them stands in the README.
+/// Lines that are not run. Each of them stands in a document.
 const NOT_RUN: &[&str] = &[
+    // They build and install what is here already, or change the machine.
+    "cargo build --release",
+    "sudo install target/release/flowtop /usr/local/sbin/",
+    "cargo install cargo-deb",
+    "cargo deb -p flowtop",
     // It runs this test.
     "cargo xtask test",
 ];
@@ -47,8 +52,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Commands that read what has been recorded, and load nothing.
 const OF_RECORDINGS: [&str; 2] = ["flowtop report ", "flowtop replay "];
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap()
+/// README.md and all pages of docs/, by name.
+fn documents() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+    pages.sort();
+    iter::once(root.join("README.md")).chain(pages).map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 /// The lines of commands in the blocks of a text, without comments.
@@ -243,12 +253,13 @@ fn run(place: &Place, line: &str) -> (Option<i32>, Vec<u8>, String) {
 }
 
 #[test]
-fn the_examples_of_the_readme_run_as_they_stand() {
-    let (place, lines) = (Place::new(), lines(&readme()));
+fn the_examples_of_the_documents_run_as_they_stand() {
+    let place = Place::new();
+    let lines: Vec<_> = documents().iter().flat_map(|page| lines(page)).collect();
     for part in REPLACED.iter().map(|(from, _)| from).chain(NOT_RUN) {
-        assert!(lines.iter().any(|line| line.contains(part)), "`{part}` is nowhere in the README");
+        assert!(lines.iter().any(|line| line.contains(part)), "`{part}` is in no document");
     }
-    let counts = can_count("the examples of the README that load something");
+    let counts = can_count("the examples that load something");
     let mut ran = 0;
     for line in lines.iter().filter(|line| !NOT_RUN.contains(&line.as_str())) {
         let here = replaced(line);
