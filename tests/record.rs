@@ -6,10 +6,14 @@
 mod clock;
 #[path = "record/commands.rs"]
 mod commands;
+#[path = "record/format.rs"]
+mod format;
 #[path = "record/hostile.rs"]
 mod hostile;
 #[path = "tools/records.rs"]
 mod records;
+#[path = "record/samples.rs"]
+mod samples;
 mod tools;
 
 use std::fs;

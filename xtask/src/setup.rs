@@ -46,6 +46,8 @@ const PYTHON_TOOLS: &[PythonTool] = &[
     PythonTool { name: "jc", version: "1.26.1" },
     // Debian has none.
     PythonTool { name: "duckdb", version: "2.0.1" },
+    // Python reads zstd by itself from 3.14 on.
+    PythonTool { name: "zstandard", version: "0.25.0" },
 ];
 
 impl PythonTool {
