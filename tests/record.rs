@@ -8,6 +8,8 @@ mod clock;
 mod commands;
 #[path = "record/format.rs"]
 mod format;
+#[path = "record/golden.rs"]
+mod golden;
 #[path = "record/hostile.rs"]
 mod hostile;
 #[path = "tools/records.rs"]
