@@ -2,10 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-use flowtop::core::owner::Identity;
-use flowtop::core::record::frame::encode;
-use flowtop::core::record::scan::{Found, scan};
-use flowtop::core::record::{FlowRecord, InterfaceRecord, Rest};
+use flowtop_core::owner::Identity;
+use flowtop_recording::format::frame::encode;
+use flowtop_recording::format::scan::{Found, scan};
+use flowtop_core::record::{FlowRecord, InterfaceRecord, Rest};
 use serde_json::{Value, json};
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flowtop::core::record::frame::{Frame, VERSION, encode};
+use flowtop_recording::format::frame::{Frame, VERSION, encode};
 
 use super::format::{all_of, assert_read_alike, records_of};
 use super::*;

@@ -3,11 +3,11 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use flowtop::core::owner::{Identity, Pod};
-use flowtop::core::record::reference::Reference;
-use flowtop::core::record::sparse::Keep;
-use flowtop::core::record::{Fill, FlowRecord, Host, InterfaceRecord, Span};
-use flowtop::core::scope::Verdict;
+use flowtop_core::owner::{Identity, Pod};
+use flowtop_recording::format::reference::Reference;
+use flowtop_recording::format::sparse::Keep;
+use flowtop_core::record::{Fill, FlowRecord, Host, InterfaceRecord, Span};
+use flowtop_core::scope::Verdict;
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 
 use super::*;
