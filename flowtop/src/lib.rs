@@ -4,33 +4,29 @@
 
 pub mod aside;
 pub mod cli;
+pub mod commands;
 mod config;
 mod cost;
 mod doc;
-pub mod doctor;
 pub mod filter_names;
 mod folder;
-mod history;
 mod interfaces;
 mod letters;
 mod local_time;
 pub mod raised;
-pub mod record;
 pub mod recordings;
-mod replay;
-pub mod report;
 mod signals;
 pub mod source;
 pub mod tui;
 mod user_file;
-mod watch;
 mod who;
 
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};
+use commands::live::Top;
+use commands::{doctor, live, record, replay, watch};
 use flowtop_core::filter::Filter;
 use flowtop_view::settings::Settings;
-use report::Top;
 use std::{
     io::{self, Write as _},
     time::Instant,
@@ -49,7 +45,7 @@ pub fn run(typed: &Typed) -> Result<()> {
     let demo = typed.cli.report.screen.demo;
     match &typed.cli.command {
         Some(Command::Doctor(args)) => examine(args),
-        Some(Command::Report(args)) => history::run(args),
+        Some(Command::Report(args)) => commands::report::run(args),
         Some(Command::Man(args)) => {
             doc::man(args.command.as_deref(), &mut io::stdout().lock()).context("cannot write the man page")
         }
@@ -75,7 +71,7 @@ fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     let demo = typed.cli.report.screen.demo;
     counting(typed, |settings, filter| {
         if settings.text.value || top.is_some() {
-            report::run(settings, filter, demo, top, started)
+            live::run(settings, filter, demo, top, started)
         } else {
             tui::run(settings, filter, demo)
         }

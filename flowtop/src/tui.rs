@@ -17,11 +17,11 @@ use rustix::process::{Signal, getpgrp, kill_process_group};
 use tokio::task::JoinHandle;
 
 use crate::Usage;
+use crate::commands::replay::{HOOKS, Lens};
 use crate::cost::Meter;
 use crate::filter_names::HostNames;
 use crate::folder::Folder;
 use crate::interfaces;
-use crate::replay::{HOOKS, Lens};
 use crate::source::Source;
 use crate::who::{self, Knowledge};
 use flowtop_attribution::resolver::Resolver;

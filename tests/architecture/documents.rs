@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::{assert_none, root};
+use super::assert_none;
+use super::root;
 
 /// Most bytes of a document. ARCHITECTURE.md is meant to be two pages.
 const MOST_BYTES: [(&str, usize); 2] = [("README.md", 10 << 10), ("ARCHITECTURE.md", 9_000)];

@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 
 use flowtop_core::owner::Identity;
+use flowtop_core::record::{FlowRecord, InterfaceRecord, Rest};
 use flowtop_recording::format::frame::encode;
 use flowtop_recording::format::scan::{Found, scan};
-use flowtop_core::record::{FlowRecord, InterfaceRecord, Rest};
 use serde_json::{Value, json};
 
 use super::*;

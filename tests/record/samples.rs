@@ -3,12 +3,12 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
+use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use flowtop_core::owner::{Identity, Pod};
-use flowtop_recording::format::reference::Reference;
-use flowtop_recording::format::sparse::Keep;
 use flowtop_core::record::{Fill, FlowRecord, Host, InterfaceRecord, Span};
 use flowtop_core::scope::Verdict;
-use flowtop_common::{Flow, FlowKey, Untracked, flags};
+use flowtop_recording::format::reference::Reference;
+use flowtop_recording::format::sparse::Keep;
 
 use super::*;
 

@@ -8,10 +8,10 @@ use anyhow::{Result, bail};
 
 use crate::aside;
 use crate::cli::WatchArgs;
-use crate::record::host::{self, Interfaces};
-use crate::record::store::Store;
-use crate::record::writer::Writer;
-use crate::record::{directory, kept};
+use crate::commands::record::host::{self, Interfaces};
+use crate::commands::record::store::Store;
+use crate::commands::record::writer::Writer;
+use crate::commands::record::{directory, kept};
 use flowtop_core::column::Who;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::record::{Fill, Gap, Host, Record};
