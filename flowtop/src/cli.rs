@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -19,7 +18,6 @@ mod history;
 mod man;
 mod owners;
 mod record;
-mod refused;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -302,13 +300,11 @@ pub struct Typed {
 }
 
 impl Typed {
-    /// Reads the program's arguments. Asked for help or the version, it prints that and ends the program.
-    ///
-    /// # Errors
-    /// What was typed is not what the flags are: `Usage`.
-    pub fn read() -> Result<Self> {
-        let read = command().try_get_matches().and_then(|matches| Self::of(&matches));
-        read.map_err(|error| if error.use_stderr() { refused::usage(&error).into() } else { error.exit() })
+    /// Reads the program's arguments. Help and the version, or clap's error, are printed and end the program, an error
+    /// with exit code 2.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::of(&command().get_matches()).unwrap_or_else(|error| error.exit())
     }
 
     fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {

@@ -7,7 +7,7 @@ use flowtop::raised;
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
-    match raised::refuse().and_then(|()| Typed::read()).and_then(|typed| flowtop::run(&typed)) {
+    match raised::refuse().and_then(|()| flowtop::run(&Typed::read())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -145,7 +145,7 @@ fn given_twice(path: &[&str], needed: &[&str], arg: &clap::Arg) -> Result<Vec<St
     let values = two_values(name).map(|value| format!("{flag}={value}"));
     let both = values.iter().map(String::as_str);
     let line: Vec<&str> = path.iter().chain(needed).copied().chain(both).collect();
-    let matches = command().try_get_matches_from(line).map_err(|error| refused::usage(&error).to_string())?;
+    let matches = command().try_get_matches_from(line).map_err(|error| error.to_string())?;
     let matches = matches.subcommand().map_or(&matches, |(_, of_command)| of_command);
     let found = matches.get_raw(arg.get_id().as_str()).unwrap();
     Ok(found.map(|value| value.to_str().unwrap().to_owned()).collect())
@@ -183,8 +183,9 @@ fn no_flag_that_is_given_twice_loses_a_value_without_a_word() {
                     assert_eq!(values, [second], "{what}");
                 }
                 Err(said) => {
-                    let start = format!("--{} is given more than once; give ", arg.get_long().unwrap());
+                    let start = format!("error: the argument '--{} <", arg.get_long().unwrap());
                     assert!(said.starts_with(&start), "{what}");
+                    assert!(said.contains(">' cannot be used multiple times\n"), "{what}");
                 }
             }
             seen += 1;
