@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/limit= by= show-owner pid= cgroup= mntns= labels= no-command-lines host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/rows= by= show-owner pid= cgroup= mntns= labels= no-command-lines host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -40,7 +40,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -s o -l sort -d 'Sort by' 
 40s\t'Rate over the last 40 seconds'
 source\t'Left host, as it is shown'
 destination\t'Right host, as it is shown'"
-complete -c flowtop -n "__fish_flowtop_needs_command" -s L -l limit -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s L -l rows -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l by -d 'Sum up by what connections have in common, as pod or pod,peer' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l pid -d 'Only connections of process PID' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l cgroup -d 'Only connections of the processes in a cgroup' -r
@@ -112,7 +112,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s o -l sort -d 'So
 40s\t'Rate over the last 40 seconds'
 source\t'Left host, as it is shown'
 destination\t'Right host, as it is shown'"
-complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s L -l limit -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s L -l rows -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l by -d 'Sum up by what connections have in common, as pod or pod,peer' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l pid -d 'Only connections of process PID' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l cgroup -d 'Only connections of the processes in a cgroup' -r
@@ -191,7 +191,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s o -l sort -d 
 40s\t'Rate over the last 40 seconds'
 source\t'Left host, as it is shown'
 destination\t'Right host, as it is shown'"
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s L -l limit -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s L -l rows -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l by -d 'Sum up by what connections have in common, as pod or pod,peer' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l pid -d 'Only connections of process PID' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l cgroup -d 'Only connections of the processes in a cgroup' -r
@@ -298,7 +298,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s o -l sort -d '
 40s\t'Rate over the last 40 seconds'
 source\t'Left host, as it is shown'
 destination\t'Right host, as it is shown'"
-complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s L -l limit -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s L -l rows -d 'Most rows to list, 0 for all [default: 10 in text, else all]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l by -d 'Sum up by what connections have in common, as pod or pod,peer' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l pid -d 'Only connections of process PID' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l cgroup -d 'Only connections of the processes in a cgroup' -r

@@ -192,7 +192,7 @@ pub struct DisplayFlags {
     pub sort: String,
     /// Most rows to list, 0 for all [default: 10 in text, else all]
     #[arg(short = 'L', long, value_name = "N", allow_negative_numbers = true)]
-    pub limit: Option<String>,
+    pub rows: Option<String>,
 }
 
 /// What only a screen has.
@@ -332,7 +332,7 @@ impl Typed {
 
 /// iftop's flags with a value of which the last one holds, as `getopt` reads them. Of the others a second one would be
 /// lost without a word.
-const LAST_HOLDS: [&str; 7] = ["sort", "limit", "max_bandwidth", "seconds", "config", "ports", "unit"];
+const LAST_HOLDS: [&str; 7] = ["sort", "rows", "max_bandwidth", "seconds", "config", "ports", "unit"];
 
 /// All flags, with what clap cannot be told where they are: which of them may be there more than once.
 #[must_use]

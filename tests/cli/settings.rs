@@ -50,7 +50,7 @@ impl Home {
 #[test]
 fn a_flag_wins_over_iftoprc_and_that_over_config_toml() {
     let rc = "sort: 40s\nuse-bytes: yes\ntimed-output: 9\n";
-    let toml = "sort = \"2s\"\nunit = \"packets\"\nlimit = 50\n";
+    let toml = "sort = \"2s\"\nunit = \"packets\"\nrows = 50\n";
     let home = Home::new("precedence", &[(".iftoprc", rc), (".config/flowtop/config.toml", toml)]);
     let (set, said) = home.set(&["-s", "3"]);
     assert_eq!(
@@ -58,7 +58,7 @@ fn a_flag_wins_over_iftoprc_and_that_over_config_toml() {
         [
             "unit = \"bytes\" # ~/.iftoprc:2",
             "sort = \"40s\" # ~/.iftoprc:1",
-            "limit = 50 # ~/.config/flowtop/config.toml:3",
+            "rows = 50 # ~/.config/flowtop/config.toml:3",
             "seconds = 3 # --seconds",
         ]
     );
@@ -236,7 +236,7 @@ fn a_name_in_a_filter_that_another_layer_replaces_is_not_looked_up() {
 fn lenient_warns_as_iftop_and_goes_on() {
     let home = Home::new("lenient", &[("rc", "port-display: Both\nnum-lines: 5x\n")]);
     let (set, said) = home.set(&["--lenient", "-o", "5s", "-m", "10X", "-s", "2x", "-c", "rc"]);
-    assert_eq!(set, ["limit = 5 # rc:2", "seconds = 2 # --seconds"]);
+    assert_eq!(set, ["rows = 5 # rc:2", "seconds = 2 # --seconds"]);
     assert_eq!(
         said,
         "Invalid enumeration value \"Both\" for directive \"port-display\"\n\
@@ -245,7 +245,7 @@ fn lenient_warns_as_iftop_and_goes_on() {
     );
     let nets = ["--lenient", "-F", "10.0.0.0", "-F", "10.0.0.0/8", "-G", "::1/0", "-c", "rc"];
     let (set, said) = home.set(&nets);
-    assert_eq!(set, ["net = [\"10.0.0.0/8\"] # --net", "limit = 5 # rc:2"]);
+    assert_eq!(set, ["net = [\"10.0.0.0/8\"] # --net", "rows = 5 # rc:2"]);
     assert_eq!(
         said,
         "Invalid enumeration value \"Both\" for directive \"port-display\"\n\

@@ -34,7 +34,7 @@ const WRONG: &[(&[&str], &str)] = &[
         &["-t", "-s", "soon"],
         "flowtop: invalid value \"soon\" for --seconds: give a whole number of seconds, 0 for reports without end",
     ),
-    (&["-t", "-L", "all"], "flowtop: invalid value \"all\" for --limit: give a number of rows, 0 for all"),
+    (&["-t", "-L", "all"], "flowtop: invalid value \"all\" for --rows: give a number of rows, 0 for all"),
     (
         &["-t", "-o", "5s"],
         "flowtop: invalid value \"5s\" for --sort: give one of 2s, 10s, 40s, source, destination",
@@ -124,6 +124,8 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["doctor", "--json=1"], "unexpected value '1' for '--json' found; no more were expected"),
     (&["-Z"], "unexpected argument '-Z' found"),
     (&["-L", "-x"], "unexpected argument '-x' found"),
+    // A rate, which only a report of recordings has.
+    (&["-t", "--limit", "5"], "unexpected argument '--limit' found"),
     (
         &["--max-flow", "5"],
         "unexpected argument '--max-flow' found\n\n  tip: a similar argument exists: '--max-flows'",

@@ -159,8 +159,8 @@ settings! {
     unit "unit": Unit = Unit::Bits, [Bytes("use-bytes"), Same("bandwidth-unit")];
     /// What the rows are sorted by.
     sort "sort": Sort = Sort::Last10s, [Same("sort")];
-    /// Rows of a report; see [`Settings::rows`].
-    limit "limit": Option<Limit> = None, [Same("num-lines")];
+    /// Rows of a report; see [`Settings::max_rows`].
+    rows "rows": Option<Limit> = None, [Same("num-lines")];
     /// Lines of a row on a screen.
     line_display "line-display": LineDisplay = LineDisplay::TwoLine, [Same("line-display")];
     /// A screen without bars.
@@ -329,10 +329,10 @@ impl Settings {
         Ok((settings, warnings))
     }
 
-    /// Rows of a report at most, `None` for all: without a limit 10 in text, where people read, all elsewhere.
+    /// Rows of a report at most, `None` for all: unless set 10 in text, where people read, all elsewhere.
     #[must_use]
-    pub fn rows(&self) -> Option<usize> {
-        match self.limit.value {
+    pub fn max_rows(&self) -> Option<usize> {
+        match self.rows.value {
             Some(Limit::All) => None,
             Some(Limit::Rows(rows)) => Some(rows),
             None => (self.format.value == Format::Text).then_some(TEXT_ROWS),
@@ -356,7 +356,7 @@ impl Settings {
     pub fn view(&self) -> View {
         View {
             sort: self.sort.value,
-            limit: self.rows(),
+            limit: self.max_rows(),
             grouping: Grouping {
                 ports: self.ports.value,
                 hide_source: self.hide_source.value,

@@ -213,7 +213,7 @@ fn switches_may_be_repeated() {
 fn values_may_look_like_flags_where_they_are_numbers() {
     let assignments = typed(&["flowtop", "-L", "-1", "-s-2", "--interval", "-3"]).assignments;
     let texts: Vec<_> = assignments.iter().map(|a| (a.key.name, a.texts.concat())).collect();
-    let expected = [("limit", "-1"), ("seconds", "-2"), ("interval", "-3")];
+    let expected = [("rows", "-1"), ("seconds", "-2"), ("interval", "-3")];
     assert_eq!(texts, expected.map(|(name, text)| (name, text.to_owned())));
 }
 

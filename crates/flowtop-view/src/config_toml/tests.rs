@@ -14,12 +14,12 @@ fn one(key: &'static str, texts: &[&str], line: usize) -> Said {
 
 #[test]
 fn values_of_all_kinds_become_texts_in_the_order_of_the_lines() {
-    let text = "# mine\nunit = 'bytes'\n\nnumeric = true\nlimit = 1_000\nmax-flows = 0x10\ninterval = 0.5\n\
+    let text = "# mine\nunit = 'bytes'\n\nnumeric = true\nrows = 1_000\nmax-flows = 0x10\ninterval = 0.5\n\
                 interface = [\n  \"eth0\",\n  \"lo\",\n]\nnet = \"10.0.0.0/8\"\nfields = []\n";
     let expected = vec![
         one("unit", &["bytes"], 2),
         one("numeric", &["true"], 4),
-        one("limit", &["1000"], 5),
+        one("rows", &["1000"], 5),
         one("max-flows", &["16"], 6),
         one("interval", &["0.5"], 7),
         one("interface", &["eth0", "lo"], 8),
@@ -33,6 +33,7 @@ fn values_of_all_kinds_become_texts_in_the_order_of_the_lines() {
 fn what_is_no_setting_is_an_error_with_its_line() {
     let cases = [
         ("\nsorts = '2s'", "config.toml:2: unknown key \"sorts\"; did you mean sort?"),
+        ("limit = 5", "config.toml:1: unknown key \"limit\"; flowtop --print-config lists the keys"),
         ("max_flows = 1", "config.toml:1: unknown key \"max_flows\"; did you mean max-flows?"),
         ("zzz = 1", "config.toml:1: unknown key \"zzz\"; flowtop --print-config lists the keys"),
         (

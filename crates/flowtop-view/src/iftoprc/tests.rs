@@ -40,7 +40,7 @@ fn every_directive_sets_what_its_flag_sets() {
         ("port-display: source-only", "ports = \"source-only\""),
         ("timed-output: 60", "seconds = 60"),
         ("no-curses: true", "text = true"),
-        ("num-lines: 20", "limit = 20"),
+        ("num-lines: 20", "rows = 20"),
         ("screen-filter: ^10", "screen-filter = \"^10\""),
     ];
     let mut seen: Vec<_> = cases.iter().map(|(line, _)| line.split(':').next().unwrap()).collect();

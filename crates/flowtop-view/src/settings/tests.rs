@@ -38,9 +38,9 @@ fn right_values_are_read_and_shown() {
         ("hooks", "kprobe", "\"kprobe\""),
         ("hooks", "auto", "\"auto\""),
         ("seconds", "60", "60"),
-        ("limit", "0", "0"),
-        ("limit", "1000", "1000"),
-        ("limit", "auto", "\"auto\""),
+        ("rows", "0", "0"),
+        ("rows", "1000", "1000"),
+        ("rows", "auto", "\"auto\""),
         ("interval", "0.25", "0.25"),
         ("max-flows", "16777216", "16777216"),
         ("max-bandwidth", "100", "100"),
@@ -75,8 +75,8 @@ fn wrong_values_say_what_would_be_right() {
         ("seconds", "+1", seconds),
         ("seconds", "", seconds),
         ("seconds", "4294967296", seconds),
-        ("limit", "abc", rows),
-        ("limit", "-1", rows),
+        ("rows", "abc", rows),
+        ("rows", "-1", rows),
         ("interval", "0", "give 0.1 to 86400 seconds"),
         ("interval", "nan", "give 0.1 to 86400 seconds"),
         ("max-flows", "0", "give 1 to 16777216 connections"),
@@ -107,9 +107,9 @@ fn a_lenient_reading_does_as_iftop_does() {
         ("seconds", "abc", "0", ""),
         ("seconds", "-5", "1", ""),
         ("seconds", " 7", "7", ""),
-        ("limit", "1x", "1", ""),
-        ("limit", "abc", "-1", ""),
-        ("limit", "-3", "-1", ""),
+        ("rows", "1x", "1", ""),
+        ("rows", "abc", "-1", ""),
+        ("rows", "-3", "-1", ""),
     ];
     for (name, text, shown, warning) in cases {
         let warnings = Vec::from_iter((!warning.is_empty()).then(|| warning.to_owned()));
@@ -127,9 +127,9 @@ fn what_iftop_does_not_know_is_an_error_to_a_lenient_reading_too() {
 #[test]
 fn without_rows_there_are_none_and_0_is_all() {
     let rows = |limit: Option<&str>, format: &str| {
-        let typed: Vec<_> = limit.into_iter().map(|text| flag("limit", text)).collect();
+        let typed: Vec<_> = limit.into_iter().map(|text| flag("rows", text)).collect();
         let format = flag("format", format);
-        Settings::resolve(typed.iter().chain([&format]), &LENIENT).unwrap().0.rows()
+        Settings::resolve(typed.iter().chain([&format]), &LENIENT).unwrap().0.max_rows()
     };
     assert_eq!([rows(None, "text"), rows(None, "json"), rows(None, "csv")], [Some(10), None, None]);
     assert_eq!(
@@ -159,7 +159,7 @@ fn the_last_layer_holds_and_is_named() {
     let (settings, _) = Settings::resolve(&layers, &STRICT).unwrap();
     assert_eq!((settings.sort.value, settings.sort.origin.to_string()), (Sort::Source, "--sort".to_owned()));
     assert_eq!((settings.unit.value, settings.unit.origin.to_string()), (Unit::Bytes, "file:3".to_owned()));
-    assert_eq!(settings.limit.origin.to_string(), "default");
+    assert_eq!(settings.rows.origin.to_string(), "default");
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Printer {
             format: settings.format.value,
             reports: text::Reports::default(),
             top,
-            limit: settings.limit.value.map_or(Some(top::ROWS), |_| settings.rows()),
+            limit: settings.rows.value.map_or(Some(top::ROWS), |_| settings.max_rows()),
             fields: Fields::of(settings).map_err(Usage)?,
             header: !settings.no_header.value,
             interfaces: Chosen::new(&all, &settings.interface.value)?,
