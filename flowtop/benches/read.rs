@@ -13,7 +13,6 @@ use flowtop::cli::TableArgs;
 use flowtop_bpf::Live;
 use flowtop_core::{column, ledger::Ledger, names::NoNames, view::View, wire::Sample};
 use flowtop_view::json;
-use flowtop_view::parts::whole;
 use flowtop_view::text;
 use loopback::Pair;
 use outcome::{Outcome, Row, median};
@@ -112,9 +111,12 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         times.text.push(milliseconds(|| {
             text::Reports::default().report(&ledger, &top, &NoNames, column::Who::nobody())
         }));
-        times
-            .json
-            .push(milliseconds(|| whole(|out| json::report(&heading, &ledger, &View::default(), None, out))));
+        let mut json = Vec::new();
+        let mut written = Ok(());
+        times.json.push(milliseconds(|| {
+            written = json::report(&heading, &ledger, &View::default(), None, &mut json);
+        }));
+        written?;
     }
     Ok(vec![
         row("read of the table", "ms", median(times.read), Some(READ_BAR_MS)),

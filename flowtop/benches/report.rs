@@ -15,10 +15,14 @@ use flowtop_core::view::{Grouping, PortDisplay, View};
 use flowtop_core::wire::Sample;
 use flowtop_view::csv;
 use flowtop_view::json;
-use flowtop_view::parts::Parts;
 use flowtop_view::text::Reports;
 use outcome::{Outcome, Row, median};
-use std::{hint::black_box, process::ExitCode, sync::Arc};
+use std::{
+    hint::black_box,
+    io::{self, BufWriter, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
 
 /// Milliseconds of processor time that a report may take, accounting included.
 const BAR_MS: f64 = 20.0;
@@ -52,11 +56,11 @@ const FORMS: [Form; 8] = [
     ("-t --by process", |ledger, reports| by(ledger, reports, "process")),
     ("-t --by pod,peer -L 0", |ledger, reports| by(ledger, reports, "pod,peer")),
     ("-t --format json", |ledger, _| {
-        handed_on(|out| json::report(&heading(), ledger, &View::default(), None, out))
+        written(|out| json::report(&heading(), ledger, &View::default(), None, out))
     }),
     ("-t --format csv", |ledger, _| {
         let fields: Vec<_> = column::ALL.iter().collect();
-        handed_on(|out| csv::report(&heading(), ledger, &View::default(), &fields, out))
+        written(|out| csv::report(&heading(), ledger, &View::default(), &fields, out))
     }),
 ];
 
@@ -71,11 +75,26 @@ fn heading() -> json::Heading<'static> {
     }
 }
 
-/// Bytes that go to stdout, in parts.
-fn handed_on(write: impl FnOnce(&mut Parts<'_>)) -> usize {
-    let mut bytes = 0;
-    write(&mut Parts::new(&mut |part| bytes += black_box(part).len()));
-    bytes
+/// Counts bytes as a pipe would take them, in the blocks of a report.
+#[derive(Default)]
+struct Pipe(usize);
+
+impl io::Write for Pipe {
+    fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+        self.0 += black_box(block).len();
+        Ok(block.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes that go to stdout.
+fn written(write: impl FnOnce(&mut BufWriter<Pipe>) -> io::Result<()>) -> usize {
+    let mut out = BufWriter::with_capacity(64 << 10, Pipe::default());
+    write(&mut out).and_then(|()| out.flush()).expect("the pipe takes all");
+    out.get_ref().0
 }
 
 fn text(ledger: &Ledger, reports: &mut Reports, limit: Option<usize>, ports: PortDisplay) -> usize {

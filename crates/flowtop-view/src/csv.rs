@@ -2,10 +2,11 @@
 //! time of the report, its host and the start of its counting in front, and lines for what stands beside the connections.
 //! What is not known is empty.
 
+use std::io;
+
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
 use super::json::Heading;
-use super::parts::Parts;
 use flowtop_core::column::{Column, Source, Value, formula_guard};
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
@@ -31,40 +32,47 @@ pub fn header(fields: &[&'static str]) -> String {
     text(|out| out.write_record(REPORT_FIELDS.iter().chain(fields)))
 }
 
-/// One report; empty if there is nothing to list.
+/// Writes one report; nothing if there is nothing to list. A line is written as soon as it is made.
+///
+/// # Errors
+/// What `out` does not take.
 pub fn report(
     heading: &Heading<'_>,
     ledger: &Ledger,
     view: &View,
     fields: &[&'static Column],
-    out: &mut Parts<'_>,
-) {
+    mut out: impl io::Write,
+) -> io::Result<()> {
     let front = text(|out| out.write_record(front(heading, ledger)));
     let front = front.trim_end_matches('\n');
-    let at_ns = ledger.at_ns();
+    let (at_ns, mut line) = (ledger.at_ns(), String::new());
     for row in rows(ledger, view) {
-        let (source, line) = (Source::new(&row, at_ns, heading.who), out.row());
+        let source = Source::new(&row, at_ns, heading.who);
+        line.clear();
         line.push_str(front);
         for field in fields {
             line.push(',');
             match field.text(&source) {
-                Some(text) => write_text(line, text.as_deref().unwrap_or_default()),
-                None => field.value(&source).write_text(line),
+                Some(text) => write_text(&mut line, text.as_deref().unwrap_or_default()),
+                None => field.value(&source).write_text(&mut line),
             }
         }
         line.push('\n');
+        out.write_all(line.as_bytes())?;
     }
     let twice = grouped::Aside::local_twice(ledger, Group::default());
     let twice = twice.as_ref().map(|twice| Apart::of(LOCAL_TWICE, twice));
     for apart in [Apart::untracked(ledger), Apart::summed_up(ledger), twice].into_iter().flatten() {
-        let line = out.row();
+        line.clear();
         line.push_str(front);
         for field in fields {
             line.push(',');
-            apart.value(field.name).write_csv(line);
+            apart.value(field.name).write_csv(&mut line);
         }
         line.push('\n');
+        out.write_all(line.as_bytes())?;
     }
+    Ok(())
 }
 
 /// The owner of what is in no group.

@@ -3,9 +3,10 @@
 //! `null` means unknown. Bytes are integers and count from the start of flowtop, rates are bytes per second; the
 //! segment and retransmission counters are over the life of the socket.
 
+use std::io;
+
 use serde::{Serialize, Serializer};
 
-use super::parts::Parts;
 use flowtop_core::column::{ALL, Column, Source, Who};
 use flowtop_core::cost::Cost;
 use flowtop_core::group::Group;
@@ -49,44 +50,55 @@ pub(crate) fn heading() -> Heading<'static> {
     }
 }
 
-/// One report as one line, its end included. Flows have the given fields, or all of them with those of the other end in
-/// an object of their own.
+/// Writes one report as one line, its end included. Flows have the given fields, or all of them with those of the other
+/// end in an object of their own. A row is written as soon as it is made: there may be more of them than memory should hold.
+///
+/// # Errors
+/// What `out` does not take.
 pub fn report(
     heading: &Heading<'_>,
     ledger: &Ledger,
     view: &View,
     fields: Option<&[&'static Column]>,
-    out: &mut Parts<'_>,
-) {
-    line(heading, ledger, Lists::of_flows(ledger), out, |out| {
-        out.row().push_str(",\"flows\":[");
-        let flow = Object::of_flow(fields);
-        for (index, row) in rows(ledger, view).iter().enumerate() {
-            let out = out.row();
-            if index > 0 {
-                out.push(',');
-            }
-            flow.write(out, &Source::new(row, ledger.at_ns(), heading.who));
+    mut out: impl io::Write,
+) -> io::Result<()> {
+    let (head, tail) = ends(heading, ledger, Lists::of_flows(ledger));
+    out.write_all(head.as_bytes())?;
+    out.write_all(b",\"flows\":[")?;
+    let flow = Object::of_flow(fields);
+    let mut text = String::new();
+    for (index, row) in rows(ledger, view).iter().enumerate() {
+        text.clear();
+        if index > 0 {
+            text.push(',');
         }
-        out.row().push(']');
-    });
+        flow.write(&mut text, &Source::new(row, ledger.at_ns(), heading.who));
+        out.write_all(text.as_bytes())?;
+    }
+    out.write_all(b"]")?;
+    out.write_all(tail.as_bytes())
 }
 
-/// One report of groups, in the same way; they stand where flows stood.
+/// Writes one report of groups, in the same way; they stand where flows stood.
+///
+/// # Errors
+/// What `out` does not take.
 pub fn grouped_report(
     heading: &Heading<'_>,
     ledger: &Ledger,
     groups: &grouped::Groups,
     fields: Option<&[&'static str]>,
-    out: &mut Parts<'_>,
-) {
+    mut out: impl io::Write,
+) -> io::Result<()> {
     let lists = Lists {
         by: Some(groups.by.keys().map(|key| key.to_string()).collect()),
         groups: Some(Groups { rows: &groups.rows, fields }),
         others: groups.others.as_ref().map(OthersObject::from),
         local_twice: groups.local_twice.as_ref().map(AmountsObject::from),
     };
-    line(heading, ledger, lists, out, |_| {});
+    let (head, tail) = ends(heading, ledger, lists);
+    out.write_all(head.as_bytes())?;
+    out.write_all(tail.as_bytes())
 }
 
 /// Why writing a report does not fail.
@@ -141,14 +153,8 @@ impl From<&Aside> for AmountsObject {
     }
 }
 
-/// The object; `flows` writes its own part, with the comma before it.
-fn line(
-    heading: &Heading<'_>,
-    ledger: &Ledger,
-    lists: Lists<'_>,
-    out: &mut Parts<'_>,
-    flows: impl FnOnce(&mut Parts<'_>),
-) {
+/// The object without its flows: up to the comma before them, and from behind them to the end of the line.
+fn ends(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>) -> (String, String) {
     let (untracked, (once, _)) = (ledger.untracked(), ledger.untracked_once());
     let head = Head {
         time: heading.time,
@@ -175,12 +181,10 @@ fn line(
         attribution: heading.who.trouble,
         cost: heading.cost,
     };
-    let head = serde_json::to_string(&head).expect(JSON);
-    out.row().push_str(head.strip_suffix('}').expect(JSON));
-    flows(out);
+    let mut head = serde_json::to_string(&head).expect(JSON);
+    head.pop();
     let tail = serde_json::to_string(&tail).expect(JSON);
-    out.row().push_str(&tail.replacen('{', ",", 1));
-    out.row().push('\n');
+    (head, tail.replacen('{', ",", 1) + "\n")
 }
 
 /// What stands before the flows.

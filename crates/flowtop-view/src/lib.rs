@@ -13,7 +13,6 @@ pub mod csv;
 pub mod draw;
 pub mod iftoprc;
 pub mod json;
-pub mod parts;
 pub mod settings;
 pub mod state;
 pub mod text;

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::json::heading;
-use crate::parts::whole;
 use flowtop_core::column::{self, ALL};
 use flowtop_core::filter::Boundary;
 use flowtop_core::fixture::{ACCEPTED, CONNECTED, flow as moved, key, ledger_of, sample};
@@ -17,7 +16,9 @@ use flowtop_core::window::Bytes;
 use flowtop_core::wire::Sample;
 
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
-    whole(|out| super::report(heading, ledger, view, fields, out))
+    let mut out = Vec::new();
+    super::report(heading, ledger, view, fields, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
 }
 
 fn grouped(ledger: &Ledger, view: &View, fields: &[&'static str]) -> String {

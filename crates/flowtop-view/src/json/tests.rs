@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::*;
 use crate::json::heading;
-use crate::parts::whole;
 use flowtop_core::fixture::{
     ACCEPTED, CONNECTED, OLDER, flow as moved, key, ledger_inside, ledger_of, sample,
 };
@@ -13,8 +12,9 @@ use flowtop_core::rows::table::Table;
 
 /// The line without its end.
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: Option<&[&'static Column]>) -> String {
-    let line = whole(|out| super::report(heading, ledger, view, fields, out));
-    line.strip_suffix('\n').unwrap().to_owned()
+    let mut line = Vec::new();
+    super::report(heading, ledger, view, fields, &mut line).unwrap();
+    String::from_utf8(line).unwrap().strip_suffix('\n').unwrap().to_owned()
 }
 
 fn grouped_report(
@@ -24,7 +24,9 @@ fn grouped_report(
     fields: Option<&[&'static str]>,
 ) -> String {
     let groups = grouped::report(&mut Table::default(), ledger, view, heading.who);
-    whole(|out| super::grouped_report(heading, ledger, &groups, fields, out))
+    let mut line = Vec::new();
+    super::grouped_report(heading, ledger, &groups, fields, &mut line).unwrap();
+    String::from_utf8(line).unwrap()
 }
 
 fn comm(name: &str) -> [u8; 16] {
@@ -109,6 +111,43 @@ fn groups_stand_where_flows_stood() {
     );
     let picked = grouped_report(&heading(), &joined(), &view, Some(&["tx_bytes", "remote_port"]));
     assert!(picked.contains(r#""groups":[{"tx_bytes":5000,"remote_port":80}],"#), "{picked}");
+}
+
+/// Takes everything, and knows how much it was and how long the longest piece.
+#[derive(Default)]
+struct Pieces {
+    bytes: usize,
+    longest: usize,
+}
+
+impl io::Write for Pieces {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.bytes += piece.len();
+        self.longest = self.longest.max(piece.len());
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn rows_are_written_one_by_one_in_both_formats_until_they_are_not_taken() {
+    let flows: Vec<_> = (1..200)
+        .map(|id| (key(9, "10.0.0.1:40000", &format!("192.0.2.{id}:80"), id), moved(CONNECTED, id, 0)))
+        .collect();
+    let (ledger, view, all) =
+        (ledger_of(&[sample(2, &flows)]), View::default(), ALL.iter().collect::<Vec<_>>());
+    let (mut json, mut csv) = (Pieces::default(), Pieces::default());
+    super::report(&heading(), &ledger, &view, None, &mut json).unwrap();
+    crate::csv::report(&heading(), &ledger, &view, &all, &mut csv).unwrap();
+    for pieces in [json, csv] {
+        assert!(pieces.longest < pieces.bytes / 50, "{} of {}", pieces.longest, pieces.bytes);
+    }
+    let mut full = [0; 5000];
+    let outcome = super::report(&heading(), &ledger, &view, None, &mut full[..]);
+    assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::WriteZero);
 }
 
 /// The flows of a report.

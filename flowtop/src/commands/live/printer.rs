@@ -14,11 +14,10 @@ use flowtop_core::rows::grouped;
 use flowtop_core::view::View;
 use flowtop_view::csv;
 use flowtop_view::json;
-use flowtop_view::parts::Parts;
 use flowtop_view::settings::{Origin, Settings, choice::Format};
 use flowtop_view::text;
 use flowtop_view::top;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use tokio::time::Instant;
 
 /// The fields of a machine format.
@@ -133,19 +132,19 @@ impl Printer {
         let Self { format, fields, reports, .. } = self;
         to_stdout(|out| match (format, fields) {
             (Format::Json, Fields::Flows(fields)) => {
-                json::report(heading, ledger, view, fields.as_deref(), out);
+                json::report(heading, ledger, view, fields.as_deref(), out)
             }
             (Format::Json, Fields::Groups(fields)) => {
                 let groups = reports.groups(ledger, view, heading.who);
-                json::grouped_report(heading, ledger, &groups, Some(fields), out);
+                json::grouped_report(heading, ledger, &groups, Some(fields), out)
             }
             (_, Fields::Flows(Some(fields))) => csv::report(heading, ledger, view, fields, out),
             (_, Fields::Flows(None)) => {
-                csv::report(heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>(), out);
+                csv::report(heading, ledger, view, &column::ALL.iter().collect::<Vec<_>>(), out)
             }
             (_, Fields::Groups(fields)) => {
                 let groups = reports.groups(ledger, view, heading.who);
-                out.row().push_str(&csv::grouped_report(heading, ledger, &groups, fields));
+                out.write_all(csv::grouped_report(heading, ledger, &groups, fields).as_bytes())
             }
         })
     }
@@ -181,7 +180,7 @@ impl Printer {
     /// Writes to stdout, at once.
     pub(crate) fn say(&mut self, text: &str) -> Result<()> {
         self.clear_progress();
-        to_stdout(|out| out.row().push_str(text))
+        to_stdout(|out| out.write_all(text.as_bytes()))
     }
 
     /// A line on stderr.
@@ -205,14 +204,11 @@ impl Printer {
     }
 }
 
-/// Writes parts to stdout, at once. After one that could not be written, the others are not.
-fn to_stdout(write: impl FnOnce(&mut Parts<'_>)) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    let mut outcome = Ok(());
-    write(&mut Parts::new(&mut |part| {
-        if outcome.is_ok() {
-            outcome = stdout.write_all(part.as_bytes());
-        }
-    }));
-    outcome.and_then(|()| stdout.flush()).context("cannot write the report")
+/// Bytes of a report that are written at once.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// Writes to stdout, at once.
+fn to_stdout(write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(BLOCK_BYTES, io::stdout().lock());
+    write(&mut out).and_then(|()| out.flush()).context("cannot write the report")
 }
