@@ -21,7 +21,7 @@ use flowtop_common::{Flow, FlowKey, flags};
 mod tests;
 mod value;
 
-pub use value::{Value, formula_guard};
+pub use value::Value;
 
 /// One field.
 #[derive(Debug)]
@@ -123,10 +123,8 @@ impl Column {
     /// The value for a row.
     #[must_use]
     pub fn value(&self, source: &Source<'_>) -> Value {
-        if self.of_left && source.row.turned {
-            return Value::Null;
-        }
         match self.of {
+            _ if self.is_unknown(source) => Value::Null,
             Of::Value(value) => value(source),
             Of::Text(text) => text(source).map_or(Value::Null, |text| Value::Text(text.into_owned())),
         }
@@ -134,18 +132,28 @@ impl Column {
 
     /// The value as [`Value::write_json`] writes it, and as fast as can be.
     pub fn write_json(&self, source: &Source<'_>, out: &mut String) {
-        match self.text(source) {
-            Some(Some(text)) => value::write_json_text(out, &text),
-            Some(None) => out.push_str("null"),
-            None => self.value(source).write_json(out),
+        match self.of {
+            _ if self.is_unknown(source) => out.push_str("null"),
+            Of::Value(value) => value(source).write_json(out),
+            Of::Text(text) => match text(source) {
+                Some(text) => value::write_json_text(out, &text),
+                None => out.push_str("null"),
+            },
         }
     }
 
-    /// The text of a field that is one: `Some(None)` where it is not known.
-    #[must_use]
-    pub fn text<'s>(&self, source: &'s Source<'_>) -> Option<Option<Cow<'s, str>>> {
-        let Of::Text(text) = self.of else { return None };
-        Some(if self.of_left && source.row.turned { None } else { text(source) })
+    /// The value as [`Value::write_csv`] writes it, and as fast as can be.
+    pub fn write_csv(&self, source: &Source<'_>, out: &mut String) {
+        match self.of {
+            _ if self.is_unknown(source) => {}
+            Of::Value(value) => value(source).write_csv(out),
+            Of::Text(text) => value::write_csv_text(out, text(source).as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// Whether only the left end's socket would know it, which is not on this host.
+    const fn is_unknown(&self, source: &Source<'_>) -> bool {
+        self.of_left && source.row.turned
     }
 
     /// The name within the object of the other end, for its fields.

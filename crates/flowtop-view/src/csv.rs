@@ -1,18 +1,19 @@
-//! CSV as RFC 4180 quotes it, with `\n` at the end of a line: one line for each connection of each report, with the
+//! CSV as RFC 4180 quotes it ([`writer`]), with `\n` at the end of a line: one line for each connection of each report, with the
 //! time of the report, its host and the start of its counting in front, and lines for what stands beside the connections.
 //! What is not known is empty.
 
 use std::io;
 
-use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
+use csv::ByteRecord;
 
 use super::json::Heading;
-use flowtop_core::column::{Column, Source, Value, formula_guard};
+use flowtop_core::column::{Column, Source, Value};
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::rows::{grouped, rows};
 use flowtop_core::view::View;
 use flowtop_core::window::{Bytes, Rates, Window};
+use flowtop_recording::csv::writer;
 
 #[cfg(test)]
 mod tests;
@@ -22,14 +23,18 @@ const REPORT_FIELDS: [&str; 4] = ["time", "elapsed_s", "host", "start"];
 
 /// The values of [`REPORT_FIELDS`].
 fn front(heading: &Heading<'_>, ledger: &Ledger) -> [String; 4] {
-    let host = format!("{}{}", formula_guard(heading.host), heading.host);
+    let host = Value::Text(heading.host.to_owned()).csv_text();
     [heading.time.to_owned(), ledger.elapsed_s().to_string(), host, heading.start.to_owned()]
 }
 
-/// The names of the fields as one line, its end included.
-#[must_use]
-pub fn header(fields: &[&'static str]) -> String {
-    text(|out| out.write_record(REPORT_FIELDS.iter().chain(fields)))
+/// Writes the names of the fields as one line.
+///
+/// # Errors
+/// What `out` does not take.
+pub fn header(fields: &[&'static str], out: impl io::Write) -> io::Result<()> {
+    let mut out = writer(out);
+    out.write_record(REPORT_FIELDS.iter().chain(fields))?;
+    out.flush()
 }
 
 /// Writes one report; nothing if there is nothing to list. A line is written as soon as it is made.
@@ -41,38 +46,28 @@ pub fn report(
     ledger: &Ledger,
     view: &View,
     fields: &[&'static Column],
-    mut out: impl io::Write,
+    out: impl io::Write,
 ) -> io::Result<()> {
-    let front = text(|out| out.write_record(front(heading, ledger)));
-    let front = front.trim_end_matches('\n');
-    let (at_ns, mut line) = (ledger.at_ns(), String::new());
+    let mut out = writer(out);
+    let front = front(heading, ledger);
+    let (mut line, mut text) = (ByteRecord::from(front.to_vec()), String::new());
     for row in rows(ledger, view) {
-        let source = Source::new(&row, at_ns, heading.who);
-        line.clear();
-        line.push_str(front);
+        let source = Source::new(&row, ledger.at_ns(), heading.who);
+        line.truncate(front.len());
         for field in fields {
-            line.push(',');
-            match field.text(&source) {
-                Some(text) => write_text(&mut line, text.as_deref().unwrap_or_default()),
-                None => field.value(&source).write_text(&mut line),
-            }
+            text.clear();
+            field.write_csv(&source, &mut text);
+            line.push_field(text.as_bytes());
         }
-        line.push('\n');
-        out.write_all(line.as_bytes())?;
+        out.write_byte_record(&line)?;
     }
     let twice = grouped::Aside::local_twice(ledger, Group::default());
     let twice = twice.as_ref().map(|twice| Apart::of(LOCAL_TWICE, twice));
     for apart in [Apart::untracked(ledger), Apart::summed_up(ledger), twice].into_iter().flatten() {
-        line.clear();
-        line.push_str(front);
-        for field in fields {
-            line.push(',');
-            apart.value(field.name).write_csv(&mut line);
-        }
-        line.push('\n');
-        out.write_all(line.as_bytes())?;
+        let values = fields.iter().map(|field| apart.value(field.name).csv_text());
+        out.write_record(front.iter().cloned().chain(values))?;
     }
-    Ok(())
+    out.flush()
 }
 
 /// The owner of what is in no group.
@@ -133,53 +128,29 @@ impl Apart {
     }
 }
 
-/// A text, quoted if it has to be. By hand, because there may be millions; no other value needs it.
-fn write_text(out: &mut String, text: &str) {
-    let guard = formula_guard(text);
-    if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) {
-        out.push('"');
-        out.push_str(guard);
-        out.push_str(&text.replace('"', "\"\""));
-        out.push('"');
-    } else {
-        out.push_str(guard);
-        out.push_str(text);
-    }
-}
-
-/// One report of groups: a line for each of them, and for what stands beside them.
-#[must_use]
+/// Writes one report of groups: a line for each of them, and for what stands beside them.
+///
+/// # Errors
+/// What `out` does not take.
 pub fn grouped_report(
     heading: &Heading<'_>,
     ledger: &Ledger,
     groups: &grouped::Groups,
     fields: &[&'static str],
-) -> String {
-    let front = front(heading, ledger);
+    out: impl io::Write,
+) -> io::Result<()> {
+    let (mut out, front) = (writer(out), front(heading, ledger));
+    for row in &groups.rows {
+        let picked = grouped::picked(row, Some(fields));
+        let values = picked.iter().map(|(_, value)| value.csv_text());
+        out.write_record(front.iter().cloned().chain(values))?;
+    }
     let others = groups.others.as_ref().map(|others| Apart::of(OTHERS, others));
     let twice = groups.local_twice.as_ref().filter(|twice| twice.bytes.sum() > 0);
     let twice = twice.map(|twice| Apart::of(LOCAL_TWICE, twice));
-    let beside: Vec<_> = [others, Apart::untracked(ledger), twice].into_iter().flatten().collect();
-    text(|out| {
-        groups.rows.iter().try_for_each(|row| {
-            let picked = grouped::picked(row, Some(fields));
-            let values = picked.iter().map(|(_, value)| value.csv_text());
-            out.write_record(front.iter().cloned().chain(values))
-        })?;
-        beside.iter().try_for_each(|apart| {
-            let values = fields.iter().map(|field| apart.value(field).csv_text());
-            out.write_record(front.iter().cloned().chain(values))
-        })
-    })
-}
-
-/// What is written, as text.
-fn text(write: impl FnOnce(&mut Writer<Vec<u8>>) -> csv::Result<()>) -> String {
-    let mut out = WriterBuilder::new()
-        .quote_style(QuoteStyle::Necessary)
-        .terminator(Terminator::Any(b'\n'))
-        .from_writer(Vec::new());
-    write(&mut out).expect("records of one report have one length, and memory takes them");
-    let bytes = out.into_inner().expect("memory takes what is left");
-    String::from_utf8(bytes).expect("fields are text")
+    for apart in [others, Apart::untracked(ledger), twice].into_iter().flatten() {
+        let values = fields.iter().map(|field| apart.value(field).csv_text());
+        out.write_record(front.iter().cloned().chain(values))?;
+    }
+    out.flush()
 }

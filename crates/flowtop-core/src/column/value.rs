@@ -57,10 +57,7 @@ impl Value {
     /// for a formula begins with `'`.
     pub fn write_csv(&self, out: &mut String) {
         match self {
-            Self::Text(text) => {
-                out.push_str(formula_guard(text));
-                out.push_str(text);
-            }
+            Self::Text(text) => write_csv_text(out, text),
             _ => self.write_text(out),
         }
     }
@@ -93,11 +90,13 @@ impl Value {
     }
 }
 
-/// What stands before a text in CSV: `'` where a spreadsheet would take it for a formula. Names of processes and pods are
-/// chosen by whoever runs them.
-#[must_use]
-pub fn formula_guard(text: &str) -> &'static str {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" }
+/// A text in CSV, at the end of `out`: with `'` before it where a spreadsheet would take it for a formula. Names of
+/// processes and pods are chosen by whoever runs them.
+pub(super) fn write_csv_text(out: &mut String, text: &str) {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        out.push('\'');
+    }
+    out.push_str(text);
 }
 
 /// A text in JSON, at the end of `out`.

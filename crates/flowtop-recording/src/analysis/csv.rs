@@ -1,9 +1,7 @@
-//! The report as CSV, quoted as RFC 4180 says: one line a row, then what is no row and the total. What is not known is
-//! empty.
+//! The report as CSV: one line a row, then what is no row and the total. What is not known is empty.
 
 use std::io;
 
-use csv::{QuoteStyle, Terminator, WriterBuilder};
 use jiff::Timestamp;
 
 use super::Period;
@@ -11,6 +9,7 @@ use super::diff::{Diff, more};
 use super::entries::{self, Entry};
 use super::fields;
 use super::report::Report;
+use crate::csv::writer;
 use flowtop_core::column::Value;
 use flowtop_core::group::Group;
 
@@ -79,10 +78,7 @@ fn text(
     lines: impl Iterator<Item = Vec<Value>>,
     out: impl io::Write,
 ) -> io::Result<()> {
-    let mut out = WriterBuilder::new()
-        .quote_style(QuoteStyle::Necessary)
-        .terminator(Terminator::Any(b'\n'))
-        .from_writer(out);
+    let mut out = writer(out);
     if let Some(names) = names {
         out.write_record(names)?;
     }

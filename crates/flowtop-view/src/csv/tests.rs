@@ -15,15 +15,23 @@ use flowtop_core::rows::table::Table;
 use flowtop_core::window::Bytes;
 use flowtop_core::wire::Sample;
 
-fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
+fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut out = Vec::new();
-    super::report(heading, ledger, view, fields, &mut out).unwrap();
+    write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+fn header(fields: &[&'static str]) -> String {
+    text(|out| super::header(fields, out))
+}
+
+fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: &[&'static Column]) -> String {
+    text(|out| super::report(heading, ledger, view, fields, out))
 }
 
 fn grouped(ledger: &Ledger, view: &View, fields: &[&'static str]) -> String {
     let groups = super::grouped::report(&mut Table::default(), ledger, view, heading().who);
-    grouped_report(&heading(), ledger, &groups, fields)
+    text(|out| grouped_report(&heading(), ledger, &groups, fields, out))
 }
 
 fn named(comm: &[u8], flow: Flow) -> Flow {

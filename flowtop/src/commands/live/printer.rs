@@ -104,7 +104,8 @@ impl Printer {
         if self.format != Format::Csv || !self.header {
             return Ok(());
         }
-        self.say(&csv::header(&self.fields.names()))
+        self.clear_progress();
+        to_stdout(|out| csv::header(&self.fields.names(), out))
     }
 
     /// A line about the next report, which is of another ledger, in text.
@@ -144,7 +145,7 @@ impl Printer {
             }
             (_, Fields::Groups(fields)) => {
                 let groups = reports.groups(ledger, view, heading.who);
-                out.write_all(csv::grouped_report(heading, ledger, &groups, fields).as_bytes())
+                csv::grouped_report(heading, ledger, &groups, fields, out)
             }
         })
     }
