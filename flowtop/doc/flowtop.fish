@@ -53,8 +53,8 @@ dark\t'256 colours on a dark background'
 light\t'256 colours on a light background'
 ansi\t'The 16 colours of the terminal'
 mono\t'No colours'"
-complete -c flowtop -n "__fish_flowtop_needs_command" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
-complete -c flowtop -n "__fish_flowtop_needs_command" -l interval -d 'Time between reports without end' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s s -l seconds -d 'One report after TIME, as 60 or 5m, then end; 0 for reports without end' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l interval -d 'Time between reports without end, as 2 or 500ms' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l format -d 'Form of the reports' -r -f -a "text\t'The layout of iftop\'s text mode'
 json\t'One JSON object a report'
 csv\t'One line a connection, with a line of names first'"
@@ -125,8 +125,8 @@ dark\t'256 colours on a dark background'
 light\t'256 colours on a light background'
 ansi\t'The 16 colours of the terminal'
 mono\t'No colours'"
-complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l interval -d 'Time between reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s s -l seconds -d 'One report after TIME, as 60 or 5m, then end; 0 for reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l interval -d 'Time between reports without end, as 2 or 500ms' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l format -d 'Form of the reports' -r -f -a "text\t'The layout of iftop\'s text mode'
 json\t'One JSON object a report'
 csv\t'One line a connection, with a line of names first'"
@@ -204,8 +204,8 @@ dark\t'256 colours on a dark background'
 light\t'256 colours on a light background'
 ansi\t'The 16 colours of the terminal'
 mono\t'No colours'"
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l interval -d 'Time between reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s s -l seconds -d 'One report after TIME, as 60 or 5m, then end; 0 for reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l interval -d 'Time between reports without end, as 2 or 500ms' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l format -d 'Form of the reports' -r -f -a "text\t'The layout of iftop\'s text mode'
 json\t'One JSON object a report'
 csv\t'One line a connection, with a line of names first'"
@@ -311,8 +311,8 @@ dark\t'256 colours on a dark background'
 light\t'256 colours on a light background'
 ansi\t'The 16 colours of the terminal'
 mono\t'No colours'"
-complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s s -l seconds -d 'One report after N seconds, then end; 0 for reports without end' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l interval -d 'Time between reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s s -l seconds -d 'One report after TIME, as 60 or 5m, then end; 0 for reports without end' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l interval -d 'Time between reports without end, as 2 or 500ms' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l format -d 'Form of the reports' -r -f -a "text\t'The layout of iftop\'s text mode'
 json\t'One JSON object a report'
 csv\t'One line a connection, with a line of names first'"

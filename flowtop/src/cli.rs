@@ -225,18 +225,20 @@ pub struct FormFlags {
     /// Reports on stdout, without a screen
     #[arg(short, long)]
     pub text: bool,
-    /// One report after N seconds, then end; 0 for reports without end
+    /// One report after TIME, as 60 or 5m, then end; 0 for reports without end
+    ///
+    /// A number alone is in seconds.
     #[arg(
         short,
         long,
-        value_name = "N",
+        value_name = "TIME",
         default_value = "0",
         hide_default_value = true,
         allow_negative_numbers = true
     )]
     pub seconds: String,
-    /// Time between reports without end
-    #[arg(long, value_name = "SECONDS", default_value = "2", allow_negative_numbers = true)]
+    /// Time between reports without end, as 2 or 500ms
+    #[arg(long, value_name = "TIME", default_value = "2", allow_negative_numbers = true)]
     pub interval: String,
     /// Form of the reports
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = Words::of::<Format>())]

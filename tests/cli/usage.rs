@@ -32,7 +32,7 @@ fn version_is_that_of_the_package() {
 const WRONG: &[(&[&str], &str)] = &[
     (
         &["-t", "-s", "soon"],
-        "flowtop: invalid value \"soon\" for --seconds: give a whole number of seconds, 0 for reports without end",
+        "flowtop: invalid value \"soon\" for --seconds: give whole seconds as 60, 90s or 5m, 0 for reports without end",
     ),
     (&["-t", "-L", "all"], "flowtop: invalid value \"all\" for --rows: give a number of rows, 0 for all"),
     (
@@ -61,7 +61,10 @@ const WRONG: &[(&[&str], &str)] = &[
         "flowtop: invalid value \"pods\" for --by: give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, label, remote-pod, net/24",
     ),
     (&["-t", "--pid", "self"], "flowtop: invalid value \"self\" for --pid: give numbers"),
-    (&["top", "0"], "flowtop: invalid value \"0\" for INTERVAL: give 0.1 to 86400 seconds"),
+    (
+        &["top", "0"],
+        "flowtop: invalid value \"0\" for INTERVAL: give 0.1 to 86400 seconds, or a time as 500ms or 5m",
+    ),
     (
         &["-t", "--by", "netns", "--format", "csv", "--fields", "pid"],
         "flowtop: unknown field \"pid\"; the fields of --by netns are netns,connections,tx_bytes,rx_bytes,tx_rate_2s,tx_rate_10s,tx_rate_40s,rx_rate_2s,rx_rate_10s,rx_rate_40s,sent_bytes,retrans_bytes,retrans_segs,owner",
@@ -78,7 +81,10 @@ const WRONG: &[(&[&str], &str)] = &[
         &["-t", "--fields", "pid,comm"],
         "flowtop: --fields picks fields of the other formats; add --format csv or --format json",
     ),
-    (&["-t", "--interval", "0"], "flowtop: invalid value \"0\" for --interval: give 0.1 to 86400 seconds"),
+    (
+        &["-t", "--interval", "0"],
+        "flowtop: invalid value \"0\" for --interval: give 0.1 to 86400 seconds, or a time as 500ms or 5m",
+    ),
     (
         &["report", "--from", "09:00", "--to", "08:00"],
         "flowtop: --from 09:00 --to 08:00: without a day both are times of one day, and 09:00 is not before 08:00; swap them, \
@@ -134,10 +140,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
     (&["recrod"], "unrecognized subcommand 'recrod'\n\n  tip: a similar subcommand exists: 'record'"),
     (&["-t", "doctor"], "the subcommand 'doctor' cannot be used with '--text'"),
-    (
-        &["top", "5", "--interval", "3"],
-        "the argument '[INTERVAL]' cannot be used with '--interval <SECONDS>'",
-    ),
+    (&["top", "5", "--interval", "3"], "the argument '[INTERVAL]' cannot be used with '--interval <TIME>'"),
     (&["-f", "port 80", "-f", "port 443"], "the argument '--filter <EXPR>' cannot be used multiple times"),
     (&["report", "--by", "pod", "--by", "peer"], "the argument '--by <KEYS>' cannot be used multiple times"),
     (

@@ -15,17 +15,17 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// What would be right.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = if is_plain(text) { text.parse().ok() } else { with_units(text) };
-    let span = seconds.map(Duration::from_secs);
-    let fits = span.filter(|span| *span > Duration::ZERO && *span <= LONGEST);
+    let span = if is_plain(text) { text.parse().ok().map(Duration::from_secs) } else { with_units(text) };
+    let fits =
+        span.filter(|span| (Duration::from_secs(1)..=LONGEST).contains(span) && span.subsec_nanos() == 0);
     fits.ok_or_else(|| "give a time as 10s, 5m, 1h30m or 2d".to_owned())
 }
 
-/// Seconds of a text with units, of which a day is the largest that is always as long.
-fn with_units(text: &str) -> Option<u64> {
+/// A text with units in jiff's friendly format. A day is the largest of them that is always as long.
+#[must_use]
+pub fn with_units(text: &str) -> Option<Duration> {
     let span: Span = text.parse().ok().filter(|_| !text.starts_with('+') && !text.ends_with("ago"))?;
-    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    u64::try_from(span.as_secs()).ok().filter(|_| span.subsec_nanos() == 0)
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
 }
 
 /// A span of whole seconds as it is typed, in the largest unit that leaves nothing over.

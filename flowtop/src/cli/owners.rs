@@ -9,7 +9,7 @@ use flowtop_view::settings::{Assignment, Origin, key};
 /// Flags of `flowtop top`: tcptop's, and all of the report's.
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// Seconds between reports [default: 1]
+    /// Time between reports, as 5 or 500ms [default: 1]
     #[arg(id = "top_interval", value_name = "INTERVAL", conflicts_with = "interval")]
     pub interval: Option<String>,
     /// Reports, then end [default: without end]

@@ -128,7 +128,7 @@ fn the_last_one_wins_and_lists_grow() {
 /// A value that a flag takes, and another one.
 fn two_values(value_name: &str) -> [&'static str; 2] {
     match value_name {
-        "N" | "PID" | "INODE" | "DAYS" | "SECONDS" | "COUNT" => ["5", "7"],
+        "N" | "PID" | "INODE" | "DAYS" | "COUNT" => ["5", "7"],
         "TIME" => ["60s", "5m"],
         "BYTES" | "RATE" => ["1G", "2G"],
         "KEYS" => ["pod", "peer"],
@@ -278,6 +278,56 @@ fn spans(text: &str) -> Vec<(&'static str, Option<Duration>)> {
         ("record", after),
         ("--when", watched.ok().map(|condition| condition.held_for)),
     ]
+}
+
+/// A time that a flag of the report sets, in whole milliseconds.
+fn setting_ms(flag: &str, text: &str) -> Option<u128> {
+    let line = ["flowtop".to_owned(), format!("{flag}={text}")];
+    let matches = super::command().try_get_matches_from(line).ok()?;
+    let reading = Reading { lenient: false, check: &|_, _| Ok(()) };
+    let (settings, _) = Settings::resolve(&Typed::of(&matches).unwrap().assignments, &reading).ok()?;
+    Some(match flag {
+        "--seconds" => u128::from(settings.seconds.value.0) * 1000,
+        _ => settings.interval.value.0.as_millis(),
+    })
+}
+
+#[test]
+fn every_spelling_of_a_time_is_taken_wherever_one_of_its_length_is() {
+    for (text, seconds) in [
+        ("60", 60),
+        ("5s", 5),
+        ("90 s", 90),
+        ("5m", 300),
+        ("5 minutes", 300),
+        ("1m30s", 90),
+        ("1m 30s", 90),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("2h", 7200),
+        ("1d", 86_400),
+        ("PT5M", 300),
+        ("1:30:00", 5400),
+    ] {
+        let expected = Duration::from_secs(seconds);
+        // In a condition a time goes on behind a blank with a number alone.
+        let goes_on = !text.split(' ').skip(1).any(|word| word.starts_with(char::is_alphabetic));
+        for (place, time) in spans(text).into_iter().filter(|(place, _)| goes_on || *place != "--when") {
+            assert_eq!(time, Some(expected), "{place} {text}");
+        }
+        for flag in ["--seconds", "--interval"] {
+            assert_eq!(setting_ms(flag, text), Some(expected.as_millis()), "{flag} {text}");
+        }
+    }
+    for (text, ms) in
+        [("0.5", 500), (".5", 500), ("1e1", 10_000), ("500ms", 500), ("1.5s", 1500), ("0.1s", 100)]
+    {
+        assert_eq!(setting_ms("--interval", text), Some(ms), "{text}");
+    }
+    for (text, ms) in [("0", 0), ("0s", 0), ("30d", 2_592_000_000), ("4294967295", 4_294_967_295_000)] {
+        assert_eq!(setting_ms("--seconds", text), Some(ms), "{text}");
+    }
+    assert_eq!(span::parse("30d"), Ok(Duration::from_hours(30 * 24)));
 }
 
 fn same_everywhere<T: PartialEq + std::fmt::Debug>(values: &[(&str, Option<T>)]) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::value::Value;
 use flowtop_core::quantity;
+use flowtop_recording::span;
 
 /// The number, if it is one in the range.
 fn within<T: std::str::FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Option<T> {
@@ -22,14 +23,16 @@ fn atoi(text: &str) -> i64 {
     sign * digits.fold(0_i64, |n, digit| n.saturating_mul(10).saturating_add(i64::from(digit - b'0')))
 }
 
-/// A whole number of seconds.
+/// A time of whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds(pub u32);
 
 impl Value for Seconds {
     fn parse(text: &str) -> Result<Self, String> {
-        let right = "give a whole number of seconds, 0 for reports without end";
-        within(text, &(0..=u32::MAX)).map(Self).ok_or_else(|| right.to_owned())
+        let whole = |time: &Duration| time.subsec_nanos() == 0;
+        let with_units = || span::with_units(text).filter(whole)?.as_secs().try_into().ok();
+        let right = "give whole seconds as 60, 90s or 5m, 0 for reports without end";
+        within(text, &(0..=u32::MAX)).or_else(with_units).map(Self).ok_or_else(|| right.to_owned())
     }
 
     fn show(&self) -> String {
@@ -113,9 +116,10 @@ impl Interval {
 
 impl Value for Interval {
     fn parse(text: &str) -> Result<Self, String> {
-        let seconds = within(text, &(0.1..=86_400.0));
-        let right = "give 0.1 to 86400 seconds";
-        seconds.map(Duration::from_secs_f64).map(Self).ok_or_else(|| right.to_owned())
+        let seconds = within(text, &(0.1..=86_400.0)).map(Duration::from_secs_f64);
+        let fits = |time: &Duration| (Duration::from_millis(100)..=Duration::from_hours(24)).contains(time);
+        let time = seconds.or_else(|| span::with_units(text).filter(fits));
+        time.map(Self).ok_or_else(|| "give 0.1 to 86400 seconds, or a time as 500ms or 5m".to_owned())
     }
 
     fn show(&self) -> String {

@@ -61,7 +61,8 @@ fn right_values_are_read_and_shown() {
 
 #[test]
 fn wrong_values_say_what_would_be_right() {
-    let seconds = "give a whole number of seconds, 0 for reports without end";
+    let seconds = "give whole seconds as 60, 90s or 5m, 0 for reports without end";
+    let interval = "give 0.1 to 86400 seconds, or a time as 500ms or 5m";
     let rows = "give a number of rows, 0 for all";
     let rate =
         "give bits per second: a number and at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G";
@@ -75,10 +76,18 @@ fn wrong_values_say_what_would_be_right() {
         ("seconds", "+1", seconds),
         ("seconds", "", seconds),
         ("seconds", "4294967296", seconds),
+        ("seconds", "1.5", seconds),
+        ("seconds", "1500ms", seconds),
+        ("seconds", "-5m", seconds),
+        ("seconds", "5m ago", seconds),
+        ("seconds", "50000d", seconds),
         ("rows", "abc", rows),
         ("rows", "-1", rows),
-        ("interval", "0", "give 0.1 to 86400 seconds"),
-        ("interval", "nan", "give 0.1 to 86400 seconds"),
+        ("interval", "0", interval),
+        ("interval", "nan", interval),
+        ("interval", "99ms", interval),
+        ("interval", "25h", interval),
+        ("interval", "+1s", interval),
         ("max-flows", "0", "give 1 to 16777216 connections"),
         ("max-bandwidth", "1.5", rate),
         ("max-bandwidth", "10Mb", rate),
