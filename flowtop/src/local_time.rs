@@ -1,13 +1,13 @@
 //! Times of the wall clock as people of this host read them.
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 
 use flowtop_recording::replay::caption::{self, zoned};
 
 /// A time of the wall clock in the zone of `TZ` or the system.
 #[must_use]
-pub fn local(us: i64) -> Zoned {
+pub fn local(us: i64) -> ZonedDateTime {
     zoned(us, &TimeZone::system())
 }
 

@@ -134,7 +134,7 @@ impl Place {
 
 /// Records of the hour from 08:00 to 09:00 UTC, of today and the days around it, whenever the test runs.
 fn write_days(folder: &Path, host: &str) {
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
     for day in -3..=1 {
         let day = today.checked_add(day.days()).unwrap();
         let file = folder.join(day.strftime("flowtop-%Y%m%dT08Z.rec").to_string());
@@ -147,7 +147,7 @@ fn write_days(folder: &Path, host: &str) {
 }
 
 fn minute_of(day: Date, minute: u64, host: &str) -> Record {
-    let midnight = day.to_zoned(TimeZone::UTC).unwrap().timestamp();
+    let midnight = day.to_zoned_datetime(TimeZone::UTC).unwrap().timestamp();
     let first_s = u64::try_from(midnight.as_second()).unwrap() + 8 * 3600 + minute * 60;
     let wall_us = |s: u64| i64::try_from(s * 1_000_000).unwrap();
     // The machine has been up since 1970.

@@ -53,7 +53,7 @@ impl SegmentName {
             Some((hour, number)) => (hour, number.parse().ok()?),
             None => (middle(file)?, 0),
         };
-        let hour = DateTime::strptime(HOUR, hour).ok()?.to_zoned(TimeZone::UTC).ok()?;
+        let hour = DateTime::strptime(HOUR, hour).ok()?.to_zoned_datetime(TimeZone::UTC).ok()?;
         let name = Self { hour_us: hour.timestamp().as_microsecond(), number };
         (name.file()? == file).then_some(name)
     }

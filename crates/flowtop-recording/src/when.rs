@@ -10,7 +10,7 @@
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Span, Timestamp, ToSpan as _, Zoned};
+use jiff::{Span, Timestamp, ToSpan as _, ZonedDateTime};
 
 #[cfg(test)]
 mod tests;
@@ -88,7 +88,7 @@ struct Stated<'a> {
 ///
 /// # Errors
 /// One sentence with what is accepted, or with both ends if the first one is not before the second.
-pub fn period(from: Option<&str>, to: Option<&str>, now: &Zoned) -> Result<Asked, String> {
+pub fn period(from: Option<&str>, to: Option<&str>, now: &ZonedDateTime) -> Result<Asked, String> {
     between([Edge::From, Edge::To], from, to, now)
 }
 
@@ -96,7 +96,7 @@ pub fn period(from: Option<&str>, to: Option<&str>, now: &Zoned) -> Result<Asked
 ///
 /// # Errors
 /// The same, and that there are not two ends.
-pub fn range(text: &str, now: &Zoned) -> Result<Asked, String> {
+pub fn range(text: &str, now: &ZonedDateTime) -> Result<Asked, String> {
     let ends = text.split_once("..").map(|(from, to)| (from.trim(), to.trim()));
     let Some((from, to)) = ends.filter(|(from, to)| !from.is_empty() && !to.is_empty()) else {
         return Err(format!("\"{}\" is no period; write one like 08:00..09:00", text.escape_debug()));
@@ -109,7 +109,7 @@ fn between(
     [first, last]: [Edge; 2],
     from: Option<&str>,
     to: Option<&str>,
-    now: &Zoned,
+    now: &ZonedDateTime,
 ) -> Result<Asked, String> {
     let from = from.map(|text| start_at(text, first, now)).transpose()?;
     let to = to.map(|text| end(text, last, from.as_ref(), now)).transpose()?;
@@ -125,7 +125,7 @@ fn check_order(
     [first, last]: [Edge; 2],
     from: Option<&Stated<'_>>,
     to: Option<&Stated<'_>>,
-    now: &Zoned,
+    now: &ZonedDateTime,
 ) -> Result<(), String> {
     let Some(from) = from else { return Ok(()) };
     let show = |at| show(at, now.time_zone());
@@ -153,7 +153,7 @@ fn check_order(
 }
 
 /// The start of a period.
-fn start_at<'a>(text: &'a str, edge: Edge, now: &Zoned) -> Result<Stated<'a>, String> {
+fn start_at<'a>(text: &'a str, edge: Edge, now: &ZonedDateTime) -> Result<Stated<'a>, String> {
     let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
     let moment = match said {
         Said::At(at) => Moment { at, note: None },
@@ -167,7 +167,7 @@ fn start_at<'a>(text: &'a str, edge: Edge, now: &Zoned) -> Result<Stated<'a>, St
 ///
 /// # Errors
 /// One sentence with what is accepted.
-pub fn at(text: &str, day: Date, now: &Zoned) -> Result<Moment, String> {
+pub fn at(text: &str, day: Date, now: &ZonedDateTime) -> Result<Moment, String> {
     match said(text, now).ok_or_else(|| no_time(text, Edge::At))? {
         Said::At(at) => Ok(Moment { at, note: None }),
         Said::Local(local) => moment(local, now.time_zone(), Edge::At),
@@ -176,7 +176,12 @@ pub fn at(text: &str, day: Date, now: &Zoned) -> Result<Moment, String> {
 }
 
 /// The end of a period that starts at `from`.
-fn end<'a>(text: &'a str, edge: Edge, from: Option<&Stated<'_>>, now: &Zoned) -> Result<Stated<'a>, String> {
+fn end<'a>(
+    text: &'a str,
+    edge: Edge,
+    from: Option<&Stated<'_>>,
+    now: &ZonedDateTime,
+) -> Result<Stated<'a>, String> {
     let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
     let moment = match (said, from) {
         (Said::At(at), _) => Moment { at, note: None },
@@ -193,10 +198,10 @@ fn clock_behind(
     text: &str,
     clock: Time,
     edge: Edge,
-    now: &Zoned,
+    now: &ZonedDateTime,
 ) -> Result<Moment, String> {
     let zone = now.time_zone();
-    let from_day = from.moment.at.to_zoned(zone.clone()).date();
+    let from_day = from.moment.at.to_zoned_datetime(zone.clone()).date();
     let found = match from.said {
         Said::Clock(start) if start >= clock => return Err(of_one_day(from, text, edge)),
         Said::Clock(_) => moment(from_day.to_datetime(clock), zone, edge)?,
@@ -207,7 +212,7 @@ fn clock_behind(
         }
         Said::At(from) => first_after(clock, from, zone, edge)?,
     };
-    let day = found.at.to_zoned(zone.clone()).date();
+    let day = found.at.to_zoned_datetime(zone.clone()).date();
     if day > from_day && day > now.date() {
         let shown = show(from.moment.at, zone);
         let next = show(found.at, zone);
@@ -246,7 +251,7 @@ fn no_time(text: &str, edge: Edge) -> String {
     )
 }
 
-fn said(text: &str, now: &Zoned) -> Option<Said> {
+fn said(text: &str, now: &ZonedDateTime) -> Option<Said> {
     let text = text.trim();
     if text == "now" {
         return Some(Said::At(now.timestamp()));
@@ -287,7 +292,7 @@ fn clock(text: &str) -> Option<Time> {
 }
 
 /// The last time that the clock has shown this, up to now.
-fn latest(clock: Time, now: &Zoned, edge: Edge) -> Result<Moment, String> {
+fn latest(clock: Time, now: &ZonedDateTime, edge: Edge) -> Result<Moment, String> {
     let days = [0, 1, 2].into_iter().filter_map(|ago| now.date().checked_sub(ago.days()).ok());
     let mut found = days.map(|day| moment(day.to_datetime(clock), now.time_zone(), edge));
     let past =
@@ -297,7 +302,7 @@ fn latest(clock: Time, now: &Zoned, edge: Edge) -> Result<Moment, String> {
 
 /// The first time after `from` that the clock shows this.
 fn first_after(clock: Time, from: Timestamp, zone: &TimeZone, edge: Edge) -> Result<Moment, String> {
-    let first = from.to_zoned(zone.clone()).date();
+    let first = from.to_zoned_datetime(zone.clone()).date();
     let days = [0, 1, 2].into_iter().filter_map(|later| first.checked_add(later.days()).ok());
     let mut found = days.map(|day| moment(day.to_datetime(clock), zone, edge));
     let later = |found: &Result<Moment, String>| found.as_ref().is_ok_and(|moment| moment.at > from);
@@ -343,7 +348,7 @@ fn shown_local(local: DateTime) -> String {
 /// A moment as a clock of this zone shows it, with the offset of the zone then.
 #[must_use]
 pub fn show(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 /// The name of a zone; where it has none, what it is.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 
 use crate::Usage;
 use crate::aside;
@@ -44,7 +44,7 @@ pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -
         aside::say(&format!("flowtop: {why}\n"));
     }
     let mut lens = Lens::new(recordings, settings, filter)?;
-    let opened = Zoned::now();
+    let opened = ZonedDateTime::now();
     let mut player = lens.player();
     if let Some(text) = &args.at {
         go_to(&mut player, text, &opened)?;
@@ -77,7 +77,7 @@ fn refuse_what_needs_a_host(settings: &Settings, demo: bool) -> Result<()> {
 }
 
 /// Goes to the record of a time that was asked for.
-fn go_to(player: &mut Player, text: &str, opened: &Zoned) -> Result<()> {
+fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> {
     let (first_us, last_us) = player.time_us();
     let zone = opened.time_zone();
     let time = when::at(text, zoned(last_us, zone).date(), opened).map_err(Usage)?;

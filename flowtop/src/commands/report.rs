@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 use rustix::termios::tcgetwinsize;
 
 use crate::Usage;
@@ -64,7 +64,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
 }
 
 /// What the clock says, in the zone that was asked for.
-fn now(zone: Option<&str>) -> Result<Zoned> {
+fn now(zone: Option<&str>) -> Result<ZonedDateTime> {
     let wrong = |name: &str| {
         let right = "give one like UTC or Europe/Berlin, whose file is in /usr/share/zoneinfo";
         Usage(format!("--timezone: this system does not know \"{}\"; {right}", name.escape_debug()))
@@ -73,7 +73,7 @@ fn now(zone: Option<&str>) -> Result<Zoned> {
         None => TimeZone::system(),
         Some(name) => TimeZone::get(name).map_err(|_| wrong(name))?,
     };
-    Ok(Timestamp::now().to_zoned(zone))
+    Ok(Timestamp::now().to_zoned_datetime(zone))
 }
 
 fn filter(text: Option<&str>) -> Result<Filter> {

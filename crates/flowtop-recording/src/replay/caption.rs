@@ -1,7 +1,7 @@
 //! What is said of a record beside its numbers: where and when, that its rates are means, and what is not in it.
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 use super::player::Gap;
 use flowtop_core::number::{Unit, number};
@@ -47,16 +47,16 @@ impl Caption {
 
 /// A time as RFC 3339 has it, to the millisecond, with the offset of its zone.
 #[must_use]
-pub fn rfc3339(at: &Zoned) -> String {
+pub fn rfc3339(at: &ZonedDateTime) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
 }
 
 /// A time of the clock on the wall, in µs since 1970 UTC.
 #[must_use]
-pub fn zoned(us: i64, zone: &TimeZone) -> Zoned {
+pub fn zoned(us: i64, zone: &TimeZone) -> ZonedDateTime {
     // What no calendar has is as far as one goes.
     let far = if us < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_microsecond(us).unwrap_or(far).to_zoned(zone.clone())
+    Timestamp::from_microsecond(us).unwrap_or(far).to_zoned_datetime(zone.clone())
 }
 
 /// The day is said twice only where it is not the same.

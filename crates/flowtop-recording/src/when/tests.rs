@@ -7,15 +7,15 @@ fn berlin() -> TimeZone {
 }
 
 /// A clock of that zone.
-fn at(text: &str) -> Zoned {
-    text.parse::<DateTime>().unwrap().to_zoned(berlin()).unwrap()
+fn at(text: &str) -> ZonedDateTime {
+    text.parse::<DateTime>().unwrap().to_zoned_datetime(berlin()).unwrap()
 }
 
 fn utc(at: Timestamp) -> String {
     at.to_string()
 }
 
-fn start(text: &str, now: &Zoned) -> Result<Moment, String> {
+fn start(text: &str, now: &ZonedDateTime) -> Result<Moment, String> {
     start_at(text, Edge::From, now).map(|stated| stated.moment)
 }
 
@@ -218,7 +218,7 @@ fn a_time_that_came_twice_is_the_first_as_start_and_the_second_as_end() {
     );
     // At the first 02:30 the second one has not come.
     let first: Timestamp = "2026-10-25T00:35:00Z".parse().unwrap();
-    assert_eq!(utc(start("02:30", &first.to_zoned(berlin())).unwrap().at), "2026-10-25T00:30:00Z");
+    assert_eq!(utc(start("02:30", &first.to_zoned_datetime(berlin())).unwrap().at), "2026-10-25T00:30:00Z");
 }
 
 #[test]
@@ -261,9 +261,9 @@ fn a_time() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn a_moment_is_read_as_it_is_written(then in any_second(), now in any_second()) {
-        let now = now.to_zoned(berlin());
+        let now = now.to_zoned_datetime(berlin());
         prop_assert_eq!(start(&then.to_string(), &now).unwrap().at, then);
-        let local = then.to_zoned(berlin());
+        let local = then.to_zoned_datetime(berlin());
         prop_assert_eq!(start(&local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), &now).unwrap().at, then);
         let read = start(&local.strftime("%Y-%m-%d %H:%M:%S").to_string(), &now).unwrap();
         prop_assert!(read.at == then || read.note.is_some());
@@ -274,17 +274,17 @@ proptest! {
 
     #[test]
     fn a_clock_time_is_its_latest_occurrence(now in any_second(), h in 0..24_i8, m in 0..60_i8) {
-        let now = now.to_zoned(berlin());
+        let now = now.to_zoned_datetime(berlin());
         let read = start(&format!("{h:02}:{m:02}"), &now).unwrap();
         let behind_s = now.timestamp().as_second() - read.at.as_second();
         prop_assert!((0..=25 * 3600).contains(&behind_s), "{}", behind_s);
-        let local = read.at.to_zoned(berlin());
+        let local = read.at.to_zoned_datetime(berlin());
         prop_assert!((local.hour(), local.minute()) == (h, m) || read.note.is_some());
     }
 
     #[test]
     fn later_local_times_are_never_earlier(a in any_second(), s in 0..200_000_i64) {
-        let first = a.to_zoned(TimeZone::UTC).datetime();
+        let first = a.to_zoned_datetime(TimeZone::UTC).datetime();
         let second = first.checked_add(s.seconds()).unwrap();
         let of = |local| moment(local, &berlin(), Edge::From).unwrap().at;
         prop_assert!(of(first) <= of(second));
@@ -294,7 +294,7 @@ proptest! {
     fn what_is_taken_for_a_period_is_none_when_it_is_swapped(
         a in a_time(), b in a_time(), now in any_second(),
     ) {
-        let now = now.to_zoned(berlin());
+        let now = now.to_zoned_datetime(berlin());
         let of = |from: &str, to: &str| period(Some(from), Some(to), &now);
         if let Ok(Asked { from: Some(from), to: Some(to), .. }) = of(&a, &b) {
             prop_assert!(from < to, "{} {}", from, to);
@@ -308,7 +308,7 @@ proptest! {
 
     #[test]
     fn no_text_panics(text: String, now in any_second()) {
-        let _ = start(&text, &now.to_zoned(berlin()));
-        let _ = range(&text, &now.to_zoned(berlin()));
+        let _ = start(&text, &now.to_zoned_datetime(berlin()));
+        let _ = range(&text, &now.to_zoned_datetime(berlin()));
     }
 }

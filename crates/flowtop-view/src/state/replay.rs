@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 
 use super::People;
@@ -28,13 +28,13 @@ pub struct Replay {
     /// What is said of that.
     pub caption: Caption,
     /// When the replay was opened: what times like `3m ago` are told from.
-    pub opened: Zoned,
+    pub opened: ZonedDateTime,
 }
 
 impl Replay {
     /// Before the first record has been read.
     #[must_use]
-    pub fn new(player: Player, opened: Zoned) -> Self {
+    pub fn new(player: Player, opened: ZonedDateTime) -> Self {
         Self { player, caption: Caption::default(), opened }
     }
 

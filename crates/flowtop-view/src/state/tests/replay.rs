@@ -1,6 +1,6 @@
 //! Records on a screen: each key of a replay, and that rows, groups and the selection are those of the record shown.
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 
 use super::*;
@@ -44,7 +44,7 @@ fn carry_out(state: &mut State, reaction: &Reaction) {
 }
 
 fn replay(size: (u16, u16)) -> State {
-    let opened: Zoned = "2026-11-20T12:00:00+00:00[UTC]".parse().unwrap();
+    let opened: ZonedDateTime = "2026-11-20T12:00:00+00:00[UTC]".parse().unwrap();
     let moments = records().into_iter().map(|record| Moment { host: record.host.into(), span: record.span });
     let replay = Replay::new(Player::new(moments.collect()).unwrap(), opened);
     assert_eq!(replay.zone(), &TimeZone::UTC);
