@@ -15,6 +15,7 @@ mod letters;
 mod local_time;
 pub mod raised;
 pub mod recordings;
+mod session;
 mod signals;
 pub mod source;
 pub mod tui;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Result;
 use flowtop_common::{Admission, FlowKey};
 
-use crate::who::Knowledge;
 use flowtop_bpf::plan::Demand;
 use flowtop_bpf::{Live, Patience};
 use flowtop_core::demo::{self, Demo};
@@ -108,13 +107,6 @@ impl Source {
         if let Self::Live(live) = self {
             live.find_holders(ledger, patience);
         }
-    }
-
-    /// What has to follow every sample: owners are looked for, and what is complete leaves the kernel's table.
-    pub fn follow_up(&mut self, ledger: &mut Ledger, known: &Knowledge, patience: Patience) -> Result<()> {
-        self.find_holders(ledger, patience);
-        known.ask(ledger);
-        self.remove(ledger.removable())
     }
 
     /// Removes flows that have ended and been read since.

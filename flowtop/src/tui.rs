@@ -22,10 +22,11 @@ use crate::cost::Meter;
 use crate::filter_names::HostNames;
 use crate::folder::Folder;
 use crate::interfaces;
+use crate::session::{Purpose, Session, event_loop};
 use crate::source::Source;
 use crate::who::{self, Knowledge};
 use flowtop_attribution::resolver::Resolver;
-use flowtop_bpf::{Patience, probe};
+use flowtop_bpf::probe;
 use flowtop_core::demo::people::DemoNames;
 use flowtop_core::filter::Filter;
 use flowtop_core::interface::Chosen;
@@ -135,7 +136,7 @@ enum Subject {
 type Load = Box<dyn FnOnce() -> Result<Source> + Send>;
 
 struct App {
-    source: Option<Box<Source>>,
+    session: Option<Session>,
     /// The source, as long as it is being loaded.
     loading: Option<JoinHandle<Result<Source>>>,
     state: State,
@@ -153,14 +154,13 @@ struct App {
 impl App {
     fn new(state: State, names: Box<dyn Names>, settings: Settings, subject: Subject) -> Self {
         let (theme, framed) = (Theme::new(settings.theme.value, &variable), Instant::now());
-        let (source, loading, answer, meter) = (None, None, None, None);
-        Self { source, loading, state, names, theme, settings, subject, framed, meter, answer }
+        let (session, loading, answer, meter) = (None, None, None, None);
+        Self { session, loading, state, names, theme, settings, subject, framed, meter, answer }
     }
 
     /// Takes the terminal until somebody quits.
     fn open(mut self, load: Option<Load>) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.context("cannot start the event loop")?;
+        let runtime = event_loop()?;
         // From here on a signal gives the terminal back.
         let signals = runtime.block_on(async { Watched::new() }).context("cannot watch for signals")?;
         let result = Screen::open().context("cannot take the terminal").and_then(|mut screen| {
@@ -210,11 +210,11 @@ impl App {
 
     fn act(&mut self, wake: Wake, screen: &mut Screen) -> Result<()> {
         match wake {
-            Wake::Loaded(source) => self.begin(source?, screen),
-            Wake::Sample => self.book(Source::feed),
+            Wake::Loaded(source) => self.begin(*source?, screen),
+            Wake::Sample => self.book(Purpose::Rates),
             Wake::Frame if matches!(self.subject, Subject::Past(_)) => self.pass(screen),
             Wake::Frame => {
-                self.book(Source::feed_exactly)?;
+                self.book(Purpose::Frame)?;
                 self.frame(screen)
             }
             Wake::Resize => self.resize(screen),
@@ -263,28 +263,25 @@ impl App {
     }
 
     /// Starts counting.
-    fn begin(&mut self, source: Box<Source>, screen: &mut Screen) -> Result<()> {
+    fn begin(&mut self, source: Source, screen: &mut Screen) -> Result<()> {
+        let Subject::Present { known, .. } = &self.subject else { return Ok(()) };
         source.hooks().clone_into(&mut self.state.about.hooks);
-        self.source = Some(source);
-        self.book(Source::feed)?;
+        self.session = Some(Session::of(source, known.clone()));
+        self.book(Purpose::Rates)?;
         self.frame(screen)
     }
 
     /// Takes a sample and books it, once there is something to take it from.
-    fn book(&mut self, feed: fn(&mut Source, &mut Ledger) -> Result<()>) -> Result<()> {
-        let Some(source) = &mut self.source else { return Ok(()) };
-        feed(source, &mut self.state.ledger)?;
+    fn book(&mut self, purpose: Purpose) -> Result<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        session.take(&mut self.state.ledger, purpose)?;
         self.state.update(Event::Fed, &*self.names);
-        source.find_holders(&mut self.state.ledger, Patience::TakesWhatIsThere);
-        if let Subject::Present { known, .. } = &self.subject {
-            known.ask(&self.state.ledger);
-        }
-        source.remove(self.state.ledger.removable())
+        Ok(())
     }
 
     fn frame(&mut self, screen: &mut Screen) -> Result<()> {
         self.measure();
-        let counted = self.source.is_some().then(|| self.state.ledger.moment());
+        let counted = self.session.is_some().then(|| self.state.ledger.moment());
         let time =
             crate::local_time::local(counted.unwrap_or_else(clock::now).us).strftime("%H:%M:%S").to_string();
         let reaction = self.state.update(Event::Frame(time), &*self.names);

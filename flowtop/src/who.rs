@@ -26,7 +26,7 @@ use flowtop_view::settings::{Settings, choice::Format};
 const SETTLES_WITHIN: Duration = Duration::from_millis(100);
 
 /// Who is behind the flows, as far as anybody has asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Knowledge {
     /// Reads files, if anything needs them.
     attribution: Option<Arc<Attribution>>,

@@ -6,12 +6,12 @@ use crate::aside;
 use crate::cli::TopArgs;
 use crate::cost::Meter;
 use crate::letters::Letters;
+use crate::session::{Purpose, Session, event_loop};
 use crate::signals::Endings;
 use crate::source::Source;
 use crate::who::{self, Knowledge};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use flowtop_attribution::resolver::OwnLookups;
-use flowtop_bpf::Patience;
 use flowtop_core::column::Who;
 use flowtop_core::cost::Cost;
 use flowtop_core::filter::Filter;
@@ -89,12 +89,9 @@ pub fn run(
     let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::new(settings, &filter)? };
     let admission = who::admission(settings, &printer.interfaces, &filter)?;
     let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
-    let source = Source::start(settings, &admission, demo)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    let reporter = Reporter::new(source, settings, printer, known, ledger).only(reports_left);
+    let session = Session::start(settings, &admission, known, demo)?;
+    let runtime = event_loop()?;
+    let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left);
     let result = runtime.block_on(reporter.run(started.into()));
     // A read of stdin may be pending on its own thread; nothing waits for it.
     runtime.shutdown_background();
@@ -102,11 +99,10 @@ pub fn run(
 }
 
 struct Reporter {
-    source: Source,
+    session: Session,
     ledger: Ledger,
     view: View,
     printer: Printer,
-    known: Knowledge,
     own_lookups: OwnLookups,
     /// Measures what flowtop itself costs, where somebody wants to know.
     meter: Option<Meter>,
@@ -120,14 +116,13 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(source: Source, settings: &Settings, printer: Printer, known: Knowledge, ledger: Ledger) -> Self {
+    fn new(session: Session, settings: &Settings, printer: Printer, ledger: Ledger) -> Self {
         let length_s = settings.seconds.value.0;
         Self {
-            source,
+            session,
             ledger,
             view: settings.view(),
             printer,
-            known,
             own_lookups: OwnLookups::new(&settings.host_root.value),
             meter: settings.cost.value.then(Meter::new),
             max_flows: settings.max_flows.value.0,
@@ -147,10 +142,10 @@ impl Reporter {
         // Before the baseline: from then on a signal ends the run with a report, not without one.
         let mut endings = Endings::watch()?;
         self.printer.introduce()?;
-        self.source.feed(&mut self.ledger)?;
+        self.session.sample(&mut self.ledger, Purpose::Rates)?;
         let start = Instant::now();
         // Within the first interval: with many sockets it takes a while.
-        self.book(Patience::TakesWhatIsThere)?;
+        self.follow_up(Purpose::Rates)?;
         self.cost();
         self.announce();
         let end = self.once.map(|length| start + length - (start - started).min(START_WITHIN));
@@ -176,10 +171,10 @@ impl Reporter {
     fn act(&mut self, wake: Wake) -> Result<bool> {
         match wake {
             Wake::Sample => {
-                self.take_sample()?;
+                self.take(Purpose::Rates)?;
                 self.printer.ask_names(&self.ledger, &self.view)?;
             }
-            Wake::Report if self.view.paused => self.take_sample()?,
+            Wake::Report if self.view.paused => self.take(Purpose::Rates)?,
             Wake::Report => {
                 self.report()?;
                 self.reports_left = self.reports_left.map(|left| left.saturating_sub(1));
@@ -211,29 +206,27 @@ impl Reporter {
     }
 
     fn report(&mut self) -> Result<()> {
-        self.source.feed_exactly(&mut self.ledger)?;
-        self.book(Patience::Waits)?;
-        self.known.settle(&mut self.ledger);
+        self.take(Purpose::Report)?;
         self.print()
     }
 
-    fn take_sample(&mut self) -> Result<()> {
-        self.source.feed(&mut self.ledger)?;
-        self.book(Patience::TakesWhatIsThere)
+    fn take(&mut self, purpose: Purpose) -> Result<()> {
+        self.session.sample(&mut self.ledger, purpose)?;
+        self.follow_up(purpose)
     }
 
-    fn book(&mut self, patience: Patience) -> Result<()> {
+    fn follow_up(&mut self, purpose: Purpose) -> Result<()> {
+        self.session.follow_up(&mut self.ledger, purpose)?;
         if let Some(note) = self.own_lookups.note(&self.ledger) {
             self.printer.note(note);
         }
-        self.source.follow_up(&mut self.ledger, &self.known, patience)?;
-        self.printer.follow(&self.ledger, &self.view, self.known.who());
+        self.printer.follow(&self.ledger, &self.view, self.session.who());
         Ok(())
     }
 
     /// One line on stderr once everything from now on is counted.
     fn announce(&self) {
-        let Source::Live(live) = &self.source else {
+        let Source::Live(live) = self.session.source() else {
             return aside::say("flowtop: making up the traffic of a demo\n");
         };
         let passed_over: Vec<_> =
@@ -250,7 +243,7 @@ impl Reporter {
     fn print(&mut self) -> Result<()> {
         let [start, time] = counted(&self.ledger);
         let cost = self.cost();
-        let (hooks, who) = (self.source.hooks(), self.known.who());
+        let (hooks, who) = (self.session.hooks(), self.session.who());
         let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost };
         self.printer.report(&self.ledger, &self.view, &heading)
     }
@@ -258,7 +251,7 @@ impl Reporter {
     /// What flowtop has cost since the last call, if somebody wants to know.
     fn cost(&mut self) -> Option<Cost> {
         let table = (self.ledger.present(), self.max_flows);
-        self.meter.as_mut().map(|meter| meter.read(&self.source, table))
+        self.meter.as_mut().map(|meter| meter.read(self.session.source(), table))
     }
 
     fn say_if_silent(&self) {

@@ -17,10 +17,9 @@ use crate::aside;
 use crate::cli::{RecordArgs, RetentionFlags};
 use crate::interfaces;
 use crate::recordings::{self, Recordings};
+use crate::session::{Purpose, Session, event_loop};
 use crate::signals::Endings;
-use crate::source::Source;
 use crate::who::{self, Knowledge};
-use flowtop_bpf::Patience;
 use flowtop_core::filter::Filter;
 use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
@@ -51,11 +50,7 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
     let schedule =
         schedule.ok_or_else(|| Usage("--for: give a time that is not longer than --every".to_owned()))?;
     let dir = directory(args.output.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    runtime.block_on(async {
+    event_loop()?.block_on(async {
         // Before anything is waited for or loaded: from now on a signal ends the run in order.
         let mut endings = Endings::watch()?;
         let turn = Turn { schedule, count: args.count, is_quiet: args.quiet, dir: &dir };
@@ -153,9 +148,8 @@ pub fn recordings(paths: &[PathBuf]) -> Result<Recordings> {
 }
 
 struct Recorder {
-    source: Source,
+    session: Session,
     ledger: Ledger,
-    known: Knowledge,
     schedule: Schedule,
     keep: Keep,
     writer: Writer,
@@ -194,9 +188,8 @@ impl Recorder {
         let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, longest_s);
         ledger.set_scope(scope);
         Ok(Self {
-            source: Source::start(&settings, &admission, args.demo)?,
+            session: Session::start(&settings, &admission, known, args.demo)?,
             ledger,
-            known,
             schedule,
             keep: Keep { top: args.top.map(|top| top as usize), over: args.over },
             writer: Writer::start(store)?,
@@ -210,7 +203,7 @@ impl Recorder {
 
     async fn run(mut self, mut endings: Endings, dir: &Path) -> Result<()> {
         self.take_sample()?;
-        self.say(&format!("recording to {} with {} hooks", dir.display(), self.source.hooks()));
+        self.say(&format!("recording to {} with {} hooks", dir.display(), self.session.hooks()));
         let mut window = self.open();
         let result = loop {
             let ended_by_signal = match self.pass(&mut window, &mut endings).await {
@@ -276,12 +269,10 @@ impl Recorder {
     }
 
     fn close(&mut self, window: &mut Window) -> Result<()> {
-        self.source.feed_exactly(&mut self.ledger)?;
-        self.book(Patience::Waits)?;
-        self.known.settle(&mut self.ledger);
+        self.session.take(&mut self.ledger, Purpose::Report)?;
         window.sampler.sample(&self.ledger);
         let interfaces = Interfaces::read();
-        let record = window.sampler.close(&self.ledger, self.known.who());
+        let record = window.sampler.close(&self.ledger, self.session.who());
         let used = u32::try_from(self.ledger.present()).unwrap_or(u32::MAX);
         let record = Record {
             host: self.host.clone(),
@@ -296,12 +287,7 @@ impl Recorder {
     }
 
     fn take_sample(&mut self) -> Result<()> {
-        self.source.feed(&mut self.ledger)?;
-        self.book(Patience::TakesWhatIsThere)
-    }
-
-    fn book(&mut self, patience: Patience) -> Result<()> {
-        self.source.follow_up(&mut self.ledger, &self.known, patience)
+        self.session.take(&mut self.ledger, Purpose::Rates)
     }
 
     /// Waits until everything is written.

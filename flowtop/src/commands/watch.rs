@@ -6,7 +6,7 @@ mod tape;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::Usage;
 use crate::aside;
@@ -15,11 +15,10 @@ use crate::commands::live::counted;
 use crate::commands::live::printer::Printer;
 use crate::commands::record;
 use crate::filter_names::HostNames;
+use crate::session::{Session, event_loop};
 use crate::signals::Endings;
-use crate::source::Source;
 use crate::who::{self, Knowledge};
 use commands::Commands;
-use flowtop_bpf::Patience;
 use flowtop_core::column::Who;
 use flowtop_core::filter::{Filter, FilterError};
 use flowtop_core::ledger::Ledger;
@@ -94,11 +93,7 @@ pub fn run(settings: &Settings, filter: &Filter, args: &WatchArgs, demo: bool) -
     if [&settings.seconds.origin, &settings.interval.origin].iter().any(|o| matches!(o, Origin::Flag(_))) {
         return Err(Usage("-s and --interval are not for a watch; give the time in --when".to_owned()).into());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    runtime.block_on(async {
+    event_loop()?.block_on(async {
         let watch = Watch::start(settings, filter, args, orders, demo)?;
         Box::pin(watch.run()).await
     })
@@ -147,10 +142,9 @@ impl Watched {
 }
 
 struct Watch {
-    source: Source,
+    session: Session,
     sample: Sample,
     ledgers: Ledgers,
-    known: Knowledge,
     watched: Vec<Watched>,
     actions: Vec<Action>,
     count: Option<u64>,
@@ -197,7 +191,7 @@ impl Watch {
         let tape = orders.records().then(|| Tape::open(args, orders.before, settings, limits));
         let tape = tape.transpose()?;
         Ok(Self {
-            source: Source::start(settings, &admission, demo)?,
+            session: Session::start(settings, &admission, known, demo)?,
             sample: Sample::default(),
             ledgers,
             watched,
@@ -206,7 +200,6 @@ impl Watch {
             view: settings.view(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             printer,
-            known,
             commands: Commands::default(),
             tape,
         })
@@ -217,7 +210,7 @@ impl Watch {
         self.take_sample()?;
         self.printer.print_header()?;
         for watched in &self.watched {
-            let (condition, hooks) = (watched.trigger.condition(), self.source.hooks());
+            let (condition, hooks) = (watched.trigger.condition(), self.session.hooks());
             self.printer.note(&format!("watching for {condition} with {hooks} hooks"));
         }
         if let Some(tape) = &mut self.tape {
@@ -263,7 +256,7 @@ impl Watch {
         let from_ns = self.ledgers.shown.at_ns();
         self.take_sample()?;
         if let Some(tape) = &mut self.tape {
-            tape.sample(self.ledgers.sockets(), self.known.who(), self.sample.flows.len());
+            tape.sample(self.ledgers.sockets(), self.session.who(), self.sample.flows.len());
         }
         for place in 0..self.watched.len() {
             let interval = self.watched[place].interval(&self.ledgers.shown, from_ns);
@@ -271,11 +264,11 @@ impl Watch {
                 continue;
             }
             let Some(firing) = self.watched[place].trigger.take(interval) else { continue };
-            self.known.settle(&mut self.ledgers.shown);
+            self.session.settle(&mut self.ledgers.shown);
             let firing = Firing { number: self.fired(), ..firing };
             let watched = &self.watched[place];
             let ledger = watched.ledger(&self.ledgers.shown);
-            let news = News::of(watched.trigger.condition(), &firing, ledger, self.known.who());
+            let news = News::of(watched.trigger.condition(), &firing, ledger, self.session.who());
             self.printer.note(&news.line());
             self.act(&news)?;
         }
@@ -307,27 +300,23 @@ impl Watch {
     /// Prints the report of now.
     fn print(&mut self, news: &News) -> Result<()> {
         let [start, time] = counted(&self.ledgers.shown);
-        let (hooks, who): (_, Who<'_>) = (self.source.hooks(), self.known.who());
+        let (hooks, who): (_, Who<'_>) = (self.session.hooks(), self.session.who());
         let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost: None };
         self.printer.print_line(&format!("{time} {}", news.line()))?;
         self.printer.report(&self.ledgers.shown, &self.view, &heading)
     }
 
     fn take_sample(&mut self) -> Result<()> {
-        self.source.sample_exactly(&mut self.sample)?;
         let only = self.watched.iter_mut().filter_map(|watched| watched.only.as_mut());
         let Ledgers { shown, sockets } = &mut self.ledgers;
-        for ledger in std::iter::once(shown).chain(sockets).chain(only) {
-            ledger.apply(&self.sample);
-        }
-        self.source.follow_up(&mut self.ledgers.shown, &self.known, Patience::Waits)?;
-        self.printer.follow(&self.ledgers.shown, &self.view, self.known.who());
+        self.session.take_for_all(&mut self.sample, shown, sockets.iter_mut().chain(only))?;
+        self.printer.follow(&self.ledgers.shown, &self.view, self.session.who());
         Ok(())
     }
 
     fn end(mut self, started: Instant) {
         if let Some(tape) = self.tape.take() {
-            let said = tape.end(self.ledgers.sockets(), self.known.who(), self.sample.flows.len());
+            let said = tape.end(self.ledgers.sockets(), self.session.who(), self.sample.flows.len());
             aside::say(&format!("flowtop: {said}\n"));
         }
         if self.commands.running() > 0 {

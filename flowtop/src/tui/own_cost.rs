@@ -7,12 +7,12 @@ use flowtop_view::state::update::Event;
 impl App {
     /// What flowtop itself costs is measured as long as it is shown.
     pub(super) fn measure(&mut self) {
-        let Some(source) = self.source.as_deref().filter(|_| self.state.own_cost.is_shown()) else {
+        let Some(session) = self.session.as_ref().filter(|_| self.state.own_cost.is_shown()) else {
             self.meter = None;
             return;
         };
         let table = (self.state.ledger.present(), self.settings.max_flows.value.0);
-        let cost = self.meter.get_or_insert_with(Meter::new).read(source, table);
+        let cost = self.meter.get_or_insert_with(Meter::new).read(session.source(), table);
         self.state.update(Event::Cost(cost), &*self.names);
     }
 }
