@@ -201,6 +201,9 @@ fn ban_faults(rules: &Bans, locked: &[Package], built: &[Package]) -> Vec<String
     faults
 }
 
+/// Packages of the workspace that are not of the program.
+const OWN_TOOLS: [&str; 2] = ["fuzz-targets", "xtask"];
+
 /// Packages that come from elsewhere.
 fn source_faults(rules: &Sources, locked: &[Package]) -> Vec<String> {
     let is_listed = |source: &str| {
@@ -212,7 +215,8 @@ fn source_faults(rules: &Sources, locked: &[Package]) -> Vec<String> {
             _ => false,
         }
     };
-    let is_own = |package: &Package| package.name.starts_with("flowtop") || package.name == "xtask";
+    let is_own =
+        |package: &Package| package.name.starts_with("flowtop") || OWN_TOOLS.contains(&&*package.name);
     let elsewhere = |package: &&Package| match &package.source {
         Some(source) => !is_listed(source),
         None => !is_own(package),
