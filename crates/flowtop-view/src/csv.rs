@@ -1,10 +1,7 @@
-//! CSV as RFC 4180 quotes it ([`writer`]), with `\n` at the end of a line: one line for each connection of each report, with the
-//! time of the report, its host and the start of its counting in front, and lines for what stands beside the connections.
-//! What is not known is empty.
+//! CSV: one line for each connection of each report, with the time of the report, its host and the start of its counting
+//! in front, and lines for what stands beside the connections. What is not known is empty.
 
 use std::io;
-
-use csv::ByteRecord;
 
 use super::json::Heading;
 use flowtop_core::column::{Column, Source, Value};
@@ -13,7 +10,7 @@ use flowtop_core::ledger::Ledger;
 use flowtop_core::rows::{grouped, rows};
 use flowtop_core::view::View;
 use flowtop_core::window::{Bytes, Rates, Window};
-use flowtop_recording::csv::writer;
+use flowtop_recording::csv::Line;
 
 #[cfg(test)]
 mod tests;
@@ -22,19 +19,21 @@ mod tests;
 const REPORT_FIELDS: [&str; 4] = ["time", "elapsed_s", "host", "start"];
 
 /// The values of [`REPORT_FIELDS`].
-fn front(heading: &Heading<'_>, ledger: &Ledger) -> [String; 4] {
-    let host = Value::Text(heading.host.to_owned()).csv_text();
-    [heading.time.to_owned(), ledger.elapsed_s().to_string(), host, heading.start.to_owned()]
+fn front(heading: &Heading<'_>, ledger: &Ledger) -> [Value; 4] {
+    let text = |text: &str| Value::Text(text.to_owned());
+    [text(heading.time), Value::Number(ledger.elapsed_s()), text(heading.host), text(heading.start)]
 }
 
 /// Writes the names of the fields as one line.
 ///
 /// # Errors
 /// What `out` does not take.
-pub fn header(fields: &[&'static str], out: impl io::Write) -> io::Result<()> {
-    let mut out = writer(out);
-    out.write_record(REPORT_FIELDS.iter().chain(fields))?;
-    out.flush()
+pub fn header(fields: &[&'static str], mut out: impl io::Write) -> io::Result<()> {
+    let mut line = Line::after(&[]);
+    for name in REPORT_FIELDS.iter().chain(fields) {
+        line.push(|field| field.push_str(name));
+    }
+    line.end(&mut out)
 }
 
 /// Writes one report; nothing if there is nothing to list. A line is written as soon as it is made.
@@ -46,28 +45,25 @@ pub fn report(
     ledger: &Ledger,
     view: &View,
     fields: &[&'static Column],
-    out: impl io::Write,
+    mut out: impl io::Write,
 ) -> io::Result<()> {
-    let mut out = writer(out);
-    let front = front(heading, ledger);
-    let (mut line, mut text) = (ByteRecord::from(front.to_vec()), String::new());
+    let mut line = Line::after(&front(heading, ledger));
     for row in rows(ledger, view) {
         let source = Source::new(&row, ledger.at_ns(), heading.who);
-        line.truncate(front.len());
-        for field in fields {
-            text.clear();
-            field.write_csv(&source, &mut text);
-            line.push_field(text.as_bytes());
+        for column in fields {
+            line.push(|field| column.write_csv(&source, field));
         }
-        out.write_byte_record(&line)?;
+        line.end(&mut out)?;
     }
     let twice = grouped::Aside::local_twice(ledger, Group::default());
     let twice = twice.as_ref().map(|twice| Apart::of(LOCAL_TWICE, twice));
     for apart in [Apart::untracked(ledger), Apart::summed_up(ledger), twice].into_iter().flatten() {
-        let values = fields.iter().map(|field| apart.value(field.name).csv_text());
-        out.write_record(front.iter().cloned().chain(values))?;
+        for column in fields {
+            line.push(|field| apart.value(column.name).write_csv(field));
+        }
+        line.end(&mut out)?;
     }
-    out.flush()
+    Ok(())
 }
 
 /// The owner of what is in no group.
@@ -137,20 +133,23 @@ pub fn grouped_report(
     ledger: &Ledger,
     groups: &grouped::Groups,
     fields: &[&'static str],
-    out: impl io::Write,
+    mut out: impl io::Write,
 ) -> io::Result<()> {
-    let (mut out, front) = (writer(out), front(heading, ledger));
+    let mut line = Line::after(&front(heading, ledger));
     for row in &groups.rows {
-        let picked = grouped::picked(row, Some(fields));
-        let values = picked.iter().map(|(_, value)| value.csv_text());
-        out.write_record(front.iter().cloned().chain(values))?;
+        for (_, value) in grouped::picked(row, Some(fields)) {
+            line.push(|field| value.write_csv(field));
+        }
+        line.end(&mut out)?;
     }
     let others = groups.others.as_ref().map(|others| Apart::of(OTHERS, others));
     let twice = groups.local_twice.as_ref().filter(|twice| twice.bytes.sum() > 0);
     let twice = twice.map(|twice| Apart::of(LOCAL_TWICE, twice));
     for apart in [others, Apart::untracked(ledger), twice].into_iter().flatten() {
-        let values = fields.iter().map(|field| apart.value(field).csv_text());
-        out.write_record(front.iter().cloned().chain(values))?;
+        for name in fields {
+            line.push(|field| apart.value(name).write_csv(field));
+        }
+        line.end(&mut out)?;
     }
-    out.flush()
+    Ok(())
 }

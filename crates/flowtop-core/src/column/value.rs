@@ -53,8 +53,7 @@ impl Value {
         }
     }
 
-    /// The value in CSV, before it is quoted: as [`Self::write_text`], but a text from outside that a spreadsheet would take
-    /// for a formula begins with `'`.
+    /// The value as a field of CSV, at the end of `out`. Only texts from outside may have to be quoted.
     pub fn write_csv(&self, out: &mut String) {
         match self {
             Self::Text(text) => write_csv_text(out, text),
@@ -80,23 +79,17 @@ impl Value {
     }
 }
 
-impl Value {
-    /// [`Self::write_csv`] as a text of its own.
-    #[must_use]
-    pub fn csv_text(&self) -> String {
-        let mut text = String::new();
-        self.write_csv(&mut text);
-        text
-    }
-}
-
-/// A text in CSV, at the end of `out`: with `'` before it where a spreadsheet would take it for a formula. Names of
-/// processes and pods are chosen by whoever runs them.
+/// A text as a field of CSV, at the end of `out`: quoted as RFC 4180 says, if it has to be, and with `'` before it where a
+/// spreadsheet would take it for a formula. Names of processes and pods are chosen by whoever runs them. The `csv` crate
+/// takes 10 ns for each field to see whether it has to be quoted, also for numbers, and there may be millions of them.
 pub(super) fn write_csv_text(out: &mut String, text: &str) {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        out.push('\'');
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) {
+        out.extend(["\"", guard, &text.replace('"', "\"\""), "\""]);
+    } else {
+        out.push_str(guard);
+        out.push_str(text);
     }
-    out.push_str(text);
 }
 
 /// A text in JSON, at the end of `out`.

@@ -9,7 +9,7 @@ use super::diff::{Diff, more};
 use super::entries::{self, Entry};
 use super::fields;
 use super::report::Report;
-use crate::csv::writer;
+use crate::csv::Line;
 use flowtop_core::column::Value;
 use flowtop_core::group::Group;
 
@@ -76,14 +76,20 @@ pub(super) fn rfc3339(us: i64) -> String {
 fn text(
     names: Option<Vec<&'static str>>,
     lines: impl Iterator<Item = Vec<Value>>,
-    out: impl io::Write,
+    mut out: impl io::Write,
 ) -> io::Result<()> {
-    let mut out = writer(out);
+    let mut line = Line::after(&[]);
     if let Some(names) = names {
-        out.write_record(names)?;
+        for name in names {
+            line.push(|field| field.push_str(name));
+        }
+        line.end(&mut out)?;
     }
-    for line in lines {
-        out.write_record(line.iter().map(Value::csv_text))?;
+    for values in lines {
+        for value in values {
+            line.push(|field| value.write_csv(field));
+        }
+        line.end(&mut out)?;
     }
-    out.flush()
+    Ok(())
 }
