@@ -197,7 +197,7 @@ fn a_second_run_ends_and_leaves_a_mark() {
     assert_eq!((second.status.code(), stderr(&second)), (Some(0), &expected[..]));
     running.send(Signal::INT);
     assert_eq!(running.end().0, Some(0));
-    let turned_away: usize = records(dir.path()).iter().map(|record| record.turned_away_us.len()).sum();
+    let turned_away: usize = records(dir.path()).iter().map(|record| record.lock_conflicts_us.len()).sum();
     assert_eq!(turned_away, 1);
 }
 
@@ -245,7 +245,7 @@ fn runs_with_a_number_of_records_hand_over_without_a_hole_or_a_double() {
         // Within the first run there is nothing between two records; to the second one it takes a start of flowtop.
         assert!(apart_ns < 1_000_000_000, "{apart_ns} ns");
     }
-    assert_eq!(records.iter().filter(|record| !record.turned_away_us.is_empty()).count(), 0);
+    assert_eq!(records.iter().filter(|record| !record.lock_conflicts_us.is_empty()).count(), 0);
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_run_whose_time_is_over_before_its_turn_ends_in_silence_and_leaves_a_mark() 
     assert_eq!((second.status.code(), stderr(&second)), (Some(0), ""));
     running.send(Signal::TERM);
     assert_eq!(running.end().0, Some(0));
-    assert_eq!(records(dir.path()).iter().map(|record| record.turned_away_us.len()).sum::<usize>(), 1);
+    assert_eq!(records(dir.path()).iter().map(|record| record.lock_conflicts_us.len()).sum::<usize>(), 1);
     // One that waits can be told to end.
     let running = Running::start(record(dir.path(), &["--demo", "--every", "1s"]));
     let mut command = record(dir.path(), &["--demo", "--every", "1h", "--count", "4"]);

@@ -19,7 +19,7 @@ use flowtop_view::settings::Settings;
 use flowtop_view::settings::choice::Theme as Choice;
 use flowtop_view::state::input::{Input, Key};
 use flowtop_view::state::update::Event;
-use flowtop_view::state::{About, State};
+use flowtop_view::state::{SessionInfo, State};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -94,8 +94,9 @@ fn flow(connection: &Connection, at_s: u64) -> (FlowKey, Flow) {
 
 /// A screen after 45 s of steady traffic.
 fn screen(size: (u16, u16), settings: &Settings) -> State {
-    let about = About { host: "web-1".to_owned(), hooks: "fentry".to_owned(), ..About::default() };
-    let mut state = State::new(settings, about, Ledger::new(1000, 0), Duration::from_secs(1));
+    let session =
+        SessionInfo { host: "web-1".to_owned(), hooks: "fentry".to_owned(), ..SessionInfo::default() };
+    let mut state = State::new(settings, session, Ledger::new(1000, 0), Duration::from_secs(1));
     state.update(Event::Resize(size.0, size.1), &NoNames);
     for at_s in 0..=45 {
         let flows = CONNECTIONS.iter().filter(|_| at_s > 0).map(|connection| flow(connection, at_s));

@@ -13,7 +13,7 @@ use flowtop_view::settings::Settings;
 use flowtop_view::settings::choice::Theme as Choice;
 use flowtop_view::state::input::{Input, Key};
 use flowtop_view::state::update::Event;
-use flowtop_view::state::{About, State};
+use flowtop_view::state::{SessionInfo, State};
 use outcome::{Outcome, Row, median};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -75,7 +75,7 @@ fn run(args: &Args) -> Result<Outcome> {
 fn frames(args: &Args, keys: &[Key]) -> Result<[f64; 2]> {
     let settings = Settings::default();
     let ledger = Ledger::new(args.flows as usize, 0);
-    let mut state = State::new(&settings, About::default(), ledger, Duration::from_secs(1));
+    let mut state = State::new(&settings, SessionInfo::default(), ledger, Duration::from_secs(1));
     state.update(Event::Resize(SIZE.0, SIZE.1), &NoNames);
     state.update(Event::Sample(&Sample::default()), &NoNames);
     for key in keys {

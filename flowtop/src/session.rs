@@ -2,7 +2,7 @@
 //! the kernel's table. When that happens, and what is made of the ledger, is each command's own.
 
 use anyhow::{Context as _, Result};
-use flowtop_bpf::Patience;
+use flowtop_bpf::Wait;
 use flowtop_common::Admission;
 use flowtop_core::column::Who;
 use flowtop_core::ledger::Ledger;
@@ -70,8 +70,8 @@ impl Session {
     /// # Errors
     /// As [`Self::take`].
     pub fn follow_up(&mut self, ledger: &mut Ledger, purpose: Purpose) -> Result<()> {
-        let patience = if purpose == Purpose::Report { Patience::Waits } else { Patience::TakesWhatIsThere };
-        self.attend(ledger, patience)?;
+        let wait = if purpose == Purpose::Report { Wait::Yes } else { Wait::No };
+        self.attend(ledger, wait)?;
         if purpose == Purpose::Report {
             self.settle(ledger);
         }
@@ -92,7 +92,7 @@ impl Session {
         self.source.sample_exactly(sample)?;
         first.apply(sample);
         others.for_each(|ledger| ledger.apply(sample));
-        self.attend(first, Patience::Waits)
+        self.attend(first, Wait::Yes)
     }
 
     /// Waits a moment for the names of processes that are being read.
@@ -100,8 +100,8 @@ impl Session {
         self.known.settle(ledger);
     }
 
-    fn attend(&mut self, ledger: &mut Ledger, patience: Patience) -> Result<()> {
-        self.source.find_holders(ledger, patience);
+    fn attend(&mut self, ledger: &mut Ledger, wait: Wait) -> Result<()> {
+        self.source.find_holders(ledger, wait);
         self.known.ask(ledger);
         self.source.remove(ledger.removable())
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use flowtop_common::{Admission, FlowKey};
 
 use flowtop_bpf::plan::Demand;
-use flowtop_bpf::{Live, Patience};
+use flowtop_bpf::{Live, Wait};
 use flowtop_core::demo::{self, Demo};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
@@ -103,9 +103,9 @@ impl Source {
     }
 
     /// Finds out who has the sockets open that nobody uses; see [`Live::find_holders`].
-    pub fn find_holders(&mut self, ledger: &mut Ledger, patience: Patience) {
+    pub fn find_holders(&mut self, ledger: &mut Ledger, wait: Wait) {
         if let Self::Live(live) = self {
-            live.find_holders(ledger, patience);
+            live.find_holders(ledger, wait);
         }
     }
 

@@ -27,7 +27,7 @@ use crate::source::Source;
 use crate::who::{self, Knowledge};
 use flowtop_attribution::resolver::Resolver;
 use flowtop_bpf::probe;
-use flowtop_core::demo::people::DemoNames;
+use flowtop_core::demo::identities::DemoNames;
 use flowtop_core::filter::Filter;
 use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
@@ -39,7 +39,7 @@ use flowtop_view::settings::{Origin, Settings};
 use flowtop_view::state::input::Input;
 use flowtop_view::state::replay::Replay;
 use flowtop_view::state::update::{Effect, Event, Reaction};
-use flowtop_view::state::{About, REFRESH_MS, State, save};
+use flowtop_view::state::{REFRESH_MS, SessionInfo, State, save};
 use screen::{Screen, has_shell, require_terminal};
 use wake::{Keyboard, Wake, Watched, answered, every, loaded};
 
@@ -75,7 +75,7 @@ pub fn replay(settings: &Settings, lens: Lens, replay: Replay) -> Result<()> {
     let window = lens.window(&replay, replay.player.at())?;
     let state = state(&settings, &Chosen::default(), Ledger::new(1, 0), REFRESH).replaying(replay);
     let mut app = App::new(state, resolver()?, settings, Subject::Past(Box::new(lens)));
-    HOOKS.clone_into(&mut app.state.about.hooks);
+    HOOKS.clone_into(&mut app.state.session.hooks);
     app.state.update(Event::Window(Ok(Box::new(window))), &*app.names);
     app.open(None)
 }
@@ -92,13 +92,13 @@ fn resolver() -> Result<Box<dyn Names>> {
 
 /// The view before anything is counted.
 fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Duration) -> State {
-    let about = About {
+    let session = SessionInfo {
         host: flowtop_attribution::resolver::own_host(),
         hooks: "loading hooks".to_owned(),
         interfaces: interfaces.names(),
         limits: who::limits(settings),
     };
-    let mut state = State::new(settings, about, ledger, refresh);
+    let mut state = State::new(settings, session, ledger, refresh);
     state.size = Screen::size();
     state
 }
@@ -265,7 +265,7 @@ impl App {
     /// Starts counting.
     fn begin(&mut self, source: Source, screen: &mut Screen) -> Result<()> {
         let Subject::Present { known, .. } = &self.subject else { return Ok(()) };
-        source.hooks().clone_into(&mut self.state.about.hooks);
+        source.hooks().clone_into(&mut self.state.session.hooks);
         self.session = Some(Session::of(source, known.clone()));
         self.book(Purpose::Rates)?;
         self.frame(screen)

@@ -11,7 +11,7 @@ use crate::Usage;
 use crate::user_file::{self, MAX_LABELS_BYTES};
 use flowtop_attribution::Attribution;
 use flowtop_core::column::{self, Who};
-use flowtop_core::demo::people::DemoOwners;
+use flowtop_core::demo::identities::DemoOwners;
 use flowtop_core::filter::{Boundary, Filter, Pushdown};
 use flowtop_core::interface::Chosen;
 use flowtop_core::label::Labels;

@@ -47,7 +47,7 @@ pub fn all_of(record: &Record) -> Value {
         "seconds": record.per_second.iter().map(bytes).collect::<Vec<_>>(),
         "losses": record.losses.iter().map(|(name, count)| json!({"name": name, "count": count})).collect::<Vec<_>>(),
         "interfaces": record.interfaces.iter().map(interface).collect::<Vec<_>>(),
-        "turned_away_us": record.turned_away_us,
+        "turned_away_us": record.lock_conflicts_us,
         "gap": record.gap.map(|gap| {
             json!({"start_ns": gap.start_ns, "tx_bytes": gap.totals.tx, "rx_bytes": gap.totals.rx})
         }),

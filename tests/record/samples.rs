@@ -38,7 +38,7 @@ fn beside_flows() -> Record {
         gap: Some(Gap { start_ns, totals: Bytes { tx: 123_456, rx: 789 } }),
         unwritten: 2,
         losses: vec![("slot".to_owned(), 3), ("ledger".to_owned(), 1)],
-        turned_away_us: vec![record.span.start_us + 7, record.span.start_us - 1_000_000, -1],
+        lock_conflicts_us: vec![record.span.start_us + 7, record.span.start_us - 1_000_000, -1],
         limits: "-i eth0 -f 'port 443'".to_owned(),
         untracked: Untracked {
             flows: 5,

@@ -67,8 +67,9 @@ fn replay(size: (u16, u16), settings: &Settings, at: u64) -> State {
         caption: Caption::of(&shown, gap, replay.zone()),
         limits: "-f 'not port 9'".to_owned(),
     };
-    let about = About { hooks: "recorded".to_owned(), ..About::default() };
-    let mut state = State::new(settings, about, Ledger::new(1, 0), Duration::from_secs(1)).replaying(replay);
+    let session = SessionInfo { hooks: "recorded".to_owned(), ..SessionInfo::default() };
+    let mut state =
+        State::new(settings, session, Ledger::new(1, 0), Duration::from_secs(1)).replaying(replay);
     state.update(Event::Resize(size.0, size.1), &NoNames);
     state.update(Event::Window(Ok(Box::new(window))), &NoNames);
     state

@@ -47,7 +47,7 @@ impl Results {
 
     /// The addresses of every pod, as they are now.
     pub fn claims(&mut self, trouble: &Trouble) -> Vec<Claim> {
-        self.look(trouble);
+        self.refresh(trouble);
         let claim = |Read { written_ns, attachment }: &Read| {
             let attachment = attachment.as_ref()?;
             let Names { namespace, pod, .. } = attachment.names.clone();
@@ -67,19 +67,19 @@ impl Results {
             attachments.find(|attachment| is_meant(attachment)).map(|attachment| attachment.names.clone())
         };
         found(&self.read).or_else(|| {
-            self.look(trouble);
+            self.refresh(trouble);
             found(&self.read)
         })
     }
 
-    fn look(&mut self, trouble: &Trouble) {
+    fn refresh(&mut self, trouble: &Trouble) {
         let Self { folder, read, pace } = self;
-        pace.walk(|| look(folder, read, trouble));
+        pace.walk(|| refresh(folder, read, trouble));
     }
 }
 
 /// Reads files that are new or have been written again.
-fn look(folder: &Path, read: &mut HashMap<String, Read>, trouble: &Trouble) {
+fn refresh(folder: &Path, read: &mut HashMap<String, Read>, trouble: &Trouble) {
     let mut names = trouble.names_in(folder);
     if names.len() > MAX_FILES {
         trouble.cut();

@@ -30,7 +30,7 @@ pub struct Changes {
 impl Changes {
     /// Whether this slot has to be told of; if so, it has been from now on. A flow that has ended is told of every time,
     /// because it is complete only when it has been read twice.
-    pub fn is_news(&mut self, number: usize, slot: &Slot) -> bool {
+    pub fn has_changed(&mut self, number: usize, slot: &Slot) -> bool {
         if number >= self.told.len() {
             self.told.resize(number + 1, Told::default());
         }
@@ -90,8 +90,8 @@ mod tests {
                 if let Some(event) = event {
                     apply(&mut slots[number], event);
                 } else {
-                    let is_news = changes.is_news(number, &slots[number]);
-                    prop_assert_eq!(is_news, known[number] != Some(slots[number]));
+                    let has_changed = changes.has_changed(number, &slots[number]);
+                    prop_assert_eq!(has_changed, known[number] != Some(slots[number]));
                     known[number] = Some(slots[number]);
                 }
             }
@@ -102,15 +102,15 @@ mod tests {
     fn a_flow_that_has_ended_is_told_of_again() {
         let mut changes = Changes::default();
         let ended = Slot { flags: flags::byte(flags::OPEN | flags::ENDED), ..opened() };
-        assert!(changes.is_news(1, &ended) && changes.is_news(1, &ended));
+        assert!(changes.has_changed(1, &ended) && changes.has_changed(1, &ended));
     }
 
     #[test]
-    fn the_next_flow_of_a_slot_is_news_even_if_it_looks_the_same() {
+    fn the_next_flow_of_a_slot_has_changed_even_if_it_looks_the_same() {
         let mut changes = Changes::default();
-        assert!(changes.is_news(1, &opened()) && !changes.is_news(1, &opened()));
+        assert!(changes.has_changed(1, &opened()) && !changes.has_changed(1, &opened()));
         changes.forget(1);
-        assert!(changes.is_news(1, &opened()));
+        assert!(changes.has_changed(1, &opened()));
         changes.forget(99);
     }
 }

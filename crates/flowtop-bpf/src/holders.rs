@@ -30,13 +30,13 @@ const PAUSE_FOR_EACH_WALK: u32 = 400;
 /// How long a report waits for a walk through `/proc`.
 const PROC_WAIT: Duration = Duration::from_secs(5);
 
-/// Whether somebody waits for the end of a walk.
+/// Whether a caller waits for the end of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// A report, which is to have what can be known.
-    Waits,
-    /// A screen, which shows what is known, and a sample between two reports.
-    TakesWhatIsThere,
+pub enum Wait {
+    /// For a report, which should name every owner that can be found.
+    Yes,
+    /// For a frame of the screen or a sample between two reports: an owner that is found later is shown later.
+    No,
 }
 
 /// Processes with flows that they have open.
@@ -91,15 +91,15 @@ impl Holders {
 
     /// Asks for the flows that nobody is known of, unless that was done a moment ago. What cannot be read leaves them
     /// as they are: they say that nobody is known.
-    pub fn find(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger, patience: Patience) {
-        self.take_what_is_there(ledger, Duration::ZERO);
+    pub fn find(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger, wait: Wait) {
+        self.take_found(ledger, Duration::ZERO);
         if self.under_way.is_none() && Instant::now() >= self.next && ledger.has_unowned() {
             self.start(ebpf, ledger);
         }
-        if patience == Patience::Waits
-            && let Some(wait) = self.under_way.as_ref().map(|walk| walk.wait)
+        if wait == Wait::Yes
+            && let Some(limit) = self.under_way.as_ref().map(|walk| walk.wait)
         {
-            self.take_what_is_there(ledger, wait);
+            self.take_found(ledger, limit);
         }
     }
 
@@ -118,7 +118,7 @@ impl Holders {
     }
 
     /// Takes what a walk has found, and what it finds in this time.
-    fn take_what_is_there(&mut self, ledger: &mut Ledger, wait: Duration) {
+    fn take_found(&mut self, ledger: &mut Ledger, wait: Duration) {
         let until = Instant::now().checked_add(wait);
         while let Some(walk) = &self.under_way {
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));

@@ -29,7 +29,7 @@ use flowtop_core::moment::Moment;
 use flowtop_core::wire::Sample;
 use flowtop_sys::clock;
 use holders::Holders;
-pub use holders::Patience;
+pub use holders::Wait;
 use load::{Iterator, Refused};
 use probe::{Host, Loader};
 use read::Reader;
@@ -160,8 +160,8 @@ impl Live {
 
     /// Finds out who has the sockets open that nobody has been seen to use, if there are any and it is time to look
     /// again.
-    pub fn find_holders(&mut self, ledger: &mut Ledger, patience: Patience) {
-        self.holders.find(&mut self.ebpf, ledger, patience);
+    pub fn find_holders(&mut self, ledger: &mut Ledger, wait: Wait) {
+        self.holders.find(&mut self.ebpf, ledger, wait);
     }
 
     /// What each program has cost.

@@ -89,7 +89,7 @@ impl Reader {
         let mut told = if all { Changes::default() } else { std::mem::take(&mut self.told) };
         let mut part = Vec::with_capacity(PART);
         let unchanged = self.read_flows(
-            |number, slot| told.is_news(number, slot),
+            |number, slot| told.has_changed(number, slot),
             |others, key, flow| {
                 part.push((others, key, flow));
                 if part.len() == PART {

@@ -11,7 +11,7 @@ use core::cell::OnceCell;
 use super::flow::Role;
 use super::label::Labels;
 use super::ledger::Entry;
-use super::owner::{Identity, NoOwners, Owners, Pod, why};
+use super::owner::{Identity, NoOwners, OwnerStatus, Owners, Pod};
 use super::rows::Row;
 use super::window::{Rates, Window};
 use super::wire::state_name;
@@ -206,7 +206,7 @@ pub const ALL: &[Column] = &[
         "owner",
         "text?",
         "`process` or `kernel`; or `unused`, `closed`, `unattributed`: see below",
-        |s| Value::Word(why(s.row.entry)),
+        |s| Value::Word(OwnerStatus::of(s.row.entry).name()),
     ),
     column("users", "integer?", "Processes that use the socket or have it open, as far as known", |s| {
         s.row.entry.users().count().into()

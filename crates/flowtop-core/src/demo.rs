@@ -11,7 +11,7 @@ use super::flow::Tuple;
 use super::moment::Moment;
 use super::wire::Sample;
 
-pub mod people;
+pub mod identities;
 
 #[cfg(test)]
 mod tests;

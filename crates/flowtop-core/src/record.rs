@@ -54,7 +54,7 @@ pub struct Record {
     /// Settings that keep traffic out, as they were typed; empty if everything counts.
     pub limits: String,
     /// Runs that found the directory locked before this record, in µs since 1970 UTC.
-    pub turned_away_us: Vec<i64>,
+    pub lock_conflicts_us: Vec<i64>,
     /// What moved between the record before, of the same run, and this one: in a pause, or in records that could not be
     /// written. `None` where they follow each other without a gap, in the first record of a run, and in records of a
     /// flowtop that did not count it.
@@ -102,7 +102,7 @@ impl Record {
             losses: self.losses.clone(),
             interfaces: self.interfaces.clone(),
             limits: self.limits.clone(),
-            turned_away_us: self.turned_away_us.clone(),
+            lock_conflicts_us: self.lock_conflicts_us.clone(),
             flows: Vec::new(),
             ..*self
         }

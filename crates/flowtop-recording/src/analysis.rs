@@ -13,15 +13,14 @@
 //!
 //! Not in here: files (`flowtop`'s `recordings`), and how a report looks (`text`, `json`, `csv`).
 
-mod above;
 mod boots;
 mod cells;
 mod counting;
-mod cover;
 pub mod csv;
 pub mod diff;
 mod entries;
 pub mod fields;
+mod intervals;
 pub mod json;
 pub mod lines;
 mod pairs;
@@ -31,6 +30,7 @@ mod report;
 mod rows;
 mod seconds;
 pub mod text;
+mod threshold;
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,7 @@ use flowtop_core::window::Bytes;
 
 use boots::{Boots, Join, Step};
 use counting::{Counting, TimeBefore, Windows};
-use cover::{Cover, Stretch};
+use intervals::{Interval, Intervals};
 use pairs::LateEnds;
 use plan::Plan;
 pub use report::{HostReport, NotCounted, Others, Report, Row, Sums};
@@ -82,8 +82,8 @@ impl Period {
         (self.from_us..self.to_us).contains(&span.middle_us())
     }
 
-    fn stretch(&self) -> Stretch {
-        Stretch { start_us: self.from_us, end_us: self.to_us }
+    fn interval(&self) -> Interval {
+        Interval { start_us: self.from_us, end_us: self.to_us }
     }
 }
 
@@ -183,7 +183,7 @@ pub struct History {
     not_counted: NotCounted,
     seconds: Seconds,
     /// Time that bytes are known of, of any host.
-    counted: Cover,
+    counted: Intervals,
 }
 
 /// One machine.
@@ -191,15 +191,15 @@ pub struct History {
 struct Host {
     records: u64,
     boots: BTreeSet<[u8; 16]>,
-    windows: Cover,
+    windows: Intervals,
     /// The longest of them, in µs.
     longest_window_us: u64,
     clock_steps: u64,
     /// Time that bytes are known of, and its length by the clock that nobody sets, in µs.
-    counted: Cover,
+    counted: Intervals,
     counted_us: u64,
     unwritten: u64,
-    turned_away: u64,
+    lock_conflicts: u64,
     losses: BTreeMap<String, u64>,
     limits: BTreeSet<String>,
     /// Bytes of sockets that no record tells one by one.
@@ -224,7 +224,7 @@ impl History {
             untracked: Untracked::default(),
             not_counted: NotCounted::default(),
             seconds: Seconds::new(&question),
-            counted: Cover::default(),
+            counted: Intervals::default(),
             question,
             plan,
         }
@@ -277,7 +277,7 @@ impl History {
         let machine = self.boots.machine(life);
         let counts_gap = is_inside && self.boots.was_inside(life);
         let gap = self.boots.gap(life, &record.span);
-        let touches = gap.is_some_and(|gap| gap.overlaps(self.question.period.stretch()));
+        let touches = gap.is_some_and(|gap| gap.overlaps(self.question.period.interval()));
         let before = match touches {
             _ if counts_gap => TimeBefore::Counts,
             true => TimeBefore::AtEdge,
@@ -340,9 +340,9 @@ impl History {
         self.rows.close(times);
         self.total.peak = self.total.peak.max(sums.peak);
         self.total.add(&boots::Moved { window: all, between: sums.between + in_gap }, times);
-        for stretch in [Some(times.window), times.gap].into_iter().flatten() {
-            self.counted.add(stretch);
-            self.hosts[machine].count(stretch);
+        for interval in [Some(times.window), times.gap].into_iter().flatten() {
+            self.counted.add(interval);
+            self.hosts[machine].count(interval);
         }
         let fit = Fit {
             is_whole: !step.clock_stepped && self.boots.pairs.formed == 0,
@@ -381,14 +381,14 @@ impl History {
     fn note(&mut self, machine: usize, record: &Record, step: &Step, is_inside: bool, counts_gap: bool) {
         let of_host = &mut self.hosts[machine];
         if is_inside {
-            let window = cover::by_end(&record.span);
+            let window = intervals::by_end(&record.span);
             of_host.records += 1;
             of_host.boots.insert(record.host.boot_id);
             of_host.windows.add(window);
             of_host.longest_window_us = of_host.longest_window_us.max(window.length_us());
             of_host.clock_steps += u64::from(step.clock_stepped);
             of_host.unwritten += record.unwritten;
-            of_host.turned_away += record.turned_away_us.len() as u64;
+            of_host.lock_conflicts += record.lock_conflicts_us.len() as u64;
             of_host.limits.extend((!record.limits.is_empty()).then(|| record.limits.clone()));
             for (name, count) in &record.losses {
                 *of_host.losses.entry(name.clone()).or_default() += count;
@@ -426,9 +426,9 @@ impl InGap {
 }
 
 impl Host {
-    fn count(&mut self, stretch: Stretch) {
-        self.counted.add(stretch);
-        self.counted_us += stretch.length_us();
+    fn count(&mut self, interval: Interval) {
+        self.counted.add(interval);
+        self.counted_us += interval.length_us();
     }
 
     /// Time that the clock has shown more than once, in µs.

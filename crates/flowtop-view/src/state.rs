@@ -50,7 +50,7 @@ pub const REFRESH_MS: [u64; 5] = [500, 1000, 2000, 5000, 10_000];
 
 /// What stands still from the start on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
+pub struct SessionInfo {
     /// Name of this host.
     pub host: String,
     /// The hook plan, or what stands in for it.
@@ -109,12 +109,12 @@ const MESSAGE_NS: u64 = 2_000_000_000;
 
 /// Who is behind connections, as far as files and labels say.
 #[derive(Clone, Debug)]
-struct People {
+struct Attribution {
     owners: Arc<dyn Owners>,
     labels: Arc<NetworkLabels>,
 }
 
-impl Default for People {
+impl Default for Attribution {
     fn default() -> Self {
         Self { owners: Arc::new(NoOwners), labels: Arc::default() }
     }
@@ -206,7 +206,7 @@ pub struct State {
     /// What has been counted.
     pub ledger: Ledger,
     /// What stands still.
-    pub about: About,
+    pub session: SessionInfo,
     /// Time of day of the newest frame.
     pub time: String,
     /// Columns and lines of the screen.
@@ -246,7 +246,7 @@ pub struct State {
     recent: Vec<(u64, Peak)>,
     history: History,
     /// Who is behind connections.
-    people: People,
+    attribution: Attribution,
     /// What rows were made of in the beginning.
     first_by: group::Group,
     /// What was looked for when the rows were made.
@@ -256,15 +256,15 @@ pub struct State {
 impl State {
     /// An empty screen, as the settings want it.
     #[must_use]
-    pub fn new(settings: &Settings, about: About, ledger: Ledger, refresh: Duration) -> Self {
+    pub fn new(settings: &Settings, session: SessionInfo, ledger: Ledger, refresh: Duration) -> Self {
         let view = View { limit: None, ..settings.view() };
         let fixed = settings.max_bandwidth.value.map(|rate| rate.0);
-        let listening = about.interfaces.join(",");
+        let listening = session.interfaces.join(",");
         let listening = if listening.is_empty() { "any" } else { &listening };
         let message = format!("Listening on {listening}").chars().take(LISTENING_CHARS).collect();
         Self {
             ledger,
-            about,
+            session,
             time: String::new(),
             size: (0, 0),
             view,
@@ -296,7 +296,7 @@ impl State {
             frozen: None,
             recent: Vec::new(),
             history: History::default(),
-            people: People::default(),
+            attribution: Attribution::default(),
             first_by: view.by,
             looked_for: LookedFor::default(),
         }
@@ -305,13 +305,13 @@ impl State {
     /// The same screen where something is known of who is behind connections.
     #[must_use]
     pub fn knowing(self, owners: Arc<dyn Owners>, labels: Arc<NetworkLabels>) -> Self {
-        Self { people: People { owners, labels }, ..self }
+        Self { attribution: Attribution { owners, labels }, ..self }
     }
 
     /// Who is behind connections.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
-        Who { owners: &*self.people.owners, labels: &self.people.labels, ..Who::nobody() }
+        Who { owners: &*self.attribution.owners, labels: &self.attribution.labels, ..Who::nobody() }
     }
 
     /// What the next rows are made of; that of the freezing while the order is frozen.

@@ -208,9 +208,9 @@ impl Writer<'_> {
     /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why nobody is known. Of an end
     /// that has no socket here, the pod with its address.
     fn owner(&self, end: End) -> String {
-        let Some(EndOwner { seen, users, why }) = end.owner else { return self.pod_at(end.host) };
+        let Some(EndOwner { seen, users, status }) = end.owner else { return self.pod_at(end.host) };
         if !seen.is_user_process() {
-            return format!("  {why}");
+            return format!("  {}", status.name());
         }
         let identity = self.who.owners.identity(&seen, u64::MAX);
         let known = |text: fn(&Identity) -> Option<String>| identity.as_deref().and_then(text);

@@ -3,8 +3,8 @@
 //! Not in here: the clock, processes that are started, and files (`flowtop`'s `watch`).
 
 pub mod action;
+pub mod alert;
 pub mod before;
 pub mod condition;
-pub mod news;
 mod scanner;
 pub mod trigger;

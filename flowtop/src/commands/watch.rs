@@ -31,8 +31,8 @@ use flowtop_recording::span;
 use flowtop_view::json::Heading;
 use flowtop_view::settings::{Origin, Settings};
 use flowtop_view::watch::action::Action;
+use flowtop_view::watch::alert::{Alert, summary};
 use flowtop_view::watch::condition::Condition;
-use flowtop_view::watch::news::{News, summary};
 use flowtop_view::watch::trigger::{Firing, Interval, Trigger};
 use tape::Tape;
 
@@ -268,21 +268,21 @@ impl Watch {
             let firing = Firing { number: self.fired(), ..firing };
             let watched = &self.watched[place];
             let ledger = watched.ledger(&self.ledgers.shown);
-            let news = News::of(watched.trigger.condition(), &firing, ledger, self.session.who());
-            self.printer.note(&news.line());
-            self.act(&news)?;
+            let alert = Alert::of(watched.trigger.condition(), &firing, ledger, self.session.who());
+            self.printer.note(&alert.line());
+            self.act(&alert)?;
         }
         Ok(())
     }
 
-    fn act(&mut self, news: &News) -> Result<()> {
+    fn act(&mut self, alert: &Alert) -> Result<()> {
         for action in self.actions.clone() {
             match action {
-                Action::Print => self.print(news)?,
+                Action::Print => self.print(alert)?,
                 Action::Exec(command) => {
                     let time = crate::local_time::rfc3339(self.ledgers.shown.moment().us);
                     let more = [("FLOWTOP_TIME", time), ("FLOWTOP_HOST", self.host.clone())];
-                    if let Err(why) = self.commands.start(&command, news.variables().into_iter().chain(more))
+                    if let Err(why) = self.commands.start(&command, alert.variables().into_iter().chain(more))
                     {
                         self.printer.note(&why);
                     }
@@ -298,11 +298,11 @@ impl Watch {
     }
 
     /// Prints the report of now.
-    fn print(&mut self, news: &News) -> Result<()> {
+    fn print(&mut self, alert: &Alert) -> Result<()> {
         let [start, time] = counted(&self.ledgers.shown);
         let (hooks, who): (_, Who<'_>) = (self.session.hooks(), self.session.who());
         let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost: None };
-        self.printer.print_line(&format!("{time} {}", news.line()))?;
+        self.printer.print_line(&format!("{time} {}", alert.line()))?;
         self.printer.report(&self.ledgers.shown, &self.view, &heading)
     }
 

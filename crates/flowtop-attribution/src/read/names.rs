@@ -37,12 +37,12 @@ impl Listing {
     /// The names behind a key. The directory is read when it has changed; what is gone from it stays known until then.
     fn get(&mut self, key: &str, trouble: &Trouble) -> Option<&Names> {
         if !self.names.contains_key(key) && self.looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN) {
-            self.look(trouble);
+            self.refresh(trouble);
         }
         self.names.get(key)
     }
 
-    fn look(&mut self, trouble: &Trouble) {
+    fn refresh(&mut self, trouble: &Trouble) {
         self.looked = Some(Instant::now());
         let changed = fs::metadata(&self.folder).and_then(|folder| folder.modified());
         let changed = trouble.value(changed);

@@ -86,7 +86,7 @@ pub struct Entry {
     /// Whether the scope has to learn more first: until then nothing is counted, and nothing is lost.
     pub(super) is_held: bool,
     /// Whether it may belong to another row than when its line was drawn.
-    pub(super) is_news: bool,
+    pub(super) has_changed: bool,
     /// Where the flow stands to the border of the ledger.
     pub(super) side: Side,
 }
@@ -114,7 +114,7 @@ impl Entry {
             judged: false,
             waits: false,
             is_held: false,
-            is_news: true,
+            has_changed: true,
             side,
         }
     }
@@ -170,7 +170,7 @@ impl Entry {
     /// Links it with the other end of its connection, which may be known and not in the ledger.
     pub(super) fn join(&mut self, peer: Option<u32>, is_right: bool) {
         self.peer = peer.unwrap_or(NOWHERE);
-        (self.end, self.is_news) = (if is_right { End::Right } else { End::Left }, true);
+        (self.end, self.has_changed) = (if is_right { End::Right } else { End::Left }, true);
         // The left end's verdict is now that of both.
         self.judged = false;
     }
@@ -260,7 +260,7 @@ impl Entry {
         };
         let (old, status) = (self.status, Status::of(flow));
         self.judged &= old.state() == status.state();
-        self.is_news |= is_open(old.state()) != is_open(status.state());
+        self.has_changed |= is_open(old.state()) != is_open(status.state());
         (self.kept, self.status) = (kept, status);
         let (user, bytes) = (Seen::of(flow), grown.bytes.sum());
         if !self.users.goes_on(&user, bytes) {
@@ -280,7 +280,7 @@ impl Entry {
         let (judged_by, shown) = (self.users.current(), (self.users.busiest(), self.users.count()));
         change(&mut self.users);
         self.judged &= judged_by == self.users.current();
-        self.is_news |= shown != (self.users.busiest(), self.users.count());
+        self.has_changed |= shown != (self.users.busiest(), self.users.count());
     }
 
     /// Asks the scope about the flow as it is now, and whose other end is `peer`'s if it is on this host. True if the scope
@@ -335,7 +335,7 @@ impl Entry {
             Moved { bytes: grown.bytes.since(counted.bytes), packets: grown.packets.since(counted.packets) };
         self.base += outside.bytes;
         let bytes = self.bytes();
-        self.is_news |= bytes.sum() > 0 && bytes.since(counted.bytes).sum() == 0;
+        self.has_changed |= bytes.sum() > 0 && bytes.since(counted.bytes).sum() == 0;
         (counted, outside)
     }
 

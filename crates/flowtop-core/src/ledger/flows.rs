@@ -253,15 +253,15 @@ impl Flows {
     /// Makes the line of one flow anew. What one end has become may change the row of the other one.
     pub(super) fn draw_line(&mut self, place: u32) {
         let Some((_, entry)) = self.slots.get_mut(place as usize) else { return };
-        let is_news = core::mem::take(&mut entry.is_news);
-        let other = if is_news { entry.peer() } else { None };
-        self.draw_own_line(place, is_news);
+        let has_changed = core::mem::take(&mut entry.has_changed);
+        let other = if has_changed { entry.peer() } else { None };
+        self.draw_own_line(place, has_changed);
         if let Some(other) = other {
             self.draw_own_line(other, true);
         }
     }
 
-    fn draw_own_line(&mut self, place: u32, is_news: bool) {
+    fn draw_own_line(&mut self, place: u32, has_changed: bool) {
         let Some((key, entry)) = self.slots.get(place as usize) else { return };
         let (bytes, owner) = (entry.bytes(), entry.users.busiest_process());
         let end =
@@ -277,7 +277,7 @@ impl Flows {
         }
         if !has_row {
             line.stamp = 0;
-        } else if is_news || line.stamp == 0 {
+        } else if has_changed || line.stamp == 0 {
             self.stamp = self.stamp.wrapping_add(NEXT_STAMP).max(NEXT_STAMP);
             line.stamp = self.stamp | end;
         }

@@ -20,7 +20,7 @@ use crate::column::{Value, Who};
 use crate::flow::Tuple;
 use crate::group::{self, Group, masked};
 use crate::ledger::Entry;
-use crate::owner::{Identity, Pod, Seen, why};
+use crate::owner::{Identity, OwnerStatus, Pod, Seen};
 use crate::record::Rest;
 use crate::view::Grouping;
 
@@ -50,13 +50,13 @@ pub struct EndOwner {
     pub seen: Seen,
     /// How many processes use the socket.
     pub users: u32,
-    /// Who it is, or why nobody is known.
-    pub why: &'static str,
+    /// Whether the owner is known, and if not, why.
+    pub status: OwnerStatus,
 }
 
 impl EndOwner {
     fn of(entry: &Entry) -> Self {
-        Self { seen: entry.owner(), users: entry.users().count(), why: why(entry) }
+        Self { seen: entry.owner(), users: entry.users().count(), status: OwnerStatus::of(entry) }
     }
 }
 
@@ -264,11 +264,11 @@ impl Grouped {
     }
 
     /// The row of a connection.
-    pub(super) fn key(self, row: &Row<'_>, people: &mut People<'_>) -> RowKey {
+    pub(super) fn key(self, row: &Row<'_>, cache: &mut IdentityCache<'_>) -> RowKey {
         if !self.by.is_some() {
             return RowKey::Ends(Ends::new(row, self.grouping));
         }
-        RowKey::Common(self.by.keys().map(|key| people.cell(key, row)).collect())
+        RowKey::Common(self.by.keys().map(|key| cache.cell(key, row)).collect())
     }
 
     /// The row of what a sparse record has summed up.
@@ -302,13 +302,13 @@ impl Words {
 }
 
 /// Who is behind connections, each process asked for once.
-pub struct People<'a> {
+pub struct IdentityCache<'a> {
     who: Who<'a>,
     words: &'a mut Words,
     identities: HashMap<Seen, Option<Arc<Identity>>, RandomState>,
 }
 
-impl<'a> People<'a> {
+impl<'a> IdentityCache<'a> {
     pub(super) fn new(who: Who<'a>, words: &'a mut Words) -> Self {
         Self { who, words, identities: HashMap::default() }
     }

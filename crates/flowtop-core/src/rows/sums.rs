@@ -15,7 +15,7 @@ use core::ops::Range;
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
-use super::key::{Grouped, People, RowKey, Words};
+use super::key::{Grouped, IdentityCache, RowKey, Words};
 use super::{Row, end, row};
 use crate::column::Who;
 use crate::ledger::Ledger;
@@ -76,7 +76,7 @@ fn number(index: usize) -> u32 {
 }
 
 /// Whether a connection is in.
-pub type Keep<'a> = dyn Fn(&Row<'_>, &mut People<'_>) -> bool + 'a;
+pub type Keep<'a> = dyn Fn(&Row<'_>, &mut IdentityCache<'_>) -> bool + 'a;
 
 /// What rows are made of.
 pub struct Recipe<'a> {
@@ -134,7 +134,7 @@ impl Sums {
         self.clock = ledger.rates_of([Bytes::default(); 3]);
         let Self { index, members, tallies, counted_elsewhere, .. } = self;
         let mut words = core::mem::take(&mut index.words);
-        let mut people = People::new(recipe.who, &mut words);
+        let mut cache = IdentityCache::new(recipe.who, &mut words);
         let mut all = 0;
         for (place, (line, member)) in (0..).zip(ledger.lines().iter().zip(members)) {
             if line.stamp == 0 || (line.is_right() && !ends) {
@@ -143,7 +143,7 @@ impl Sums {
             }
             all += u32::from(!line.is_right());
             if member.stamp != line.stamp || looks.contains(&(place as usize)) {
-                let row = row_of(ledger, place, index, recipe, &mut people);
+                let row = row_of(ledger, place, index, recipe, &mut cache);
                 *member = Member { stamp: line.stamp, row };
             }
             if member.row as usize == tallies.len() {
@@ -184,11 +184,11 @@ impl Sums {
         }
         let ends = recipe.grouped.by.groups_ends();
         let mut words = core::mem::take(&mut self.index.words);
-        let mut people = People::new(recipe.who, &mut words);
+        let mut cache = IdentityCache::new(recipe.who, &mut words);
         for gone in ledger.departed().iter().filter(|gone| ends || !gone.line.is_right()) {
             let other = gone.other.as_ref().map(|(key, entry)| (key, entry));
             let row = end(&gone.key, &gone.entry, other, Rates::default());
-            let row = self.index.row_of(recipe.grouped.key(&row, &mut people), false);
+            let row = self.index.row_of(recipe.grouped.key(&row, &mut cache), false);
             self.retained.add(row, &gone.line, &gone.entry);
         }
         self.index.words = words;
@@ -236,9 +236,9 @@ impl Sums {
     /// where anything else may have.
     fn looks(&mut self, places: usize, recipe: &Recipe<'_>) -> Range<usize> {
         let identities = recipe.who.owners.version();
-        let is_news = core::mem::replace(&mut self.identities, identities) != identities;
+        let has_changed = core::mem::replace(&mut self.identities, identities) != identities;
         let asks = recipe.grouped.by.asks_owner() || recipe.keep.is_some();
-        if is_news && asks {
+        if has_changed && asks {
             return 0..places;
         }
         if recipe.keep.is_none() {
@@ -423,11 +423,11 @@ fn row_of(
     place: u32,
     index: &mut Index,
     recipe: &Recipe<'_>,
-    people: &mut People<'_>,
+    cache: &mut IdentityCache<'_>,
 ) -> u32 {
     let found = row_at(ledger, place, recipe.grouped.by.groups_ends());
-    let Some(row) = found.filter(|row| recipe.keep.is_none_or(|keep| keep(row, people))) else { return NONE };
-    let key = recipe.grouped.key(&row, people);
+    let Some(row) = found.filter(|row| recipe.keep.is_none_or(|keep| keep(row, cache))) else { return NONE };
+    let key = recipe.grouped.key(&row, cache);
     index.row_of(key, recipe.grouped.joins_mirrored())
 }
 

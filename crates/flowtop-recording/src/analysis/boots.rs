@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use flowtop_common::{FlowKey, flags};
 use foldhash::fast::RandomState;
 
-use super::cover::{Stretch, by_end};
+use super::intervals::{Interval, by_end};
 use super::pairs::{Known, Late, Pair, Pairs, Side, Streams, have_same_ends, may_be_of_two_hosts, mirrored};
 use super::plan::Plan;
 use super::rows::{Place, RowId, Rows};
@@ -103,13 +103,13 @@ pub(super) struct Step {
 
 impl Step {
     /// What is new of a window.
-    pub fn window(&self, span: &Span) -> Stretch {
+    pub fn window(&self, span: &Span) -> Interval {
         let whole = by_end(span);
         let known_us = match self.join {
             Join::Overlap => self.until_ns.saturating_sub(span.start_ns) / 1000,
             _ => 0,
         };
-        Stretch { start_us: whole.start_us.saturating_add_unsigned(known_us), ..whole }
+        Interval { start_us: whole.start_us.saturating_add_unsigned(known_us), ..whole }
     }
 }
 
@@ -545,11 +545,11 @@ impl Boots {
     }
 
     /// The time between the last record and one that starts later.
-    pub fn gap(&self, life: usize, span: &Span) -> Option<Stretch> {
+    pub fn gap(&self, life: usize, span: &Span) -> Option<Interval> {
         let last = self.lives[life].span.filter(|last| last.end_ns < span.start_ns)?;
         let length_us = i64::try_from((span.start_ns - last.end_ns) / 1000).unwrap_or(i64::MAX);
         let end_us = by_end(span).start_us;
-        Some(Stretch { start_us: end_us.saturating_sub(length_us), end_us })
+        Some(Interval { start_us: end_us.saturating_sub(length_us), end_us })
     }
 
     /// Counts the record of a life that had been read; `is_last` says that there is none behind it. `each` gets every

@@ -143,7 +143,7 @@ impl<'a> HostObject<'a> {
             clock_steps: host.clock_steps,
             repeated_s: seconds(host.repeated_us),
             unwritten_records: host.unwritten,
-            turned_away: host.turned_away,
+            turned_away: host.lock_conflicts,
             losses: &host.losses,
             limits: &host.limits,
         }

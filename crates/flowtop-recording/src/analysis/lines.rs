@@ -20,7 +20,7 @@ pub fn of_report(report: &Report, zone: &TimeZone) -> Vec<String> {
     let asked_us = length_us(&report.period);
     lines.extend(report.hosts.iter().map(|host| of_host(host, asked_us, zone)));
     lines.extend(report.paths.iter().filter_map(|path| of_path(path, zone)));
-    lines.extend(stretches(report, asked_us, zone));
+    lines.extend(intervals(report, asked_us, zone));
     lines.extend(means(report, asked_us));
     lines.extend(not_counted(report));
     lines.extend(report.notes.iter().cloned());
@@ -40,17 +40,17 @@ fn length_us(period: &Period) -> u64 {
 /// Both ends, and the zone.
 #[must_use]
 pub fn period(period: &Period, zone: &TimeZone) -> String {
-    format!("{} ({})", stretch((period.from_us, period.to_us), zone), zone_name(zone))
+    format!("{} ({})", interval((period.from_us, period.to_us), zone), zone_name(zone))
 }
 
 /// Both ends of a time.
-fn stretch((from_us, to_us): (i64, i64), zone: &TimeZone) -> String {
+fn interval((from_us, to_us): (i64, i64), zone: &TimeZone) -> String {
     let at = |us| Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |at| show(at, zone));
     format!("{} to {}", at(from_us), at(to_us))
 }
 
 /// What the numbers are of, where windows reach out of the period, or some of its time is in windows that do not count.
-fn stretches(report: &Report, asked_us: u64, zone: &TimeZone) -> Vec<String> {
+fn intervals(report: &Report, asked_us: u64, zone: &TimeZone) -> Vec<String> {
     let period = &report.period;
     let is_other = |host: &&HostReport| {
         let (from_us, to_us) = host.windows_us.unwrap_or((period.from_us, period.to_us));
@@ -65,7 +65,7 @@ fn stretches(report: &Report, asked_us: u64, zone: &TimeZone) -> Vec<String> {
         && recorded.windows(2).all(|pair| seconds(pair[0]) == seconds(pair[1]));
     let of = |host: &HostReport| {
         let (asked, window) = (whole(asked_us), whole(host.longest_window_us));
-        let of = stretch(host.windows_us.unwrap_or_default(), zone);
+        let of = interval(host.windows_us.unwrap_or_default(), zone);
         format!("{asked} were asked for; records are of {window}: these numbers are of {of}")
     };
     let exact = report.of_period.map(|total| format!("; in the {} {}", whole(asked_us), bytes(total)));
@@ -107,7 +107,7 @@ fn of_path(path: &PathReport, zone: &TimeZone) -> Option<String> {
 }
 
 fn elsewhere(recorded_us: (i64, i64), zone: &TimeZone) -> String {
-    format!("no record in this period; its records are from {}", stretch(recorded_us, zone))
+    format!("no record in this period; its records are from {}", interval(recorded_us, zone))
 }
 
 fn of_host(host: &HostReport, asked_us: u64, zone: &TimeZone) -> String {
@@ -128,7 +128,7 @@ fn of_host(host: &HostReport, asked_us: u64, zone: &TimeZone) -> String {
     add(host.clock_steps, format!("clock set {}", count(host.clock_steps, "time")));
     add(host.repeated_us, format!("{} twice on its clock", span(host.repeated_us)));
     add(host.unwritten, format!("{} not written", count(host.unwritten, "record")));
-    add(host.turned_away, format!("{} turned away", count(host.turned_away, "run")));
+    add(host.lock_conflicts, format!("{} turned away", count(host.lock_conflicts, "run")));
     let losses: u64 = host.losses.iter().map(|(_, count)| count).sum();
     let kinds: Vec<_> = host.losses.iter().map(|(name, count)| format!("{name} {count}")).collect();
     add(losses, format!("losses: {}", kinds.join(", ")));

@@ -1,7 +1,7 @@
 //! What there is at each path that was asked for.
 
 use super::Period;
-use super::cover::{Cover, by_end};
+use super::intervals::{Intervals, by_end};
 use flowtop_core::record::Span;
 
 /// What records there are at one path.
@@ -27,38 +27,39 @@ pub struct PathReport {
 #[derive(Debug)]
 pub struct Paths {
     period: Period,
-    paths: Vec<(PathReport, Cover)>,
+    paths: Vec<(PathReport, Intervals)>,
 }
 
 impl Paths {
     /// Paths with the reasons why they could not be read, if so.
     #[must_use]
     pub fn new(period: Period, paths: impl IntoIterator<Item = (String, Option<String>)>) -> Self {
-        let report =
-            |(path, unreadable)| (PathReport { path, unreadable, ..PathReport::default() }, Cover::default());
+        let report = |(path, unreadable)| {
+            (PathReport { path, unreadable, ..PathReport::default() }, Intervals::default())
+        };
         Self { period, paths: paths.into_iter().map(report).collect() }
     }
 
     /// Takes a record at a path, by its number.
     pub fn add(&mut self, path: usize, span: &Span, is_inside: bool) {
-        let Some((report, cover)) = self.paths.get_mut(path) else { return };
+        let Some((report, intervals)) = self.paths.get_mut(path) else { return };
         let (first, last) = (span.began_us(), span.end_us);
         let (start_us, end_us) = report.recorded_us.unwrap_or((first, last));
         report.recorded_us = Some((start_us.min(first), end_us.max(last)));
         if is_inside {
             report.records += 1;
-            cover.add(by_end(span));
+            intervals.add(by_end(span));
         }
     }
 
     /// What there is at each of them.
     #[must_use]
     pub fn end(self) -> Vec<PathReport> {
-        let period = self.period.stretch();
-        let end = |(report, cover): (PathReport, Cover)| {
-            let holes = cover.holes(period);
+        let period = self.period.interval();
+        let end = |(report, intervals): (PathReport, Intervals)| {
+            let holes = intervals.holes(period);
             PathReport {
-                covered_us: cover.covered_us(period),
+                covered_us: intervals.covered_us(period),
                 gaps: holes.len() as u64,
                 longest_gap_us: holes.iter().map(|hole| hole.length_us()).max().unwrap_or(0),
                 ..report

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::Period;
-use super::cover::{Cover, Stretch, by_end};
+use super::intervals::{Interval, Intervals, by_end};
 use flowtop_core::record::{Host, Record, Span};
 
 /// Something of which host and time are known: a record, or the place of one.
@@ -44,7 +44,7 @@ pub(super) struct Machine {
     pub name: String,
     pub id: [u8; 16],
     /// From the start of its first record to the end of its last one, also outside the period.
-    pub recorded: Stretch,
+    pub recorded: Interval,
     /// How many records belong to the period.
     pub inside: u64,
     /// Time of the period that is in no window but one that does not belong to it.
@@ -144,25 +144,25 @@ impl Machine {
     fn of<H: Headed>(heads: &[H], period: &Period) -> Self {
         let Host { name, machine_id, .. } = heads[0].host();
         let spans = || heads.iter().map(Headed::span);
-        let recorded = Stretch {
+        let recorded = Interval {
             start_us: spans().map(Span::began_us).min().unwrap_or_default(),
             end_us: spans().map(|span| span.end_us).max().unwrap_or_default(),
         };
         let has_middle = spans().any(|span| period.holds(span));
         let rule = if has_middle { Rule::Middle } else { Rule::Overlap };
         let mut machine = Self { name: name.clone(), id: *machine_id, recorded, rule, ..Self::default() };
-        let (mut counted, mut all) = (Cover::default(), Cover::default());
+        let (mut counted, mut all) = (Intervals::default(), Intervals::default());
         for span in spans() {
             let window = by_end(span);
             if machine.holds(period, span) {
                 machine.inside += 1;
                 counted.add(window);
                 all.add(window);
-            } else if period.stretch().overlaps(window) {
+            } else if period.interval().overlaps(window) {
                 all.add(window);
             }
         }
-        let covered_us = |cover: &Cover| cover.covered_us(period.stretch());
+        let covered_us = |intervals: &Intervals| intervals.covered_us(period.interval());
         machine.left_out_us = covered_us(&all).saturating_sub(covered_us(&counted));
         machine
     }
@@ -170,7 +170,7 @@ impl Machine {
     fn holds(&self, period: &Period, span: &Span) -> bool {
         match self.rule {
             Rule::Middle => period.holds(span),
-            Rule::Overlap => period.stretch().overlaps(by_end(span)),
+            Rule::Overlap => period.interval().overlaps(by_end(span)),
         }
     }
 

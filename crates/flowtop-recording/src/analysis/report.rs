@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::History;
 use super::Period;
-use super::cover::Stretch;
+use super::intervals::Interval;
 use super::paths::PathReport;
 use super::plan::Machine;
 use super::rows::{Ended, RowId, Tally};
@@ -95,7 +95,7 @@ pub struct HostReport {
     /// Records that could not be written.
     pub unwritten: u64,
     /// Runs that found another one at work.
-    pub turned_away: u64,
+    pub lock_conflicts: u64,
     /// What the kernel side could not do, by name.
     pub losses: Vec<(String, u64)>,
     /// Settings of the recorder that kept traffic out.
@@ -195,7 +195,7 @@ impl History {
     /// What the records have said.
     #[must_use]
     pub fn report(self) -> Report {
-        let period = self.question.period.stretch();
+        let period = self.question.period.interval();
         let machines = self.plan.machines.iter();
         let mut hosts: Vec<_> =
             self.hosts.iter().zip(machines).map(|(host, machine)| host.report(machine, period)).collect();
@@ -257,7 +257,7 @@ fn sums(tally: Tally) -> Sums {
 }
 
 impl super::Host {
-    fn report(&self, machine: &Machine, period: Stretch) -> HostReport {
+    fn report(&self, machine: &Machine, period: Interval) -> HostReport {
         let ends = self.windows.ends();
         let holes = self.windows.holes(period);
         HostReport {
@@ -276,7 +276,7 @@ impl super::Host {
             clock_steps: self.clock_steps,
             repeated_us: self.repeated_us(),
             unwritten: self.unwritten,
-            turned_away: self.turned_away,
+            lock_conflicts: self.lock_conflicts,
             losses: self.losses.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             limits: self.limits.iter().cloned().collect(),
         }

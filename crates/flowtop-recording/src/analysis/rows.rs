@@ -13,10 +13,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::above::{Above, Piece};
 use super::boots::Moved;
 use super::cells;
-use super::cover::Stretch;
+use super::intervals::Interval;
+use super::threshold::{Piece, TimeAbove};
 use flowtop_core::group::{Group, Key};
 use flowtop_core::record::{FlowRecord, Rest};
 use flowtop_core::rows::key::Cell;
@@ -55,21 +55,21 @@ pub(super) struct Tally {
     /// Bytes in a second, at least.
     pub peak: Bytes,
     /// How long it was above a limit, if there is one.
-    pub above: Option<Box<Above>>,
+    pub above: Option<Box<TimeAbove>>,
 }
 
 impl Tally {
     /// Nothing yet, of something that has this limit.
     pub fn new(threshold: Option<u64>) -> Self {
-        Self { above: threshold.map(|threshold| Box::new(Above::new(threshold))), ..Self::default() }
+        Self { above: threshold.map(|threshold| Box::new(TimeAbove::new(threshold))), ..Self::default() }
     }
 
     /// Adds what a record has of it.
     pub fn add(&mut self, moved: &Moved, of: &Times) {
         self.bytes += moved.all();
         let parts = of.gap.map(|gap| (gap, moved.between)).into_iter().chain([(of.window, moved.window)]);
-        for (stretch, bytes) in parts {
-            let piece = Piece { machine: of.machine, stretch, bytes };
+        for (interval, bytes) in parts {
+            let piece = Piece { machine: of.machine, interval, bytes };
             self.peak = self.peak.max(piece.mean());
             if let Some(above) = &mut self.above {
                 above.add(&piece, of.low_us);
@@ -91,9 +91,9 @@ impl Tally {
 pub(super) struct Times {
     /// The number of the machine.
     pub machine: usize,
-    pub window: Stretch,
+    pub window: Interval,
     /// The time before it that counts as well.
-    pub gap: Option<Stretch>,
+    pub gap: Option<Interval>,
     /// No later record has time before this.
     pub low_us: i64,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Question;
-use super::cover::{APART_US, Stretch, by_end};
+use super::intervals::{APART_US, Interval, by_end};
 use flowtop_core::record::Record;
 use flowtop_core::window::Bytes;
 
@@ -24,7 +24,7 @@ pub(super) struct Fit {
 /// Adds up the seconds of records.
 #[derive(Debug)]
 pub(super) struct Seconds {
-    period: Stretch,
+    period: Interval,
     has_filter: bool,
     /// Those that may become more, by second of the wall clock.
     open: BTreeMap<i64, Bytes>,
@@ -43,7 +43,7 @@ pub(super) struct Seconds {
 impl Seconds {
     pub fn new(question: &Question) -> Self {
         Self {
-            period: question.period.stretch(),
+            period: question.period.interval(),
             has_filter: question.has_filter(),
             open: BTreeMap::new(),
             peak: Bytes::default(),
@@ -91,7 +91,7 @@ impl Seconds {
             window.start_us.saturating_add_unsigned(u64::try_from(passed_us).unwrap_or(u64::MAX))
         };
         for (n, bytes) in (0..).zip(&record.per_second) {
-            let second = Stretch { start_us: edge_us(n), end_us: edge_us(n + 1) };
+            let second = Interval { start_us: edge_us(n), end_us: edge_us(n + 1) };
             let common_us = second.common_us(self.period);
             let beside_us = second.length_us() - common_us;
             let is_part = common_us.min(beside_us) >= APART_US.unsigned_abs();

@@ -65,7 +65,7 @@ fn sections(record: &Record, shared: &Shared) -> BTreeMap<String, Section> {
     add("seconds", write(SECONDS, &refs(&record.per_second), shared));
     add("losses", write(LOSSES, &refs(&record.losses), shared));
     add("interfaces", write(INTERFACES, &refs(&record.interfaces), shared));
-    add("turned_away", write(TURNED_AWAY, &refs(&record.turned_away_us), shared));
+    add("turned_away", write(LOCK_CONFLICTS, &refs(&record.lock_conflicts_us), shared));
     if let Some(gap) = &record.gap {
         add("gap", write(GAP, &[gap], shared));
     }
@@ -105,7 +105,7 @@ pub(super) fn read_record(bytes: &[u8], host: Host, span: Span) -> Result<Record
         per_second: read(SECONDS, section("seconds"), &shared, MAX_ROWS)?,
         losses: read(LOSSES, section("losses"), &shared, MAX_ROWS)?,
         interfaces: read(INTERFACES, section("interfaces"), &shared, MAX_ROWS)?,
-        turned_away_us: read(TURNED_AWAY, section("turned_away"), &shared, MAX_ROWS)?,
+        lock_conflicts_us: read(LOCK_CONFLICTS, section("turned_away"), &shared, MAX_ROWS)?,
         gap: read(GAP, section("gap"), &shared, 1)?.pop(),
         ..head
     })
@@ -154,7 +154,7 @@ const LOSSES: &[Column<(String, u64), Shared>] = &[
     column("count", |row, _| row.1, |row, _, number| fit(&mut row.1, number)),
 ];
 
-const TURNED_AWAY: &[Column<i64, Shared>] = &[column(
+const LOCK_CONFLICTS: &[Column<i64, Shared>] = &[column(
     "at_us",
     |row, place| zigzag(place.above.cast_unsigned(), row.cast_unsigned()),
     |row, place, number| {

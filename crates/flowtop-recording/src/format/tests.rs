@@ -166,7 +166,7 @@ fn record() -> impl Strategy<Value = Record> {
     (head(), rows, numbers, texts, gap).prop_map(|((host, span), rows, numbers, texts, gap)| {
         let (flows, rest, per_second, interfaces) = rows;
         let (totals, n, [used, max]) = numbers;
-        let (losses, limits, turned_away_us) = texts;
+        let (losses, limits, lock_conflicts_us) = texts;
         let untracked = Untracked {
             flows: n[0],
             tx_bytes: n[1],
@@ -187,7 +187,7 @@ fn record() -> impl Strategy<Value = Record> {
             table: Fill { used, max },
             interfaces,
             limits,
-            turned_away_us,
+            lock_conflicts_us,
             gap: gap.map(|(start_ns, totals)| Gap { start_ns, totals }),
         };
         record.sorted().into_owned()

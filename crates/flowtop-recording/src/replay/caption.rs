@@ -27,7 +27,7 @@ impl Caption {
     /// What is said of a record behind a gap, by the clocks of a zone.
     #[must_use]
     pub fn of(record: &Record, gap: Option<Gap>, zone: &TimeZone) -> Self {
-        let notes = [gap.map(behind), summed_up(record), unwritten(record), turned_away(record)];
+        let notes = [gap.map(behind), summed_up(record), unwritten(record), lock_conflicts(record)];
         Self {
             host: record.host.name.clone(),
             start: zoned(record.span.start_us, zone).strftime("%F %T %:z").to_string(),
@@ -92,8 +92,8 @@ fn unwritten(record: &Record) -> Option<String> {
     (record.unwritten > 0).then(|| format!("{} records before could not be written", record.unwritten))
 }
 
-fn turned_away(record: &Record) -> Option<String> {
-    let runs = record.turned_away_us.len();
+fn lock_conflicts(record: &Record) -> Option<String> {
+    let runs = record.lock_conflicts_us.len();
     (runs > 0).then(|| format!("{runs} runs before found the directory locked"))
 }
 
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(line(&minute, None), plain);
         minute.rest = vec![Rest { flows: 9, bytes: Bytes { tx: 2000, rx: 48 }, ..Rest::default() }];
         minute.unwritten = 2;
-        minute.turned_away_us = vec![1];
+        minute.lock_conflicts_us = vec![1];
         assert_eq!(
             line(&minute, Some(Gap::Missing(61_500_000_000))),
             format!(

@@ -60,8 +60,8 @@ impl Canvas<'_> {
         let (shown, all) = (footer.connections, footer.all_connections);
         let counts = format!("{} of {} flows", grouped(shown.into()), grouped(all.into()));
         let mut parts = vec![
-            part(4, state.about.host.clone(), self.theme.header),
-            part(5, state.about.hooks.clone(), self.theme.dim),
+            part(4, state.session.host.clone(), self.theme.header),
+            part(5, state.session.hooks.clone(), self.theme.dim),
             part(1, counts, Style::new()),
         ];
         let by = state.by();
@@ -83,8 +83,8 @@ impl Canvas<'_> {
     fn filters(&self) -> Vec<String> {
         let filters = &self.state.filters;
         let mut texts = Vec::new();
-        if !self.state.about.limits.is_empty() {
-            texts.push(self.state.about.limits.clone());
+        if !self.state.session.limits.is_empty() {
+            texts.push(self.state.session.limits.clone());
         }
         if !filters.net.is_empty() {
             texts.push(format!("filter {}", filters.net));

@@ -9,7 +9,7 @@ use flowtop_core::flow::{Role, Tuple};
 use flowtop_core::ledger::{Entry, Ledger};
 use flowtop_core::number::{Unit, number};
 use flowtop_core::number::{count, grouped};
-use flowtop_core::owner::{Identity, Pod, Seen, why};
+use flowtop_core::owner::{Identity, OwnerStatus, Pod, Seen};
 use flowtop_core::rows::Row;
 use flowtop_core::rows::key::RowKey;
 use flowtop_core::rows::sums::Process;
@@ -228,7 +228,7 @@ fn owner(entry: &Entry, labels: &Labels<'_>) -> String {
     let Seen { pid, comm, .. } = entry.owner();
     let more = entry.users().count().saturating_sub(1);
     match labels.process(Process { pid, comm }).text() {
-        _ if !entry.owner().is_user_process() => why(entry).to_owned(),
+        _ if !entry.owner().is_user_process() => OwnerStatus::of(entry).name().to_owned(),
         text if more == 0 => text,
         text => format!("{text} (+{more})"),
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 
-use super::People;
+use super::Attribution;
 use super::State;
 use super::keys::Wind;
 use super::prompt::{Ask, Prompt};
@@ -79,11 +79,11 @@ impl State {
         let Some(replay) = &mut self.replay else { return Reaction::NOTHING };
         let end = zoned(replay.player.moment().span.end_us, replay.zone());
         self.time = end.strftime("%H:%M:%S").to_string();
-        self.about.host.clone_from(&window.caption.host);
-        self.about.limits = window.limits;
+        self.session.host.clone_from(&window.caption.host);
+        self.session.limits = window.limits;
         replay.caption = window.caption;
         self.ledger = window.ledger;
-        self.people = People { owners: window.owners, labels: window.labels };
+        self.attribution = Attribution { owners: window.owners, labels: window.labels };
         // They are of places in another ledger.
         self.table.sums.forget_members();
         self.recent.clear();

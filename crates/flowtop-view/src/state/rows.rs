@@ -16,7 +16,7 @@ use flowtop_core::names::Names;
 use flowtop_core::number::{write_address, write_integer};
 use flowtop_core::owner::Identity;
 use flowtop_core::rows::Row;
-use flowtop_core::rows::key::{Grouped, People, RowKey};
+use flowtop_core::rows::key::{Grouped, IdentityCache, RowKey};
 use flowtop_core::rows::sums::{Keep, Recipe, Sum, Sums};
 use flowtop_core::rows::table::{Group, Order, Table};
 use flowtop_core::view::{LineDisplay, Sort};
@@ -85,7 +85,7 @@ impl State {
         self.forget_what_was_looked_for(&mut table);
         let labels = self.labels_by(grouped.by, names);
         let search = Search::new(&self.filters.search, &labels);
-        let finds = |row: &Row<'_>, people: &mut People<'_>| search.finds(row, people);
+        let finds = |row: &Row<'_>, cache: &mut IdentityCache<'_>| search.finds(row, cache);
         let keep = (!self.filters.search.is_empty()).then_some(&finds as &Keep<'_>);
         let all = table.sums.fill(&self.ledger, &Recipe { grouped, who: self.who(), keep });
         let matches = |group: &Group<'_>| self.matches(group, &labels);
@@ -273,18 +273,18 @@ impl<'a> Search<'a> {
         Self { wanted, labels, text: RefCell::default() }
     }
 
-    fn finds(&self, row: &Row<'_>, people: &mut People<'_>) -> bool {
+    fn finds(&self, row: &Row<'_>, cache: &mut IdentityCache<'_>) -> bool {
         let mut text = self.text.borrow_mut();
         text.clear();
         self.write_end(&mut text, row.tuple.local);
         self.write_end(&mut text, row.tuple.remote);
-        line(&mut text, [people.label(row)]);
-        if let Some(pod) = people.remote_pod(row) {
+        line(&mut text, [cache.label(row)]);
+        if let Some(pod) = cache.remote_pod(row) {
             line(&mut text, [&pod.text()]);
         }
         let peer = row.peer.map(|(_, entry)| entry);
         for entry in [Some(row.entry), peer].into_iter().flatten() {
-            write_owner(&mut text, entry, people);
+            write_owner(&mut text, entry, cache);
         }
         if text.is_ascii() {
             text.make_ascii_lowercase();
@@ -321,12 +321,12 @@ fn line<const N: usize>(text: &mut String, parts: [&str; N]) {
 }
 
 /// The process of an end, and everything that files say of it.
-fn write_owner(text: &mut String, entry: &Entry, people: &mut People<'_>) {
+fn write_owner(text: &mut String, entry: &Entry, cache: &mut IdentityCache<'_>) {
     let seen = entry.owner();
     if !seen.is_process() {
         return;
     }
-    let identity = people.identity(entry);
+    let identity = cache.identity(entry);
     let now = identity.as_deref().and_then(|identity| identity.comm.as_deref());
     let comm = seen.comm_text().unwrap_or_default();
     text.push_str(now.unwrap_or(&comm));

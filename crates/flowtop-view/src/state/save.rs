@@ -66,8 +66,8 @@ pub fn json(state: &State, names: &dyn Names) -> String {
     let Totals { bytes, rates, .. } = footer.shown;
     let screen = Screen {
         time: &state.time,
-        host: &state.about.host,
-        hooks: &state.about.hooks,
+        host: &state.session.host,
+        hooks: &state.session.hooks,
         elapsed_s: state.ledger.elapsed_s(),
         rows_are: state.by().names(),
         filter: &state.filters.net,

@@ -20,7 +20,8 @@ use flowtop_core::wire::Sample;
 /// A screen with rows of so many hosts after `at_s` seconds; each sends as many bytes a second as its number.
 pub(super) fn screen(hosts: u64, size: (u16, u16)) -> State {
     let settings = Settings::default();
-    let mut state = State::new(&settings, About::default(), Ledger::new(10_000, 0), Duration::from_secs(1));
+    let mut state =
+        State::new(&settings, SessionInfo::default(), Ledger::new(10_000, 0), Duration::from_secs(1));
     state.update(Event::Resize(size.0, size.1), &NoNames);
     state.update(Event::Sample(&Sample::default()), &NoNames);
     tick(&mut state, hosts, 1);

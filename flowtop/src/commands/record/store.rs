@@ -24,7 +24,7 @@ use flowtop_recording::segment::SegmentName;
 
 const LOCK: &str = "flowtop.lock";
 /// How the name of a mark begins that a run leaves which found the directory locked; its time in µs follows.
-const TURNED_AWAY: &str = "turned-away-";
+const LOCK_CONFLICTS: &str = "turned-away-";
 /// How long a run may take to end when the next one starts: cron does not wait.
 pub const ENDS_WITHIN: Duration = Duration::from_secs(3);
 /// Time between two looks whether it has ended: within that time, and later.
@@ -71,7 +71,7 @@ impl Place {
     /// # Errors
     /// Why it cannot be left.
     pub fn leave_mark(&self, at_us: i64) -> Result<()> {
-        self.folder.mark(&format!("{TURNED_AWAY}{at_us}"))
+        self.folder.mark(&format!("{LOCK_CONFLICTS}{at_us}"))
     }
 
     /// The store in it, once it is locked. What an interrupted writer has left at the end of the newest segment is cut.
@@ -145,7 +145,7 @@ impl Store {
     /// Why it is not written. The recording is as it was, but for what was too old.
     pub fn append(&mut self, record: &mut Record) -> Result<Written> {
         let marks = self.marks()?;
-        record.turned_away_us = marks.iter().map(|(at_us, _)| *at_us).collect();
+        record.lock_conflicts_us = marks.iter().map(|(at_us, _)| *at_us).collect();
         let frame = encode(record);
         let bytes = frame.len() as u64;
         let mut notes = Vec::new();
@@ -273,7 +273,7 @@ impl Store {
 
     /// What runs have left that found the directory locked: when, in µs since 1970 UTC, and its name.
     fn marks(&self) -> Result<Vec<(i64, String)>> {
-        let at_us = |name: &str| name.strip_prefix(TURNED_AWAY)?.parse().ok();
+        let at_us = |name: &str| name.strip_prefix(LOCK_CONFLICTS)?.parse().ok();
         let mut marks: Vec<_> =
             self.folder.names()?.into_iter().filter_map(|name| Some((at_us(&name)?, name))).collect();
         marks.sort_unstable();

@@ -261,10 +261,10 @@ proptest! {
             let Step::Sample { delete, .. } = *step else { continue };
             let mut changed = kernel.sample();
             let flows = std::mem::take(&mut changed.flows);
-            let is_news = |(key, flow): &(FlowKey, Flow)| {
+            let has_changed = |(key, flow): &(FlowKey, Flow)| {
                 known.get(key) != Some(flow) || flow.flags & flags::ENDED != 0
             };
-            let places = (0..flows.len()).filter(|place| is_news(&flows[*place]));
+            let places = (0..flows.len()).filter(|place| has_changed(&flows[*place]));
             let news: Vec<_> = places.map(|place| (place, flows[place].0, flows[place].1)).collect();
             told.begin(&changed);
             let mut next = 0;

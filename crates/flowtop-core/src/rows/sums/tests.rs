@@ -42,7 +42,7 @@ fn the_owner_of_a_row_is_the_one_of_all_its_connections() {
 #[test]
 fn what_is_left_out_is_counted_and_in_no_row() {
     let mut sums = Sums::default();
-    let keep = |row: &Row<'_>, _: &mut People<'_>| row.tuple.remote.port() == 443;
+    let keep = |row: &Row<'_>, _: &mut IdentityCache<'_>| row.tuple.remote.port() == 443;
     let ledger = visits();
     let all = sums.fill(&ledger, &Recipe { grouped: by("peer"), who: Who::nobody(), keep: Some(&keep) });
     assert_eq!((all, sums.groups().map(|(_, sum)| sum.connections).collect::<Vec<_>>()), (3, vec![2]));

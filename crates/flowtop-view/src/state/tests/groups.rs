@@ -30,7 +30,7 @@ fn screen_by(by: &str, owners: Arc<dyn Owners>) -> State {
     let mut settings = Settings::default();
     settings.by.value = group::Group::parse(by).unwrap();
     let labels = NetworkLabels::parse("198.51.0.2/32 lab").unwrap();
-    let state = State::new(&settings, About::default(), Ledger::new(1000, 0), Duration::from_secs(1));
+    let state = State::new(&settings, SessionInfo::default(), Ledger::new(1000, 0), Duration::from_secs(1));
     let mut state = state.knowing(owners, Arc::new(labels));
     state.update(Event::Resize(100, 24), &NoNames);
     state.update(Event::Sample(&Sample::default()), &NoNames);
@@ -213,7 +213,7 @@ fn by_process() -> State {
     let mut settings = Settings::default();
     settings.by.value = flowtop_core::group::Group::parse("process").unwrap();
     let ledger = Ledger::new(10_000, 0).keeping_departed();
-    let mut state = State::new(&settings, About::default(), ledger, Duration::from_secs(1));
+    let mut state = State::new(&settings, SessionInfo::default(), ledger, Duration::from_secs(1));
     state.update(Event::Resize(100, 24), &NoNames);
     state.update(Event::Sample(&Sample::default()), &NoNames);
     show(&mut state, &with_both_ends(1, true));

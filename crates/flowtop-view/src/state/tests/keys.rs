@@ -71,16 +71,16 @@ fn persistent_messages_stay_and_others_go() {
 
 #[test]
 fn the_greeting_names_the_interfaces() {
-    let about = |names: &[&str]| About {
+    let session = |names: &[&str]| SessionInfo {
         interfaces: names.iter().map(|name| (*name).to_owned()).collect(),
-        ..About::default()
+        ..SessionInfo::default()
     };
-    let greeting = |about| {
-        let state = State::new(&Settings::default(), about, Ledger::new(1, 0), Duration::from_secs(1));
+    let greeting = |session| {
+        let state = State::new(&Settings::default(), session, Ledger::new(1, 0), Duration::from_secs(1));
         state.message().unwrap().to_owned()
     };
-    assert_eq!(greeting(about(&[])), "Listening on any");
-    assert_eq!(greeting(about(&["eth0", "lo"])), "Listening on eth0,lo");
+    assert_eq!(greeting(session(&[])), "Listening on any");
+    assert_eq!(greeting(session(&["eth0", "lo"])), "Listening on eth0,lo");
 }
 
 #[test]

@@ -48,7 +48,8 @@ fn replay(size: (u16, u16)) -> State {
     let moments = records().into_iter().map(|record| Moment { host: record.host.into(), span: record.span });
     let replay = Replay::new(Player::new(moments.collect()).unwrap(), opened);
     assert_eq!(replay.zone(), &TimeZone::UTC);
-    let state = State::new(&Settings::default(), About::default(), Ledger::new(1, 0), Duration::from_secs(1));
+    let state =
+        State::new(&Settings::default(), SessionInfo::default(), Ledger::new(1, 0), Duration::from_secs(1));
     let mut state = state.replaying(replay);
     state.update(Event::Resize(size.0, size.1), &NoNames);
     carry_out(&mut state, &Reaction::effect(Effect::Show(0)));

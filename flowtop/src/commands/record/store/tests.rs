@@ -136,10 +136,10 @@ fn who_finds_it_locked_leaves_a_mark_for_the_next_record() {
     assert!(Store::open(dir.path(), Limits::default(), NOW_US + 5).unwrap().is_none());
     let mut record = fixture::record(0, vec![]);
     store.append(&mut record).unwrap();
-    assert_eq!(record.turned_away_us, [NOW_US + 5]);
+    assert_eq!(record.lock_conflicts_us, [NOW_US + 5]);
     let mut record = fixture::record(1, vec![]);
     store.append(&mut record).unwrap();
-    assert!(record.turned_away_us.is_empty());
+    assert!(record.lock_conflicts_us.is_empty());
     drop(store);
     open(dir.path(), Limits::default());
 }

@@ -1,25 +1,25 @@
-//! How long something was above a rate, by what it has moved in stretches of time.
+//! How long something was above a rate, by what it has moved in intervals of time.
 //!
-//! Time is judged once no more can be added to it, so that only the newest stretches are kept.
+//! Time is judged once no more can be added to it, so that only the newest intervals are kept.
 
 use std::collections::BTreeSet;
 
-use super::cover::Stretch;
+use super::intervals::Interval;
 use flowtop_core::window::Bytes;
 
-/// Bytes of a stretch of time.
+/// Bytes of an interval of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     /// The number of the machine.
     pub machine: usize,
-    pub stretch: Stretch,
+    pub interval: Interval,
     pub bytes: Bytes,
 }
 
 impl Piece {
-    /// Bytes per second on average; nothing of a stretch that is shorter than a second, whose average is no rate over one.
+    /// Bytes per second on average; nothing of an interval that is shorter than a second, whose average is no rate over one.
     pub fn mean(&self) -> Bytes {
-        let length_us = self.stretch.length_us();
+        let length_us = self.interval.length_us();
         if length_us < 1_000_000 {
             return Bytes::default();
         }
@@ -30,26 +30,26 @@ impl Piece {
     }
 }
 
-/// A stretch of time in which a machine has moved so much per second, sent and received.
+/// An interval of time in which a machine has moved so much per second, sent and received.
 #[derive(Clone, Copy, Debug)]
 struct Rate {
     machine: usize,
-    stretch: Stretch,
+    interval: Interval,
     per_s: [f64; 2],
 }
 
 impl Rate {
     /// Of a piece that has a length.
     fn of(piece: &Piece) -> Self {
-        let length_us = piece.stretch.length_us() as f64;
+        let length_us = piece.interval.length_us() as f64;
         let per_s = [piece.bytes.tx, piece.bytes.rx].map(|bytes| bytes as f64 * 1e6 / length_us);
-        Self { machine: piece.machine, stretch: piece.stretch, per_s }
+        Self { machine: piece.machine, interval: piece.interval, per_s }
     }
 }
 
 /// Time in which mean rates, those of several machines at the same time added up, were above so many bytes per second.
 #[derive(Clone, Debug)]
-pub(super) struct Above {
+pub(super) struct TimeAbove {
     threshold: u64,
     /// Up to where time has been judged.
     judged_us: i64,
@@ -59,24 +59,28 @@ pub(super) struct Above {
     rates: Vec<Rate>,
 }
 
-impl Above {
+impl TimeAbove {
     pub fn new(threshold: u64) -> Self {
         Self { threshold, judged_us: i64::MIN, us: [0; 3], rates: Vec::new() }
     }
 
     /// Adds a piece. Time before `low_us` will not get another one, unless somebody has set a clock back.
     pub fn add(&mut self, piece: &Piece, low_us: i64) {
-        if piece.stretch.length_us() == 0 || piece.bytes.sum() == 0 {
+        if piece.interval.length_us() == 0 || piece.bytes.sum() == 0 {
             return;
         }
         let mut rate = Rate::of(piece);
-        if rate.stretch.start_us < self.judged_us {
+        if rate.interval.start_us < self.judged_us {
             // A clock has shown this time before: what was moved then is not moved now.
-            let end_us = rate.stretch.end_us.min(self.judged_us);
-            self.judge(&[Rate { stretch: Stretch { end_us, ..rate.stretch }, ..rate }], i64::MIN, i64::MAX);
-            rate.stretch.start_us = end_us;
+            let end_us = rate.interval.end_us.min(self.judged_us);
+            self.judge(
+                &[Rate { interval: Interval { end_us, ..rate.interval }, ..rate }],
+                i64::MIN,
+                i64::MAX,
+            );
+            rate.interval.start_us = end_us;
         }
-        if rate.stretch.length_us() > 0 {
+        if rate.interval.length_us() > 0 {
             if self.rates.is_empty() {
                 // Most rows never have more than one, and there are many rows.
                 self.rates.reserve_exact(1);
@@ -93,36 +97,36 @@ impl Above {
     }
 
     fn judge_until(&mut self, until_us: i64) {
-        let is_new = |rate: &Rate| rate.stretch.start_us < until_us;
+        let is_new = |rate: &Rate| rate.interval.start_us < until_us;
         if until_us <= self.judged_us || !self.rates.iter().any(is_new) {
             return;
         }
         let mut rates = std::mem::take(&mut self.rates);
         self.judge(&rates, self.judged_us, until_us);
-        rates.retain(|rate| rate.stretch.end_us > until_us);
+        rates.retain(|rate| rate.interval.end_us > until_us);
         (self.rates, self.judged_us) = (rates, until_us);
     }
 
     /// Adds the time between two moments in which these are above the threshold.
     fn judge(&mut self, rates: &[Rate], from_us: i64, until_us: i64) {
-        let cut = |stretch: Stretch| Stretch {
-            start_us: stretch.start_us.max(from_us),
-            end_us: stretch.end_us.min(until_us),
+        let cut = |interval: Interval| Interval {
+            start_us: interval.start_us.max(from_us),
+            end_us: interval.end_us.min(until_us),
         };
         if let [rate] = rates {
-            return self.count(&[rate.per_s], cut(rate.stretch).length_us());
+            return self.count(&[rate.per_s], cut(rate.interval).length_us());
         }
         let mut moments: Vec<(i64, bool, usize)> = Vec::with_capacity(rates.len() * 2);
         for (place, rate) in rates.iter().enumerate() {
-            let stretch = cut(rate.stretch);
-            if stretch.length_us() > 0 {
-                moments.extend([(stretch.start_us, true, place), (stretch.end_us, false, place)]);
+            let interval = cut(rate.interval);
+            if interval.length_us() > 0 {
+                moments.extend([(interval.start_us, true, place), (interval.end_us, false, place)]);
             }
         }
         moments.sort_unstable();
         let (mut open, mut passes, mut since_us) = (BTreeSet::new(), Vec::new(), 0);
         for (at_us, opens, place) in moments {
-            let passed_us = Stretch { start_us: since_us, end_us: at_us }.length_us();
+            let passed_us = Interval { start_us: since_us, end_us: at_us }.length_us();
             if passed_us > 0 && !open.is_empty() {
                 add_up(&open, rates, &mut passes);
                 self.count(&passes, passed_us);
@@ -171,8 +175,8 @@ mod tests {
     const S: i64 = 1_000_000;
 
     fn piece(start_s: i64, end_s: i64, tx: u64, rx: u64) -> Piece {
-        let stretch = Stretch { start_us: start_s * S, end_us: end_s * S };
-        Piece { machine: 0, stretch, bytes: Bytes { tx, rx } }
+        let interval = Interval { start_us: start_s * S, end_us: end_s * S };
+        Piece { machine: 0, interval, bytes: Bytes { tx, rx } }
     }
 
     fn of_other(piece: Piece) -> Piece {
@@ -180,7 +184,7 @@ mod tests {
     }
 
     fn above_us(pieces: &[Piece], threshold: u64) -> [u64; 3] {
-        let mut above = Above::new(threshold);
+        let mut above = TimeAbove::new(threshold);
         for piece in pieces {
             above.add(piece, i64::MIN);
         }
@@ -215,7 +219,7 @@ mod tests {
 
     #[test]
     fn time_that_comes_again_after_it_was_judged_is_judged_alone() {
-        let mut above = Above::new(100);
+        let mut above = TimeAbove::new(100);
         above.add(&piece(0, 60, 3600, 0), 60 * S);
         above.add(&of_other(piece(60, 120, 3600, 0)), 60 * S);
         // The clock of the first host was set back by 30 s.
@@ -235,21 +239,21 @@ mod tests {
         /// judged is not kept.
         #[test]
         fn when_time_is_judged_makes_no_difference(
-            stretches in prop::collection::vec((0..3_usize, 1..9_i64, 0..3_i64, 0..1000_u64, 0..1000_u64), 0..30),
+            intervals in prop::collection::vec((0..3_usize, 1..9_i64, 0..3_i64, 0..1000_u64, 0..1000_u64), 0..30),
         ) {
             let mut ends = [0; 3];
-            let mut pieces: Vec<Piece> = stretches.into_iter().map(|(machine, length, gap, tx, rx)| {
+            let mut pieces: Vec<Piece> = intervals.into_iter().map(|(machine, length, gap, tx, rx)| {
                 let start = ends[machine] + gap;
                 ends[machine] = start + length;
                 Piece { machine, ..piece(start, start + length, tx, rx) }
             }).collect();
-            pieces.sort_by_key(|piece| piece.stretch.end_us);
-            let mut above = Above::new(100);
+            pieces.sort_by_key(|piece| piece.interval.end_us);
+            let mut above = TimeAbove::new(100);
             for (number, piece) in pieces.iter().enumerate() {
-                let low_us = pieces[number + 1..].iter().map(|next| next.stretch.start_us).min();
+                let low_us = pieces[number + 1..].iter().map(|next| next.interval.start_us).min();
                 let low_us = low_us.unwrap_or(i64::MAX);
                 above.add(piece, low_us);
-                prop_assert!(piece.bytes.sum() == 0 || above.rates.iter().all(|rate| rate.stretch.end_us > low_us));
+                prop_assert!(piece.bytes.sum() == 0 || above.rates.iter().all(|rate| rate.interval.end_us > low_us));
             }
             prop_assert_eq!(above.end(), above_us(&pieces, 100));
         }

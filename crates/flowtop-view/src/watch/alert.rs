@@ -30,7 +30,7 @@ pub type Process = (Option<u32>, Option<String>);
 
 /// What has come about, and who moves the largest part of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct News {
+pub struct Alert {
     /// What was watched for.
     pub when: String,
     /// How often something that is watched for has come about.
@@ -43,7 +43,7 @@ pub struct News {
     pub peer: Option<Most<String>>,
 }
 
-impl News {
+impl Alert {
     /// What there is to say of a firing on the traffic of this ledger.
     #[must_use]
     pub fn of(condition: &Condition, firing: &Firing, ledger: &Ledger, who: Who<'_>) -> Self {
@@ -163,21 +163,21 @@ mod tests {
         ledger_of(&[sample(1, &flows(1)), sample(2, &flows(2))])
     }
 
-    fn news(measure: Measure) -> News {
+    fn alert(measure: Measure) -> Alert {
         let run = Interval { from_ns: 0, to_ns: 2_000_000_000, bytes: Bytes { tx: 4200, rx: 1802 } };
-        News::of(&condition(measure), &Firing { number: 3, run }, &traffic(), Who::nobody())
+        Alert::of(&condition(measure), &Firing { number: 3, run }, &traffic(), Who::nobody())
     }
 
     #[test]
     fn it_names_who_moves_most_in_the_direction_that_is_watched() {
-        let sent = news(Measure::Tx);
+        let sent = alert(Measure::Tx);
         assert_eq!(
             sent.line(),
             "tx > 8K for 2s: 16.4Kb/s, time 3, 95 % of it: a[7], 95 % of it with 198.51.100.7"
         );
-        let Most { of, share } = news(Measure::Rx).process.unwrap();
+        let Most { of, share } = alert(Measure::Rx).process.unwrap();
         assert_eq!((of, (share * 901.0).round()), ((Some(8), Some("b".to_owned())), 900.0));
-        assert_eq!(news(Measure::Rx).peer.unwrap().of, "203.0.113.9");
+        assert_eq!(alert(Measure::Rx).peer.unwrap().of, "203.0.113.9");
     }
 
     /// Of three that move 37, 33 and 30 nobody moves most of it.
@@ -192,11 +192,11 @@ mod tests {
         let flows = |s: u64| flows(s).collect::<Vec<_>>();
         let ledger = ledger_of(&[sample(1, &flows(1)), sample(2, &flows(2))]);
         let run = Interval { from_ns: 0, to_ns: 1, bytes: Bytes::default() };
-        let news = News::of(&condition(Measure::Tx), &Firing { number: 1, run }, &ledger, Who::nobody());
+        let alert = Alert::of(&condition(Measure::Tx), &Firing { number: 1, run }, &ledger, Who::nobody());
         assert!(
-            news.line().ends_with(", 37 % of it: process 7, 37 % of it with 198.51.100.7"),
+            alert.line().ends_with(", 37 % of it: process 7, 37 % of it with 198.51.100.7"),
             "{}",
-            news.line()
+            alert.line()
         );
     }
 
@@ -219,16 +219,16 @@ mod tests {
             let keys = key(1, "192.0.2.1:40000", "198.51.100.7:443", 1);
             let ledger = ledger_of(&[sample(1, &[(keys, of(1))]), sample(2, &[(keys, of(2))])]);
             let run = Interval { from_ns: 0, to_ns: 1, bytes: Bytes::default() };
-            let news = News::of(&condition(Measure::Tx), &Firing { number: 1, run }, &ledger, Who::nobody());
-            let texts = news.variables().map(|(_, value)| value);
-            prop_assert!(!news.line().contains(char::is_control));
+            let alert = Alert::of(&condition(Measure::Tx), &Firing { number: 1, run }, &ledger, Who::nobody());
+            let texts = alert.variables().map(|(_, value)| value);
+            prop_assert!(!alert.line().contains(char::is_control));
             prop_assert!(!texts.concat().contains(char::is_control), "{:?}", texts);
         }
     }
 
     #[test]
     fn a_command_gets_it_as_variables_and_nothing_for_what_is_not_known() {
-        let of = |news: &News| news.variables().map(|(name, value)| format!("{name}={value}"));
+        let of = |alert: &Alert| alert.variables().map(|(name, value)| format!("{name}={value}"));
         let expected = [
             "FLOWTOP_WHEN=tx > 8K for 2s",
             "FLOWTOP_NUMBER=3",
@@ -239,10 +239,10 @@ mod tests {
             "FLOWTOP_PEER=198.51.100.7",
             "FLOWTOP_PEER_SHARE=95.2",
         ];
-        assert_eq!(of(&news(Measure::Tx)), expected);
+        assert_eq!(of(&alert(Measure::Tx)), expected);
         let run = Interval { from_ns: 0, to_ns: 1, bytes: Bytes::default() };
         let nobody =
-            News::of(&condition(Measure::Tx), &Firing { number: 1, run }, &ledger_of(&[]), Who::nobody());
+            Alert::of(&condition(Measure::Tx), &Firing { number: 1, run }, &ledger_of(&[]), Who::nobody());
         let names = ["PROCESS", "PID", "PROCESS_SHARE", "PEER", "PEER_SHARE"];
         assert_eq!(of(&nobody)[3..], names.map(|name| format!("FLOWTOP_{name}=")));
     }

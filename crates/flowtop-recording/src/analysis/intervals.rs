@@ -4,12 +4,12 @@ use super::Span;
 
 /// From one moment to another, in µs since 1970 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Stretch {
+pub(super) struct Interval {
     pub start_us: i64,
     pub end_us: i64,
 }
 
-impl Stretch {
+impl Interval {
     /// Its length in µs.
     pub fn length_us(self) -> u64 {
         u64::try_from(self.end_us.saturating_sub(self.start_us)).unwrap_or(0)
@@ -28,34 +28,34 @@ impl Stretch {
 }
 
 /// A window with the length that the clock says which nobody sets, up to its end.
-pub(super) fn by_end(span: &Span) -> Stretch {
+pub(super) fn by_end(span: &Span) -> Interval {
     let length_us = i64::try_from(span.length_ns() / 1000).unwrap_or(i64::MAX);
-    Stretch { start_us: span.end_us.saturating_sub(length_us), end_us: span.end_us }
+    Interval { start_us: span.end_us.saturating_sub(length_us), end_us: span.end_us }
 }
 
 /// Time that is covered: parts in order, none touching another.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cover(Vec<Stretch>);
+pub(super) struct Intervals(Vec<Interval>);
 
 /// What is less than this apart is together, in µs: windows are made of samples a second apart.
 pub(super) const APART_US: i64 = 100_000;
 
-impl Cover {
-    /// Adds a stretch. Nearly always it is the latest.
-    pub fn add(&mut self, stretch: Stretch) {
-        if stretch.length_us() == 0 {
+impl Intervals {
+    /// Adds an interval. Nearly always it is the latest.
+    pub fn add(&mut self, interval: Interval) {
+        if interval.length_us() == 0 {
             return;
         }
-        let behind = self.0.iter().rposition(|part| part.start_us <= stretch.start_us);
-        let near = |part: &Stretch, next: &Stretch| next.start_us.saturating_sub(part.end_us) < APART_US;
+        let behind = self.0.iter().rposition(|part| part.start_us <= interval.start_us);
+        let near = |part: &Interval, next: &Interval| next.start_us.saturating_sub(part.end_us) < APART_US;
         let at = match behind {
-            Some(at) if near(&self.0[at], &stretch) => {
-                self.0[at].end_us = self.0[at].end_us.max(stretch.end_us);
+            Some(at) if near(&self.0[at], &interval) => {
+                self.0[at].end_us = self.0[at].end_us.max(interval.end_us);
                 at
             }
             behind => {
                 let at = behind.map_or(0, |behind| behind + 1);
-                self.0.insert(at, stretch);
+                self.0.insert(at, interval);
                 at
             }
         };
@@ -68,8 +68,8 @@ impl Cover {
     }
 
     /// What of a period is covered, in order.
-    fn within(&self, period: Stretch) -> impl Iterator<Item = Stretch> + '_ {
-        let cut = move |part: &Stretch| Stretch {
+    fn within(&self, period: Interval) -> impl Iterator<Item = Interval> + '_ {
+        let cut = move |part: &Interval| Interval {
             start_us: part.start_us.max(period.start_us),
             end_us: part.end_us.min(period.end_us),
         };
@@ -77,27 +77,27 @@ impl Cover {
     }
 
     /// How much of a period is covered, in µs.
-    pub fn covered_us(&self, period: Stretch) -> u64 {
-        self.within(period).map(Stretch::length_us).sum()
+    pub fn covered_us(&self, period: Interval) -> u64 {
+        self.within(period).map(Interval::length_us).sum()
     }
 
     /// What of a period is not covered, at its ends as well.
-    pub fn holes(&self, period: Stretch) -> Vec<Stretch> {
+    pub fn holes(&self, period: Interval) -> Vec<Interval> {
         let parts: Vec<_> = self.within(period).collect();
         let starts = std::iter::once(period.start_us).chain(parts.iter().map(|part| part.end_us));
         let ends = parts.iter().map(|part| part.start_us).chain([period.end_us]);
-        let holes = starts.zip(ends).map(|(start_us, end_us)| Stretch { start_us, end_us });
+        let holes = starts.zip(ends).map(|(start_us, end_us)| Interval { start_us, end_us });
         holes.filter(|hole| hole.end_us.saturating_sub(hole.start_us) >= APART_US).collect()
     }
 
     /// All of it together, in µs.
     pub fn total_us(&self) -> u64 {
-        self.covered_us(Stretch { start_us: i64::MIN, end_us: i64::MAX })
+        self.covered_us(Interval { start_us: i64::MIN, end_us: i64::MAX })
     }
 
     /// From the start of the first to the end of the last.
-    pub fn ends(&self) -> Option<Stretch> {
-        Some(Stretch { start_us: self.0.first()?.start_us, end_us: self.0.last()?.end_us })
+    pub fn ends(&self) -> Option<Interval> {
+        Some(Interval { start_us: self.0.first()?.start_us, end_us: self.0.last()?.end_us })
     }
 }
 
@@ -107,21 +107,21 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the order in which stretches come, what is covered is the same.
+        /// Whatever the order in which intervals come, what is covered is the same.
         #[test]
-        fn covered_is_what_some_stretch_covers(stretches in prop::collection::vec((0..50_i64, 0..9_i64), 0..20)) {
+        fn covered_is_what_some_interval_covers(parts in prop::collection::vec((0..50_i64, 0..9_i64), 0..20)) {
             const S: i64 = 1_000_000;
-            let mut cover = Cover::default();
-            for (start, length) in &stretches {
-                cover.add(Stretch { start_us: start * S, end_us: (start + length) * S });
+            let mut intervals = Intervals::default();
+            for (start, length) in &parts {
+                intervals.add(Interval { start_us: start * S, end_us: (start + length) * S });
             }
-            let is_covered = |second: &i64| stretches.iter().any(|(s, l)| (*s..s + l).contains(second));
+            let is_covered = |second: &i64| parts.iter().any(|(s, l)| (*s..s + l).contains(second));
             let covered = (0..60).filter(is_covered).count() as u64;
-            prop_assert_eq!(cover.total_us(), covered * 1_000_000);
-            let period = Stretch { start_us: 10 * S, end_us: 40 * S };
-            let holes: u64 = cover.holes(period).into_iter().map(Stretch::length_us).sum();
-            prop_assert_eq!(cover.covered_us(period) + holes, period.length_us());
-            prop_assert!(cover.0.is_sorted_by(|a, b| a.end_us < b.start_us));
+            prop_assert_eq!(intervals.total_us(), covered * 1_000_000);
+            let period = Interval { start_us: 10 * S, end_us: 40 * S };
+            let holes: u64 = intervals.holes(period).into_iter().map(Interval::length_us).sum();
+            prop_assert_eq!(intervals.covered_us(period) + holes, period.length_us());
+            prop_assert!(intervals.0.is_sorted_by(|a, b| a.end_us < b.start_us));
         }
     }
 }
