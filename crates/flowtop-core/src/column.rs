@@ -23,21 +23,20 @@ mod value;
 
 pub use value::Value;
 
-/// One field.
 #[derive(Debug)]
 pub struct Column {
     /// Its name, which never changes.
     pub name: &'static str,
     /// Its type, with `?` where it may be unknown.
     pub kind: &'static str,
-    /// What it says, in one line.
+    /// One line for the reference.
     pub doc: &'static str,
     /// Whether only the left end's socket knows it.
     of_left: bool,
     of: Of,
 }
 
-/// Where a field comes from.
+/// Which part of the ledger a field is read from.
 #[derive(Debug)]
 enum Of {
     Value(ValueOf),
@@ -48,12 +47,10 @@ enum Of {
 type ValueOf = fn(&Source<'_>) -> Value;
 type TextOf = for<'s> fn(&'s Source<'_>) -> Option<Cow<'s, str>>;
 
-/// What is known beside the ledger.
+/// Sources of names beside the ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Who<'a> {
-    /// Where identities come from.
     pub owners: &'a dyn Owners,
-    /// Labels of remote addresses.
     pub labels: &'a Labels,
     /// How often something about owners could not be read, or not be shown as it is.
     pub trouble: [(&'static str, u64); 3],
@@ -73,7 +70,7 @@ impl Who<'static> {
     }
 }
 
-/// What the fields of one row are taken from.
+/// One row, as the fields read it.
 pub struct Source<'a> {
     row: &'a Row<'a>,
     /// The left end's, unless the row is turned.
@@ -98,7 +95,7 @@ impl<'a> Source<'a> {
         self.row.right().is_some()
     }
 
-    /// What files say of the owner. Asked for once in a row.
+    /// Identity of the owner from `/proc` and the runtimes' files, looked up once per row.
     fn identity(&self) -> Option<&Identity> {
         self.identity_of(0, self.row.entry)
     }
@@ -273,15 +270,12 @@ const fn shared_text(name: &'static str, kind: &'static str, doc: &'static str, 
     Column { name, kind, doc, of_left: false, of: Of::Text(text) }
 }
 
-/// Fields that cannot be shown.
+/// Rejected list of fields.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WrongFields {
     /// A name that is no field.
     #[error("unknown field {name:?}; the fields are {}", names().join(","))]
-    Unknown {
-        /// The name.
-        name: String,
-    },
+    Unknown { name: String },
     /// A name that stands there more than once.
     #[error("give each field once; {0} is there twice")]
     Twice(String),

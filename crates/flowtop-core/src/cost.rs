@@ -1,4 +1,4 @@
-//! What flowtop itself costs: what two looks at its counters say, and how that is written.
+//! The cost of flowtop itself: the difference of two readings of its counters, and its text.
 //!
 //! Not in here: where the counters come from (`flowtop`'s `cost`).
 
@@ -18,24 +18,24 @@ pub struct Counters {
     pub programs: Option<(u64, u64)>,
     /// Resident memory in bytes, `None` where the kernel does not tell.
     pub resident_bytes: Option<u64>,
-    /// Connections in the kernel's table.
+    /// Entries in use of the kernel's flow table.
     pub table_used: u64,
     /// Connections that there is room for.
     pub table_size: u64,
 }
 
-/// What flowtop has cost between two moments. `None` is unknown.
+/// Cost of flowtop between two readings. `None` where the kernel does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Cost {
     /// Length of that time, in seconds.
     pub over_s: f64,
-    /// Processor time of this process.
+    /// CPU seconds of this process.
     pub process_s: f64,
     /// Processor time of its programs in the kernel, with what measuring them takes.
     pub programs_s: Option<f64>,
-    /// How often they ran.
+    /// Runs of all BPF programs.
     pub program_runs: Option<u64>,
-    /// Resident memory now.
+    /// Resident set size at the later reading.
     pub resident_bytes: Option<u64>,
     /// Connections in the kernel's table now.
     pub table_used: u64,
@@ -44,7 +44,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What it has cost from one moment to a later one.
+    /// The difference of two readings.
     #[must_use]
     pub fn between(before: &Counters, now: &Counters) -> Self {
         let seconds = |ns: u64| ns as f64 / 1e9;
@@ -84,7 +84,7 @@ impl Cost {
     }
 }
 
-/// What stands for a number that nobody knows.
+/// Shown for a number that the kernel does not tell.
 const UNKNOWN: &str = "?";
 
 /// Resident memory in bytes by a process's `status` file.

@@ -81,7 +81,7 @@ struct Source {
     ends: Option<u64>,
 }
 
-/// Traffic that nobody sends.
+/// A generator of made-up flows for `--demo`.
 #[derive(Clone, Debug)]
 pub struct Demo {
     start_ns: u64,
@@ -139,7 +139,7 @@ impl Demo {
         self.sources.push(Source { key, flow, rates, phase, ends });
     }
 
-    /// A tenth of a second.
+    /// Advances by 0.1 s.
     fn step(&mut self) {
         let (steps, now_ns) = (self.steps, self.start_ns + self.steps * STEP_NS);
         for source in self.sources.iter_mut().filter(|source| source.flow.flags & flags::ENDED == 0) {
@@ -150,7 +150,7 @@ impl Demo {
         }
     }
 
-    /// Somebody fetches a page.
+    /// Adds a short HTTP-like connection.
     fn visit(&mut self, now_ns: u64) {
         self.visits += 1;
         let host = 100 + u8::try_from(mixed(self.visits) % 40).unwrap_or_default();
@@ -184,7 +184,7 @@ impl Source {
     }
 }
 
-/// What part of its rate a flow has in a step: a slow wave and some noise, and now and then silence.
+/// Percent of its rate that a flow has in a step: a slow wave plus noise, with pauses.
 fn percent(steps: u64, phase: u64) -> u64 {
     let period = 80 + phase % 240;
     let at = (steps + phase) % period;

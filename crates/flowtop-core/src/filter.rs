@@ -122,7 +122,7 @@ impl Filter {
         self.root.as_ref().is_some_and(|root| root.has(of_pods))
     }
 
-    /// What can be asked of a flow's addresses and ports alone: see [`Pushdown`].
+    /// The part of the filter on addresses and ports alone, for the kernel side: see [`Pushdown`].
     #[must_use]
     pub fn pushdown(&self) -> Pushdown {
         self.root.as_ref().map_or_else(Pushdown::everything, Pushdown::of)

@@ -11,9 +11,9 @@ use super::flow::Tuple;
 use super::ledger::Ledger;
 use super::wire::Sample;
 
-/// A second in ns.
+/// 1 s in ns.
 pub const S: u64 = 1_000_000_000;
-/// What the wall clock shows when the monotonic one is at 0: 2026-11-02 08:00 UTC, in µs since 1970.
+/// Wall clock when the monotonic one is at 0: 2026-11-02 08:00 UTC, in µs since 1970.
 const EIGHT_O_CLOCK_US: i64 = 1_793_606_400_000_000;
 /// Flags of a socket that connected while flowtop ran.
 pub const CONNECTED: u32 = flags::BORN | flags::ACTIVE;

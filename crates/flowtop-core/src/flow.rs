@@ -16,7 +16,6 @@ pub struct Tuple {
 }
 
 impl Tuple {
-    /// The tuple of a flow.
     #[must_use]
     pub fn of(key: &FlowKey) -> Self {
         Self { local: end(key.local_addr, key.local_port), remote: end(key.remote_addr, key.remote_port) }
@@ -81,7 +80,7 @@ fn end(addr: [u8; 16], port: u16) -> SocketAddr {
     SocketAddr::new(Ipv6Addr::from(addr).to_canonical(), port)
 }
 
-/// What one end did to start the connection.
+/// Who opened the connection, as one end sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It called `connect`.

@@ -1,4 +1,4 @@
-//! What connections are summed up by: the keys of `--by`, and what each of them shows.
+//! The keys of `--by` and the fields that each of them shows.
 //!
 //! Not in here: the sums (`rows::grouped`).
 
@@ -18,21 +18,15 @@ use super::label::{ones_v4, ones_v6};
 pub enum Key {
     /// Both addresses and ports, and the network namespace.
     Flow,
-    /// The remote address.
     Peer,
-    /// The local address.
     Host,
-    /// The local port.
     LocalPort,
-    /// The remote port.
     RemotePort,
     /// Number and name of the process.
     Process,
     /// The effective user of the process.
     User,
-    /// systemd's unit.
     Unit,
-    /// The container.
     Container,
     /// The pod and its namespace.
     Pod,
@@ -48,14 +42,13 @@ pub enum Key {
     RemotePod,
 }
 
-/// What there is to be said of a key once.
+/// A key's word, fields and titles.
 struct Word {
     key: Key,
-    /// How it is written.
+    /// Spelling in `--by`.
     text: &'static str,
-    /// The fields that it shows.
     fields: &'static [&'static str],
-    /// What one of its rows is called, and what several are.
+    /// Name of one row and of several.
     names: [&'static str; 2],
 }
 
@@ -129,13 +122,12 @@ pub fn is_net_field(name: &str) -> bool {
 const NET_BITS_V6: u8 = 64;
 
 impl Key {
-    /// The fields that it shows.
     #[must_use]
     pub fn fields(self) -> &'static [&'static str] {
         self.word().map_or(&[NET_FIELD], |word| word.fields)
     }
 
-    /// What a row of it is called, and what several are.
+    /// Name of one row and of several.
     #[must_use]
     pub fn names(self) -> [&'static str; 2] {
         self.word().map_or(["remote network", "remote networks"], |word| word.names)
@@ -214,12 +206,12 @@ pub struct Column {
     pub value: usize,
 }
 
-/// What makes connections one row: all that these keys show. Without keys rows are connections.
+/// Keys that connections are grouped by. Without keys rows are connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Group([Option<Key>; MAX_KEYS]);
 
 impl Group {
-    /// The keys in their order.
+    /// Keys in the order that the user gave.
     pub fn keys(&self) -> impl Iterator<Item = Key> {
         self.0.into_iter().flatten()
     }
@@ -242,7 +234,7 @@ impl Group {
         columns.into_iter()
     }
 
-    /// Whether there are any.
+    /// Whether rows are groups.
     #[must_use]
     pub fn is_some(&self) -> bool {
         self.0[0].is_some()
@@ -268,7 +260,7 @@ impl Group {
         turns[(now + if forward { 1 } else { turns.len() - 1 }) % turns.len()]
     }
 
-    /// What its rows are called.
+    /// Name of the rows, as the title of a report has it.
     #[must_use]
     pub fn names(&self) -> String {
         let names: Vec<_> = self.keys().map(|key| key.names()[1]).collect();

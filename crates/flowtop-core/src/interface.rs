@@ -17,23 +17,20 @@ mod tests;
 /// The name that stands for all interfaces.
 pub const ANY: &str = "any";
 
-/// One interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name.
     pub name: String,
     /// Whether it is a loopback interface.
     pub is_loopback: bool,
-    /// Its IPv4 addresses.
     pub v4: Vec<Ipv4Addr>,
-    /// Its IPv6 addresses.
     pub v6: Vec<Ipv6Addr>,
     /// Its hardware address, where it has one of 6 bytes.
     pub mac: Option<[u8; 6]>,
 }
 
 impl Interface {
-    /// What iftop says about its interface before it starts: one line for each thing that was found.
+    /// iftop's lines about its interface before it starts: its name, its first IPv4, its first global IPv6 and its
+    /// hardware address.
     #[must_use]
     pub fn introduction(&self) -> String {
         let v6 = self.v6.iter().find(|v6| !is_local(v6));
@@ -89,7 +86,7 @@ impl Chosen {
         self.0.iter().map(|interface| harmless(&interface.name)).collect()
     }
 
-    /// What is said on stderr before the start.
+    /// Lines for stderr before the start.
     #[must_use]
     pub fn introduction(&self) -> String {
         if self.0.is_empty() {

@@ -19,7 +19,7 @@ pub const BUILT_IN: [&str; 5] = ["loopback", "same-host", "link-local", "private
 /// Characters of a label at most.
 const MAX_CHARS: usize = 64;
 
-/// A line that is none.
+/// A rejected line of the labels' file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct LabelError {
@@ -122,7 +122,7 @@ fn by_length<T: core::hash::Hash + Eq>(mut found: Vec<(u8, T, usize)>) -> Vec<(u
     lengths
 }
 
-/// What an address says itself.
+/// Label by the class of the address, where no line of the file has it.
 fn class(address: IpAddr, same_host: bool) -> &'static str {
     let [loopback, on_host, link_local, private, public] = BUILT_IN;
     let (is_link_local, is_private) = match address {

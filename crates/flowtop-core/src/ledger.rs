@@ -74,7 +74,7 @@ pub struct Ledger {
     at_us: i64,
     flows: Flows,
     processes: Processes,
-    /// Flows of the newest sample.
+    /// Number of flows in the newest sample.
     present: usize,
     /// Of these: flows of which it was only told that they are as they were.
     unchanged: usize,
@@ -96,9 +96,9 @@ pub struct Ledger {
     losses_base: [u64; Loss::COUNT],
     losses: Losses,
     untracked_once: Bytes,
-    /// What has been added to these bytes.
+    /// Windows over the untracked bytes.
     untracked_traffic: Traffic,
-    /// What a record has summed up, as far as it counts.
+    /// Groups of a sparse record, as far as the scope counts them.
     summed_up: Vec<Rest>,
     outside: Outside,
     total: Moved,
@@ -168,7 +168,7 @@ impl Ledger {
         Self { boundary, ..self }
     }
 
-    /// What counts from the next sample on; `None` for everything. What has been counted stays.
+    /// Sets the scope from the next sample on; `None` counts everything. Bytes counted so far stay.
     pub fn set_scope(&mut self, scope: Option<Box<dyn Scope>>) {
         self.scope = scope;
         for entry in self.flows.values_mut() {
@@ -312,7 +312,7 @@ impl Ledger {
         }
     }
 
-    /// What the scope kept out of the totals since the start.
+    /// Bytes since the start that the scope kept out of the totals.
     #[must_use]
     pub fn outside(&self) -> (Bytes, Rates) {
         (self.outside.bytes(), self.outside.rates(&self.timeline))
@@ -346,7 +346,7 @@ impl Ledger {
         &self.summed_up
     }
 
-    /// What could not be counted or shown as it should have been.
+    /// Losses: bytes or names that could not be counted or shown exactly.
     #[must_use]
     pub fn losses(&self) -> Losses {
         self.losses

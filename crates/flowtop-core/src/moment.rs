@@ -1,6 +1,6 @@
 //! One moment on two clocks, and how it is found although two clocks cannot be read at once.
 
-/// A moment on both clocks.
+/// One moment on the wall clock and on the monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     /// `CLOCK_REALTIME`, in µs since 1970 UTC.
@@ -14,7 +14,7 @@ pub struct Moment {
 pub struct Reading<T> {
     /// `CLOCK_MONOTONIC` before, in ns.
     pub before_ns: u64,
-    /// What the other clock showed.
+    /// Reading of the other clock.
     pub other: T,
     /// `CLOCK_MONOTONIC` after, in ns.
     pub after_ns: u64,
@@ -56,7 +56,7 @@ mod tests {
     use proptest::prelude::*;
     use std::cell::Cell;
 
-    /// What the wall clock shows when the monotonic one is at 0, in µs.
+    /// Wall clock when the monotonic one is at 0, in µs.
     const OFFSET_US: i64 = 1_793_606_400_000_000;
 
     /// Two clocks, between whose readings the thread stands still for so long, in ns.

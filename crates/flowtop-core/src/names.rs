@@ -1,4 +1,4 @@
-//! What hosts and services are called: the cache of host names, and the list of services.
+//! Names of hosts and services: the cache of host names, and the list of services.
 //!
 //! Not in here: asking for a name (`flowtop_attribution::resolver`).
 
@@ -13,13 +13,12 @@ mod tests;
 
 /// Names for what a report shows. Must answer at once; without a name the number is shown.
 pub trait Names {
-    /// The name of a host.
     fn host(&self, address: IpAddr) -> Option<String>;
     /// The name of the TCP service on a port.
     fn service(&self, port: u16) -> Option<&str>;
 }
 
-/// No names.
+/// Knows no names (`-n`).
 #[derive(Clone, Copy, Debug)]
 pub struct NoNames;
 
@@ -87,7 +86,7 @@ const FAILURE_HOLDS_S: u64 = 60;
 /// Hosts remembered.
 const MAX_HOSTS: usize = 16_384;
 
-/// What is known of one host.
+/// Cached answer for one host.
 #[derive(Clone, Debug)]
 struct Answer {
     name: Option<String>,

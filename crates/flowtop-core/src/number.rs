@@ -6,7 +6,7 @@ use alloc::string::{String, ToString as _};
 use core::fmt::Write as _;
 use core::net::IpAddr;
 
-/// What a number is printed as.
+/// Unit of a printed number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
     /// A rate: bytes in, bits out.
@@ -18,7 +18,7 @@ pub enum Unit {
     Packets,
 }
 
-/// What iftop's buffer takes of a text, behind the leading blank and before the NUL in it.
+/// Characters that iftop's buffer holds between the leading blank and the NUL.
 const BUFFER_CHARS: usize = 8;
 
 /// `amount` (bytes, or packets) in the given unit, without padding.
@@ -74,7 +74,7 @@ fn rounded(number: f64) -> u64 {
     below + u64::from(is_up)
 }
 
-/// A number in decimal digits.
+/// Appends a number in decimal digits, without the machinery of `core::fmt`.
 pub fn write_integer(out: &mut String, value: u64) {
     out.push_str(itoa::Buffer::new().format(value));
 }

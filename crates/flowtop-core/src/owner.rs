@@ -38,7 +38,7 @@ impl Seen {
         Self { pid: flow.pid, comm: flow.comm, cgroup_id: flow.cgroup_id }
     }
 
-    /// Whether anybody has been seen.
+    /// Whether a process or the kernel was seen to use the socket.
     #[must_use]
     pub const fn is_process(&self) -> bool {
         self.pid != 0
@@ -63,7 +63,7 @@ impl Seen {
     }
 }
 
-/// What is known of a process and of where it runs. Every text is safe to print and short.
+/// Identity of a process and of its place: user, unit, container, pod. Every text is safe to print and short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
     /// Name of the process as it is now: a process that has called `exec` has another one.
@@ -72,15 +72,12 @@ pub struct Identity {
     pub command: Option<String>,
     /// Name of the user, or the number if it has none.
     pub user: Option<String>,
-    /// systemd's unit.
     pub unit: Option<String>,
     /// Id of the container, 64 hex digits.
     pub container_id: Option<String>,
-    /// Name of the container.
     pub container: Option<String>,
     /// Name of the pod, or its UID while it has no name here.
     pub pod: Option<String>,
-    /// Namespace of the pod.
     pub namespace: Option<String>,
     /// Path of the cgroup from the root of its hierarchy.
     pub cgroup: Option<String>,
@@ -129,8 +126,8 @@ impl Pod {
 
 /// Where identities come from. Must answer at once.
 pub trait Owners: Debug {
-    /// What is known of a process that was using a socket at `used_ns` of the monotonic clock; `None` until files have
-    /// been read.
+    /// Identity of a process that used a socket at `used_ns` of `CLOCK_MONOTONIC`; `None` until its files have been
+    /// read.
     fn identity(&self, seen: &Seen, used_ns: u64) -> Option<Arc<Identity>>;
 
     /// The pod of this host that has an address, as far as known.
@@ -175,7 +172,7 @@ impl Owners for WithoutCommands {
     }
 }
 
-/// Nobody is asked for.
+/// Knows no identities.
 #[derive(Clone, Copy, Debug)]
 pub struct NoOwners;
 

@@ -1,4 +1,4 @@
-//! What one window of time held on one host: the value that `flowtop record` writes, and that `flowtop report` and
+//! One window of time on one host: the value that `flowtop record` writes, and that `flowtop report` and
 //! `flowtop replay` read.
 //!
 //! A record stands for itself. Texts that are gone when somebody reads it (pods, commands, labels) are in it, and
@@ -28,14 +28,12 @@ use super::window::Bytes;
 /// One window of time on one host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    /// Where.
     pub host: Host,
-    /// When.
     pub span: Span,
     /// Every socket that was open at the end of the window or ended within it, one each; of a connection with both
     /// ends here there are two. Those in `rest` are not in it.
     pub flows: Vec<FlowRecord>,
-    /// What a sparse record has summed up.
+    /// Flows that a sparse record has summed up.
     pub rest: Vec<Rest>,
     /// All traffic of the window: of the flows that are not right ends, of `rest`, and of what nobody could track.
     pub totals: Bytes,
@@ -43,19 +41,19 @@ pub struct Record {
     pub per_second: Vec<Bytes>,
     /// Sockets that found the kernel's table full, and their bytes in this window.
     pub untracked: Untracked,
-    /// What the kernel side could not do in this window, by name, if anything.
+    /// Losses of the kernel side in this window, by name; only those above 0.
     pub losses: Vec<(String, u64)>,
     /// Records that were made before this one and could not be written.
     pub unwritten: u64,
     /// Entries in use of the kernel's table, and how many it has.
     pub table: Fill,
-    /// What the interfaces have counted in this window.
+    /// The interfaces' own counters in this window.
     pub interfaces: Vec<InterfaceRecord>,
     /// Settings that keep traffic out, as they were typed; empty if everything counts.
     pub limits: String,
     /// Runs that found the directory locked before this record, in µs since 1970 UTC.
     pub lock_conflicts_us: Vec<i64>,
-    /// What moved between the record before, of the same run, and this one: in a pause, or in records that could not be
+    /// Traffic between the previous record of the same run and this one: in a pause, or in records that could not be
     /// written. `None` where they follow each other without a gap, in the first record of a run, and in records of a
     /// flowtop that did not count it.
     pub gap: Option<Gap>,
@@ -112,7 +110,6 @@ impl Record {
 /// A host, in one of its lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Host {
-    /// Its name.
     pub name: String,
     /// `/etc/machine-id`, zeros where there is none.
     pub machine_id: [u8; 16],
@@ -143,18 +140,16 @@ pub struct Span {
     pub end_us: i64,
     /// `CLOCK_MONOTONIC` at the start, in ns.
     pub start_ns: u64,
-    /// The same at the end.
+    /// `CLOCK_MONOTONIC` at the end, in ns.
     pub end_ns: u64,
 }
 
 impl Span {
-    /// From one moment to another.
     #[must_use]
     pub fn between(start: Moment, end: Moment) -> Self {
         Self { start_us: start.us, end_us: end.us, start_ns: start.ns, end_ns: end.ns }
     }
 
-    /// Its end on both clocks.
     #[must_use]
     pub fn end(&self) -> Moment {
         Moment { us: self.end_us, ns: self.end_ns }
@@ -194,18 +189,16 @@ pub struct FlowRecord {
     pub retrans_bytes: u64,
     /// Most bytes in one second of the window, each direction for itself.
     pub peak: Bytes,
-    /// Which directions count.
     pub counts: Verdict,
     /// The other end, if it is on this host too: its place in [`Record::flows`].
     pub peer: Option<u32>,
     /// Whether this is the right end of a connection whose left end is here too, or cannot be elsewhere. Its bytes are
     /// those of the left end.
     pub is_right: bool,
-    /// What files said of the process.
+    /// Identity of the process; `None` if its files could not be read.
     pub identity: Option<Arc<Identity>>,
     /// Processes that used the socket or had it open.
     pub users: u32,
-    /// Label of the remote address.
     pub label: Arc<str>,
     /// The pod of this host that had the remote address.
     pub remote_pod: Option<Arc<Pod>>,
@@ -262,7 +255,6 @@ impl FlowRecord {
         Self { key: FlowKey { id, ..self.key }, flow, peak, ..self }
     }
 
-    /// The two ends.
     #[must_use]
     pub fn tuple(&self) -> Tuple {
         Tuple::of(&self.key)
@@ -299,8 +291,8 @@ pub fn below_digits(number: u64) -> u32 {
 }
 
 impl Identity {
-    /// What of it is recorded: the path of the cgroup is long and says nothing that is not in the rest, and of the id of
-    /// a container nobody is shown more than the first digits.
+    /// The part of an identity that is recorded: the path of the cgroup is long and repeats the rest, and outputs
+    /// show only the first digits of a container's id.
     #[must_use]
     pub fn recorded(&self) -> Self {
         let container_id = self.short_container_id().map(str::to_owned);
@@ -308,26 +300,17 @@ impl Identity {
     }
 }
 
-/// What was left out of the flows of a sparse record, summed up by who and to where.
+/// Flows that a sparse record leaves out, summed up by owner and remote label.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
-    /// Name of the process.
     pub comm: Option<String>,
-    /// Its user.
     pub user: Option<String>,
-    /// Its systemd unit.
     pub unit: Option<String>,
-    /// Name of its container.
     pub container: Option<String>,
-    /// Name of its pod.
     pub pod: Option<String>,
-    /// Namespace of that pod.
     pub namespace: Option<String>,
-    /// Label of the remote addresses.
     pub label: Arc<str>,
-    /// Connections summed up.
     pub flows: u32,
-    /// Their bytes in the window.
     pub bytes: Bytes,
     /// Of these, put on the wire again.
     pub retrans_bytes: u64,
@@ -338,19 +321,16 @@ pub struct Rest {
 pub struct Fill {
     /// Entries in use.
     pub used: u32,
-    /// Entries there are.
+    /// Capacity in entries.
     pub max: u32,
 }
 
 /// Counters of one network interface over a window, from `/sys/class/net/IF/statistics`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceRecord {
-    /// Its name.
     pub name: String,
-    /// Bytes, headers included.
+    /// Bytes with all headers, as the interface counts them.
     pub bytes: Bytes,
-    /// Packets.
     pub packets: Bytes,
-    /// Packets dropped.
     pub drops: Bytes,
 }

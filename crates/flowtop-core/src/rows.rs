@@ -31,9 +31,8 @@ mod tests;
 pub struct Row<'a> {
     /// Identity of the left end; of the right one if the left one is not on this host.
     pub key: &'a FlowKey,
-    /// Addresses of the left end.
+    /// Addresses as the left end sees them.
     pub tuple: Tuple,
-    /// The end of `key`.
     pub entry: &'a Entry,
     /// Whether that is the right end.
     pub turned: bool,
@@ -79,7 +78,7 @@ fn host(ledger: &Ledger, place: u32, sort: Sort) -> String {
     }
 }
 
-/// What keeps rows apart that are equal in all else.
+/// Tie-breaker of rows that are equal in all else.
 fn identity(ledger: &Ledger, place: u32) -> Option<(Tuple, u32, u64, &FlowKey)> {
     ledger.at(place).map(|(key, entry)| (tuple(key, entry), key.netns, key.id, key))
 }

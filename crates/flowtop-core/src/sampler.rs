@@ -36,7 +36,7 @@ const SECOND_WITHIN_NS: u64 = NS_PER_S * 3 / 2;
 /// One flow since the start of the window, by its place in the ledger.
 #[derive(Clone, Copy, Debug, Default)]
 struct Since {
-    /// Whose place it is.
+    /// Flow at this place.
     key: FlowKey,
     is_taken: bool,
     /// Whether the totals contain the flow.
@@ -74,8 +74,8 @@ impl Since {
     }
 }
 
-/// What has moved in one second at least, where so much has moved in a time that was to be a second. Of a longer one it
-/// is the mean: there was a second with that much.
+/// Lower bound of the busiest second in an interval of nominally 1 s. Of a longer interval it is the mean: some
+/// second had that much.
 fn in_one_second(bytes: Bytes, interval_ns: u64) -> Bytes {
     if interval_ns <= SECOND_WITHIN_NS {
         return bytes;
@@ -91,18 +91,18 @@ fn in_one_second(bytes: Bytes, interval_ns: u64) -> Bytes {
 #[derive(Debug)]
 pub struct Sampler {
     flows: Vec<Since>,
-    /// What flows have moved in this window that have left the ledger since.
+    /// Bytes in this window of flows that have left the ledger since.
     gone: Rest,
     /// At the start of the window.
     totals: Bytes,
     untracked: Untracked,
     losses: Losses,
     start: Moment,
-    /// At the newest sample.
+    /// Totals at the newest sample.
     newest_totals: Bytes,
     newest: Moment,
     per_second: Vec<Bytes>,
-    /// The time before the window.
+    /// Gap before the window.
     gap: Option<Gap>,
 }
 
@@ -222,7 +222,7 @@ impl Sampler {
     }
 }
 
-/// What is recorded of identities, made once of each.
+/// Cache of the recorded form of identities, made once for each.
 #[derive(Default)]
 struct Identities(HashMap<*const Identity, (Arc<Identity>, Arc<Identity>), RandomState>);
 

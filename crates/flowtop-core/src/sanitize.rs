@@ -54,7 +54,6 @@ impl Charset {
 /// A text that may be shown, and what had to be done to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sanitized {
-    /// The text.
     pub text: String,
     /// Whether characters were replaced, here or before.
     pub replaced: bool,

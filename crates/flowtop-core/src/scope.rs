@@ -1,4 +1,4 @@
-//! What counts: which direction of which connection is in the totals, the windows and the rows.
+//! Scopes: which direction of which connection is in the totals, the windows and the rows.
 //!
 //! Judged is what a byte looks like when it is counted. A scope that comes later, or a connection that changes hands,
 //! changes what is counted from then on; totals never fall.
@@ -18,16 +18,14 @@ pub mod attributed;
 #[cfg(test)]
 mod tests;
 
-/// What there is to know of a connection, as its left end sees it.
+/// A connection as its left end sees it: the input of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
-    /// The two ends.
     pub tuple: Tuple,
     /// Whether both ends are known to be on this host.
     pub both_here: bool,
     /// Process of the local end, where one has been seen.
     pub pid: Option<u32>,
-    /// Name of that process.
     pub comm: Option<&'a str>,
     /// TCP state as the kernel numbers it.
     pub state: u32,
@@ -37,7 +35,7 @@ pub struct Subject<'a> {
     pub owner: Seen,
     /// When it was using the socket, in nanoseconds of the monotonic clock.
     pub used_ns: u64,
-    /// What files say of the process, where somebody has asked them.
+    /// Identity of the process, if it was looked up.
     pub identity: Option<&'a Identity>,
     /// The process of the other end, where that is on this host.
     pub peer: Option<User<'a>>,
@@ -52,13 +50,12 @@ pub struct Subject<'a> {
 pub struct User<'a> {
     /// The process, where one has been seen.
     pub pid: Option<u32>,
-    /// Its name.
     pub comm: Option<&'a str>,
     /// The process as the kernel saw it.
     pub owner: Seen,
     /// When it was using the socket, in nanoseconds of the monotonic clock.
     pub used_ns: u64,
-    /// What files say of it, where somebody has asked them.
+    /// Identity of the process, if it was looked up.
     pub identity: Option<&'a Identity>,
 }
 
@@ -90,28 +87,24 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Which directions count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What the local end sends.
+    /// The direction that the local end sends.
     pub tx: bool,
-    /// What the local end receives.
+    /// The direction that the local end receives.
     pub rx: bool,
 }
 
 impl Verdict {
-    /// Both directions.
     pub const ALL: Self = Self { tx: true, rx: true };
-    /// Neither direction.
     pub const NONE: Self = Self { tx: false, rx: false };
 
-    /// Both directions or neither.
     #[must_use]
     pub const fn both(count: bool) -> Self {
         if count { Self::ALL } else { Self::NONE }
     }
 
-    /// What counts in this verdict and in the other.
+    /// Intersection of two verdicts.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { tx: self.tx && other.tx, rx: self.rx && other.rx }
@@ -123,7 +116,6 @@ impl Verdict {
         Self { tx: self.rx, rx: self.tx }
     }
 
-    /// The bytes that count.
     #[must_use]
     pub fn of(self, bytes: Bytes) -> Bytes {
         Bytes { tx: if self.tx { bytes.tx } else { 0 }, rx: if self.rx { bytes.rx } else { 0 } }
@@ -146,7 +138,7 @@ pub trait Scope: Debug {
     }
 }
 
-/// What counts in every one of these; everything if there are none.
+/// Intersection of scopes; everything if there are none.
 #[derive(Debug, Default)]
 pub struct AllOf(pub Vec<Box<dyn Scope>>);
 
@@ -174,7 +166,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// What a kernel can check of it: that an end has one of the addresses.
+    /// The part that the kernel side checks: one end has one of the addresses.
     #[must_use]
     pub fn pushdown(&self) -> Pushdown {
         let host = |addr: &IpAddr| (*addr, if addr.is_ipv4() { 32 } else { 128 });
@@ -195,9 +187,7 @@ impl Scope for Addresses {
 /// Connections of one family (`-4`, `-6`); with both, all.
 #[derive(Clone, Copy, Debug)]
 pub struct Families {
-    /// Whether IPv4 counts.
     pub v4: bool,
-    /// Whether IPv6 counts.
     pub v6: bool,
 }
 

@@ -9,7 +9,7 @@ use super::window::Window;
 #[cfg(test)]
 mod tests;
 
-/// What the rows are sorted by.
+/// Order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
     /// The rate over the last 2 s.
@@ -50,14 +50,12 @@ impl Sort {
 /// Which ports are shown. What is not shown does not tell rows apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortDisplay {
-    /// None.
     #[default]
     Off,
-    /// The left host's.
+    /// The port of the left host.
     SourceOnly,
-    /// The right host's.
+    /// The port of the right host.
     DestinationOnly,
-    /// Both.
     On,
 }
 
@@ -96,7 +94,7 @@ impl PortDisplay {
 /// Lines of a row on a screen. A text report always has two; of the last two the direction sorts there too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LineDisplay {
-    /// One line for each direction.
+    /// Two lines, one for each direction.
     #[default]
     TwoLine,
     /// One line with the sum of both.
@@ -108,7 +106,6 @@ pub enum LineDisplay {
 }
 
 impl LineDisplay {
-    /// Lines of a row.
     #[must_use]
     pub const fn lines(self) -> u16 {
         if matches!(self, Self::TwoLine) { 2 } else { 1 }
@@ -126,7 +123,7 @@ impl LineDisplay {
     }
 }
 
-/// What makes connections one row: everything about them that is not shown.
+/// Parts of the two ends that are shown. Connections that look the same are one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grouping {
     /// Which ports are shown.
@@ -143,17 +140,16 @@ pub struct Grouping {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, with a letter of its own")]
 pub struct View {
-    /// What the rows are sorted by.
+    /// Order of the rows.
     pub sort: Sort,
     /// At most so many rows, `None` for all.
     pub limit: Option<usize>,
-    /// What makes connections one row.
+    /// Parts of the two ends that are shown.
     pub grouping: Grouping,
-    /// What they are summed up by instead, if by anything.
+    /// Keys of `--by`; empty if rows are connections.
     pub by: Group,
     /// Unit of the rates in a text report.
     pub unit: Unit,
-    /// Lines of a row.
     pub line_display: LineDisplay,
     /// Whether hosts are shown by name.
     pub host_names: bool,
@@ -165,14 +161,13 @@ pub struct View {
     pub paused: bool,
 }
 
-/// What to do after a letter.
+/// Effect of a letter on stdin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pressed {
     /// To be printed as it stands.
     pub message: Option<&'static str>,
-    /// Whether a report follows.
+    /// Print a report now.
     pub reprint: bool,
-    /// Whether the run ends.
     pub quit: bool,
 }
 
@@ -195,14 +190,11 @@ pub enum Change {
     Ports,
     /// Order frozen or not.
     Order,
-    /// Paused or not.
     Pause,
-    /// Another order.
     Sort(Sort),
 }
 
 impl View {
-    /// Makes a change.
     pub fn change(&mut self, change: Change) {
         let (ports, grouping) = (self.grouping.ports, &mut self.grouping);
         match change {
@@ -245,7 +237,7 @@ impl View {
         Pressed { message: Some(self.text_message(change)), reprint: !self.paused, quit: false }
     }
 
-    /// What iftop's text mode says after a change.
+    /// Message of iftop's text mode after a change.
     const fn text_message(&self, change: Change) -> &'static str {
         match change {
             Change::HostNames if self.host_names => "DNS resolution is ON.\n\n",

@@ -26,20 +26,18 @@ const _: () = assert!(SLOTS as u64 * SLOT_NS >= Window::S40.ns());
 /// Payload bytes in both directions, as the local end sees them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bytes {
-    /// Bytes sent.
     pub tx: u64,
-    /// Bytes received.
     pub rx: u64,
 }
 
 impl Bytes {
-    /// Both directions together.
+    /// Sum of both directions.
     #[must_use]
     pub fn sum(self) -> u64 {
         self.tx.saturating_add(self.rx)
     }
 
-    /// What is here and not in `earlier`, each direction for itself; 0 where `earlier` is larger.
+    /// Growth since `earlier` per direction; 0 where `earlier` is larger.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self { tx: self.tx.saturating_sub(earlier.tx), rx: self.rx.saturating_sub(earlier.rx) }
@@ -51,7 +49,7 @@ impl Bytes {
         Self { tx: self.rx, rx: self.tx }
     }
 
-    /// The larger of each direction.
+    /// Maximum per direction.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         Self { tx: self.tx.max(other.tx), rx: self.rx.max(other.rx) }
@@ -75,12 +73,9 @@ impl AddAssign for Bytes {
 /// One of the three windows of a rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Window {
-    /// The last 2 seconds.
     #[default]
     S2,
-    /// The last 10 seconds.
     S10,
-    /// The last 40 seconds.
     S40,
 }
 
@@ -88,7 +83,6 @@ impl Window {
     /// The windows from the shortest to the longest; `window as usize` indexes it.
     pub const ALL: [Self; 3] = [Self::S2, Self::S10, Self::S40];
 
-    /// Nominal length in nanoseconds.
     #[must_use]
     pub const fn ns(self) -> u64 {
         match self {
@@ -102,9 +96,8 @@ impl Window {
 /// The newest slots that stand for one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Span {
-    /// How many slots.
     slots: u64,
-    /// How long they took.
+    /// Actual length in ns.
     ns: u64,
 }
 
@@ -159,7 +152,7 @@ impl Timeline {
     }
 }
 
-/// Where slot `slot` is kept.
+/// Index of a slot in the ring.
 fn index(slot: u64) -> usize {
     usize::try_from(slot % SLOTS as u64).expect("a remainder of SLOTS fits")
 }
@@ -218,7 +211,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The bytes themselves.
+    /// Bytes in a window, not divided by its length.
     #[must_use]
     pub fn bytes(&self, window: Window) -> Bytes {
         self.bytes[window as usize]
@@ -242,7 +235,7 @@ impl Rates {
         Self { bytes: self.bytes.map(Bytes::mirror), ..self }
     }
 
-    /// What is here and not in `part`, over the same time.
+    /// Rates without those of `part`, over the same time.
     #[must_use]
     pub fn since(&self, part: &Self) -> Self {
         let mut rest = *self;
@@ -294,16 +287,16 @@ impl AddAssign for Rates {
 /// The largest rates over 2 s, in bytes per second, each direction and their sum for itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Peak {
-    /// Of the bytes sent.
+    /// Largest rate of bytes sent.
     pub tx_per_s: f64,
-    /// Of the bytes received.
+    /// Largest rate of bytes received.
     pub rx_per_s: f64,
-    /// Of both together.
+    /// Largest rate of both directions together.
     pub sum_per_s: f64,
 }
 
 impl Peak {
-    /// The larger of each.
+    /// Maximum of each field.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         Self {

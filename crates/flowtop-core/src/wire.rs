@@ -1,4 +1,4 @@
-//! What one read of the kernel's maps says, as values: the sample, and the texts behind its numbers.
+//! One reading of the kernel's maps as values: the sample, and the texts behind its numbers.
 //!
 //! Not in here: how the maps are read (`flowtop_bpf::read`) and what a sample means for the totals (`ledger`).
 
@@ -21,9 +21,9 @@ pub struct Sample {
     pub at_us: i64,
     /// The flow table; the order says nothing.
     pub flows: Vec<(FlowKey, Flow)>,
-    /// The reserved entry.
+    /// Entry for sockets that found the table full.
     pub untracked: Untracked,
-    /// What the kernel side could not do since it was loaded, indexed by [`Loss`].
+    /// Losses of the kernel side since it was loaded, indexed by [`Loss`].
     pub losses: [u64; Loss::COUNT],
 }
 

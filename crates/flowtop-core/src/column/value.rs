@@ -12,21 +12,18 @@ use crate::number::{write_address, write_integer};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// Not known.
+    /// JSON `null`, an empty CSV cell.
     Null,
-    /// Yes or no.
     Bool(bool),
-    /// A count.
     Integer(u64),
-    /// A difference of counts.
+    /// A difference of two counts.
     Signed(i64),
-    /// A rate or a time.
+    /// A rate or a time in the unit of the field's name.
     Number(f64),
-    /// One of a few words.
+    /// A word of the program's own, never foreign text.
     Word(&'static str),
-    /// Text from outside.
+    /// Foreign text, such as a name.
     Text(String),
-    /// An address.
     Address(IpAddr),
 }
 

@@ -1,4 +1,4 @@
-//! Who is who in the made-up traffic: names of hosts and services, and what files would say of the processes.
+//! Names of hosts and services, and identities of processes, in the made-up traffic.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -10,7 +10,7 @@ use super::mixed;
 use crate::names::Names;
 use crate::owner::{Identity, Owners, Seen};
 
-/// Names for some of the made-up hosts; nobody is asked for them.
+/// Names for some of the made-up hosts, without DNS.
 #[derive(Clone, Copy, Debug)]
 pub struct DemoNames;
 
@@ -47,7 +47,7 @@ impl Names for DemoNames {
     }
 }
 
-/// What files would say of the made-up processes.
+/// Identities of the made-up processes, in place of `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub struct DemoOwners;
 

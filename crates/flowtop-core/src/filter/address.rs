@@ -1,4 +1,4 @@
-//! What an address means behind `host` and `net`, in pcap's notations.
+//! Addresses behind `host` and `net`, in pcap's notations.
 
 use alloc::format;
 use alloc::string::String;

@@ -29,18 +29,18 @@ pub enum Side {
     Unwatched,
     /// The end of the flow's own socket is inside, the other one outside.
     LocalInside,
-    /// The other way round.
+    /// The local end is outside, the remote end inside.
     RemoteInside,
     /// Both ends are inside, or both outside: the flow does not count.
     NotAcross,
 }
 
-/// What is wrong with a network of `-F` or `-G`. The text says what would be right.
+/// Rejected network of `-F` or `-G`. The text says what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{right}")]
 pub struct BoundaryError {
     right: String,
-    /// What iftop prints before it goes on without the network; `None` where it would take it.
+    /// Warning that iftop prints before it ignores the network; `None` where iftop accepts it.
     pub warning: Option<String>,
     /// The network that iftop takes in its place, if it takes one.
     pub instead: Option<String>,
@@ -88,7 +88,7 @@ impl Boundary {
         Ok(())
     }
 
-    /// What a kernel can check of it: that an end is inside, in the families that have a border.
+    /// The part that the kernel side checks: one end is inside, in the families that have a border.
     #[must_use]
     pub fn pushdown(&self) -> Pushdown {
         let inside = |nets: &[Net], everywhere: IpAddr| match nets {
@@ -100,7 +100,7 @@ impl Boundary {
         Pushdown::within([v4, v6].concat())
     }
 
-    /// Where a flow stands.
+    /// Where the two ends of a flow stand relative to the border.
     #[must_use]
     pub fn side(&self, tuple: &Tuple) -> Side {
         let nets = if tuple.local.is_ipv4() { &self.v4 } else { &self.v6 };

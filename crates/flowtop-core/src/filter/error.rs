@@ -1,4 +1,4 @@
-//! What is wrong with an expression, and where.
+//! Errors of filter expressions, with their position.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -8,7 +8,7 @@ use core::fmt;
 use super::lexer::{Lexeme, Token};
 use super::words::{Kind, Layer};
 
-/// What is wrong with a filter expression. The text says what would be right.
+/// A rejected filter expression. The text says what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
     column: usize,
@@ -60,7 +60,7 @@ impl fmt::Display for FilterError {
 
 impl core::error::Error for FilterError {}
 
-/// What the grammar has to say.
+/// Constructors, one per kind of mistake.
 impl FilterError {
     /// A value that no word explains.
     pub(super) fn bare(token: &Token<'_>) -> Self {
@@ -71,7 +71,7 @@ impl FilterError {
         Self::at(token, format!("`{value}` needs a word that says what it is: write `{word} {value}`"))
     }
 
-    /// Something has to stand here.
+    /// A value is missing at this token.
     pub(super) fn missing(token: &Token<'_>, what: &str, example: &str) -> Self {
         let before = match token.lexeme {
             Lexeme::End => "at the end".to_owned(),

@@ -8,7 +8,7 @@ use super::glob::Glob;
 use super::words::Named;
 use crate::owner::Identity;
 
-/// What travels in one direction of a flow, as a packet would show it.
+/// One direction of a flow, as source and destination of a packet.
 struct Direction<'a> {
     flow: &'a Subject<'a>,
     source: SocketAddr,
@@ -64,7 +64,7 @@ impl Test {
 }
 
 impl Named {
-    /// What is asked about a process holds if it does for one at either end. A container is matched by its name and by its id, long or short.
+    /// True if the process at either end matches. A container is matched by its name and by its id, long or short.
     fn matches(self, glob: &Glob, flow: &Subject<'_>) -> bool {
         let matches = |text: &str| glob.matches(text);
         let of = |text: fn(&Identity) -> Option<&str>| {

@@ -10,7 +10,6 @@ use super::glob::Glob;
 use super::net::Net;
 use super::words::Named;
 
-/// An expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expr {
     /// True if the inner one is false; the inner one is no `Not`.
@@ -21,7 +20,7 @@ pub(super) enum Expr {
     Test(Test),
 }
 
-/// What joins expressions.
+/// `and` or `or`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     And,
@@ -31,11 +30,8 @@ pub(super) enum Word {
 /// One question about one direction of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Test {
-    /// True.
     Tcp,
-    /// IPv4.
     Ip,
-    /// IPv6.
     Ip6,
     /// The addresses of these ends are in the network.
     Addr(Ends, Net),
@@ -45,11 +41,11 @@ pub(super) enum Test {
     Inbound,
     /// The direction is the sent one.
     Outbound,
-    /// The process has this number.
+    /// The process has this PID.
     Pid(u32),
     /// The name of the process matches.
     Comm(Glob),
-    /// What files say of the process, or what is known of the remote address, matches.
+    /// A name of the process or of the remote address matches the pattern.
     Named(Named, Glob),
     /// The TCP state is this one.
     State(u32),
@@ -62,7 +58,7 @@ pub(super) enum Test {
 /// Which ends of a direction a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ends {
-    /// One of them at least.
+    /// At either end.
     Either,
     Source,
     Destination,
@@ -70,7 +66,6 @@ pub(super) enum Ends {
 }
 
 impl Expr {
-    /// The opposite.
     pub(super) fn negated(self) -> Self {
         match self {
             Self::Not(inner) => *inner,
@@ -78,7 +73,7 @@ impl Expr {
         }
     }
 
-    /// Two expressions, joined.
+    /// Joins two expressions; chains of one word stay flat.
     pub(super) fn joined(self, word: Word, other: Self) -> Self {
         let mut parts = self.into_parts(word);
         parts.extend(other.into_parts(word));

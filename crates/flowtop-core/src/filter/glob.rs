@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-/// One step of a pattern.
+/// One element of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Char(char),

@@ -31,7 +31,7 @@ pub(super) enum Lexeme {
     Dotted,
     Ip6(Ipv6Addr),
     Mac,
-    /// What is between the quotes.
+    /// Text between quotes, without them.
     Quoted(String),
     /// A word with `*` or `?` in it.
     Pattern,

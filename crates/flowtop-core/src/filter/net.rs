@@ -8,16 +8,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub enum Net {
     /// IPv4; the ones of the mask may have gaps, as pcap allows.
     V4 {
-        /// The address bits.
         addr: u32,
         /// The mask.
         mask: u32,
     },
-    /// IPv6.
     V6 {
-        /// The address bits.
         addr: u128,
-        /// The mask, ones first.
         mask: u128,
     },
 }

@@ -1,4 +1,4 @@
-//! What a value means behind its words: ports, protocols, processes, states, namespaces.
+//! Values behind keywords: ports, protocols, processes, states, namespaces.
 //!
 //! Not in here: where a value may stand (`parse`), and addresses (`address`).
 
@@ -17,7 +17,7 @@ use super::words::{self, Kind, Protocol};
 /// Bytes that the kernel keeps of a process's name.
 const COMM_BYTES: usize = 15;
 
-/// What never matches: an error, unless it is negated.
+/// A test that never matches: an error, unless it is negated.
 pub(super) fn never(written: &str, token: &Token<'_>, negated: bool) -> Result<Expr, FilterError> {
     if negated {
         return Ok(Test::Never(written.to_owned()).into());
@@ -152,7 +152,7 @@ fn pattern(token: &Token<'_>, kind: Kind) -> Result<Glob, FilterError> {
     Ok(glob)
 }
 
-/// The name of a process.
+/// Parses the name of a process.
 fn comm(token: &Token<'_>) -> Result<Glob, FilterError> {
     let glob = pattern(token, Kind::Comm)?;
     if glob.shortest_chars() > COMM_BYTES {

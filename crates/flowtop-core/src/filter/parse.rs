@@ -56,7 +56,7 @@ pub(super) struct Head<'a> {
     pub(super) written: Option<&'a Token<'a>>,
 }
 
-/// What stands around a piece of an expression.
+/// Context of a sub-expression.
 #[derive(Clone, Copy)]
 struct Context<'a> {
     /// The words of the question before it.
@@ -333,7 +333,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What is wrong with a long chain, where each change of the word is a level.
+/// Error of a chain that is nested too deep: each change between `and` and `or` is a level.
 fn turns() -> String {
     format!(
         "`and` and `or` take turns more than {MAX_LEVELS} times; put what belongs together in parentheses"

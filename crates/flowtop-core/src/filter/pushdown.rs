@@ -1,5 +1,5 @@
-//! What filters, borders and interfaces say about addresses and ports alone, in a form that a kernel can check when a
-//! flow is opened.
+//! The part of filters, borders and interfaces on addresses and ports alone, in a form that the kernel side checks
+//! when a flow is opened.
 //!
 //! It is a necessary condition and no sufficient one: whatever passes the filter in one direction at least is
 //! admitted. So a kernel that drops the rest changes no result, and user space still asks the filter itself.
@@ -30,9 +30,7 @@ pub struct Pushdown {
 /// Some of the two address families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Families {
-    /// IPv4.
     pub v4: bool,
-    /// IPv6.
     pub v6: bool,
 }
 
@@ -69,7 +67,7 @@ impl Pushdown {
         Self { families: Families { v4, v6 }, ..Self::everything() }
     }
 
-    /// What both admit, or a little more.
+    /// Intersection of both, or a superset of it.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::all_of(vec![self, other])
@@ -146,7 +144,7 @@ impl Pushdown {
         Self { families: Families::NONE, ports: Some(Vec::new()), nets: Some(Vec::new()) }
     }
 
-    /// What one of the parts admits.
+    /// Union of the parts.
     fn any_of(parts: Vec<Self>) -> Self {
         let mut all = Self::nothing();
         for part in parts {
@@ -158,8 +156,8 @@ impl Pushdown {
         Self { ports: all.ports.map(merged), nets: all.nets.map(distinct), ..all }
     }
 
-    /// What every part admits, or a little more: one list of ports and one of networks, the narrowest of each.
-    /// They cannot be intersected, because one part may be about one end and another about the other.
+    /// Intersection of the parts, or a superset: one list of ports and one of networks, the narrowest of each. The
+    /// lists cannot be intersected, because one part may be about one end and another about the other.
     fn all_of(parts: Vec<Self>) -> Self {
         let mut all = Self::everything();
         for part in parts {

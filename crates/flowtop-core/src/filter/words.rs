@@ -1,6 +1,6 @@
 //! The words of the language: pcap's, all of them, so that none is taken for a host; and flowtop's own.
 
-/// A word with a meaning.
+/// A keyword of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyword {
     Src,
@@ -16,7 +16,7 @@ pub(super) enum Keyword {
     Refused(Layer),
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Host,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
     Comm,
     State,
     Netns,
-    /// What files say of the process, or what is known of the remote address.
+    /// A name of the process or of the remote address.
     Named(Named),
 }
 
@@ -58,13 +58,12 @@ const NAMED: [(&str, Named, &str); 8] = [
 ];
 
 impl Named {
-    /// The word and an example.
+    /// The keyword and an example value.
     fn words(self) -> (&'static str, &'static str) {
         let found = NAMED.iter().find(|(_, named, _)| *named == self);
         found.map_or(("", ""), |(word, _, example)| (*word, *example))
     }
 
-    /// The word of the language.
     pub(super) fn word(self) -> &'static str {
         self.words().0
     }
@@ -73,16 +72,15 @@ impl Named {
 /// The word in front of `host`, `port` and the like, or alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// No word.
+    /// No qualifier.
     Any,
     Ip,
     Ip6,
     Tcp,
-    /// Another protocol that has ports.
+    /// Not TCP, but has ports.
     Ported(&'static str),
-    /// Another protocol that has addresses.
+    /// Not TCP, but has IP addresses.
     Addressed(&'static str),
-    /// Another protocol.
     Other(&'static str),
 }
 
@@ -136,7 +134,6 @@ const NUMBERS: [(&str, u32); 13] = [
     ("sctp", 132),
 ];
 
-/// The meaning of a word.
 pub(super) fn keyword(word: &str) -> Option<Keyword> {
     simple(word).or_else(|| {
         let one_of = |words: &[&'static str]| words.iter().copied().find(|known| *known == word);

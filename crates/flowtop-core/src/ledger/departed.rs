@@ -11,11 +11,8 @@ use crate::window::{Bytes, Rates};
 /// A flow that the newest sample has removed.
 #[derive(Clone, Debug)]
 pub struct Departed {
-    /// Its key.
     pub key: FlowKey,
-    /// Its entry.
     pub entry: Entry,
-    /// Its line.
     pub line: Line,
     /// The other end, if it was in the ledger too.
     pub other: Option<(FlowKey, Entry)>,
@@ -24,7 +21,6 @@ pub struct Departed {
 /// Sums over flows that are not in the ledger any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gone {
-    /// How many they were.
     pub flows: u64,
     /// Their bytes, as they were in rows.
     pub bytes: Bytes,
@@ -43,7 +39,7 @@ impl Gone {
     }
 }
 
-/// What has left the ledger.
+/// Sums over flows that have left the ledger.
 #[derive(Debug, Default)]
 pub(super) struct AllDeparted {
     /// Whether somebody wants to see each of them.
@@ -51,12 +47,12 @@ pub(super) struct AllDeparted {
     newest: Vec<Departed>,
     /// Of every connection the end that makes its row.
     connections: Gone,
-    /// Of every end.
+    /// Sum over every end.
     ends: Gone,
 }
 
 impl AllDeparted {
-    /// A sample begins.
+    /// Starts a sample: forgets the flows that left in the one before.
     pub(super) fn begin(&mut self) {
         self.newest = Vec::new();
     }
@@ -93,9 +89,9 @@ impl Ledger {
         &self.departed.newest
     }
 
-    /// What rows have more than the totals: the bytes of ends whose connection is counted at its other end, since the start
-    /// and in the last 2, 10, 40 s. Rows of `ends` have both ends of a connection; of others only those have it whose left
-    /// end found the kernel's table full.
+    /// Surplus of the rows over the totals: bytes of ends whose connection is counted at its other end, since the
+    /// start and in the last 2, 10, 40 s. Rows of `ends` have both ends of a connection; of others only those have it
+    /// whose left end found the kernel's table full.
     #[must_use]
     pub fn local_twice(&self, ends: bool) -> (Bytes, Rates) {
         let lines = self.lines().iter().filter(|line| ends || !line.is_right());

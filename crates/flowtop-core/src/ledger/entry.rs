@@ -18,12 +18,11 @@ use crate::window::Bytes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) bytes: Bytes,
-    /// TCP segments.
     pub(super) packets: Bytes,
 }
 
 impl Moved {
-    /// What the windows take.
+    /// Bytes or segments, whichever the windows count.
     pub(super) fn in_windows(self, in_packets: bool) -> Bytes {
         if in_packets { self.packets } else { self.bytes }
     }
@@ -48,13 +47,13 @@ impl AddAssign for Moved {
 enum End {
     /// The only one that is here.
     Only,
-    /// The left one of two.
+    /// The left one of two ends on this host.
     Left,
-    /// The right one of two.
+    /// The right one of two ends on this host.
     Right,
 }
 
-/// The place of no flow.
+/// Place that stands for no flow.
 const NOWHERE: u32 = u32::MAX;
 
 /// One flow: the kernel's last word and what flowtop made of it. A million of them are to fit into memory.
@@ -64,7 +63,6 @@ pub struct Entry {
     pub(super) kept: Kept,
     /// Where counting starts; it moves along with the bytes that do not count, or not yet.
     base: Bytes,
-    /// Who uses the socket.
     pub(super) users: Users,
     /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
     pub(super) closed_ns: Option<NonZeroU64>,
@@ -202,12 +200,11 @@ impl Entry {
         !self.stays_here || self.side.is_left(leads())
     }
 
-    /// What this end did to start the connection.
+    /// The role of this end when the connection was opened.
     pub(super) fn role(&self) -> Role {
         Role::of(self.status.flags())
     }
 
-    /// Which directions count.
     pub fn verdict(&self) -> Verdict {
         self.verdict
     }
@@ -323,7 +320,7 @@ impl Entry {
         self.base += bytes;
     }
 
-    /// What has been held may be counted.
+    /// Counts bytes that were held back.
     pub(super) fn release(&mut self, bytes: Bytes) {
         self.base = self.base.since(bytes);
     }
@@ -339,7 +336,7 @@ impl Entry {
         (counted, outside)
     }
 
-    /// What this end has moved, as the left end sees it.
+    /// Traffic of this end with the directions of the left end.
     pub(super) fn seen_from_left(&self, moved: Moved) -> Moved {
         let Moved { bytes, packets } = moved;
         if self.is_turned() { Moved { bytes: bytes.mirror(), packets: packets.mirror() } } else { moved }
@@ -355,7 +352,7 @@ impl Entry {
     }
 }
 
-/// What a counter that wraps at 2^32 has grown by; 0 if it went back.
+/// Growth of a counter that wraps at 2^32; 0 if it went back.
 fn wrapped(before: u32, now: u32) -> u32 {
     let grown = now.wrapping_sub(before);
     if grown < 1 << 31 { grown } else { 0 }

@@ -27,7 +27,7 @@ const RIGHT: u32 = 2;
 const COUNTED_ELSEWHERE: u32 = 4;
 const NEXT_STAMP: u32 = 8;
 
-/// What one end of a connection adds to its row.
+/// Contribution of one end of a connection to its row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     /// Bytes since the start, as the flow itself sees them.
@@ -63,7 +63,7 @@ impl Line {
         self.stamp & COUNTED_ELSEWHERE != 0
     }
 
-    /// What it adds to a row, as the left end of that row sees it.
+    /// Contribution to a row, with the directions of the row's left end.
     #[must_use]
     pub fn bytes_in_row(&self) -> Bytes {
         if self.is_turned() { self.bytes.mirror() } else { self.bytes }
@@ -82,7 +82,7 @@ pub(super) struct Flows {
     hasher: RandomState,
     slots: Slab<(FlowKey, Entry)>,
     lines: Vec<Line>,
-    /// What the flows at these places have moved while they were held.
+    /// Traffic of flows while they were held back, by place.
     held: HashMap<u32, Moved, RandomState>,
     stamp: u32,
     /// Where the next flow of a sample may be. Flows come in the order of the kernel's table, which they keep.
@@ -192,7 +192,7 @@ impl Flows {
         true
     }
 
-    /// What a flow has moved while it was held is to be counted, or to be held again.
+    /// Takes the traffic that a flow moved while it was held back; the caller counts it or holds it again.
     pub(super) fn release(&mut self, place: u32) -> Moved {
         let Some(held) = self.held.remove(&place) else { return Moved::default() };
         if let Some((_, entry)) = self.at_mut(place) {
@@ -221,7 +221,7 @@ impl Flows {
         same.filter_map(|place| Some(self.at(*place)?.1))
     }
 
-    /// What rows are made of, by place.
+    /// Lines of the rows, by place.
     pub(super) fn lines(&self) -> &[Line] {
         &self.lines
     }
@@ -310,7 +310,7 @@ impl Ledger {
         self.flows.iter()
     }
 
-    /// One flow.
+    /// The flow with this key.
     #[must_use]
     pub fn get(&self, key: &FlowKey) -> Option<&Entry> {
         self.flows.get(key)
@@ -333,8 +333,8 @@ impl Ledger {
         self.journal.slots(&self.timeline, entry.place, self.flows.since(entry.place))
     }
 
-    /// What rows are made of: a line for every end of a connection with bytes since the start, at its place, and empty
-    /// ones between them.
+    /// Lines of the rows: one for every end of a connection with bytes since the start, at its place, and empty ones
+    /// between them.
     #[must_use]
     pub fn lines(&self) -> &[Line] {
         self.flows.lines()

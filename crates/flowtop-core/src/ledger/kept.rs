@@ -1,4 +1,4 @@
-//! What a ledger keeps of the kernel's entry of a flow: all that changes, without what is kept elsewhere.
+//! The part of the kernel's entry that a ledger keeps per flow: every counter that changes and is kept nowhere else.
 
 use flowtop_common::Flow;
 
@@ -22,9 +22,9 @@ pub(super) struct Kept {
 /// The small numbers of an entry, apart because beside the counters they would take as much as another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
-    /// Numbers up to 12.
+    /// TCP state as the kernel numbers it, up to 12 (`TCP_NEW_SYN_RECV`).
     state: u8,
-    /// Stops at 16.
+    /// Saturates at 16.
     uses: u8,
     /// Of the bits only the first five are in use.
     flags: u8,

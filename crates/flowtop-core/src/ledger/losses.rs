@@ -1,8 +1,8 @@
-//! What could not be counted or shown as it should have been.
+//! Losses: bytes or names that could not be counted or shown exactly.
 
 use flowtop_common::Loss;
 
-/// What could not be counted or shown as it should have been.
+/// Losses: bytes or names that could not be counted or shown exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
     /// In the kernel since the baseline, indexed by [`Loss`].

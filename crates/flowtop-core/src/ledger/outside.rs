@@ -1,4 +1,4 @@
-//! What the scope keeps out of the totals: seen, not counted, and told, so that nothing vanishes without a word.
+//! Bytes that the scope keeps out of the totals: not counted, but reported, so that no byte vanishes.
 
 use super::entry::Moved;
 use crate::window::{Bytes, Rates, Timeline, Traffic};

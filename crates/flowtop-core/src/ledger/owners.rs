@@ -26,7 +26,6 @@ impl Ledger {
         self.flows.values().any(|entry| !entry.owner().is_process() && open(entry))
     }
 
-    /// The flows of open sockets.
     pub fn open_flows(&self) -> impl Iterator<Item = &FlowKey> {
         let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.state());
         self.flows.iter().filter(move |(_, entry)| open(entry)).map(|(key, _)| key)

@@ -64,7 +64,7 @@ impl Ledger {
         self.finish();
     }
 
-    /// Counts what was summed up.
+    /// Counts the groups of a sparse record.
     fn take_rest(&mut self, record: &Record) {
         let verdict = self.scope.as_ref().map_or(Verdict::ALL, |scope| scope.untracked());
         let counted = record.rest.iter().map(|rest| Rest { bytes: verdict.of(rest.bytes), ..rest.clone() });
@@ -110,7 +110,7 @@ fn flows_of(record: &Record) -> impl Iterator<Item = &FlowRecord> {
     all.filter(|(at, flow)| !flow.is_right || partner(record, *at, flow).is_some()).map(|(_, flow)| flow)
 }
 
-/// What stood at the start of the window, as far as it matters: each counter without what counts of the window.
+/// The sample at the start of the window: each counter less its growth in the window.
 fn start_of(record: &Record) -> Sample {
     let flow = |flow: &FlowRecord| {
         let before = flow.lifetime().since(flow.bytes);
@@ -122,7 +122,7 @@ fn start_of(record: &Record) -> Sample {
     Sample { at_ns: record.span.start_ns, at_us: record.span.start_us, flows, ..Sample::default() }
 }
 
-/// What stood at its end.
+/// The sample at the end of the window.
 fn end_of(record: &Record) -> Sample {
     let flow = |flow: &FlowRecord| {
         let after = flow.lifetime().since(flow.bytes) + flow.bytes;

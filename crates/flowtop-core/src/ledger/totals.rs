@@ -1,4 +1,4 @@
-//! What a ledger says of everything together.
+//! Totals of a ledger.
 
 use crate::window::{Bytes, Peak, Rates};
 

@@ -10,16 +10,14 @@ use hashbrown::HashMap;
 
 use super::Pod;
 
-/// What a source says of one pod.
+/// One source's statement on the addresses of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The network in which the addresses are given out, each to one pod at a time.
     pub network: String,
     /// When the source was written, in nanoseconds since 1970: the younger one is right.
     pub written_ns: u128,
-    /// The pod.
     pub pod: Arc<Pod>,
-    /// Its addresses.
     pub addresses: Vec<IpAddr>,
 }
 
@@ -46,14 +44,13 @@ impl Addresses {
         self.0.get(&address.to_canonical())?.as_ref()
     }
 
-    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// What one source says: `None` where two networks give the same address to two pods.
+/// Addresses by one source: `None` where two networks give the same address to two pods.
 fn settled(mut claims: Vec<Claim>) -> HashMap<IpAddr, Option<Arc<Pod>>> {
     claims.sort_by_key(|claim| claim.written_ns);
     let mut newest = HashMap::<IpAddr, HashMap<String, Arc<Pod>>>::new();

@@ -1,4 +1,4 @@
-//! What is known of processes so far: a cache that says what to ask. Time is passed in.
+//! Cache of identities, which also says which processes to look up. Time is passed in.
 //!
 //! Not in here: asking (`flowtop_attribution`).
 
@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::{Identity, Seen};
 
-/// Processes remembered.
+/// Limit of cached processes.
 const MAX_PROCESSES: usize = 65_536;
 /// How long an answer about a living process holds at least, in seconds.
 const HOLDS_S: u64 = 10;
@@ -17,7 +17,7 @@ const HOLDS_S: u64 = 10;
 /// some 0.2 ms each. A program that has become another one has another name for the kernel too, and is asked for at once.
 const AGAIN_PER_S: u64 = 8;
 
-/// An answer.
+/// A cached identity.
 #[derive(Clone, Debug)]
 struct Answer {
     identity: Option<Arc<Identity>>,
@@ -35,7 +35,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is known of a process, also when it is old, and whether it should be asked for.
+    /// The cached identity of a process, even an outdated one, and whether to look it up again.
     #[must_use]
     pub fn get(&self, seen: &Seen, now_s: u64) -> (Option<Arc<Identity>>, bool) {
         match self.answers.get(seen) {
@@ -77,7 +77,7 @@ impl Known {
         self.version
     }
 
-    /// Questions without an answer.
+    /// Number of lookups that have no answer yet.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.pending

@@ -10,7 +10,7 @@ use super::Seen;
 /// So many are kept before anybody looks whether they are still in use.
 const MIN_ROOM: usize = 1024;
 
-/// Processes that sockets share.
+/// Interned processes, because many sockets share one.
 #[derive(Debug, Default)]
 pub struct Processes {
     known: HashSet<Arc<Seen>, RandomState>,

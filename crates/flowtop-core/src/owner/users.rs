@@ -117,7 +117,6 @@ impl Users {
         all.into_iter().map(User::seen).collect()
     }
 
-    /// How many there are.
     #[must_use]
     pub fn count(&self) -> u32 {
         let others = u32::try_from(self.others().len()).unwrap_or(u32::MAX);

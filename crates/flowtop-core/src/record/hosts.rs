@@ -11,7 +11,7 @@ use super::Host;
 /// Digits of a machine ID that follow the name of a host, unless that leaves two hosts with one name.
 const SHORT: usize = 8;
 
-/// What hosts are called beside each other.
+/// Shortest names that tell the hosts of a report apart.
 #[derive(Clone, Debug)]
 pub struct Names {
     /// How many digits of the machine ID follow a name that several machines have.

@@ -25,7 +25,6 @@ mod tests;
 pub struct GroupedRow {
     group: Group,
     key: RowKey,
-    /// How many they are.
     pub connections: u64,
     /// The sum of their rates.
     pub rates: Rates,
@@ -37,11 +36,11 @@ pub struct GroupedRow {
 /// The rows of a report, and what stands beside them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Groups {
-    /// What connections have in common.
+    /// Keys of the groups.
     pub by: Group,
-    /// The rows.
     pub rows: Vec<GroupedRow>,
-    /// What is in no row, if anything: rows beyond the limit, and connections that have left with their group.
+    /// Sum of everything in no row: rows beyond the limit, and closed connections whose group is gone; `None` if
+    /// empty.
     pub others: Option<Aside>,
     /// Of rows of ends, what they have more than the totals.
     pub local_twice: Option<Aside>,
@@ -54,12 +53,11 @@ pub struct Aside {
     pub connections: u64,
     /// Bytes since the start.
     pub bytes: Bytes,
-    /// Rates.
     pub rates: Rates,
 }
 
 impl Aside {
-    /// What reports of this kind count twice; `None` where they do not.
+    /// Bytes that rows of ends count twice; `None` for other rows.
     #[must_use]
     pub fn local_twice(ledger: &Ledger, by: Group) -> Option<Self> {
         let (bytes, rates) = ledger.local_twice(by.groups_ends());
@@ -78,7 +76,7 @@ impl GroupedRow {
         self.group.keys().zip(self.key.cells())
     }
 
-    /// What the connections have in common, as one text; `-` for what is not known.
+    /// Values of the keys as one text; `-` for an unknown one.
     #[must_use]
     pub fn text(&self) -> String {
         if self.key == RowKey::SummedUp {
@@ -108,13 +106,13 @@ impl GroupedRow {
     }
 }
 
-/// What a row is called whose connections a sparse record has summed up.
+/// Title of a row that a sparse record has summed up.
 pub const SUMMED_UP: &str = "summed up";
 
 /// The field that says of a row without keys what it is.
 pub const OWNER: &str = "owner";
 
-/// What it says of [`SUMMED_UP`].
+/// Value of the field `owner` for [`SUMMED_UP`].
 pub const SUMMED_UP_OWNER: &str = "summed_up";
 
 /// The fields that are sums.
@@ -247,8 +245,8 @@ fn others(sums: &Sums, ledger: &Ledger, all: &Sum, rows: &[GroupedRow]) -> Optio
     (others.connections > 0).then_some(others)
 }
 
-/// What the connections of these rows have put on the wire, by row. What the right end puts there is not what the left one
-/// does, and a sparse record does not tell it of what it has summed up.
+/// Wire bytes of the connections of these rows, by row; `None` where a sparse record, which has none for its sums, or
+/// a right end contributes.
 fn wire<'a>(ledger: &Ledger, sums: &Sums, rows: impl Iterator<Item = &'a RowKey>) -> Vec<Option<Wire>> {
     let mut wire = vec![None; sums.len()];
     rows.filter_map(|key| sums.row(key)).for_each(|row| wire[row as usize] = sums.retained_wire(row));

@@ -1,4 +1,4 @@
-//! What tells rows apart: both ends of a connection as they are shown, or what connections have in common.
+//! Keys of rows: both ends of a connection as they are shown, or the values of a group.
 //!
 //! Not in here: the sums (`rows::sums`), and how a screen writes it (`flowtop_view::state::label`).
 
@@ -31,7 +31,6 @@ pub enum Host {
     HiddenV4,
     /// All IPv6 hosts.
     HiddenV6,
-    /// One host.
     Shown(IpAddr),
 }
 
@@ -63,7 +62,6 @@ impl EndOwner {
 /// One end of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct End {
-    /// The host.
     pub host: Host,
     /// The port, if it is shown.
     pub port: Option<u16>,
@@ -75,7 +73,6 @@ impl End {
     /// Length of what [`Self::write_into`] writes.
     const BYTES: usize = 20;
 
-    /// An address with its port.
     #[must_use]
     pub const fn of(end: SocketAddr) -> Self {
         Self { host: Host::Shown(end.ip()), port: Some(end.port()), owner: None }
@@ -113,9 +110,7 @@ impl End {
 /// Both ends as they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ends {
-    /// The left end.
     pub source: End,
-    /// The right end.
     pub destination: End,
 }
 
@@ -146,18 +141,16 @@ impl Hash for Ends {
     }
 }
 
-/// What connections have in common in one respect: for each field of its key one value.
+/// Value of one key of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cell {
     /// Both ends, and the inode number of the network namespace.
     Flow(Tuple, Option<u32>),
-    /// An address.
     Address(IpAddr),
-    /// A port.
     Port(u16),
     /// Number and name of a process.
     Process(Option<u32>, Option<Arc<str>>),
-    /// The one name of something.
+    /// Name; `None` if it is not known.
     Name(Option<Arc<str>>),
     /// The two names of something: a pod and its namespace, a container and its id.
     Names([Option<Arc<str>>; 2]),
@@ -198,7 +191,7 @@ impl Cell {
         }
     }
 
-    /// What connections have in common that a sparse record has summed up, if it says that.
+    /// Value of a key for a group of a sparse record; `None` if the record does not have it.
     pub fn of_rest(key: group::Key, rest: &Rest, mut word: impl FnMut(&str) -> Arc<str>) -> Option<Self> {
         use group::Key;
         let texts = match key {
@@ -224,14 +217,14 @@ impl Cell {
     }
 }
 
-/// What tells rows apart.
+/// Identity of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowKey {
     /// Both ends as they are shown.
     Ends(Ends),
     /// For each key of a group what its connections have in common.
     Common(Box<[Cell]>),
-    /// What a sparse record has summed up and says nothing of that would tell rows apart.
+    /// Flows that a sparse record has summed up without the values of the keys.
     SummedUp,
 }
 
@@ -241,19 +234,19 @@ impl RowKey {
         if let Self::Ends(ends) = self { Some(Self::Ends(ends.mirror())) } else { None }
     }
 
-    /// What connections have in common, by key.
+    /// Values of a group, by key; empty if the row is no group.
     #[must_use]
     pub fn cells(&self) -> &[Cell] {
         if let Self::Common(cells) = self { cells } else { &[] }
     }
 }
 
-/// What makes rows of connections.
+/// How connections are merged into rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grouped {
-    /// What connections are summed up by, if by anything.
+    /// Keys of groups; empty if rows are connections.
     pub by: Group,
-    /// What of the two ends is shown, where it is by nothing.
+    /// Parts of the two ends that are shown, if rows are connections.
     pub grouping: Grouping,
 }
 
@@ -301,7 +294,7 @@ impl Words {
     }
 }
 
-/// Who is behind connections, each process asked for once.
+/// Looks up identities for the rows of one pass, each process once.
 pub struct IdentityCache<'a> {
     who: Who<'a>,
     words: &'a mut Words,
@@ -313,7 +306,7 @@ impl<'a> IdentityCache<'a> {
         Self { who, words, identities: HashMap::default() }
     }
 
-    /// What files say of the process that a flow is shown with.
+    /// Identity of the process that a flow is shown with.
     pub fn identity(&mut self, entry: &Entry) -> Option<Arc<Identity>> {
         let (owners, seen) = (self.who.owners, entry.owner());
         self.identities.entry(seen).or_insert_with(|| owners.identity(&seen, entry.used_ns())).clone()
@@ -332,7 +325,8 @@ impl<'a> IdentityCache<'a> {
         self.who.owners.pod_at(row.tuple.remote.ip())
     }
 
-    /// What a row has in common with others. Keys of an owner are those of the socket here: rows that have them are of ends.
+    /// Value of a key for a row. Keys of an owner are those of the socket on this host: rows that have them are of
+    /// ends.
     fn cell(&mut self, key: group::Key, row: &Row<'_>) -> Cell {
         use group::Key;
         let Tuple { local, remote } = row.tuple;

@@ -18,7 +18,6 @@ mod tests;
 /// Connections that look the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MergedRow {
-    /// How they look.
     pub ends: Ends,
     /// The sum of their rates.
     pub rates: Rates,

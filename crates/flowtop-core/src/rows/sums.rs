@@ -48,7 +48,7 @@ struct Member {
     row: u32,
 }
 
-/// Rows that have been seen.
+/// Index of all rows so far.
 #[derive(Clone, Debug, Default)]
 struct Index {
     keys: IndexSet<RowKey, RandomState>,
@@ -75,14 +75,14 @@ fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(NONE)
 }
 
-/// Whether a connection is in.
+/// A predicate that keeps a connection.
 pub type Keep<'a> = dyn Fn(&Row<'_>, &mut IdentityCache<'_>) -> bool + 'a;
 
-/// What rows are made of.
+/// Inputs of the sums.
 pub struct Recipe<'a> {
-    /// What is one row.
+    /// How connections are merged into rows.
     pub grouped: Grouped,
-    /// Who is behind connections.
+    /// Sources of owners and labels.
     pub who: Who<'a>,
     /// Which connections are in; `None` for all.
     pub keep: Option<&'a Keep<'a>>,
@@ -102,7 +102,7 @@ pub struct Sums {
     retained: Retained,
     /// How long the windows are.
     clock: Rates,
-    /// Where the next look begins.
+    /// Place where the next refresh begins: each refreshes some rows only.
     next: usize,
     identities: u64,
 }
@@ -201,8 +201,8 @@ impl Sums {
         are_too_many
     }
 
-    /// What the groups do not have: connections that have left the ledger, and whose group had to go or was not one of
-    /// these when they did. It never shrinks as long as the groups are by the same keys.
+    /// Closed connections without a group: it was evicted, or did not exist when they left the ledger. Never shrinks
+    /// as long as the keys of the groups stay.
     #[must_use]
     pub fn others(&self, ledger: &Ledger) -> (u64, Bytes) {
         let gone = ledger.gone(self.grouped.by.groups_ends());
@@ -216,7 +216,7 @@ impl Sums {
         self.sum(&self.counted_elsewhere)
     }
 
-    /// What connections of a row have put on the wire that have left the ledger; `None` where that is not known.
+    /// Wire bytes of a row's connections that have left the ledger; `None` where that is not known.
     pub(super) fn retained_wire(&self, row: u32) -> Option<Wire> {
         self.retained.wire(row)
     }
@@ -232,8 +232,8 @@ impl Sums {
         ledger.summed_up().iter().fold(0, |sum, rest| sum.saturating_add(rest.flows))
     }
 
-    /// The places whose rows are looked for anew: all where somebody has become known and rows are of people, some
-    /// where anything else may have.
+    /// Places whose rows are keyed anew in this refresh: all if an identity was learned and rows depend on owners, some
+    /// if a filter may have changed its answer.
     fn looks(&mut self, places: usize, recipe: &Recipe<'_>) -> Range<usize> {
         let identities = recipe.who.owners.version();
         let has_changed = core::mem::replace(&mut self.identities, identities) != identities;
@@ -259,7 +259,7 @@ impl Sums {
         }
     }
 
-    /// What the rows are.
+    /// How the rows were merged.
     #[must_use]
     pub const fn grouped(&self) -> Grouped {
         self.grouped
@@ -270,7 +270,6 @@ impl Sums {
         self.members.clear();
     }
 
-    /// Forgets every row.
     pub fn forget_rows(&mut self) {
         self.members.clear();
         self.tallies.clear();
@@ -375,7 +374,7 @@ impl Sums {
         self.retained.seen_as(&other.retained);
     }
 
-    /// What a row is.
+    /// Key of a row.
     ///
     /// # Panics
     /// With the number of no row.

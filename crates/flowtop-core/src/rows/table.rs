@@ -19,19 +19,16 @@ mod tests;
 /// Rows are sorted at least so many at a time.
 const STEP: usize = 256;
 
-/// One row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// What it is.
     pub key: &'a RowKey,
-    /// What it holds.
     pub sum: Sum,
 }
 
 /// A text of a row, or an answer that depends on one; asked for when the row is new, and again in its turn.
 type Cached<T> = Vec<Option<T>>;
 
-/// What orders rows and leaves some of them out.
+/// Order and filter of rows.
 pub struct Order<'a> {
     /// Sorts.
     pub view: &'a View,
@@ -41,7 +38,7 @@ pub struct Order<'a> {
     pub is_enough: &'a dyn Fn(&Sum) -> bool,
     /// Whether a row is shown for what it is called; `None` where that does not matter.
     pub is_wanted: Option<&'a dyn Fn(&Group<'_>) -> bool>,
-    /// What a row is sorted by where names are.
+    /// Sort key of a row, where rows are sorted by name.
     pub text: &'a dyn Fn(&RowKey) -> String,
 }
 
@@ -51,7 +48,7 @@ pub struct Table {
     /// The sums; what is not in the order is left out.
     pub sums: Sums,
     view: View,
-    /// What rows are sorted by, where that is a text.
+    /// Sort texts by row, where rows are sorted by name.
     texts: Cached<Box<str>>,
     wanted: Cached<bool>,
     next: usize,
@@ -70,7 +67,7 @@ struct Place {
     /// The amount that most rows are told apart by.
     first: u64,
     row: u32,
-    /// Whether the text goes on.
+    /// Whether the text is longer than `text`.
     is_long: bool,
     is_unpinned: bool,
 }
@@ -194,12 +191,11 @@ impl Table {
         self.frozen = Some(self.order.iter().map(|place| place.row).collect());
     }
 
-    /// Rows come and go again.
+    /// Ends the freeze: rows come and go again.
     pub fn thaw(&mut self) {
         self.frozen = None;
     }
 
-    /// Forgets all rows.
     pub fn clear(&mut self) {
         self.sums.forget_rows();
         self.order.clear();
@@ -220,13 +216,11 @@ impl Table {
             .then_with(|| self.sums.key(a.row).cmp(self.sums.key(b.row)))
     }
 
-    /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()

@@ -73,7 +73,7 @@ fn equal_rows_are_in_the_order_of_their_identity() {
     assert_eq!(ids(&ledger_of(&[sample(2, &flows)]), Sort::Last2s, None), [3, 5, 7]);
 }
 
-/// What the sockets outside send is what the left ends receive.
+/// Bytes that remote sockets send equal those that the left ends receive.
 #[test]
 fn sockets_outside_are_sorted_by_what_the_ends_inside_send() {
     let outside = |id: u64| key(1, "192.0.2.1:80", &format!("10.0.0.{id}:40000"), id);

@@ -1,4 +1,4 @@
-//! What a window says of flows that come, go, wait and are late.
+//! Windows with flows that open, close, idle and are late.
 
 use flowtop_common::Flow;
 

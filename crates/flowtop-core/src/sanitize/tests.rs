@@ -1,7 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
-/// What moves the cursor, turns text around, hides or annotates it, spelled out: the table comes from elsewhere.
+/// Characters that move the cursor, turn text around, hide or annotate it, spelled out: the table comes from
+/// elsewhere.
 const DECEPTIVE: [(char, char); 19] = [
     ('\0', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),

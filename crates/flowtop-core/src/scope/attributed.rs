@@ -12,11 +12,8 @@ use crate::owner::{Owners, is_cgroup_within};
 /// A filter that knows owners and labels.
 #[derive(Debug)]
 pub struct Attributed {
-    /// The filter.
     pub filter: Filter,
-    /// Where identities come from.
     pub owners: Arc<dyn Owners>,
-    /// Labels of remote addresses.
     pub labels: Arc<Labels>,
 }
 
@@ -46,13 +43,11 @@ impl Scope for Attributed {
 /// Connections of some processes, whichever end is theirs: `--pid`, `--cgroup` and `--mntns`. What is empty asks nothing.
 #[derive(Debug)]
 pub struct Processes {
-    /// Process numbers.
     pub pids: Vec<u32>,
     /// Paths of cgroups, each with all below it.
     pub cgroups: Vec<String>,
     /// Inode numbers of mount namespaces.
     pub mntns: Vec<u64>,
-    /// Where identities come from.
     pub owners: Arc<dyn Owners>,
 }
 

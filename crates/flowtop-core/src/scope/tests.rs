@@ -52,7 +52,7 @@ fn link_local_is_ipv6_at_either_end() {
     }
 }
 
-/// What is sent, and nothing else.
+/// Counts the sent direction only.
 #[derive(Debug)]
 struct Sent;
 

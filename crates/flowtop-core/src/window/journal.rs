@@ -1,5 +1,5 @@
-//! What each tick has added, flow by flow, for as long as it is in a window. The windows of a flow are sums that take
-//! in the newest tick and give back the ones that leave.
+//! Journal of the bytes that each tick added, flow by flow, for as long as it is in a window. The windows of a flow
+//! are sums that add the newest tick and subtract the ones that leave.
 //!
 //! A flow that moves nothing costs nothing, and what one has moved in a tick takes about six bytes. Flows that are
 //! neighbours share what says where they are.
@@ -11,7 +11,7 @@ use core::ops::Range;
 use super::{Bytes, SLOTS, Timeline, Window};
 use crate::varint::{self, unzigzag, zigzag};
 
-/// What one tick has added.
+/// One tick of the journal.
 #[derive(Debug)]
 struct Run {
     number: u32,
@@ -23,7 +23,7 @@ struct Run {
     amounts: Vec<u8>,
     /// The stretch that may go on.
     newest: Range<u32>,
-    /// Where the one before ended.
+    /// Where the previous stretch ended.
     before: u32,
 }
 
@@ -58,7 +58,7 @@ impl Run {
         self.newest = self.before..self.before;
     }
 
-    /// Nothing more comes.
+    /// Closes the tick: nothing more is added.
     fn end(&mut self) {
         self.end_stretch();
         self.stretches.shrink_to_fit();
@@ -82,7 +82,6 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Number of the newest tick.
     #[must_use]
     pub fn ticks(&self) -> u32 {
         self.ticks
@@ -150,7 +149,7 @@ impl Journal {
 struct Records<'a> {
     stretches: &'a [u8],
     amounts: &'a [u8],
-    /// What is left of the stretch.
+    /// Places of the current stretch that are still to come.
     places: Range<u32>,
     /// The stretch that is not among the others yet.
     newest: Range<u32>,

@@ -2,7 +2,6 @@
 
 use super::{Bytes, SLOTS, Span, index};
 
-/// The slots.
 #[derive(Clone, Debug)]
 pub(super) struct Ring {
     /// The newest slot with bytes in it; later slots are empty whatever the array says.

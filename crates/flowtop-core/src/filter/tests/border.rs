@@ -42,7 +42,7 @@ fn notations() {
     }
 }
 
-/// What would be right, and the message as seen from iftop 1.0pre4; without one iftop takes the network.
+/// The accepted form, and the message of iftop 1.0pre4; without one iftop accepts the network.
 #[test]
 fn mistakes_are_errors() {
     let table = [

@@ -1,4 +1,4 @@
-//! What holds for every expression.
+//! Laws that hold for every expression.
 
 use proptest::collection::vec;
 use proptest::option;

@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use super::super::parse::MAX_LEVELS;
 use super::*;
 
-/// What a thread has. A recursion for each of a million characters would need fifty times as much.
+/// Stack of a thread. A recursion for each of a million characters would need fifty times as much.
 const STACK_BYTES: usize = 2 << 20;
 
 const MEGABYTE: usize = 1 << 20;

@@ -123,7 +123,7 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("netns self or 4026532001", "netns 4026531840 or netns 4026532001"),
 ];
 
-/// What real scripts pass to `iftop -f`, and what its manual shows.
+/// Filters from real scripts for `iftop -f`, and from its manual.
 const IN_USE: &[&str] = &[
     "port 11211",
     "portrange 40000-40100",

@@ -184,7 +184,7 @@ fn run(kernel: &mut Kernel, ledger: &mut Ledger, steps: &[Step]) -> Result<(), T
     Ok(())
 }
 
-/// What of the totals of a record is of no flow in it.
+/// Bytes of a record's totals that belong to none of its flows.
 fn untracked_of(record: &Record) -> Result<Bytes, TestCaseError> {
     let sum = |bytes: &mut dyn Iterator<Item = Bytes>| bytes.fold(Bytes::default(), Bytes::add);
     let left_ends = record.flows.iter().filter(|flow| !flow.is_right);

@@ -1,4 +1,4 @@
-//! What a scope leaves out, and what is counted in packets.
+//! Scopes that leave flows out, and windows in packets.
 
 use proptest::prelude::*;
 

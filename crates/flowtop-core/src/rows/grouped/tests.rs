@@ -137,7 +137,6 @@ fn a_frozen_order_stays_and_its_values_go_on() {
     assert!(with(|who| frozen.report(&mut Table::default(), &later, &other, who)).is_none());
 }
 
-/// Every key.
 const KEYS: [&str; 15] = [
     "flow",
     "peer",

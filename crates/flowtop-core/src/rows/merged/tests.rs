@@ -1,4 +1,4 @@
-//! What merges with what, that nothing is lost in it, and frozen order.
+//! Merged connections, conservation of their bytes, and frozen order.
 
 use flowtop_common::{Flow, FlowKey};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What connections have moved that have left the ledger, by the row that they were in.
+//! Bytes of connections that have left the ledger, by their row.
 
 use super::Tally;
 use crate::ledger::{Entry, Line};
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 /// is not known.
 pub type Wire = [u64; 3];
 
-/// What has left a row.
+/// Sum of the connections that have left a row.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kept {
     connections: u32,
@@ -23,7 +23,7 @@ struct Kept {
 pub(super) struct Retained {
     /// By row.
     kept: Vec<Kept>,
-    /// Rows that have some.
+    /// Number of rows that have some.
     rows: usize,
     connections: u64,
     bytes: Bytes,
@@ -76,12 +76,12 @@ impl Retained {
         }
     }
 
-    /// How many rows have some.
+    /// Number of rows with connections that have left.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Those rows.
+    /// Rows with connections that have left.
     pub fn filled(&self) -> impl Iterator<Item = u32> {
         (0..).zip(&self.kept).filter(|(_, kept)| kept.connections > 0).map(|(row, _)| row)
     }

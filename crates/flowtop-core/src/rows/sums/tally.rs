@@ -1,4 +1,4 @@
-//! What the connections of a row have moved, and whose they are.
+//! Sums over the connections of a row, and their owner.
 
 use crate::ledger::Line;
 use crate::owner::Seen;
@@ -23,12 +23,10 @@ impl Process {
 /// Whose the connections of a row are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Owner {
-    /// Nobody has been seen.
+    /// No process was seen.
     #[default]
     Unknown,
-    /// This process.
     One(Process),
-    /// Several processes.
     Several,
 }
 
@@ -39,9 +37,7 @@ pub struct Sum {
     pub rates: Rates,
     /// Their bytes since the start.
     pub bytes: Bytes,
-    /// How many they are.
     pub connections: u32,
-    /// Whose they are.
     pub owner: Owner,
 }
 
@@ -81,7 +77,7 @@ impl Tally {
         Self { windows: [rest.bytes; 3], bytes: rest.bytes, connections: rest.flows, ..Self::default() }
     }
 
-    /// What has left the ledger, and so every window.
+    /// Sum of connections that have left the ledger; their windows are empty.
     pub fn of_departed(connections: u32, bytes: Bytes) -> Self {
         Self { bytes, connections, ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! What is sorted is what a full sort would have put there, and what is frozen stays.
+//! The partial sort equals a full one, and frozen rows stay.
 
 use proptest::prelude::*;
 
