@@ -1,4 +1,4 @@
-//! Every field of a connection in the machine formats, once: its name, its type, where it comes from, what it says.
+//! Every field of a connection in the machine formats, once: name, type, source and meaning.
 //! JSON, CSV, `--fields` and the table in docs/reference.md are made from it.
 
 use alloc::borrow::Cow;
@@ -59,7 +59,7 @@ pub struct Who<'a> {
 static NO_LABELS: Labels = Labels::NONE;
 
 impl Who<'static> {
-    /// Nobody is asked for, and addresses have the labels that they have by themselves.
+    /// No owners, and only the built-in labels of addresses.
     #[must_use]
     pub fn nobody() -> Self {
         Self {
@@ -117,7 +117,6 @@ impl<'a> Source<'a> {
 }
 
 impl Column {
-    /// The value for a row.
     #[must_use]
     pub fn value(&self, source: &Source<'_>) -> Value {
         match self.of {
@@ -270,7 +269,6 @@ const fn shared_text(name: &'static str, kind: &'static str, doc: &'static str, 
     Column { name, kind, doc, of_left: false, of: Of::Text(text) }
 }
 
-/// Rejected list of fields.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WrongFields {
     /// A name that is no field.
@@ -294,7 +292,6 @@ pub fn named(source: &Source<'_>, name: &str) -> Value {
     found.map_or(Value::Null, |column| column.value(source))
 }
 
-/// The names of all fields.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|column| column.name).collect()

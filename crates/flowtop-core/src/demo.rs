@@ -1,4 +1,4 @@
-//! Made-up traffic for a first look without any rights: always the same, and booked like any other.
+//! Made-up traffic for `--demo`, which needs no rights: always the same, and counted like any other.
 //!
 //! Addresses are those that are kept for documentation. Time is passed in.
 
@@ -77,7 +77,6 @@ struct Source {
     rates: (u64, u64),
     /// Gives this flow a rhythm of its own.
     phase: u64,
-    /// Step in which it ends.
     ends: Option<u64>,
 }
 

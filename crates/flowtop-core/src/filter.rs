@@ -85,7 +85,7 @@ impl Names for AnyName {
 /// Whether an expression is right as far as that can be said without the names in it.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The mistake, with its position.
 pub fn check(text: &str) -> Result<(), FilterError> {
     Filter::parse(text, &AnyName).map(|_| ())
 }

@@ -9,9 +9,7 @@ use flowtop_common::{FlowKey, flags};
 /// The two ends of a flow, as its own socket sees them; IPv4-mapped IPv6 is IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tuple {
-    /// This end.
     pub local: SocketAddr,
-    /// The other end.
     pub remote: SocketAddr,
 }
 
@@ -46,7 +44,7 @@ impl Tuple {
         stays_on_host(&self.key())
     }
 
-    /// The guess at who connected when nobody saw it: the higher port, then the higher address. Exactly one of a
+    /// A guess at who connected if that was not seen: the higher port, then the higher address. Exactly one of a
     /// tuple and its mirror is favoured; a socket that is connected to itself is.
     #[must_use]
     pub fn favoured(&self) -> bool {
@@ -87,12 +85,12 @@ pub enum Role {
     Initiator,
     /// It was accepted from a listener.
     Acceptor,
-    /// Nobody saw it: the socket is older than flowtop.
+    /// Unknown: the socket is older than flowtop.
     Unknown,
 }
 
 impl Role {
-    /// The role in [`flowtop_common::Flow::flags`].
+    /// Reads the role from [`flowtop_common::Flow::flags`].
     #[must_use]
     pub fn of(flow_flags: u32) -> Self {
         if flow_flags & flags::ACTIVE != 0 {
@@ -104,7 +102,7 @@ impl Role {
         }
     }
 
-    /// Whether this end connected, `None` when nobody saw it.
+    /// Whether this end connected; `None` if that was not seen.
     #[must_use]
     pub fn connected(self) -> Option<bool> {
         match self {
@@ -122,7 +120,7 @@ impl Role {
             (Some(mine), None) => mine,
             (None, Some(theirs)) => !theirs,
             (Some(mine), Some(theirs)) if mine != theirs => mine,
-            // Both connected (a simultaneous open), or nobody was seen.
+            // Both connected (a simultaneous open), or neither was seen.
             _ => tuple.favoured(),
         }
     }

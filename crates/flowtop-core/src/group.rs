@@ -28,11 +28,8 @@ pub enum Key {
     User,
     Unit,
     Container,
-    /// The pod and its namespace.
     Pod,
-    /// The namespace of the pod.
     Namespace,
-    /// The network namespace.
     Netns,
     /// The network of the remote address with so many bits, 64 for IPv6.
     Net(u8),
@@ -276,7 +273,7 @@ impl Group {
     /// Reads `pod,peer`; an empty text has no keys.
     ///
     /// # Errors
-    /// What would be right.
+    /// The accepted keys.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut group = Self::default();
         let words = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
@@ -293,7 +290,7 @@ impl Group {
     }
 }
 
-/// Every word.
+/// Every key, for error messages.
 fn right() -> String {
     let words: Vec<_> = WORDS.iter().map(|known| known.text).collect();
     format!("give one or more of {}, net/24", words.join(", "))

@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-/// A family of kernel hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hooks {
     /// Trampolines on `tcp_sendmsg_locked`, `do_tcp_sendpages` and `tcp_cleanup_rbuf`.

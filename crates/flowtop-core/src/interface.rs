@@ -58,7 +58,6 @@ pub struct UnknownInterface {
     known: String,
 }
 
-/// Which interfaces to count on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chosen(Vec<Interface>);
 

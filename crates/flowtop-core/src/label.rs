@@ -1,4 +1,4 @@
-//! Names for networks: a class for every remote address, from a file and from what addresses say themselves.
+//! Labels of networks: one for every remote address, from a file or by the class of the address.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -41,7 +41,7 @@ pub struct Labels {
 type Lines = (Vec<(u8, u32, usize)>, Vec<(u8, u128, usize)>);
 
 impl Labels {
-    /// Those of nobody: addresses have the labels that they have by themselves.
+    /// No labels of the user's: only the built-in ones.
     pub const NONE: Self = Self { names: Vec::new(), v4: Vec::new(), v6: Vec::new() };
 
     /// Reads lines `CIDR name`; an address alone is a network of one. What follows `#` is a comment.

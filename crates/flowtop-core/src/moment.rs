@@ -1,4 +1,4 @@
-//! One moment on two clocks, and how it is found although two clocks cannot be read at once.
+//! One moment on two clocks, although two clocks cannot be read at once.
 
 /// One moment on the wall clock and on the monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

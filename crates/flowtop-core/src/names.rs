@@ -32,7 +32,6 @@ impl Names for NoNames {
     }
 }
 
-/// TCP services by port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services(HashMap<u16, String>);
 
@@ -72,7 +71,7 @@ fn service(line: &str) -> Option<(u16, &str)> {
     Some((port.parse().ok()?, name))
 }
 
-/// Whether a host's name may be asked for: of a link-local or site-local address nobody elsewhere knows one.
+/// Whether a host's name may be asked for: a link-local or site-local address has none elsewhere.
 #[must_use]
 pub fn is_resolvable(address: IpAddr) -> bool {
     let is_site_local = |segment: u16| segment & 0xffc0 == 0xfec0;
@@ -83,10 +82,9 @@ pub fn is_resolvable(address: IpAddr) -> bool {
 const NAME_HOLDS_S: u64 = 600;
 /// How long no answer holds: then the question is asked again.
 const FAILURE_HOLDS_S: u64 = 60;
-/// Hosts remembered.
+/// Limit of cached host names.
 const MAX_HOSTS: usize = 16_384;
 
-/// Cached answer for one host.
 #[derive(Clone, Debug)]
 struct Answer {
     name: Option<String>,

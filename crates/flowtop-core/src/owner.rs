@@ -1,4 +1,4 @@
-//! Who a flow belongs to: what the kernel has seen of a process, and what files of the host say about it.
+//! Owners of flows: the process that the kernel has seen, and its identity from files of the host.
 //!
 //! Not in here: which process of several is a flow's (`users`), and reading files (`flowtop_attribution`).
 
@@ -107,7 +107,6 @@ impl Identity {
     }
 }
 
-/// A pod by its names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pod {
     /// Its namespace, where that is known.
@@ -140,7 +139,7 @@ pub trait Owners: Debug {
         true
     }
 
-    /// Another number whenever somebody may have become known, or known otherwise.
+    /// A number that changes whenever an identity may have been learned or changed.
     fn version(&self) -> u64 {
         0
     }
@@ -197,7 +196,6 @@ pub enum OwnerStatus {
     Closed,
     /// The kernel itself, such as NFS or iSCSI.
     Kernel,
-    /// A user process.
     Process,
     /// Not known although bytes move: kernel TLS and socket maps move them without the process.
     Unattributed,

@@ -16,7 +16,7 @@ const MAX_FRACTION_DIGITS: usize = 18;
 /// of TOML, in which settings are printed.
 ///
 /// # Errors
-/// What would be right, of what `what` names.
+/// The accepted forms, for the thing that `what` names.
 pub fn parse(text: &str, what: &str) -> Result<u64, String> {
     let amount = amount(text).filter(|amount| i64::try_from(*amount).is_ok());
     amount.ok_or_else(|| {

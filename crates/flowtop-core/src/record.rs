@@ -1,7 +1,7 @@
 //! One window of time on one host: the value that `flowtop record` writes, and that `flowtop report` and
 //! `flowtop replay` read.
 //!
-//! A record stands for itself. Texts that are gone when somebody reads it (pods, commands, labels) are in it, and
+//! A record stands for itself. Texts that are gone when it is read (pods, commands, labels) are in it, and
 //! counters over the life of each socket, so that the time between two records is not lost.
 //!
 //! Not in here: how a record is made (`sampler`), how it looks as bytes (`flowtop_recording::format::frame`), and files.
@@ -35,7 +35,7 @@ pub struct Record {
     pub flows: Vec<FlowRecord>,
     /// Flows that a sparse record has summed up.
     pub rest: Vec<Rest>,
-    /// All traffic of the window: of the flows that are not right ends, of `rest`, and of what nobody could track.
+    /// All traffic of the window: of the flows that are not right ends, of `rest`, and of untracked sockets.
     pub totals: Bytes,
     /// The totals of each second of the window, in order; as many as there were samples.
     pub per_second: Vec<Bytes>,
@@ -117,13 +117,13 @@ pub struct Host {
     pub boot_id: [u8; 16],
 }
 
-/// How much the two clocks may drift apart from one moment of a recording to the next, in µs, before somebody must have
-/// set one: see [`is_step`].
+/// How much the two clocks may drift apart from one moment of a recording to the next, in µs, before one of
+/// them must have been set: see [`is_step`].
 pub const STEP_US: u64 = 500_000;
 /// How much faster or slower a clock runs at most while it is slewed, in parts per million (`MAXFREQ` of the kernel).
 const SLEWED_PPM: u64 = 500;
 
-/// Whether somebody must have set a clock, where the two have drifted so far apart in so much time. Both clocks of a moment
+/// Whether the wall clock must have been set, given the drift between the two clocks in this time. Both clocks of a moment
 /// are read together, so only slewing drives them apart: 0.5 s in a quarter of an hour, 43 s in a day.
 #[must_use]
 pub fn is_step(drift_us: u64, over_ns: u64) -> bool {
@@ -136,7 +136,7 @@ pub fn is_step(drift_us: u64, over_ns: u64) -> bool {
 pub struct Span {
     /// `CLOCK_REALTIME` at the start, in µs since 1970 UTC.
     pub start_us: i64,
-    /// The same at the end; before the start if somebody has set the clock back.
+    /// Wall clock at the end, in µs since 1970 UTC; before the start if the clock was set back.
     pub end_us: i64,
     /// `CLOCK_MONOTONIC` at the start, in ns.
     pub start_ns: u64,
@@ -155,13 +155,13 @@ impl Span {
         Moment { us: self.end_us, ns: self.end_ns }
     }
 
-    /// Length in ns, by the clock that nobody sets.
+    /// Length in ns, by the monotonic clock.
     #[must_use]
     pub fn length_ns(&self) -> u64 {
         self.end_ns.saturating_sub(self.start_ns)
     }
 
-    /// Where it began by the clock at its end, in µs since 1970 UTC: its start, unless somebody has set the clock since.
+    /// Where it began by the clock at its end, in µs since 1970 UTC: its start, unless the clock was set since.
     #[must_use]
     pub fn began_us(&self) -> i64 {
         let length_us = i64::try_from(self.length_ns() / 1000).unwrap_or(i64::MAX);
@@ -176,7 +176,7 @@ impl Span {
     }
 }
 
-/// One socket in a window.
+/// A socket in the window of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowRecord {
     /// Who it is. `id` tells sockets on one tuple apart, within one boot.
@@ -205,7 +205,7 @@ pub struct FlowRecord {
 }
 
 impl Default for FlowRecord {
-    /// A socket that nobody knows anything of, and that counts.
+    /// A socket without owner or label, which counts.
     fn default() -> Self {
         Self {
             key: FlowKey::default(),
@@ -316,10 +316,8 @@ pub struct Rest {
     pub retrans_bytes: u64,
 }
 
-/// How full a table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fill {
-    /// Entries in use.
     pub used: u32,
     /// Capacity in entries.
     pub max: u32,

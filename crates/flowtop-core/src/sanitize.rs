@@ -1,5 +1,6 @@
-//! Texts that others wrote (names of processes, users, hosts and interfaces, files, records) made fit for a screen and a
-//! report: nothing in them moves the cursor, turns text around or is invisible, and they are no longer than there is room.
+//! Texts that others wrote (names of processes, users, hosts and interfaces, files, records) made fit for a screen and
+//! a report: nothing in them moves the cursor, turns text around or is invisible, and they are no longer than there is
+//! room.
 //!
 //! Everything that shows a foreign text goes through [`sanitize`] or one of its short forms.
 

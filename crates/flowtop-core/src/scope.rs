@@ -39,7 +39,7 @@ pub struct Subject<'a> {
     pub identity: Option<&'a Identity>,
     /// The process of the other end, where that is on this host.
     pub peer: Option<User<'a>>,
-    /// The label of the remote address, where somebody has asked for it.
+    /// The label of the remote address, if it was looked up.
     pub label: Option<&'a str>,
     /// The pod of this host that has the remote address, likewise.
     pub remote_pod: Option<&'a Pod>,
@@ -132,7 +132,7 @@ pub trait Scope: Debug {
         false
     }
 
-    /// Which directions of the untracked connections count, which nobody can look at one by one.
+    /// Which directions of the untracked connections count, which cannot be judged one by one.
     fn untracked(&self) -> Verdict {
         Verdict::NONE
     }

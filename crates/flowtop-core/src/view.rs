@@ -1,4 +1,4 @@
-//! Everything that decides what is shown, as one plain value, and the letters that change it.
+//! The view: all settings of the rows as one plain value, and the letters that change them.
 //!
 //! Not in here: the rows themselves (`rows`) and how they look (`flowtop_view::text`).
 
@@ -9,7 +9,6 @@ use super::window::Window;
 #[cfg(test)]
 mod tests;
 
-/// Order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
     /// The rate over the last 2 s.
@@ -126,7 +125,6 @@ impl LineDisplay {
 /// Parts of the two ends that are shown. Connections that look the same are one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grouping {
-    /// Which ports are shown.
     pub ports: PortDisplay,
     /// Whether all left hosts are one, shown as ` * `.
     pub hide_source: bool,
@@ -140,7 +138,6 @@ pub struct Grouping {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, with a letter of its own")]
 pub struct View {
-    /// Order of the rows.
     pub sort: Sort,
     /// At most so many rows, `None` for all.
     pub limit: Option<usize>,
@@ -166,7 +163,6 @@ pub struct View {
 pub struct Pressed {
     /// To be printed as it stands.
     pub message: Option<&'static str>,
-    /// Print a report now.
     pub reprint: bool,
     pub quit: bool,
 }

@@ -1,4 +1,4 @@
-//! Bytes over the last 2, 10 and 40 seconds: a timeline of slots, a ring of bytes for what is summed up over all flows,
+//! Bytes over the last 2, 10 and 40 seconds: a timeline of slots, a ring of bytes for the sums over all flows,
 //! and a journal of what each flow has moved. Fed with durations and bytes; never reads a clock.
 //!
 //! A rate is the bytes of some newest slots divided by the time those slots really took, so a late tick, a short

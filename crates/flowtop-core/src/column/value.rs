@@ -1,4 +1,5 @@
-//! The value of a field, as each machine format writes it: ten thousands of rows have dozens of them.
+//! The value of a field, as each machine format writes it. Written for speed: a report can have ten thousands of rows
+//! with dozens of fields.
 
 use alloc::string::String;
 use core::fmt::Write as _;

@@ -24,7 +24,7 @@ pub struct Boundary {
 /// Where a flow stands to the border.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
-    /// There is no border in its family: it counts, and nobody says which end is left.
+    /// There is no border in its family: it counts, and no end is left by the border.
     #[default]
     Unwatched,
     /// The end of the flow's own socket is inside, the other one outside.

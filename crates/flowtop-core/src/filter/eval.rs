@@ -1,4 +1,4 @@
-//! Asking an expression about one direction of a flow.
+//! Evaluates an expression for one direction of a flow.
 
 use core::net::SocketAddr;
 

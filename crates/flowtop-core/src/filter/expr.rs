@@ -16,7 +16,6 @@ pub(super) enum Expr {
     Not(Box<Expr>),
     /// Two or more, joined; none of them is joined by the same word.
     Joined(Word, Vec<Expr>),
-    /// A question about a flow.
     Test(Test),
 }
 

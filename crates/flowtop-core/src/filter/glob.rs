@@ -1,9 +1,8 @@
-//! Patterns for the names of processes: `*` is any text, `?` any one character, `\` takes the next one as it is.
+//! Patterns for the names of processes: `*` is any text, `?` any one character, `\` escapes the next one.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// One element of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Char(char),

@@ -1,4 +1,4 @@
-//! Text into tokens, with pcap's rules for what is a number, an address or a name.
+//! Splits text into tokens, with pcap's rules for what is a number, an address or a name.
 //!
 //! The first thing that is no token ends the list as [`Lexeme::Bad`]; the parser reports it when it gets there, so
 //! of two mistakes the first one is told.
@@ -11,7 +11,6 @@ use core::net::Ipv6Addr;
 
 use super::words::{self, Keyword};
 
-/// A piece of the expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) lexeme: Lexeme,

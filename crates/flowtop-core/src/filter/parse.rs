@@ -1,4 +1,4 @@
-//! pcap's grammar: which questions an expression asks, and how they are joined.
+//! pcap's grammar: the tests of an expression, and how they are joined.
 //!
 //! Three of its rules surprise, and all are kept:
 //! - `not` binds tightest; `and` and `or` rank the same and join from left to right.
@@ -38,7 +38,7 @@ pub(super) fn expression(text: &str, names: &dyn Names) -> Result<Option<Expr>, 
     }
 }
 
-/// Reads tokens from left to right. Whoever meets the last one, which is `End` or `Bad`, does not go past it.
+/// Reads tokens from left to right. The last one is `End` or `Bad`, and is never passed.
 pub(super) struct Parser<'a> {
     tokens: &'a [Token<'a>],
     at: usize,
@@ -46,7 +46,7 @@ pub(super) struct Parser<'a> {
     levels: usize,
 }
 
-/// The words before a value.
+/// Words before a value, such as `src host`.
 #[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     pub(super) protocol: Protocol,
@@ -56,7 +56,6 @@ pub(super) struct Head<'a> {
     pub(super) written: Option<&'a Token<'a>>,
 }
 
-/// Context of a sub-expression.
 #[derive(Clone, Copy)]
 struct Context<'a> {
     /// The words of the question before it.
@@ -152,7 +151,6 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// One question with its words.
     fn question(&mut self, negated: bool) -> Parsed<'a> {
         let start = self.peek();
         let protocol = self.protocol();

@@ -1,4 +1,4 @@
-//! The canonical text of an expression: every question in full, every inner list in parentheses.
+//! The canonical text of an expression: every test in full, every inner list in parentheses.
 //!
 //! Both matter to a reader: pcap gives `and` and `or` the same rank, which few remember.
 

@@ -47,7 +47,6 @@ impl Families {
 }
 
 impl Pushdown {
-    /// Admits every flow.
     #[must_use]
     pub fn everything() -> Self {
         Self { families: Families::BOTH, ports: None, nets: None }
@@ -61,7 +60,6 @@ impl Pushdown {
         Self { nets: (!is_everything).then(|| distinct(nets)), ..Self::everything() }
     }
 
-    /// Admits flows of some families.
     #[must_use]
     pub fn of_families(v4: bool, v6: bool) -> Self {
         Self { families: Families { v4, v6 }, ..Self::everything() }
@@ -109,7 +107,6 @@ impl Pushdown {
         admission
     }
 
-    /// The condition of an expression.
     pub(super) fn of(expr: &Expr) -> Self {
         Self::of_signed(expr, false)
     }

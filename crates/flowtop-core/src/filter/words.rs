@@ -1,6 +1,5 @@
 //! The words of the language: pcap's, all of them, so that none is taken for a host; and flowtop's own.
 
-/// A keyword of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyword {
     Src,
@@ -16,7 +15,6 @@ pub(super) enum Keyword {
     Refused(Layer),
 }
 
-/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Host,
@@ -174,7 +172,6 @@ fn simple(word: &str) -> Option<Keyword> {
     })
 }
 
-/// Every word of the language.
 #[cfg(test)]
 pub(super) fn all() -> Vec<&'static str> {
     let simple = ["src", "dst", "mask", "inbound", "outbound", "ip", "ip6", "tcp", "host", "net", "port"];

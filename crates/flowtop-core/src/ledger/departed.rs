@@ -1,5 +1,5 @@
-//! Flows that have left the ledger: their sums since the start, and those of the newest sample one by one, so that groups
-//! that had them do not shrink.
+//! Flows that were removed from the ledger: their sums since the start, and those of the newest sample one by one, so
+//! that groups that had them do not shrink.
 
 use alloc::vec::Vec;
 use flowtop_common::FlowKey;
@@ -42,7 +42,7 @@ impl Gone {
 /// Sums over flows that have left the ledger.
 #[derive(Debug, Default)]
 pub(super) struct AllDeparted {
-    /// Whether somebody wants to see each of them.
+    /// Whether each of them is kept for the sampler.
     pub(super) are_kept: bool,
     newest: Vec<Departed>,
     /// Of every connection the end that makes its row.

@@ -1,4 +1,4 @@
-//! One flow of the ledger: where its counting starts, what it has moved, whether it is closed.
+//! One flow of the ledger: its baseline, its bytes, and whether it is closed.
 
 use core::num::NonZeroU64;
 use core::ops::{Add, AddAssign};
@@ -94,7 +94,7 @@ impl Entry {
     pub(super) fn open(key: &FlowKey, flow: &Flow, baseline: bool, side: Side) -> Self {
         let at_opening = Bytes { tx: flow.base_tx_bytes, rx: flow.base_rx_bytes };
         let base = if baseline { counters(flow) } else { at_opening };
-        // How many packets an older socket had moved before its entry was opened, nobody knows.
+        // How many packets an older socket had moved before its entry was opened is unknown.
         let all_count = !baseline && flow.flags & flags::BORN != 0;
         let (segs_out, segs_in) = if all_count { (0, 0) } else { (flow.segs_out, flow.segs_in) };
         Self {

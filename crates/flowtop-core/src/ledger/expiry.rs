@@ -69,7 +69,7 @@ impl Ledger {
         }
     }
 
-    /// Removes flows. Whoever sums up groups gets to see them first, both ends of a connection still together.
+    /// Removes flows. Sums of groups see them first, both ends of a connection still together.
     fn remove_all(&mut self, places: &[u32]) {
         for place in places {
             self.departed.take(&self.flows, *place);

@@ -1,4 +1,4 @@
-//! The flows of a ledger by their keys, each in a place that it keeps; and what rows are made of, close together.
+//! The flows of a ledger by their keys, each at a fixed place; and the lines of the rows, close together in memory.
 //!
 //! Of 100,000 flows the entries are 19 MB. A frame that had to look at all of them would take longer to fetch than to
 //! sum up, so what it adds up stands apart, in 8 MB.
@@ -310,7 +310,6 @@ impl Ledger {
         self.flows.iter()
     }
 
-    /// The flow with this key.
     #[must_use]
     pub fn get(&self, key: &FlowKey) -> Option<&Entry> {
         self.flows.get(key)

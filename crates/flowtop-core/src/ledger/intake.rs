@@ -1,4 +1,4 @@
-//! How a ledger takes in a flow: what it has added, which other end it has, whether it counts.
+//! Takes a flow of a sample into the ledger: its new bytes, its other end, and whether it counts.
 
 use alloc::vec::Vec;
 use flowtop_common::{Flow, FlowKey, flags};

@@ -1,4 +1,4 @@
-//! Owners in the ledger: who is new, who holds a socket, and what had to wait for their names.
+//! Owners in the ledger: new processes, holders of sockets, and bytes held back until a name is known.
 
 use flowtop_common::FlowKey;
 
@@ -31,7 +31,7 @@ impl Ledger {
         self.flows.iter().filter(move |(_, entry)| open(entry)).map(|(key, _)| key)
     }
 
-    /// Takes in that a process has a socket open. A flow that nobody has been seen to use is its own.
+    /// Takes a holder of a socket. It becomes the owner of a flow that no process was seen to use.
     pub fn take_holder(&mut self, key: &FlowKey, seen: Seen) {
         let Self { flows, processes, .. } = self;
         let Some(entry) = flows.get_mut(key) else { return };

@@ -1,4 +1,4 @@
-//! Which two flows are the two ends of one connection.
+//! Pairs the two flows that are the two ends of one connection.
 //!
 //! The ends of a connection have mirrored tuples. A tuple may be used again and again between two samples, and two
 //! network namespaces may use the same addresses, so a mirrored tuple alone proves nothing: the ends are looked for

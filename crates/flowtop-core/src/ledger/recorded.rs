@@ -1,4 +1,4 @@
-//! A recorded window as a ledger: a baseline at its start, and what stood at its end. So what was recorded is shown by
+//! A recorded window as a ledger: a baseline at its start and the counters at its end. So a recording is shown by
 //! the same code as what is counted now.
 
 use alloc::boxed::Box;

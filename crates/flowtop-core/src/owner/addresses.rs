@@ -1,4 +1,4 @@
-//! Which pod of this host has an address. Where more than one could be meant, none is.
+//! Pods of this host by address; none where an address is ambiguous.
 //!
 //! Not in here: the files that say so (`flowtop_attribution`).
 

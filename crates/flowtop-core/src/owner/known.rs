@@ -17,7 +17,6 @@ const HOLDS_S: u64 = 10;
 /// some 0.2 ms each. A program that has become another one has another name for the kernel too, and is asked for at once.
 const AGAIN_PER_S: u64 = 8;
 
-/// A cached identity.
 #[derive(Clone, Debug)]
 struct Answer {
     identity: Option<Arc<Identity>>,

@@ -1,4 +1,4 @@
-//! The processes that have been seen at sockets, each in memory once: a million sockets may be those of a hundred.
+//! Interned processes: a million sockets may belong to a hundred of them.
 
 use alloc::sync::Arc;
 use hashbrown::HashSet;
@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::Seen;
 
-/// So many are kept before anybody looks whether they are still in use.
+/// So many are kept before unused ones are searched for.
 const MIN_ROOM: usize = 1024;
 
 /// Interned processes, because many sockets share one.

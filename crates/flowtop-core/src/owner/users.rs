@@ -1,4 +1,4 @@
-//! The processes that use one socket: who passes it on, who holds it, and which of them moves most bytes.
+//! The processes that use one socket: those that passed it on or hold it, and the one that moves most bytes.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,7 +13,7 @@ const MAX_OTHERS: usize = 63;
 /// A process and what the socket has moved while it was the last one seen.
 #[derive(Clone, Debug, Default)]
 struct User {
-    /// `None` while nobody has been seen.
+    /// `None` while no process was seen.
     process: Option<Arc<Seen>>,
     bytes: u64,
 }
@@ -35,7 +35,6 @@ impl User {
 /// The users of one socket. One costs no allocation: most sockets have no more, and there may be a million of them.
 #[derive(Clone, Debug, Default)]
 pub struct Users {
-    /// The last one seen.
     current: User,
     more: Option<Box<More>>,
 }
@@ -72,7 +71,7 @@ impl Users {
         is_same
     }
 
-    /// There are `count` users, of whom nobody remembers more than the one that is shown.
+    /// There are `count` users, of whom only the shown one is remembered.
     pub fn set_count(&mut self, count: u32) {
         let shown = u32::from(self.current.is_user_process());
         self.more = Some(Box::new(More { others: Vec::new(), beyond: count.saturating_sub(shown) }));
@@ -87,7 +86,6 @@ impl Users {
         }
     }
 
-    /// The one seen last.
     #[must_use]
     pub fn current(&self) -> Seen {
         self.current.seen()
@@ -99,7 +97,7 @@ impl Users {
         self.busiest_process().map_or_else(Seen::default, |process| **process)
     }
 
-    /// The same as it is in memory once; `None` while nobody has been seen.
+    /// The same as it is in memory once; `None` while no process was seen.
     pub fn busiest_process(&self) -> Option<&Arc<Seen>> {
         let mut busiest = &self.current;
         for other in self.others() {

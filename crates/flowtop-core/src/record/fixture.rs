@@ -1,4 +1,4 @@
-//! Records for the tests of what reads and writes them.
+//! Records for tests.
 
 #![expect(clippy::missing_panics_doc, reason = "a wrong literal is a mistake in a test")]
 

@@ -1,4 +1,4 @@
-//! Rows of `--by`: connections that have something in common, and their sum. Every connection is in exactly one row; where
+//! Rows of `--by`: connections with the same keys, and their sum. Every connection is in exactly one row; where
 //! a key tells owners apart, each of its ends on this host is.
 //!
 //! The rows and the others are the totals and, where rows are of ends, what was counted at both ends (`local_twice`).
@@ -26,7 +26,6 @@ pub struct GroupedRow {
     group: Group,
     key: RowKey,
     pub connections: u64,
-    /// The sum of their rates.
     pub rates: Rates,
     /// The sum of their bytes since the start.
     pub bytes: Bytes,
@@ -36,7 +35,6 @@ pub struct GroupedRow {
 /// The rows of a report, and what stands beside them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Groups {
-    /// Keys of the groups.
     pub by: Group,
     pub rows: Vec<GroupedRow>,
     /// Sum of everything in no row: rows beyond the limit, and closed connections whose group is gone; `None` if

@@ -59,7 +59,6 @@ impl EndOwner {
     }
 }
 
-/// One end of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct End {
     pub host: Host,
@@ -217,7 +216,6 @@ impl Cell {
     }
 }
 
-/// Identity of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowKey {
     /// Both ends as they are shown.
@@ -256,7 +254,6 @@ impl Grouped {
         !self.by.is_some() && self.grouping == Grouping::default()
     }
 
-    /// The row of a connection.
     pub(super) fn key(self, row: &Row<'_>, cache: &mut IdentityCache<'_>) -> RowKey {
         if !self.by.is_some() {
             return RowKey::Ends(Ends::new(row, self.grouping));

@@ -19,7 +19,6 @@ mod tests;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MergedRow {
     pub ends: Ends,
-    /// The sum of their rates.
     pub rates: Rates,
     /// The sum of their bytes since the start.
     pub bytes: Bytes,
@@ -43,7 +42,7 @@ pub fn rows_in(
         (RowKey::Ends(ends), Sort::Destination) => host_text(ends.destination.host),
         _ => String::new(),
     };
-    // Nobody is asked for: the ends show who the kernel has seen.
+    // No identities are needed: the ends show the process that the kernel has seen.
     let recipe = Recipe { grouped: of_flows(view.grouping), who: Who::nobody(), keep: None };
     let (_, rows) = table.first_rows(ledger, view, &recipe, &text);
     let rows = rows.filter_map(|row| match row.key {

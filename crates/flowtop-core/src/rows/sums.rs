@@ -1,5 +1,5 @@
-//! Connections summed up by what tells rows apart. A connection is in exactly one row, so the rows add up; where rows are
-//! of ends (`Group::groups_ends`), each of its ends on this host is in one. Connections that a sparse record has summed up
+//! Sums of connections by row. A connection is in exactly one row, so the rows add up; where rows are of ends
+//! (`Group::groups_ends`), each of its ends on this host is in one. Connections that a sparse record has summed up
 //! already are in the row that it tells, or in one of their own.
 //!
 //! To which row a connection belongs is found once and remembered until its line has another stamp: a frame of 100,000
@@ -78,11 +78,9 @@ fn number(index: usize) -> u32 {
 /// A predicate that keeps a connection.
 pub type Keep<'a> = dyn Fn(&Row<'_>, &mut IdentityCache<'_>) -> bool + 'a;
 
-/// Inputs of the sums.
 pub struct Recipe<'a> {
     /// How connections are merged into rows.
     pub grouped: Grouped,
-    /// Sources of owners and labels.
     pub who: Who<'a>,
     /// Which connections are in; `None` for all.
     pub keep: Option<&'a Keep<'a>>,
@@ -100,7 +98,7 @@ pub struct Sums {
     /// Of the rows, what the totals have from the other end of the connection.
     counted_elsewhere: Tally,
     retained: Retained,
-    /// How long the windows are.
+    /// Actual lengths of the windows.
     clock: Rates,
     /// Place where the next refresh begins: each refreshes some rows only.
     next: usize,

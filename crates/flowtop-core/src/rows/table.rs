@@ -1,4 +1,4 @@
-//! Rows in their order, sorted only as far as somebody looks: of 100,000 rows a screen shows 50.
+//! Rows in their order, sorted only as far as they are shown: of 100,000 rows a screen shows 50.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -28,9 +28,7 @@ pub struct Group<'a> {
 /// A text of a row, or an answer that depends on one; asked for when the row is new, and again in its turn.
 type Cached<T> = Vec<Option<T>>;
 
-/// Order and filter of rows.
 pub struct Order<'a> {
-    /// Sorts.
     pub view: &'a View,
     /// Rows that come first whatever they hold, and are never left out.
     pub pinned: &'a BTreeSet<RowKey>,

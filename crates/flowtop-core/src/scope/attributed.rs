@@ -1,4 +1,4 @@
-//! Scopes that ask who a connection belongs to: a filter with such words in it, and the options of tcptop.
+//! Scopes that depend on the owner of a connection: filters on owners, and the options of tcptop.
 
 use alloc::string::String;
 use alloc::sync::Arc;

@@ -1,4 +1,4 @@
-//! A border: the end inside is left, whoever connected and whether it is here.
+//! A border: the end inside is left, no matter who connected or whether it is on this host.
 
 use proptest::prelude::*;
 

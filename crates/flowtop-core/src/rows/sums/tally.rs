@@ -30,10 +30,8 @@ pub enum Owner {
     Several,
 }
 
-/// The sum of some connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// Their rates.
     pub rates: Rates,
     /// Their bytes since the start.
     pub bytes: Bytes,

@@ -1,4 +1,4 @@
-//! A connection is in exactly one row, whatever a row is; and what is remembered of rows is what is found anew.
+//! A connection is in exactly one row, for every grouping; and updated sums equal recomputed ones.
 
 use flowtop_common::{Flow, FlowKey};
 use proptest::prelude::*;
