@@ -1,4 +1,4 @@
-//! Who it was: records of any number of hosts in, the busiest of a period out.
+//! Analysis of recordings: takes records of any number of hosts, and finds the busiest rows of a period.
 //!
 //! Each byte counts once. A window belongs to the period if its middle does; of a host whose windows are longer than the
 //! period those that overlap it. The time between two windows of one boot is closed from the counters that sockets keep
@@ -57,7 +57,7 @@ pub use report::{HostReport, NotCounted, Others, Report, Row, Sums};
 use rows::{Candidates, Rows, Tally, Times};
 use seconds::{Fit, Seconds};
 
-/// Keys of `--by` where nobody has said others: who, and with whom.
+/// Default keys of `--by`: the process and the peer.
 pub const DEFAULT_BY: &str = "process,peer";
 
 /// Above which part of `--limit` time counts.
@@ -87,16 +87,15 @@ impl Period {
     }
 }
 
-/// What is asked.
+/// A question to the recordings.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Of which time.
     pub period: Period,
-    /// What connections are summed up by.
+    /// Keys of `--by`.
     pub by: Group,
     /// Which directions of which connections count.
     pub filter: Filter,
-    /// What a link carries in one direction, in bits per second.
+    /// Capacity of a link in one direction, in bits per second (`--limit`).
     pub limit_bits_per_s: Option<u64>,
     /// Most rows that are kept apart: those with the most bytes. All others are one.
     pub max_rows: usize,
@@ -142,14 +141,13 @@ impl Question {
     }
 }
 
-/// The process of a socket.
 fn user<'a>(flow: &'a FlowRecord, comm: Option<&'a str>) -> User<'a> {
     let owner = Seen::of(&flow.flow);
     let pid = owner.is_user_process().then_some(owner.pid);
     User { pid, comm, owner, used_ns: 0, identity: flow.identity.as_deref() }
 }
 
-/// What a look at the records has found out that another one needs.
+/// Findings of one pass over the records that the next pass needs.
 #[derive(Clone, Debug, Default)]
 pub struct Clues {
     /// Left ends that came late.
@@ -186,7 +184,7 @@ pub struct History {
     counted: Intervals,
 }
 
-/// One machine.
+/// State of one machine.
 #[derive(Debug, Default)]
 struct Host {
     records: u64,
@@ -195,7 +193,7 @@ struct Host {
     /// The longest of them, in µs.
     longest_window_us: u64,
     clock_steps: u64,
-    /// Time that bytes are known of, and its length by the clock that nobody sets, in µs.
+    /// Time that bytes are known of, and its length by the monotonic clock, in µs.
     counted: Intervals,
     counted_us: u64,
     unwritten: u64,
@@ -230,7 +228,7 @@ impl History {
         }
     }
 
-    /// The same for another look.
+    /// A history for another pass, with the clues of the one before.
     #[must_use]
     pub fn again(question: Question, plan: Arc<Plan>, clues: Clues) -> Self {
         let mut history = Self::new(question, plan);
@@ -241,15 +239,15 @@ impl History {
         history
     }
 
-    /// What another look needs so that every connection of two hosts stands from one end, if there has to be one. Asked
-    /// after the first look.
+    /// Clues for another pass, so that every connection between two hosts is shown from one end; `None` if no other
+    /// pass is needed. Asked after the first pass.
     #[must_use]
     pub fn late_clues(&mut self) -> Option<Clues> {
         let late = std::mem::take(&mut self.boots.pairs.late);
         (!late.is_empty()).then_some(Clues { late, candidates: None })
     }
 
-    /// What another look needs for exact sums, if there has to be one. Asked after that.
+    /// Clues for another pass with exact sums; `None` if no other pass is needed. Asked after the first pass.
     #[must_use]
     pub fn row_clues(&mut self) -> Option<Clues> {
         let late = std::mem::take(&mut self.boots.pairs.expected);
@@ -314,7 +312,7 @@ impl History {
         Some(ahead.record)
     }
 
-    /// What stands beside the sockets of a record, and the end of its windows.
+    /// Counts the parts of a record beside its sockets, and closes its windows.
     fn close(&mut self, record: &Record, sums: &Windows, step: &Step, times: &Times) {
         let (machine, mut all) = (times.machine, sums.counted);
         let untracked = &record.untracked;
@@ -352,7 +350,8 @@ impl History {
         self.seconds.take(record, &mut self.hosts[machine].seconds_until, &fit);
     }
 
-    /// What the time before a record has moved beyond what its sockets explain: connections that began and ended in it.
+    /// Bytes of the gap before a record beyond those that its sockets explain: connections that opened and closed in
+    /// the gap.
     fn close_gap(&mut self, record: &Record, sums: &Windows, step: &Step, times: &Times) -> Bytes {
         if times.gap.is_none() {
             return Bytes::default();
@@ -377,7 +376,7 @@ impl History {
         left
     }
 
-    /// What a reader of the report has to know of a record.
+    /// Notes the losses and limits of a record for the report.
     fn note(&mut self, machine: usize, record: &Record, step: &Step, is_inside: bool, counts_gap: bool) {
         let of_host = &mut self.hosts[machine];
         if is_inside {
@@ -404,11 +403,11 @@ impl History {
     }
 }
 
-/// What is known of the time between a record and the one before.
+/// Traffic between a record and the one before.
 struct InGap {
-    /// What has moved beyond what the sockets of the record explain.
+    /// Bytes beyond those that the sockets of the record explain.
     beyond: Bytes,
-    /// How much of the time nobody has counted the totals of, in µs.
+    /// Time whose totals were not counted, in µs.
     open_us: u64,
 }
 

@@ -1,4 +1,4 @@
-//! How a record looks as bytes.
+//! The binary format of a record.
 
 mod bits;
 mod columns;

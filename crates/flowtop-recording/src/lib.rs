@@ -1,4 +1,4 @@
-//! What was recorded.
+//! Recordings: their format, and what is read out of them.
 //!
 //! [`format`] writes a [`flowtop_core::record::Record`] as bytes and reads it, [`analysis`] reports on a period, [`replay`]
 //! shows one record after another. [`when`], [`span`] and [`schedule`] are times as people write them and as recorders keep

@@ -1,4 +1,4 @@
-//! `flowtop replay`: a record as what the view and the reports are made from.
+//! `flowtop replay`: a record as a ledger with owners and labels, for the view and the reports.
 //!
 //! The numbers are those of `Ledger::of_record`. Here is who was behind them then, and where the border was.
 //!
@@ -19,11 +19,11 @@ use flowtop_core::label::Labels;
 use flowtop_core::owner::{Identity, Owners, Pod, Seen};
 use flowtop_core::record::{FlowRecord, Record};
 
-/// Who was behind the flows of a record. Nobody will become known who is not: of them nothing is known.
+/// Identities of the flows of a record. Unknown ones stay unknown: there are no files to read.
 #[derive(Debug, Default)]
 pub struct RecordedOwners {
     known: HashMap<(Seen, u64), Arc<Identity>>,
-    /// A process by itself, where somebody asks for another moment.
+    /// Identity by process alone, for a lookup at another moment.
     processes: HashMap<Seen, Arc<Identity>>,
     unknown: Arc<Identity>,
     /// Pods by their addresses.
@@ -31,7 +31,6 @@ pub struct RecordedOwners {
 }
 
 impl RecordedOwners {
-    /// As they were recorded.
     #[must_use]
     pub fn of(record: &Record) -> Self {
         let mut owners = Self::default();
@@ -68,7 +67,6 @@ fn used_ns(flow: &FlowRecord) -> u64 {
     flow.flow.opened_ns.max(flow.flow.last_us.saturating_mul(1000))
 }
 
-/// The labels of a record.
 #[must_use]
 pub fn labels(record: &Record) -> Labels {
     Labels::of_addresses(record.flows.iter().map(|flow| {

@@ -1,31 +1,28 @@
-//! What of a recording has to go before a record is written, so that no limit is exceeded, not even for a moment.
+//! Retention: which segments to delete before a record is written, so that no limit is ever exceeded.
 //!
 //! Not in here: the files, and how much room there is.
 
 use flowtop_core::moment::Moment;
 
-/// What a recording may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// A segment goes when everything in it is older than this, in µs.
     pub keep_us: Option<i64>,
-    /// Bytes of all segments together.
+    /// Limit of the bytes of all segments together.
     pub max_bytes: Option<u64>,
     /// Bytes that stay free in the file system.
     pub min_free_bytes: u64,
 }
 
-/// A file of the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// When the last record in it may have been written, in µs since 1970 UTC.
     pub until_us: i64,
-    /// Its length.
     pub bytes: u64,
 }
 
 /// When the last record of a segment was written, by the wall clock of `now`, in µs since 1970 UTC: of this boot, where it
-/// ended at `end_ns`, by the clock that nobody sets; of one before by the name, but not after this boot began.
+/// ended at `end_ns`, by the monotonic clock; of one before by the name, but not after this boot began.
 #[must_use]
 pub fn until_us(now: Moment, name_until_us: i64, end_ns: Option<u64>) -> i64 {
     let ago_us = |ns: u64| i64::try_from(now.ns.saturating_sub(ns) / 1000).unwrap_or(i64::MAX);
@@ -35,7 +32,7 @@ pub fn until_us(now: Moment, name_until_us: i64, end_ns: Option<u64>) -> i64 {
     }
 }
 
-/// What is to be done before a record is written.
+/// Steps before a record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// So many of the oldest segments go.

@@ -63,7 +63,7 @@ fn middle(file: &str) -> Option<&str> {
     file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)
 }
 
-/// Whether a file of this name belongs to a recording, also if somebody has given it another name of the kind.
+/// Whether a file of this name belongs to a recording, also after it was renamed to another name of the kind.
 #[must_use]
 pub fn is_segment(file: &str) -> bool {
     middle(file).is_some()

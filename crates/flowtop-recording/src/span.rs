@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 
-/// A year is more than anybody waits, and fits into every clock.
+/// A year is enough, and fits into every clock.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Whole seconds, at least one. Digits alone are seconds.
 ///
 /// # Errors
-/// What would be right.
+/// A sentence with the accepted forms.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let span = if is_plain(text) { text.parse().ok().map(Duration::from_secs) } else { with_units(text) };

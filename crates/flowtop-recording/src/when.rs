@@ -18,9 +18,8 @@ mod tests;
 /// A moment, and what has to be said about how it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// When it is.
     pub at: Timestamp,
-    /// What the clock did then, if that was not plain.
+    /// Note if the clock was set forward or back at that time.
     pub note: Option<String>,
 }
 
@@ -31,22 +30,19 @@ pub struct Asked {
     pub from: Option<Timestamp>,
     /// Its end; now if only a start was given, and none if neither.
     pub to: Option<Timestamp>,
-    /// What has to be said about how it was read.
+    /// Notes on how the times were understood.
     pub notes: Vec<String>,
 }
 
-/// What a time is for, which is what it is called.
+/// The flag that a time belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
-    /// The start of a period.
     From,
-    /// Its end.
     To,
     /// The start of a period that is written in one text.
     Start,
-    /// Its end.
     End,
-    /// A moment by itself.
+    /// `--at`.
     At,
 }
 
@@ -66,14 +62,14 @@ impl Edge {
     }
 }
 
-/// What was written, before days and zones.
+/// A parsed time without day and zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
-    /// A moment.
+    /// An exact moment.
     At(Timestamp),
-    /// What a clock with a calendar shows.
+    /// Date and time of day.
     Local(DateTime),
-    /// What a clock shows.
+    /// Time of day.
     Clock(Time),
 }
 
@@ -95,7 +91,7 @@ pub fn period(from: Option<&str>, to: Option<&str>, now: &ZonedDateTime) -> Resu
 /// Reads a period in one text, as `08:00..09:00`.
 ///
 /// # Errors
-/// The same, and that there are not two ends.
+/// As [`period`], or that the text does not have two ends.
 pub fn range(text: &str, now: &ZonedDateTime) -> Result<Asked, String> {
     let ends = text.split_once("..").map(|(from, to)| (from.trim(), to.trim()));
     let Some((from, to)) = ends.filter(|(from, to)| !from.is_empty() && !to.is_empty()) else {
@@ -152,7 +148,6 @@ fn check_order(
     Ok(())
 }
 
-/// The start of a period.
 fn start_at<'a>(text: &'a str, edge: Edge, now: &ZonedDateTime) -> Result<Stated<'a>, String> {
     let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
     let moment = match said {
@@ -229,7 +224,7 @@ fn clock_behind(
     Ok(Moment { note, ..found })
 }
 
-/// Two clock times without a day that are swapped or equal: which of two days is meant nobody can tell.
+/// Two clock times without a day that are swapped or equal: which of two days is meant is ambiguous.
 fn of_one_day(from: &Stated<'_>, to: &str, edge: Edge) -> String {
     let (from, to) = (from.text.trim(), to.trim());
     let [instead, both] = match edge {

@@ -1,4 +1,4 @@
-//! One record after another of each boot: what each socket has moved in the window, and in the time before it.
+//! Follows the records of each boot: bytes of each socket in the window, and in the gap before it.
 //!
 //! The counters over the life of a socket decide. Between two windows they say what has moved in the gap; where two
 //! recordings overlap, what has moved since the end of the first one.
@@ -18,10 +18,10 @@ use flowtop_core::record::{FlowRecord, Record, Span, is_step};
 use flowtop_core::scope::Verdict;
 use flowtop_core::window::Bytes;
 
-/// The number of no pair.
+/// Number that stands for no pair.
 pub(super) const NO_PAIR: u32 = u32::MAX;
 
-/// What is known of how a socket came about. A recorder that finds it open does not see that, another one may have.
+/// Flags on the birth of a socket. A recorder that finds it open does not have them, another one may.
 const BIRTH: u32 = flags::BORN | flags::ACTIVE | flags::PASSIVE;
 
 /// The flags of a socket, with what the record before knew.
@@ -33,10 +33,10 @@ fn flags_of(flow: &FlowRecord, same: Option<&Socket>) -> u32 {
 /// are kept by NTP are well within it.
 const SKEW_US: u64 = 5_000_000;
 
-/// What a socket has moved.
+/// Traffic of one socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
-    /// In the window.
+    /// Bytes in the window.
     pub window: Bytes,
     /// Between the end of the window before and the start of this one.
     pub between: Bytes,
@@ -70,19 +70,19 @@ impl Moved {
 /// How a window lies to the one before, of the same boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Join {
-    /// There is none before.
+    /// The first record of a run.
     First,
     /// It starts where the other ends.
     Next,
-    /// There is time between them.
+    /// Time passed between the two records.
     Gap,
     /// It starts before the other ends.
     Overlap,
-    /// It brings nothing new.
+    /// It lies within the time of the one before.
     Inside,
 }
 
-/// What one record has brought, beside the bytes of sockets.
+/// Time that one record adds, beside the bytes of its sockets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     /// How it lies to the one before.
@@ -93,7 +93,7 @@ pub(super) struct Step {
     pub unknown: u64,
     /// Bytes that may have been counted with the record before.
     pub overlapping: Bytes,
-    /// Whether somebody has set the clock since the record before.
+    /// Whether the clock was set since the record before.
     pub clock_stepped: bool,
     /// Whether the same traffic counted in the record before.
     pub same_limits: bool,
@@ -102,7 +102,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// What is new of a window.
+    /// The part of a window that no earlier record covers.
     pub fn window(&self, span: &Span) -> Interval {
         let whole = by_end(span);
         let known_us = match self.join {
@@ -125,11 +125,11 @@ pub(super) struct Socket {
     is_right: bool,
     /// Whether its other end may be on another host.
     may_pair: bool,
-    /// When it was opened; where nobody saw that, the start of the first window that it was in.
+    /// When it was opened; if that was not seen, the start of the first window that it was in.
     since_us: i64,
     /// The row that it was added to.
     pub place: Place,
-    /// What tells its row apart, where it may become an end of a pair.
+    /// Its row, if it may become an end of a pair.
     pub row: Option<RowId>,
     pair: u32,
     /// From where on it has been counted while it was in no pair.
@@ -169,12 +169,12 @@ impl Socket {
             Bytes { tx: first(from.tx, start.tx, bytes.tx), rx: first(from.rx, start.rx, bytes.rx) };
     }
 
-    /// What has been counted of it while it was in no pair.
+    /// Byte streams counted while it was in no pair.
     fn streams(&self) -> Streams {
         Streams::of_one(self.counted_from, self.lifetime)
     }
 
-    /// What tells it apart in any look.
+    /// Key of the socket that is the same in every pass.
     fn first_key(&self) -> FlowKey {
         FlowKey { id: self.first_id, ..self.key }
     }
@@ -198,7 +198,7 @@ impl Socket {
     }
 }
 
-/// When a socket was opened by the wall clock; where nobody saw that, the start of the window.
+/// When a socket was opened by the wall clock; if that was not seen, the start of the window.
 fn since_us(flow: &FlowRecord, span: &Span) -> i64 {
     if !flow.is_born() {
         return by_end(span).start_us;
@@ -229,28 +229,27 @@ impl Ahead {
     }
 }
 
-/// The boots of all hosts.
 #[derive(Debug)]
 pub(super) struct Boots {
     lives: Vec<Boot>,
     pub pairs: Pairs,
     /// Whether there are several machines, so that there may be pairs.
     pub has_several: bool,
-    /// Whether somebody asks for more of a pair than its bytes.
+    /// Whether the report has more of a pair than its bytes.
     keeps_flows: bool,
 }
 
-/// One boot of one host.
+/// State of one boot of one host.
 #[derive(Debug, Default)]
 struct Boot {
     machine: usize,
-    /// The last record.
+    /// Span of the last record.
     span: Option<Span>,
     was_inside: bool,
     /// Whether there is no record after that.
     is_over: bool,
     limits: String,
-    /// Its sockets, by id.
+    /// Sockets by id.
     sockets: Vec<Socket>,
     ahead: Option<Ahead>,
 }
@@ -262,9 +261,9 @@ fn find<T>(all: &[T], id: u64, key: fn(&T) -> &FlowKey, is_it: impl Fn(&FlowKey)
     Some(first + place)
 }
 
-/// What the search for the other end of a socket has found.
+/// Result of the search for the other end of a socket.
 enum Found {
-    /// The pair of both.
+    /// Number of the pair of both ends.
     Pair(u32),
     /// Sockets with the same ends, none of which can be taken for it.
     NotYet,
@@ -715,7 +714,7 @@ impl Matched {
         self.same.get(place).filter(|place| **place != NOWHERE).map(|place| *place as usize)
     }
 
-    /// The socket of this key.
+    /// Finds the socket with this key.
     fn pass(&mut self, sockets: &[Socket], passed: &mut usize, key: &FlowKey) -> Option<usize> {
         while let Some(socket) = sockets.get(*passed) {
             match Socket::order(&socket.key).cmp(&Socket::order(key)) {
@@ -768,7 +767,7 @@ impl Matched {
     }
 }
 
-/// What one socket has moved, and what is not known of that.
+/// Traffic of one socket, and how much of it cannot be placed.
 #[derive(Clone, Copy, Debug, Default)]
 struct OfOne {
     bytes: Moved,
@@ -779,7 +778,7 @@ struct OfOne {
 }
 
 impl Step {
-    /// What an end has moved since the last record.
+    /// Traffic of an end since the last record.
     fn moved(&self, flow: &FlowRecord, same: Option<&Socket>) -> OfOne {
         let bytes = Moved { window: flow.bytes, between: Bytes::default() };
         match self.join {
@@ -800,7 +799,7 @@ impl Step {
         }
     }
 
-    /// What has moved since the end of the last record, as far as that is known.
+    /// Bytes since the end of the last record, as far as they are known.
     fn since(&self, flow: &FlowRecord, same: Option<&Socket>) -> Since {
         let unknown = Since { bytes: Bytes::default(), is_whole: flow.counts == Verdict::NONE };
         let now = flow.lifetime();

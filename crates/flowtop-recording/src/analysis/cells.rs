@@ -1,4 +1,4 @@
-//! What a recorded socket has in common with others, key by key: as `rows::key` has it of a living one.
+//! Group keys of a recorded socket, as `rows::key` has them of a live one.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use flowtop_core::wire::comm_text;
 
 type Texts<'a> = [Option<&'a str>; 2];
 
-/// The name of the process: the one it had then; of one that nobody could ask the one that the kernel saw.
+/// The name of the process: the one it had then; the kernel's name if its files could not be read.
 pub(super) fn comm(flow: &FlowRecord) -> Option<Cow<'_, str>> {
     let now = flow.identity.as_deref().and_then(|identity| identity.comm.as_deref());
     now.map(Cow::Borrowed).or_else(|| comm_text(&flow.flow.comm).map(Cow::Owned))
@@ -24,7 +24,7 @@ fn pid(flow: &FlowRecord) -> Option<u32> {
     seen.is_user_process().then_some(seen.pid)
 }
 
-/// The texts of a key that has some, of a process that somebody could ask.
+/// The texts of a key that has some, of a process whose files could be read.
 fn named(key: Key, flow: &FlowRecord) -> Option<Texts<'_>> {
     let of = |texts: fn(&Identity) -> Texts<'_>| Some(flow.identity.as_deref().map_or([None; 2], texts));
     match key {

@@ -1,4 +1,4 @@
-//! What the sockets of one record add to the rows and to the total.
+//! Adds the sockets of one record to the rows and to the total.
 
 use super::Bytes;
 use super::Question;
@@ -15,7 +15,7 @@ pub(super) struct Windows {
     pub of_all: Bytes,
     /// The same of the time before the window.
     pub explained: Bytes,
-    /// Of those that count.
+    /// Bytes in the directions that count.
     pub counted: Bytes,
     /// The same of the time before the window.
     pub between: Bytes,
@@ -23,10 +23,10 @@ pub(super) struct Windows {
     pub peak: Bytes,
 }
 
-/// What becomes of the time between a window and the one before.
+/// How the gap before a window is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeBefore {
-    /// It counts.
+    /// The gap lies in the period and is counted.
     Counts,
     /// It is partly in the period: it cannot be counted, which is said.
     AtEdge,
@@ -40,11 +40,11 @@ pub(super) struct Counting<'a> {
     pub record: &'a Record,
     pub life: usize,
     pub machine: usize,
-    /// Whether there are other machines.
+    /// Whether the report has several machines.
     pub has_several: bool,
     /// Whether the window belongs to the period.
     pub is_inside: bool,
-    /// What becomes of the time before it.
+    /// How the gap before it is counted.
     pub before: TimeBefore,
     pub rows: &'a mut Rows,
     pub total: &'a mut Tally,
@@ -126,7 +126,7 @@ impl Counting<'_> {
         self.add_to_own_row(flow, &own, verdict, socket);
     }
 
-    /// What counts, if there is anything.
+    /// Traffic in the directions that count; `None` if there is none.
     fn counted(&self, moved: &Moved) -> Option<Moved> {
         let counts = self.before == TimeBefore::Counts;
         let between = if counts { moved.between } else { Bytes::default() };

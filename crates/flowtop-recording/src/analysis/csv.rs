@@ -1,4 +1,4 @@
-//! The report as CSV: one line a row, then what is no row and the total. What is not known is empty.
+//! The report as CSV: one line per row, then the sums beside the rows and the total. An unknown value is empty.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::csv::Line;
 use flowtop_core::column::Value;
 use flowtop_core::group::Group;
 
-/// In front of all fields.
+/// Columns in front of all fields.
 const FRONT: [&str; 3] = ["from", "to", "kind"];
 
 /// Behind the fields, where two periods are compared.
@@ -23,17 +23,17 @@ pub(super) const CHANGES: [&str; 6] =
 /// Writes the names, if asked for, and the lines of at most so many rows.
 ///
 /// # Errors
-/// What the reader of `out` does not take.
+/// A failed write to `out`.
 pub fn report(report: &Report, rows: Option<usize>, with_names: bool, out: impl io::Write) -> io::Result<()> {
     let list = entries::of_report(report, rows);
     let names = with_names.then(|| names(report.by));
     text(names, list.iter().map(|entry| values(report, &entry)), out)
 }
 
-/// The same of two periods.
+/// The list of a comparison of two periods.
 ///
 /// # Errors
-/// The same.
+/// As for [`report`].
 pub fn diff(diff: &Diff, rows: Option<usize>, with_names: bool, out: impl io::Write) -> io::Result<()> {
     let list = entries::of_diff(diff, rows);
     let names = with_names.then(|| [names(diff.now.by), CHANGES.to_vec()].concat());
@@ -55,7 +55,6 @@ fn values(report: &Report, entry: &Entry<'_>) -> Vec<Value> {
     [front.to_vec(), id, fields::sums(report, &entry.sums)].concat()
 }
 
-/// The values of [`CHANGES`].
 pub(super) fn changes(diff: &Diff, entry: &Entry<'_>) -> [Value; 6] {
     let (now, before) = (entry.sums.bytes, entry.before.bytes);
     [
@@ -68,7 +67,7 @@ pub(super) fn changes(diff: &Diff, entry: &Entry<'_>) -> [Value; 6] {
     ]
 }
 
-/// A moment in UTC.
+/// A time in µs since 1970 as RFC 3339 in UTC.
 pub(super) fn rfc3339(us: i64) -> String {
     Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |at| at.to_string())
 }

@@ -1,4 +1,4 @@
-//! A period against another one: what each row has more or less.
+//! Compares a period with another one: the change of each row.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,27 +18,26 @@ pub struct Diff {
 /// A row in two periods. The sums of the one in which it is not are 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What tells it apart, with the sums of now.
+    /// Row with the sums of the later period.
     pub row: Row,
     /// The sums of the other period.
     pub before: Sums,
-    /// Where it is.
+    /// Which of the two periods have it.
     pub presence: Presence,
 }
 
 /// In which of two periods a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// In both.
+    /// In both periods.
     Both,
-    /// Not in the one before.
+    /// Only in the later period.
     New,
-    /// Only in the one before.
+    /// Only in the earlier period.
     Gone,
 }
 
 impl Presence {
-    /// In one word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

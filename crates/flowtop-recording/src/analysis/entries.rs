@@ -1,25 +1,23 @@
-//! What is listed: the rows that were asked for, and behind them everything else, so that the list is the total, but for
-//! what is counted at both ends of a connection.
+//! The list of a report: the rows that were asked for, and behind them everything else, so that the list adds up to
+//! the total, except for bytes counted at both ends of a connection.
 
 use super::diff::{Change, Diff, Presence};
 use super::report::{Others, Report, Row, Sums};
 use flowtop_core::number::count;
 use flowtop_core::window::Bytes;
 
-/// What an entry is.
+/// Kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A row.
     Row,
-    /// The rows beyond the limit.
+    /// Sum of the rows beyond the limit.
     Others,
     /// Bytes of which it is not known to which row they belong.
     Remainder,
     /// Sockets that found the kernel's table full.
     Untracked,
-    /// What rows of ends have beyond the total: what the second end of connections has counted that are counted at both.
+    /// Surplus of rows of ends over the total: bytes of the second end of connections that are counted at both.
     LocalTwice,
-    /// All of it.
     Total,
 }
 
@@ -36,11 +34,11 @@ impl Kind {
     }
 }
 
-/// One of the list.
+/// One entry of the list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry<'a> {
     pub kind: Kind,
-    /// If it is one row.
+    /// The row; `None` for a sum.
     pub row: Option<&'a Row>,
     /// Rows that it stands for, if it stands for several and that is known.
     pub rows: Option<u64>,
@@ -55,7 +53,7 @@ impl Entry<'_> {
         Self { kind, row: None, rows: None, sums, before, presence: Presence::Both }
     }
 
-    /// What it is called where it is no row.
+    /// Title of an entry that is no row.
     pub fn title(&self) -> String {
         match self.kind {
             Kind::Others => match self.rows {
@@ -79,7 +77,6 @@ impl Entry<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct List<'a> {
     rows: Listed<'a>,
-    /// Whether rows are of ends.
     are_ends: bool,
     behind: Vec<Entry<'a>>,
 }
@@ -102,7 +99,6 @@ impl<'a> List<'a> {
         Self { rows, are_ends, behind }
     }
 
-    /// The rows.
     pub fn rows(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let rows = match self.rows {
             Listed::Rows(rows) => (rows, &[][..]),
@@ -117,17 +113,16 @@ impl<'a> List<'a> {
         rows.0.iter().map(row).chain(rows.1.iter().map(change))
     }
 
-    /// All of it.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'a>> {
         self.rows().chain(self.behind.iter().copied())
     }
 
-    /// What is no row, if there is anything of this kind.
+    /// The entry of a kind that is no row; `None` if it is empty.
     pub fn behind(&self, kind: Kind) -> Option<Entry<'a>> {
         self.behind.iter().find(|entry| entry.kind == kind).copied()
     }
 
-    /// What rows of ends have beyond the total, where that is nothing.
+    /// An empty [`Kind::LocalTwice`], where rows are of ends and nothing was counted twice.
     pub fn no_local_twice(&self) -> Option<Entry<'a>> {
         self.are_ends.then(|| Entry::of(Kind::LocalTwice, Sums::default(), Sums::default()))
     }
@@ -143,7 +138,7 @@ pub(super) fn of_report(report: &Report, limit: Option<usize>) -> List<'_> {
     List::new(Listed::Rows(listed), report.by.groups_ends(), others, behind(report, None))
 }
 
-/// The same of two periods.
+/// The list of a comparison of two periods.
 pub(super) fn of_diff(diff: &Diff, limit: Option<usize>) -> List<'_> {
     let shown = limit.unwrap_or(usize::MAX).min(diff.rows.len());
     let (listed, others) = diff.rows.split_at(shown);
@@ -156,7 +151,7 @@ pub(super) fn of_diff(diff: &Diff, limit: Option<usize>) -> List<'_> {
     List::new(Listed::Changes(listed), now.by.groups_ends(), others, behind(now, Some(before)))
 }
 
-/// What is no row.
+/// Entries that are no rows.
 fn behind<'a>(now: &Report, before: Option<&Report>) -> [Entry<'a>; 4] {
     let remainder = |report: &Report| only(report.remainder, 0);
     let untracked = |report: &Report| only(report.untracked, report.untracked_flows);

@@ -9,11 +9,11 @@ use flowtop_core::rows::key::Cell;
 
 /// A field: its name, its type with `?` where it may be unknown, what it says.
 pub struct Field {
-    /// Its name, which never changes.
+    /// Name in the formats; never changes.
     pub name: &'static str,
     /// Its type, with `?` where it may be unknown.
     pub kind: &'static str,
-    /// What it says, in one line.
+    /// One line for the reference.
     pub doc: &'static str,
     value: fn(&Report, &Sums) -> Value,
 }
@@ -30,7 +30,7 @@ const fn field(
 /// In front of the fields of the keys.
 pub(super) const NODE: &str = "node";
 
-/// The sums of a row.
+/// Fields of the sums of a row.
 pub static SUMS: [Field; 16] = [
     field(
         "connections",
@@ -101,12 +101,11 @@ pub(super) fn id(by: Group, row: &Row) -> Vec<Value> {
     std::iter::once(node).chain(by.columns().map(|column| cells[column.key][column.value].clone())).collect()
 }
 
-/// The values of sums.
 pub(super) fn sums(report: &Report, sums: &Sums) -> Vec<Value> {
     SUMS.iter().map(|field| (field.value)(report, sums)).collect()
 }
 
-/// What a row is called; `-` for what is not known.
+/// Title of a row; `-` for an unknown value.
 pub(super) fn title(by: Group, row: &Row, with_host: bool) -> String {
     let host = row.host.iter().filter(|_| with_host).map(ToString::to_string);
     let cells = by.keys().zip(row.cells.iter()).map(|(key, cell)| text_of(key, &cell.values()));

@@ -1,4 +1,4 @@
-//! Stretches of time by the wall clock, put together.
+//! Sets of intervals of the wall clock.
 
 use super::Span;
 
@@ -10,7 +10,6 @@ pub(super) struct Interval {
 }
 
 impl Interval {
-    /// Its length in µs.
     pub fn length_us(self) -> u64 {
         u64::try_from(self.end_us.saturating_sub(self.start_us)).unwrap_or(0)
     }
@@ -27,7 +26,7 @@ impl Interval {
     }
 }
 
-/// A window with the length that the clock says which nobody sets, up to its end.
+/// A window with its length by the monotonic clock, up to its end.
 pub(super) fn by_end(span: &Span) -> Interval {
     let length_us = i64::try_from(span.length_ns() / 1000).unwrap_or(i64::MAX);
     Interval { start_us: span.end_us.saturating_sub(length_us), end_us: span.end_us }
@@ -37,7 +36,7 @@ pub(super) fn by_end(span: &Span) -> Interval {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Intervals(Vec<Interval>);
 
-/// What is less than this apart is together, in µs: windows are made of samples a second apart.
+/// Intervals closer than this are joined, in µs: windows are made of samples a second apart.
 pub(super) const APART_US: i64 = 100_000;
 
 impl Intervals {
@@ -67,7 +66,7 @@ impl Intervals {
         }
     }
 
-    /// What of a period is covered, in order.
+    /// Covered parts of a period, in order.
     fn within(&self, period: Interval) -> impl Iterator<Item = Interval> + '_ {
         let cut = move |part: &Interval| Interval {
             start_us: part.start_us.max(period.start_us),
@@ -81,7 +80,7 @@ impl Intervals {
         self.within(period).map(Interval::length_us).sum()
     }
 
-    /// What of a period is not covered, at its ends as well.
+    /// Uncovered parts of a period, in order, also at its ends.
     pub fn holes(&self, period: Interval) -> Vec<Interval> {
         let parts: Vec<_> = self.within(period).collect();
         let starts = std::iter::once(period.start_us).chain(parts.iter().map(|part| part.end_us));

@@ -16,7 +16,7 @@ use flowtop_core::window::Bytes;
 /// Writes one report with at most so many rows, its end included. `zone` is the name of the zone that times were read in.
 ///
 /// # Errors
-/// What the reader of `out` does not take.
+/// A failed write to `out`.
 pub fn report(report: &Report, rows: Option<usize>, zone: &str, out: impl io::Write) -> io::Result<()> {
     let list = entries::of_report(report, rows);
     let object = |entry| Object { report, entry, changes: None };
@@ -26,7 +26,7 @@ pub fn report(report: &Report, rows: Option<usize>, zone: &str, out: impl io::Wr
 /// Writes two periods, one against the other.
 ///
 /// # Errors
-/// The same.
+/// A failed write to `out`.
 pub fn diff(diff: &Diff, rows: Option<usize>, zone: &str, out: impl io::Write) -> io::Result<()> {
     let list = entries::of_diff(diff, rows);
     let object = |entry| Object { report: &diff.now, entry, changes: Some(diff) };
@@ -49,7 +49,7 @@ struct Whole<'a> {
     lists: Lists<'a>,
 }
 
-/// What is known beside the sums.
+/// Everything beside the sums.
 #[derive(Serialize)]
 struct Head<'a> {
     from: String,
@@ -244,7 +244,7 @@ struct Lists<'a> {
 impl<'a> Lists<'a> {
     fn of(list: &'a List<'a>, object: &'a dyn Fn(Entry<'a>) -> Object<'a>) -> Self {
         let behind = |kind| list.behind(kind).map(object);
-        // Whoever adds rows of ends up has to know also that there is nothing to subtract.
+        // A reader who adds up rows of ends needs to know that there is nothing to subtract.
         let local_twice = list.behind(Kind::LocalTwice).or_else(|| list.no_local_twice());
         Self {
             groups: Groups { list, object },
@@ -269,7 +269,7 @@ impl Serialize for Groups<'_> {
     }
 }
 
-/// An entry with its fields.
+/// Serializes an entry with its fields.
 struct Object<'a> {
     report: &'a Report,
     entry: Entry<'a>,

@@ -1,4 +1,4 @@
-//! What has to be said beside the rows: which time is covered, and what could not be counted.
+//! Notes beside the rows: the covered time, and everything that could not be counted.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -28,7 +28,7 @@ pub fn of_report(report: &Report, zone: &TimeZone) -> Vec<String> {
     lines.iter().map(|line| shown(line)).collect()
 }
 
-/// A text of a file as it may be shown: anybody can have written the file.
+/// A text of a file made safe to show: the file may be foreign.
 pub(super) fn shown(text: &str) -> String {
     clean(text.as_bytes(), usize::MAX).text
 }
@@ -37,7 +37,7 @@ fn length_us(period: &Period) -> u64 {
     u64::try_from(period.to_us.saturating_sub(period.from_us)).unwrap_or(0)
 }
 
-/// Both ends, and the zone.
+/// Both ends of the period, and the time zone.
 #[must_use]
 pub fn period(period: &Period, zone: &TimeZone) -> String {
     format!("{} ({})", interval((period.from_us, period.to_us), zone), zone_name(zone))
@@ -49,7 +49,8 @@ fn interval((from_us, to_us): (i64, i64), zone: &TimeZone) -> String {
     format!("{} to {}", at(from_us), at(to_us))
 }
 
-/// What the numbers are of, where windows reach out of the period, or some of its time is in windows that do not count.
+/// The time that the numbers cover, where windows reach out of the period, or windows that do not count reach into
+/// it.
 fn intervals(report: &Report, asked_us: u64, zone: &TimeZone) -> Vec<String> {
     let period = &report.period;
     let is_other = |host: &&HostReport| {
@@ -79,7 +80,7 @@ fn intervals(report: &Report, asked_us: u64, zone: &TimeZone) -> Vec<String> {
 /// Times are shown to the second: what is less than this beside the period is not seen, in µs.
 const SHOWN_US: i64 = 1_000_000;
 
-/// What bytes and rates are of, where that is not the whole period.
+/// The time that bytes and rates cover, where it is not the whole period.
 fn means(report: &Report, asked_us: u64) -> Option<String> {
     let has_gaps = report.hosts.iter().any(|host| host.records > 0 && host.gaps > 0);
     let is_twice = report.hosts.iter().any(|host| host.repeated_us > 0);
@@ -95,7 +96,7 @@ fn means(report: &Report, asked_us: u64) -> Option<String> {
     (has_gaps || is_twice).then(|| format!("Bytes and rates are of {counted}: {of}"))
 }
 
-/// What to say of a path that no number comes from.
+/// Note on a path that no number comes from.
 fn of_path(path: &PathReport, zone: &TimeZone) -> Option<String> {
     let PathReport { path: name, unreadable, recorded_us, records, .. } = path;
     match (unreadable, recorded_us) {

@@ -1,4 +1,4 @@
-//! Connections of which two hosts have recorded an end each.
+//! Connections between two hosts, each of which has recorded its end.
 //!
 //! What one end has sent, the other receives: the counters over the lives of both sockets are two readings of one stream of
 //! bytes each way. Counted is how far the streams have been read, by whichever end, so a byte counts once, and what one
@@ -28,7 +28,7 @@ const MAX_HOLES: usize = 16;
 pub(super) struct Reach {
     start: u64,
     end: u64,
-    /// What in between has not been counted: nearly always nothing.
+    /// Parts in between that are not counted; nearly always none.
     holes: Option<Box<Holes>>,
 }
 
@@ -95,7 +95,7 @@ impl Reach {
         }
     }
 
-    /// What either has counted.
+    /// Union of two reaches.
     fn join(mut self, other: &Self) -> Self {
         let mut parts = vec![other.all()];
         for hole in other.holes.iter().flat_map(|holes| holes.0.iter()) {
@@ -131,13 +131,12 @@ impl Streams {
         Self { tx: self.tx.join(&other.tx), rx: self.rx.join(&other.rx) }
     }
 
-    /// What a socket has counted by itself: from there on up to where its counters stand.
+    /// Streams of a single socket: from `from` up to its counters.
     pub fn of_one(from: Bytes, lifetime: Bytes) -> Self {
         let reach = |from: u64, end: u64| Reach { start: from.min(end), end, holes: None };
         Self { tx: reach(from.tx, lifetime.tx), rx: reach(from.rx, lifetime.rx) }
     }
 
-    /// Whether something has been counted.
     pub fn are_counted(&self) -> bool {
         !(self.tx.is_empty() && self.rx.is_empty())
     }
@@ -160,9 +159,8 @@ impl Streams {
 /// Which end of a pair something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The one that connected.
+    /// The end that connected.
     Left,
-    /// The other one.
     Right,
 }
 
@@ -173,7 +171,7 @@ pub(super) struct PairEnd {
     pub life: usize,
     /// Whether its socket is in the newest record of that life.
     pub is_held: bool,
-    /// How it was last, if somebody asks for more than its bytes.
+    /// Its last state, if the report has more than its bytes.
     pub flow: Option<Box<FlowRecord>>,
 }
 
@@ -187,7 +185,7 @@ pub(super) struct Pair {
     /// The row of the left end, where it counts.
     pub row: RowId,
     pub place: Place,
-    /// What has been counted, as the left end sees it.
+    /// Counted streams, with the directions of the left end.
     pub streams: Streams,
     /// Whether it is among the connections that are counted.
     pub is_counted: bool,
@@ -223,7 +221,7 @@ impl Pair {
 /// A left end that comes to light only after the right one has been counted by itself.
 #[derive(Clone, Debug)]
 pub(super) struct Late {
-    /// The life of its host.
+    /// Boot of its host.
     pub life: usize,
     pub row: RowId,
     pub flow: Option<Box<FlowRecord>>,
@@ -238,7 +236,7 @@ const MAX_LATE: usize = 50_000;
 /// A socket that may be the other end of one on another host: which one is told by its life and id, and by its ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    /// Of both ends.
+    /// Hash of the addresses of both ends.
     hash: u64,
     pub id: u64,
     pub life: u32,
@@ -250,10 +248,10 @@ pub(super) struct Pairs {
     all: Slab<Pair>,
     known: HashTable<Known>,
     hasher: RandomState,
-    /// How many there have been.
+    /// Number of pairs so far.
     pub formed: u64,
     pub late: LateEnds,
-    /// Those that did not fit.
+    /// Number of late ends that did not fit.
     pub forgotten_late: u64,
     /// Late ends of the first look.
     pub expected: LateEnds,

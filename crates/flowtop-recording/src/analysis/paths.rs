@@ -1,17 +1,15 @@
-//! What there is at each path that was asked for.
+//! Records at each path that was asked for.
 
 use super::Period;
 use super::intervals::{Intervals, by_end};
 use flowtop_core::record::Span;
 
-/// What records there are at one path.
+/// Records at one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathReport {
-    /// The path.
     pub path: String,
     /// Why it could not be read, if so.
     pub unreadable: Option<String>,
-    /// Records of the period.
     pub records: u64,
     /// How much of the period their windows cover, in µs.
     pub covered_us: u64,
@@ -52,7 +50,6 @@ impl Paths {
         }
     }
 
-    /// What there is at each of them.
     #[must_use]
     pub fn end(self) -> Vec<PathReport> {
         let period = self.period.interval();

@@ -1,4 +1,4 @@
-//! Which records a report of a period is made from, and in which order they are read and counted.
+//! Plan of a report: the records of a period, and the order in which they are read and counted.
 //!
 //! Records of all hosts are counted in the order in which they end. Each is read as soon as one that it may have some time
 //! in common with is counted, so that a connection which two hosts have recorded is recognised before it is counted. Of
@@ -12,9 +12,7 @@ use flowtop_core::record::{Host, Record, Span};
 
 /// Something of which host and time are known: a record, or the place of one.
 pub trait Headed {
-    /// Where.
     fn host(&self) -> &Host;
-    /// When.
     fn span(&self) -> &Span;
 }
 
@@ -31,7 +29,7 @@ impl Headed for Record {
 /// Which windows of a machine belong to the period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Rule {
-    /// Those whose middle does.
+    /// Windows whose middle is in the period.
     #[default]
     Middle,
     /// Those that have some time in common with it: its windows are longer than the period.
@@ -55,13 +53,12 @@ pub(super) struct Machine {
 /// A machine from one boot to the next.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Life {
-    /// The number of the machine.
     pub machine: usize,
     /// The numbers of its records that are read, in order.
     places: Vec<u32>,
 }
 
-/// What is read for a period.
+/// The records to read for a period, and in which order.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) period: Period,
@@ -93,7 +90,6 @@ impl Plan {
         self.machines[machine].holds(&self.period, span)
     }
 
-    /// The period.
     #[must_use]
     pub fn period(&self) -> Period {
         self.period
@@ -113,7 +109,7 @@ impl Plan {
         self.lives.iter().all(|life| life.places.is_empty())
     }
 
-    /// What has to be done with these records, one thing after the other.
+    /// The order in which these records are read and lives ended.
     pub fn turns<'a, H: Headed>(&'a self, heads: &'a [H]) -> Turns<'a, H> {
         let lives = self.lives.len();
         let mut turns = Turns {
@@ -188,28 +184,25 @@ impl Machine {
     }
 }
 
-/// What is done next.
+/// Next step of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// A record is read.
+    /// Read a record.
     Read {
-        /// Of which life.
         life: usize,
-        /// Its number.
+        /// Number of the record.
         place: usize,
     },
     /// The record that has been read of a life is counted.
     Count {
-        /// Which life.
         life: usize,
-        /// No record that is counted later has time before this, in µs since 1970 UTC, unless somebody has set a clock.
+        /// No record that is counted later has time before this, in µs since 1970 UTC, unless a clock was set.
         low_us: i64,
         /// Whether there is none behind it.
         is_last: bool,
     },
 }
 
-/// Yields one turn after another.
 #[derive(Debug)]
 pub struct Turns<'a, H> {
     heads: &'a [H],

@@ -1,4 +1,4 @@
-//! The report as a value: what text, JSON and CSV are made from.
+//! The report as a value, which text, JSON and CSV write.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -18,13 +18,12 @@ use flowtop_core::window::Bytes;
 pub struct Report {
     /// The period that was asked for.
     pub period: Period,
-    /// What rows are summed up by.
+    /// Keys of `--by`.
     pub by: Group,
-    /// What a link carries in one direction, in bits per second.
+    /// Capacity of a link in one direction, in bits per second (`--limit`).
     pub limit_bits_per_s: Option<u64>,
     /// The hosts, by name; also those that have no record of the period.
     pub hosts: Vec<HostReport>,
-    /// The paths that were read.
     pub paths: Vec<PathReport>,
     /// From the start of the first window that is counted to the end of the last one, in µs since 1970 UTC: what the
     /// numbers are really of.
@@ -48,33 +47,28 @@ pub struct Report {
     pub remainder: Bytes,
     /// Sockets that found the kernel's table full.
     pub untracked_flows: u64,
-    /// Their bytes.
     pub untracked: Bytes,
-    /// What could not be counted, and why.
+    /// Traffic that could not be counted, by reason.
     pub not_counted: NotCounted,
     /// Time that the bytes are of, in µs: windows, and gaps that have been closed, of any host, with the time that a
     /// clock has shown twice. What rates are over.
     pub counted_us: u64,
-    /// What has to be said about how the period was read.
+    /// Notes on how the period was understood.
     pub notes: Vec<String>,
-    /// What could not be read.
+    /// Damaged parts of files, one line each.
     pub damage: Vec<String>,
 }
 
-/// What records there are of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostReport {
-    /// Its name.
     pub name: String,
     /// `/etc/machine-id`.
     pub machine_id: [u8; 16],
-    /// Records of the period.
     pub records: u64,
     /// Records of the period that could not be read.
     pub unread: u64,
     /// From the start of the first one to the end of the last one, in µs since 1970 UTC, if there is any.
     pub windows_us: Option<(i64, i64)>,
-    /// The longest window, in µs.
     pub longest_window_us: u64,
     /// Time of the period in windows that do not belong to it, since their middle does not, in µs.
     pub left_out_us: u64,
@@ -88,7 +82,7 @@ pub struct HostReport {
     pub longest_gap_us: u64,
     /// How often it has been booted within the period.
     pub reboots: u64,
-    /// How often somebody has set its clock.
+    /// How often its clock was set.
     pub clock_steps: u64,
     /// Time that its clock has shown more than once for that, in µs.
     pub repeated_us: u64,
@@ -96,7 +90,7 @@ pub struct HostReport {
     pub unwritten: u64,
     /// Runs that found another one at work.
     pub lock_conflicts: u64,
-    /// What the kernel side could not do, by name.
+    /// Losses of the kernel side, by name.
     pub losses: Vec<(String, u64)>,
     /// Settings of the recorder that kept traffic out.
     pub limits: Vec<String>,
@@ -109,7 +103,7 @@ pub struct NotCounted {
     pub ended_unseen: u64,
     /// Sockets that were there at the end of a gap, of which it is not known what they had moved in it.
     pub unknown: u64,
-    /// Gaps whose totals nobody has counted: what began and ended in them is not known.
+    /// Gaps without totals: connections that began and ended in them are not known.
     pub open_gaps: u64,
     /// How long they are together, in µs.
     pub open_gaps_us: u64,
@@ -129,10 +123,8 @@ pub struct NotCounted {
     pub maybe_twice: Bytes,
 }
 
-/// Sums over sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Bytes of the period.
     pub bytes: Bytes,
     /// Bytes put on the wire again, in the windows.
     pub retrans_bytes: u64,
@@ -147,25 +139,23 @@ pub struct Sums {
 /// Rows that are not told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Others {
-    /// Their sums together.
+    /// Sum of the rows.
     pub sums: Sums,
     /// Most bytes that one of them may have: a row with no more may be smaller than one of these.
     pub bytes_each: u64,
 }
 
-/// What sockets of the period have in common, and their sums.
+/// A row of the report: sockets with the same keys, and their sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// For each key what the sockets have in common.
     pub cells: Arc<[Cell]>,
     /// The name of the host, where the keys mean something on one host only.
     pub host: Option<Arc<str>>,
-    /// The sums.
     pub sums: Sums,
 }
 
 impl Row {
-    /// What tells it apart.
     #[must_use]
     pub fn key(&self) -> (Arc<[Cell]>, Option<Arc<str>>) {
         (Arc::clone(&self.cells), self.host.clone())
@@ -184,7 +174,7 @@ impl Report {
         if self.counted_us == 0 { 0.0 } else { bytes as f64 * 1e6 / self.counted_us as f64 }
     }
 
-    /// Records of all hosts.
+    /// Number of records of all hosts.
     #[must_use]
     pub fn records(&self) -> u64 {
         self.hosts.iter().map(|host| host.records).sum()
@@ -192,7 +182,7 @@ impl Report {
 }
 
 impl History {
-    /// What the records have said.
+    /// The report after the last record.
     #[must_use]
     pub fn report(self) -> Report {
         let period = self.question.period.interval();

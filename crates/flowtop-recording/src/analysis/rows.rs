@@ -1,4 +1,4 @@
-//! Rows of a period: what sockets have in common, and their sums.
+//! Rows of a period: sockets with the same keys, and their sums.
 //!
 //! Memory is bounded: where there are too many rows, the smallest are summed up in one, the others. A row that comes
 //! again after that begins anew, so its sum may be too small by at most what was folded away at a time (lossy counting
@@ -22,7 +22,6 @@ use flowtop_core::record::{FlowRecord, Rest};
 use flowtop_core::rows::key::Cell;
 use flowtop_core::window::Bytes;
 
-/// What tells rows apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RowId {
     /// For each key what the sockets have in common.
@@ -86,10 +85,8 @@ impl Tally {
     }
 }
 
-/// What time a record is of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    /// The number of the machine.
     pub machine: usize,
     pub window: Interval,
     /// The time before it that counts as well.
@@ -98,7 +95,6 @@ pub(super) struct Times {
     pub low_us: i64,
 }
 
-/// A row.
 #[derive(Debug)]
 struct Slot {
     id: RowId,
@@ -110,7 +106,7 @@ struct Slot {
     touched: u32,
 }
 
-/// What the current record has of a row.
+/// Traffic of a row in the current record.
 #[derive(Clone, Copy, Debug)]
 struct Touched {
     slot: u32,
@@ -126,7 +122,6 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Adds others.
     pub fn add(&mut self, other: Self) {
         self.rows.extend(other.rows);
     }
@@ -134,13 +129,11 @@ impl Candidates {
 
 /// Rows that nothing is added to any more.
 pub(super) struct Ended {
-    /// Those that have moved something.
     pub rows: Vec<(RowId, Tally)>,
     /// All others, if there are any, with the bytes that one of them may have.
     pub others: Option<(Tally, u64)>,
 }
 
-/// All rows.
 #[derive(Debug)]
 pub(super) struct Rows {
     by: Group,
@@ -154,7 +147,7 @@ pub(super) struct Rows {
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     others: Tally,
-    /// What the current record has of them.
+    /// Traffic of these in the current record.
     others_now: Moved,
     /// How often rows were folded, and the largest sums that were, added up.
     folds: u32,
@@ -164,7 +157,7 @@ pub(super) struct Rows {
     /// Rows that the current record has added to.
     touched: Vec<Touched>,
     words: HashSet<Arc<str>, RandomState>,
-    /// How many of them there may be before those that nobody uses go.
+    /// How many of them there may be before unused ones are dropped.
     most_words: usize,
 }
 
@@ -227,14 +220,14 @@ impl Rows {
             .unwrap_or(Place::OTHERS)
     }
 
-    /// What tells the row of a socket apart.
+    /// Id of a socket's row.
     pub fn id(&mut self, machine: usize, flow: &FlowRecord) -> RowId {
         let words = &mut self.words;
         let cells = self.by.keys().map(|key| cells::of(key, flow, |text| word(words, text)));
         RowId { cells: cells.collect(), machine: self.machine(machine) }
     }
 
-    /// What tells the row at a place apart, which is that of this socket.
+    /// Id of the row at a place, which belongs to this socket.
     pub fn id_at(&mut self, place: Place, machine: usize, flow: &FlowRecord) -> RowId {
         match self.slot(place) {
             Some(slot) => slot.id.clone(),
@@ -293,7 +286,7 @@ impl Rows {
         true
     }
 
-    /// Ends a record.
+    /// Closes a record: adds its traffic to the rows.
     pub fn close(&mut self, of: &Times) {
         for Touched { slot, moved } in self.touched.drain(..) {
             if let Some(slot) = &mut self.slots[slot as usize] {
@@ -315,7 +308,7 @@ impl Rows {
         self.folds > 0
     }
 
-    /// The rows that there are.
+    /// The rows so far, as candidates for the second pass.
     pub fn candidates(&self) -> Candidates {
         let rows = self.slots.iter().flatten().map(|slot| slot.id.clone()).collect();
         Candidates { rows, bound: self.bound }

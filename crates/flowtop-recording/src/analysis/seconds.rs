@@ -28,11 +28,11 @@ pub(super) struct Seconds {
     has_filter: bool,
     /// Those that may become more, by second of the wall clock.
     open: BTreeMap<i64, Bytes>,
-    /// The largest of all others.
+    /// Busiest second so far outside the pending ones.
     peak: Bytes,
     /// Whether they are those of all records.
     are_all: bool,
-    /// Those of the period.
+    /// Busiest second of the period.
     of_period: Bytes,
     /// How much time that is, in µs.
     of_period_us: u64,

@@ -68,7 +68,7 @@ fn by_who(report: &Report) -> BTreeMap<(String, String), Bytes> {
     report.rows.iter().map(|row| (who(row), row.sums.bytes)).collect()
 }
 
-/// What these windows, and the gaps between them, say of a world that is known.
+/// Expected report: the bytes of a known world in these windows and the gaps between them.
 fn oracle(world: &World, windows: &[Window]) -> BTreeMap<(String, String), Bytes> {
     let mut sums = BTreeMap::<_, Bytes>::new();
     for socket in &world.0 {
@@ -102,7 +102,8 @@ proptest! {
         prop_assert_eq!(report.not_counted.unknown, 0);
     }
 
-    /// What is alive across the gaps has the same bytes, whichever records are missing between the first and the last.
+    /// Sockets that live across the gaps have the same bytes, whichever records are missing between the first and the
+    /// last.
     #[test]
     fn a_missing_record_costs_no_byte_of_what_outlives_it(world in any_world(), cuts in prop::collection::btree_set(1..SECONDS, 3..12)) {
         let cuts: Vec<_> = std::iter::once(0).chain(cuts).chain([SECONDS]).collect();

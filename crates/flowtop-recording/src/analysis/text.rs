@@ -15,24 +15,22 @@ use flowtop_core::number::{Unit, number};
 use flowtop_core::width::cut_middle;
 use flowtop_core::window::Bytes;
 
-/// How it is to look.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// Whose clock tells times.
+    /// Time zone of all times.
     pub zone: TimeZone,
     /// Most rows; all if there is none.
     pub rows: Option<usize>,
     /// Columns that there are; as many as it takes if there is none.
     pub columns: Option<usize>,
-    /// What rates are in.
+    /// Unit of rates.
     pub unit: Unit,
 }
 
-/// Columns of a number.
 const CELL_CHARS: usize = 10;
 /// Columns of a name at least.
 const NAME_MIN_CHARS: usize = 20;
-/// What stands in front of the name, and between it and the numbers.
+/// Columns in front of the name, and between it and the numbers.
 const FRAME_CHARS: usize = 5 + 4;
 
 /// One of the two directions of an entry, or both of them.
@@ -65,7 +63,7 @@ impl Way {
     }
 }
 
-/// A report, its end included.
+/// A whole report as text.
 #[must_use]
 pub fn report(report: &Report, style: &Style) -> String {
     let titles: &[&str] = &["bytes", "mean", "peak >=", "share", "> 80 %"];

@@ -1,4 +1,4 @@
-//! How long something was above a rate, by what it has moved in intervals of time.
+//! Time above a rate (`--limit`), from the bytes in intervals of time.
 //!
 //! Time is judged once no more can be added to it, so that only the newest intervals are kept.
 
@@ -10,7 +10,6 @@ use flowtop_core::window::Bytes;
 /// Bytes of an interval of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// The number of the machine.
     pub machine: usize,
     pub interval: Interval,
     pub bytes: Bytes,
@@ -55,7 +54,7 @@ pub(super) struct TimeAbove {
     judged_us: i64,
     /// In µs: sent, received, and one of them.
     us: [u64; 3],
-    /// What is not judged up to its end, in the order in which it came about.
+    /// Rates not judged up to their end, in the order of arrival.
     rates: Vec<Rate>,
 }
 
@@ -64,7 +63,7 @@ impl TimeAbove {
         Self { threshold, judged_us: i64::MIN, us: [0; 3], rates: Vec::new() }
     }
 
-    /// Adds a piece. Time before `low_us` will not get another one, unless somebody has set a clock back.
+    /// Adds a piece. Time before `low_us` will not get another one, unless a clock was set back.
     pub fn add(&mut self, piece: &Piece, low_us: i64) {
         if piece.interval.length_us() == 0 || piece.bytes.sum() == 0 {
             return;

@@ -1,7 +1,7 @@
-//! Numbers whose size is more alike than their value: how many bits each has, which compresses well, and apart from that
-//! the bits themselves, which do not compress and take no room beside their own.
+//! Numbers whose size is more alike than their value: how many bits each has, which compresses well, and apart from
+//! that the bits themselves, which do not compress and take no room beside their own.
 
-/// Numbers as they are written.
+/// Numbers in packed form.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
     /// How many bits each number has, without leading zeros: 0 to 64.
@@ -13,7 +13,6 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Adds a number.
     pub(super) fn put(&mut self, number: u64) {
         let size = u64::BITS - number.leading_zeros();
         self.sizes.push(size.to_le_bytes()[0]);
@@ -39,7 +38,6 @@ impl Packed {
     }
 }
 
-/// Takes numbers from the front.
 #[derive(Debug)]
 pub(super) struct Unpacker<'a> {
     sizes: &'a [u8],

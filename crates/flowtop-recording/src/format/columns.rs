@@ -1,5 +1,5 @@
-//! Rows of numbers ⇄ named columns of bytes. The schema is additive: a reader passes over columns that it does not know,
-//! and what a column says that is not there stays as it is in an empty row.
+//! Rows of numbers ⇄ named columns of bytes. The schema is additive: a reader passes over columns that it does not
+//! know, and what a column says that is not there stays as it is in an empty row.
 //!
 //! Not in here: which columns there are (`flows`, `payload`).
 
@@ -10,10 +10,10 @@ use serde_bytes::ByteBuf;
 use super::bits::{Packed, Unpacker};
 use flowtop_core::varint::{count, put, take};
 
-/// One number of every row.
+/// A column: one number per row.
 #[derive(Debug)]
 pub(super) struct Column<T, C> {
-    /// Its name, which never changes.
+    /// Name in the formats; never changes.
     name: &'static str,
     /// The name of the column beside it that has its bits, if it is written so.
     bits: Option<&'static str>,
@@ -30,9 +30,8 @@ pub(super) struct Column<T, C> {
 pub(super) struct Place<'a, T, C> {
     /// The row above; above the first one is an empty row.
     pub(super) above: &'a T,
-    /// Number of the row.
     pub(super) row: usize,
-    /// What all rows share.
+    /// Tables that all rows share.
     pub(super) shared: &'a C,
 }
 

@@ -21,7 +21,7 @@ impl<T> Default for Dictionary<T> {
 }
 
 impl<T: Clone + Eq + Hash + Ord> Dictionary<T> {
-    /// Of everything that occurs.
+    /// A dictionary of all values that occur.
     pub(super) fn of(occurrences: impl IntoIterator<Item = T>) -> Self {
         let mut counts = HashMap::<T, u64, RandomState>::default();
         for value in occurrences {
@@ -45,7 +45,7 @@ impl<T: Clone + Eq + Hash + Ord> Dictionary<T> {
 }
 
 impl<T> Dictionary<T> {
-    /// As it was written.
+    /// A dictionary read from a file, in its order.
     pub(super) fn written(values: Vec<T>) -> Self {
         Self { values, numbers: HashMap::default() }
     }
@@ -55,7 +55,6 @@ impl<T> Dictionary<T> {
         self.values.get(usize::try_from(number).ok()?)
     }
 
-    /// All values, by number.
     pub(super) fn values(&self) -> &[T] {
         &self.values
     }

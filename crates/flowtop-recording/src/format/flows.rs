@@ -1,4 +1,4 @@
-//! The columns of flows, and of who uses them. Rows are sorted by the id of the socket, and most numbers are relative to
+//! The columns of flows, and of their owners. Rows are sorted by the id of the socket, and most numbers are relative to
 //! one that is close: that makes them small.
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ macro_rules! close {
     };
 }
 
-/// A value of a dictionary.
+/// Column of numbers into a dictionary.
 macro_rules! listed {
     ($name:literal, $($field:ident).+, $dictionary:ident) => {
         column(
@@ -48,7 +48,6 @@ macro_rules! listed {
     };
 }
 
-/// The label of remote addresses.
 macro_rules! label {
     () => {
         column(
@@ -76,7 +75,8 @@ fn usual_state(row: &FlowRecord) -> u64 {
 const ID_NS: u64 = FlowRecord::OPENED_WITHIN_NS;
 const LAST_US: u64 = FlowRecord::LAST_WITHIN_US;
 
-/// What many flows have in common: each is a flow that has nothing else. Flags first, since they say what others mean.
+/// Kinds: values that many flows share, each as a flow with nothing else set. Flags come first, since others depend
+/// on them.
 pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
     plain!("flags", flow.flags),
     listed!("netns", key.netns, netns),
@@ -157,7 +157,7 @@ fn ranked(rank: u64) -> Option<u64> {
     Some(digits << u32::try_from(shift).ok().filter(|shift| *shift <= u64::BITS - DIGITS)?)
 }
 
-/// What of a number is not in its rounded one.
+/// Digits of a number that its rounded form lacks.
 fn below(number: u64) -> u64 {
     number & !(u64::MAX << below_digits(number))
 }
@@ -177,7 +177,7 @@ macro_rules! peak {
     };
 }
 
-/// What stands below them.
+/// Column of the digits below the rounded peak.
 macro_rules! peak_below {
     ($name:literal, $side:ident) => {
         additive(column(
@@ -322,7 +322,6 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
     )),
 ];
 
-/// Processes.
 pub(super) const OWNERS: &[Column<Owner, Shared>] = &[
     plain!("pid", seen.pid),
     listed!("comm", seen.comm, comms),
@@ -342,7 +341,6 @@ macro_rules! optional {
 }
 pub(super) use {label, optional, plain};
 
-/// What files said of them.
 pub(super) const IDENTITIES: &[Column<Identity, Shared>] = &[
     optional!("comm", comm),
     optional!("command", command),

@@ -48,14 +48,12 @@ const CRC_BYTES: usize = 4;
 /// A longer name is cut.
 const MAX_NAME_BYTES: usize = 255;
 
-/// What can be known of a record without its payload.
+/// The head of a record: all that can be known without its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Version of the format; one above [`VERSION`] cannot be read.
     pub version: u16,
-    /// Where.
     pub host: Host,
-    /// When.
     pub span: Span,
     /// Bytes of the frame: head and payload.
     pub frame_bytes: usize,
@@ -67,18 +65,16 @@ pub struct Head {
 /// A stretch of bytes that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it begins, in bytes.
+    /// Offset in the file, in bytes.
     pub offset: u64,
     /// How long it is, in bytes.
     pub bytes: u64,
-    /// What is wrong with it.
     pub why: Why,
 }
 
-/// What is wrong with bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// No frame begins here.
+    /// No frame starts here.
     #[error("not written by flowtop")]
     Foreign,
     /// Behind damage, and too far to be searched for frames.
@@ -136,7 +132,6 @@ fn cut(name: &str) -> &str {
     &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
-/// Part of a head.
 fn part<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
@@ -210,7 +205,7 @@ impl<'a> Frame<'a> {
     /// The frame at the start of some bytes, which stand at `offset`.
     ///
     /// # Errors
-    /// What is wrong with it. Where it is only the version, the bytes of the frame are those of the damage.
+    /// The damage. Where it is only the version, the bytes of the frame are those of the damage.
     pub fn parse(bytes: &'a [u8], offset: u64) -> Result<Self, Damage> {
         let damage = |why, frame_bytes: usize| Damage { offset, bytes: frame_bytes as u64, why };
         let head = Head::parse(bytes).map_err(|why| damage(why, bytes.len()))?;
@@ -225,22 +220,21 @@ impl<'a> Frame<'a> {
         Ok(Self { head, offset, payload })
     }
 
-    /// What can be known without the payload.
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// Where it begins, in bytes.
+    /// Offset in the file, in bytes.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The record.
+    /// Decodes the record.
     ///
     /// # Errors
-    /// What in the payload cannot be.
+    /// The part of the payload that is damaged.
     pub fn record(&self) -> Result<Record, Damage> {
         let damage =
             |why| Damage { offset: self.offset, bytes: self.head.frame_bytes as u64, why: Why::Content(why) };

@@ -2,10 +2,9 @@
 
 use flowtop_core::record::{Gap, Record};
 
-/// What the next record has to tell.
+/// Missing records that the next record has to report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// How many records.
     pub records: u64,
     gap: Option<Gap>,
 }
@@ -20,7 +19,7 @@ impl Missing {
         };
     }
 
-    /// What is missing once this record, which tells of those before it, could not be written.
+    /// Missing records after this record, which reports those before it, could not be written either.
     #[must_use]
     pub fn with(record: &Record) -> Self {
         let gap = record.gap.unwrap_or(Gap { start_ns: record.span.start_ns, ..Gap::default() });

@@ -31,7 +31,7 @@ struct Payload {
     texts: Vec<String>,
     /// Each with its length before it, 4 or 16.
     addresses: ByteBuf,
-    /// 16 bytes each.
+    /// Names of processes, 16 bytes each.
     comms: ByteBuf,
     sections: BTreeMap<String, Section>,
 }

@@ -1,4 +1,4 @@
-//! A flow as a row of columns, with its class: which columns have something to say of it.
+//! A flow as a row of columns, with its class: which columns it has values in.
 
 use std::ops::{Deref, DerefMut};
 
@@ -9,7 +9,7 @@ use flowtop_core::window::Bytes;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
     pub(super) record: FlowRecord,
-    /// Some of the constants below.
+    /// Bits from the constants below.
     pub(super) class: u64,
 }
 
@@ -17,7 +17,7 @@ pub(super) struct Row {
 pub(super) const ENDED: u64 = 1;
 /// It has moved something in the window.
 pub(super) const MOVED: u64 = 2;
-/// What it has moved was not in one second.
+/// Its bytes were not all in one second.
 pub(super) const SPREAD: u64 = 4;
 /// It has moved something before the window.
 pub(super) const AGED: u64 = 8;

@@ -5,7 +5,7 @@ use memchr::memmem;
 
 use super::frame::{Damage, Frame, MAGIC, Why};
 
-/// What is in the bytes.
+/// A frame, or bytes that are none.
 #[derive(Clone, Debug)]
 pub enum Found<'a> {
     /// A frame whose checksums are right.

@@ -1,4 +1,4 @@
-//! What the rows of a record share, by number: texts, addresses, processes.
+//! Tables that the rows of a record refer to by number: texts, addresses, processes.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use flowtop_core::owner::{Identity, Pod, Seen};
 use flowtop_core::record::{FlowRecord, Record, Span};
 use flowtop_core::scope::Verdict;
 
-/// A process that uses sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Owner {
     pub(super) seen: Seen,
@@ -17,14 +16,14 @@ pub(super) struct Owner {
     pub(super) identity: u64,
 }
 
-/// What many flows have in common.
+/// Values that many flows share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Kind {
     pub(super) owner: Owner,
     users: u32,
     netns: u32,
     family: u16,
-    /// Without [`flags::ENDED`].
+    /// Flags of the flow without [`flags::ENDED`].
     flags: u32,
     local_addr: [u8; 16],
     service_port: u16,
@@ -82,12 +81,11 @@ pub(super) fn service_port(key: &mut FlowKey, flow_flags: u32) -> &mut u16 {
     if flow_flags & flags::PASSIVE == 0 { &mut key.remote_port } else { &mut key.local_port }
 }
 
-/// The other one.
 pub(super) fn client_port(key: &mut FlowKey, flow_flags: u32) -> &mut u16 {
     if flow_flags & flags::PASSIVE == 0 { &mut key.local_port } else { &mut key.remote_port }
 }
 
-/// What rows refer to by number.
+/// Tables that rows refer to by number.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) span: Span,
@@ -123,18 +121,15 @@ impl Shared {
         shared
     }
 
-    /// What a flow has in common with others.
     pub(super) fn kind(&self, flow: &FlowRecord) -> Kind {
         Kind::of(flow, self.owner(flow))
     }
 
-    /// The process of a flow.
     pub(super) fn owner(&self, flow: &FlowRecord) -> Owner {
         let identity = flow.identity.as_ref().map_or(0, |identity| self.identities.number(identity) + 1);
         Owner { seen: Seen::of(&flow.flow), identity }
     }
 
-    /// Number of a text.
     pub(super) fn text(&self, text: &str) -> u64 {
         self.texts.number(text)
     }

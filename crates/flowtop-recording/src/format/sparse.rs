@@ -1,4 +1,4 @@
-//! Records with fewer flows: those that matter one by one, all others summed up by who they are of and where they go. The
+//! Sparse records: flows that matter stay, all others are summed up by owner and remote label. The
 //! totals stay what they were.
 
 use std::cmp::Reverse;
@@ -57,7 +57,7 @@ impl Keep {
         Record { flows, rest: record.rest.into_iter().chain(rest.into_values()).collect(), ..record }
     }
 
-    /// Which flows stay, by place.
+    /// Whether each flow stays in the record, by place.
     fn staying(&self, flows: &[FlowRecord]) -> Vec<bool> {
         let mut stays = vec![false; flows.len()];
         let mut places: Vec<usize> = (0..flows.len()).filter(|place| !flows[*place].is_right).collect();
@@ -80,7 +80,7 @@ impl Keep {
     }
 }
 
-/// What flows are summed up by.
+/// Key of the groups of a sparse record.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Who {
     texts: [Option<String>; 6],

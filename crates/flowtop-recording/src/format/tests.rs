@@ -1,4 +1,4 @@
-//! Records that come back as they were, whatever happens to the bytes around them.
+//! Records are read as they were written, whatever happens to the bytes around them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is said of a record beside its numbers: where and when, that its rates are means, and what is not in it.
+//! Caption of a record: host, window, that its rates are means, and what is missing.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
@@ -8,23 +8,21 @@ use flowtop_core::number::{Unit, number};
 use flowtop_core::record::{Record, Span};
 use flowtop_core::window::Bytes;
 
-/// What is said of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caption {
-    /// Name of the host.
     pub host: String,
     /// Start by the clock on the wall, and the zone.
     pub start: String,
-    /// Start and end.
+    /// Start and end of the window.
     pub window: String,
-    /// What its rates are.
+    /// Note that rates are means over the window.
     pub mean: String,
-    /// What is missing in it or before it.
+    /// Notes on losses in the record and on the gap before it.
     pub notes: Vec<String>,
 }
 
 impl Caption {
-    /// What is said of a record behind a gap, by the clocks of a zone.
+    /// Caption of a record behind a gap, with times in a zone.
     #[must_use]
     pub fn of(record: &Record, gap: Option<Gap>, zone: &TimeZone) -> Self {
         let notes = [gap.map(behind), summed_up(record), unwritten(record), lock_conflicts(record)];

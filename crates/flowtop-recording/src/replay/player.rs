@@ -1,4 +1,4 @@
-//! Which record is shown: steps, jumps, playing at a speed. Time comes in.
+//! The position of a replay: steps, jumps, playing at a speed. Time is passed in.
 //!
 //! Of several hosts one is shown at a time, and all but [`Player::turn`] and a jump stay with it.
 
@@ -17,9 +17,7 @@ const US_PER_S: i64 = 1_000_000;
 /// When and where one record was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// The host.
     pub host: Arc<Host>,
-    /// The window.
     pub span: Span,
 }
 
@@ -55,7 +53,6 @@ impl Player {
         (!moments.is_empty()).then_some(Self { moments, at: 0, speed: 2, shown_ns: None })
     }
 
-    /// All records.
     #[must_use]
     pub fn moments(&self) -> &[Moment] {
         &self.moments
@@ -145,7 +142,6 @@ impl Player {
         to.is_some_and(|to| self.go(to))
     }
 
-    /// Starts or stops.
     pub fn toggle(&mut self) {
         self.shown_ns = if self.is_playing() { None } else { Some(0) };
     }
@@ -178,7 +174,7 @@ impl Player {
         self.at != before
     }
 
-    /// What is missing before a record: between it and the one before of the same host.
+    /// Gap between a record and the previous one of the same host.
     #[must_use]
     pub fn gap_before(&self, at: usize) -> Option<Gap> {
         let this = self.moments.get(at)?;
@@ -232,7 +228,7 @@ impl Player {
     }
 }
 
-/// A time in equal parts.
+/// Divides a time into equal parts.
 struct Scale {
     start_us: i128,
     length_us: i128,

@@ -1,12 +1,11 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Central European time without files.
+/// Central European time without the system's zone files.
 fn berlin() -> TimeZone {
     TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
 }
 
-/// A clock of that zone.
 fn at(text: &str) -> ZonedDateTime {
     text.parse::<DateTime>().unwrap().to_zoned_datetime(berlin()).unwrap()
 }

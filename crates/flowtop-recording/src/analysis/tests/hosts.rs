@@ -43,7 +43,6 @@ impl Link {
         self.hosts[0].is_some() && self.hosts[0] == self.hosts[1]
     }
 
-    /// The tuple of an end.
     fn tuple(&self, end: usize) -> Tuple {
         let number = u16::try_from(self.number).unwrap();
         let ports = if self.is_favoured { [40_000 + number, 443] } else { [443, 40_000 + number] };
@@ -64,7 +63,7 @@ impl Link {
     }
 }
 
-/// What a host records, by a recorder that runs from some second on.
+/// One host whose recorder runs from some second on.
 #[derive(Clone, Debug)]
 struct Recording {
     started: usize,
@@ -83,7 +82,7 @@ fn ns(second: usize) -> u64 {
 }
 
 impl Recording {
-    /// What is recorded of an end. Each recorder gives ids of its own.
+    /// Record of an end. Each recorder gives ids of its own.
     fn sees(&self, link: &Link, end: usize, window: Window, ids: u64) -> FlowRecord {
         let tuple = link.tuple(end);
         let ends = [tuple.local.to_string(), tuple.remote.to_string()];

@@ -1,4 +1,4 @@
-//! What is listed is the total, in every form and for every limit.
+//! The list adds up to the total, in every format and for every limit.
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;

@@ -25,7 +25,6 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Bytes between two seconds.
     pub fn moved(&self, from: usize, to: usize) -> Bytes {
         let (from, to) = (from.max(self.birth), to.min(self.end).min(SECONDS));
         self.bytes[from.min(to)..to].iter().fold(Bytes::default(), |sum, bytes| sum + *bytes)
@@ -46,7 +45,6 @@ impl Socket {
     }
 }
 
-/// From one second to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub start: usize,
