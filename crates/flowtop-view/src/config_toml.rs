@@ -15,7 +15,7 @@ const LIKENESS: f64 = 0.7;
 /// Reads the text of the file that the user calls `file`.
 ///
 /// # Errors
-/// What is no TOML, no setting or no kind of value that settings have, with file and line.
+/// Invalid TOML, an unknown setting or a value of the wrong type, with file and line.
 pub fn parse(text: &str, file: &str) -> Result<Vec<Assignment>, String> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
@@ -41,7 +41,7 @@ fn assignment(
     Ok(Assignment { key, texts, origin: Origin::Line { file: file.to_owned(), line, word: word.to_owned() } })
 }
 
-/// Counted from 1.
+/// Line of a byte offset, counted from 1.
 fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }

@@ -15,7 +15,7 @@ use flowtop_recording::csv::Line;
 #[cfg(test)]
 mod tests;
 
-/// What stands in front of the fields.
+/// Columns in front of the fields.
 const REPORT_FIELDS: [&str; 4] = ["time", "elapsed_s", "host", "start"];
 
 /// The values of [`REPORT_FIELDS`].
@@ -39,7 +39,7 @@ pub fn header(fields: &[&'static str], mut out: impl io::Write) -> io::Result<()
 /// Writes one report; nothing if there is nothing to list. A line is written as soon as it is made.
 ///
 /// # Errors
-/// What `out` does not take.
+/// A failed write to `out`.
 pub fn report(
     heading: &Heading<'_>,
     ledger: &Ledger,
@@ -71,9 +71,9 @@ const OTHERS: &str = "others";
 /// The owner of what rows of ends have more than the totals.
 const LOCAL_TWICE: &str = "local_twice";
 
-/// What stands beside the connections or groups of a report.
+/// A line beside the connections or groups of a report.
 struct Apart {
-    /// What it is.
+    /// Kind of the line, in the field `owner`.
     owner: &'static str,
     connections: Option<u64>,
     bytes: Bytes,
@@ -81,14 +81,15 @@ struct Apart {
 }
 
 impl Apart {
-    /// What found the kernel's table full: as it is in the totals, so that lines are the total.
+    /// Sockets that found the kernel's table full, with their bytes as they are in the totals, so that the lines add
+    /// up to the total.
     fn untracked(ledger: &Ledger) -> Option<Self> {
         let (bytes, rates) = ledger.untracked_once();
         let untracked = Self { owner: "untracked", connections: None, bytes, rates };
         (ledger.untracked().flows > 0).then_some(untracked)
     }
 
-    /// What a sparse record has summed up.
+    /// Flows that a sparse record has summed up.
     fn summed_up(ledger: &Ledger) -> Option<Self> {
         let rests = ledger.summed_up();
         let bytes = rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
@@ -127,7 +128,7 @@ impl Apart {
 /// Writes one report of groups: a line for each of them, and for what stands beside them.
 ///
 /// # Errors
-/// What `out` does not take.
+/// A failed write to `out`.
 pub fn grouped_report(
     heading: &Heading<'_>,
     ledger: &Ledger,

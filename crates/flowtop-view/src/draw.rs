@@ -24,7 +24,7 @@ use flowtop_core::names::Names;
 use flowtop_core::width::{cut_end, cut_middle};
 use theme::Theme;
 
-/// What a screen is drawn with.
+/// Target and styles of one frame.
 struct Canvas<'a> {
     buffer: &'a mut Buffer,
     state: &'a State,

@@ -9,10 +9,9 @@ use super::settings::{Assignment, Directive, KEYS, Key, Origin};
 #[cfg(test)]
 mod tests;
 
-/// What a file says, and what iftop prints on stderr about it.
+/// Result of reading an `.iftoprc`: settings, and iftop's messages on stderr.
 #[derive(Debug, Default)]
 pub struct Iftoprc {
-    /// Settings that hold.
     pub assignments: Vec<Assignment>,
     /// Warnings; nothing in the syntax is an error.
     pub warnings: Vec<String>,

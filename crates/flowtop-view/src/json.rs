@@ -20,20 +20,18 @@ use flowtop_core::window::{Rates, Window};
 #[cfg(test)]
 mod tests;
 
-/// What the ledger cannot know of a report.
+/// Facts of a report that are not in the ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Heading<'a> {
     /// Wall-clock time as RFC 3339 with its offset.
     pub time: &'a str,
     /// Since when bytes are counted, in the same form.
     pub start: &'a str,
-    /// Name of this host.
     pub host: &'a str,
     /// The hook plan: `fentry`, `kprobe` or `tracepoint`.
     pub hooks: &'a str,
-    /// Who is behind the flows.
     pub who: Who<'a>,
-    /// What flowtop has cost since the report before, if somebody wants to know.
+    /// Cost of flowtop since the previous report; `None` without `--cost`.
     pub cost: Option<Cost>,
 }
 
@@ -54,7 +52,7 @@ pub(crate) fn heading() -> Heading<'static> {
 /// end in an object of their own. A row is written as soon as it is made: there may be more of them than memory should hold.
 ///
 /// # Errors
-/// What `out` does not take.
+/// A failed write to `out`.
 pub fn report(
     heading: &Heading<'_>,
     ledger: &Ledger,
@@ -82,7 +80,7 @@ pub fn report(
 /// Writes one report of groups, in the same way; they stand where flows stood.
 ///
 /// # Errors
-/// What `out` does not take.
+/// A failed write to `out`.
 pub fn grouped_report(
     heading: &Heading<'_>,
     ledger: &Ledger,
@@ -104,7 +102,7 @@ pub fn grouped_report(
 /// Why writing a report does not fail.
 const JSON: &str = "names are text and rates are finite, so it is JSON, which is text";
 
-/// What is listed in place of flows.
+/// Lists in place of flows.
 #[derive(Default, Serialize)]
 struct Lists<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,7 +185,7 @@ fn ends(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>) -> (String, St
     (head, tail.replacen('{', ",", 1) + "\n")
 }
 
-/// What stands before the flows.
+/// Keys before the flows.
 #[derive(Serialize)]
 struct Head<'a> {
     time: &'a str,
@@ -201,7 +199,7 @@ struct Head<'a> {
     lists: Lists<'a>,
 }
 
-/// What stands behind the flows.
+/// Keys behind the flows.
 #[derive(Serialize)]
 struct Tail {
     untracked: Untracked,
@@ -232,7 +230,7 @@ impl SummedUp {
     }
 }
 
-/// The rows of `--by`.
+/// Serializes the rows of `--by`.
 struct Groups<'a> {
     rows: &'a [GroupedRow],
     fields: Option<&'a [&'static str]>,

@@ -1,4 +1,4 @@
-//! What people set and see.
+//! Settings, outputs and the state of the screen: everything that a user sets and sees.
 //!
 //! [`settings`] holds every setting once, whether it comes from the command line, [`config_toml`] or [`iftoprc`]. [`text`],
 //! [`json`] and [`csv`] write what was counted; [`top`] and [`watch`] say what is most and what went over a threshold. The

@@ -1,4 +1,4 @@
-//! What is in force, where each value comes from, and how a layer of settings is laid over another.
+//! Settings: values in force, the origin of each, and how one layer overrides another.
 //!
 //! Not in here: how a value is read and written (`value`, `choice`, `quantity`), the syntax of the two files
 //! (`config_toml`, `iftoprc`), and the flags (`cli`).
@@ -25,20 +25,17 @@ use value::Value;
 /// Rows of a text report without a limit, as in iftop.
 const TEXT_ROWS: usize = 10;
 
-/// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody has said anything.
     Default,
     /// A flag of the command line, by its long name.
     Flag(String),
-    /// A line of a file.
     Line {
         /// The file as it was named.
         file: String,
-        /// Its number, from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What the setting is called there.
+        /// Spelling of the setting there.
         word: String,
     },
 }
@@ -56,9 +53,7 @@ impl fmt::Display for Origin {
 /// A setting and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set<T> {
-    /// What is in force.
     pub value: T,
-    /// Who said so.
     pub origin: Origin,
 }
 
@@ -73,7 +68,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// What iftop calls the setting in its messages.
+    /// iftop's name of the setting in its messages.
     fn directive(&self) -> &'static str {
         self.directives.first().map_or(self.name, |directive| directive.name())
     }
@@ -88,7 +83,7 @@ impl fmt::Debug for Key {
 /// The table: each setting once. A line holds the field, the key, the type, the default, and the directives.
 macro_rules! settings {
     ($($(#[$doc:meta])* $field:ident $key:literal: $type:ty = $default:expr, $directives:expr;)*) => {
-        /// Everything that can be set.
+        /// Every setting.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings { $($(#[$doc])* pub $field: Set<$type>,)* }
 
@@ -139,7 +134,6 @@ settings! {
     numeric_ports "numeric-ports": bool = false, [Off("port-resolution")];
     /// Names of hosts and services in text mode too.
     names "names": bool = false, [];
-    /// Which ports are shown.
     ports "ports": PortDisplay = PortDisplay::Off, [Same("port-display")];
     /// All hosts on the left are one.
     hide_source "hide-source": bool = false, [On("hide-source")];
@@ -173,7 +167,6 @@ settings! {
     max_bandwidth "max-bandwidth": Option<BitsPerSecond> = None, [Same("max-bandwidth")];
     /// Regular expression for the rows of a screen; empty shows all.
     screen_filter "screen-filter": String = String::new(), [Same("screen-filter")];
-    /// Colours of a screen.
     theme "theme": Theme = Theme::Auto, [];
     /// A screen of ASCII alone.
     ascii "ascii": bool = false, [];
@@ -183,7 +176,6 @@ settings! {
     seconds "seconds": Seconds = Seconds(0), [Same("timed-output")];
     /// Time between reports without end.
     interval "interval": Interval = Interval::DEFAULT, [];
-    /// Form of a report.
     format "format": Format = Format::Text, [];
     /// Columns of CSV and keys of a flow in JSON; none for all.
     fields "fields": Vec<String> = Vec::new(), [];
@@ -199,37 +191,32 @@ settings! {
     max_flows "max-flows": FlowCount = FlowCount::DEFAULT, [];
 }
 
-/// The setting of this name.
 #[must_use]
 pub fn key(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// One setting in one layer.
 #[derive(Clone, Debug)]
 pub struct Assignment {
-    /// The setting.
     pub key: &'static Key,
     /// The values of a list, or the only one of anything else.
     pub texts: Vec<String>,
-    /// Who says so.
     pub origin: Origin,
 }
 
 /// Why a text is no value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wrong {
-    /// What would be right.
+    /// Accepted values.
     pub right: String,
     /// The text again, with the place that is wrong under it, where that is only a part of it.
     pub pointer: Option<String>,
-    /// What iftop prints before it goes on without the value; `None` where it does not go on.
+    /// Warning that iftop prints before it ignores the value; `None` where it does not go on.
     pub warning: Option<String>,
     /// The value that iftop takes in its place, if it takes one.
     pub instead: Option<String>,
 }
 
-/// How values are read.
 #[derive(Clone, Copy)]
 pub struct Reading<'a> {
     /// Do as iftop does: warn, and go on without the value.
@@ -339,7 +326,7 @@ impl Settings {
         }
     }
 
-    /// Whether hosts are shown by name. A report waits for nobody, so there they are only if that was asked for.
+    /// Whether hosts are shown by name. A report does not wait for names, so it has them only on request.
     #[must_use]
     pub const fn host_names(&self) -> bool {
         !self.numeric.value && (self.names.value || !self.text.value)
@@ -351,7 +338,7 @@ impl Settings {
         !self.numeric_ports.value && (self.names.value || !self.text.value)
     }
 
-    /// What is to be shown at the start.
+    /// The view at the start.
     #[must_use]
     pub fn view(&self) -> View {
         View {

@@ -1,4 +1,5 @@
-//! The screen as a value: one state, one update (`state::update`), and drawing as a function of the state (`crate::draw`).
+//! The screen as a value: one state, one update (`state::update`), and drawing as a function of the state
+//! (`crate::draw`).
 //!
 //! No clock, no terminal: keys, samples and sizes come in as events, and what has to happen outside comes back as
 //! effects.
@@ -48,31 +49,26 @@ use scale::Scale;
 /// Times between two frames that can be chosen.
 pub const REFRESH_MS: [u64; 5] = [500, 1000, 2000, 5000, 10_000];
 
-/// What stands still from the start on.
+/// Facts about the session that do not change while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionInfo {
-    /// Name of this host.
     pub host: String,
     /// The hook plan, or what stands in for it.
     pub hooks: String,
     /// Names of the interfaces; none for all.
     pub interfaces: Vec<String>,
-    /// What keeps traffic out for good, as flags.
+    /// Flags that keep traffic out for the whole session, as text.
     pub limits: String,
 }
 
-/// How rows look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
-    /// Whether there are bars.
     pub bars: bool,
-    /// The average that they show.
+    /// Window whose average the bars show.
     pub window: Window,
-    /// Their scale.
     pub scale: Scale,
     /// Whether there is a cumulative column.
     pub totals: bool,
-    /// Whether everything must be ASCII.
     pub ascii: bool,
 }
 
@@ -107,7 +103,7 @@ struct Message {
 /// How long a message stays at least, in nanoseconds.
 const MESSAGE_NS: u64 = 2_000_000_000;
 
-/// Who is behind connections, as far as files and labels say.
+/// Sources of identities and labels.
 #[derive(Clone, Debug)]
 struct Attribution {
     owners: Arc<dyn Owners>,
@@ -120,7 +116,7 @@ impl Default for Attribution {
     }
 }
 
-/// What decides which connections are in and what rows are called, beside the connections.
+/// Inputs, beside the connections, that decide which rows there are and their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct LookedFor {
     search: String,
@@ -130,39 +126,35 @@ struct LookedFor {
     sort: Sort,
 }
 
-/// What there was when the order was frozen.
+/// State when the order was frozen.
 #[derive(Clone, Debug)]
 struct Frozen {
     grouped: Grouped,
-    /// The largest rates since then.
+    /// Peak rates since then.
     peak: Peak,
 }
 
-/// What the footer says: of what is shown, and of the rest.
+/// Numbers of the footer: of shown rows, and of the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Footer {
-    /// Of what is shown.
     pub shown: Totals,
     /// Bytes of what is hidden, since the start.
     pub hidden_bytes: Bytes,
-    /// Rates of what is hidden.
     pub hidden_rates: Rates,
-    /// What is in no group, because it has left the ledger with it: bytes.
+    /// Bytes of closed connections whose group is gone.
     pub others_bytes: Bytes,
-    /// What groups of ends have more than the totals: bytes since the start.
+    /// Surplus of groups of ends over the totals, in bytes since the start.
     pub local_twice_bytes: Bytes,
-    /// Their rates.
     pub local_twice_rates: Rates,
-    /// Connections that are shown.
     pub connections: u32,
-    /// Connections that there are.
+    /// Connections, shown or hidden.
     pub all_connections: u32,
 }
 
 /// A line below the totals: sums beside what is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Aside {
-    /// What it is called, and what on a narrow screen.
+    /// Name, and a shorter one for narrow screens.
     pub names: [&'static str; 2],
     /// Bytes since the start.
     pub bytes: Bytes,
@@ -176,15 +168,15 @@ impl Aside {
     }
 }
 
-/// What flowtop itself costs, as far as somebody wants to see it.
+/// Whether flowtop's own cost is shown, and the cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum OwnCost {
-    /// Nobody does. Then nothing is measured.
+    /// Not shown, and not measured.
     #[default]
     Hidden,
-    /// It is being measured.
+    /// Switched on, but not measured yet.
     Awaited,
-    /// Between the last two frames.
+    /// Cost between the last two frames.
     Shown(Cost),
 }
 
@@ -203,31 +195,24 @@ impl OwnCost {
 /// Everything that a screen is drawn from.
 #[derive(Debug)]
 pub struct State {
-    /// What has been counted.
     pub ledger: Ledger,
-    /// What stands still.
     pub session: SessionInfo,
     /// Time of day of the newest frame.
     pub time: String,
     /// Columns and lines of the screen.
     pub size: (u16, u16),
-    /// What text mode knows as well.
+    /// Settings of the rows that text mode shares.
     pub view: View,
-    /// How rows look.
     pub look: Look,
-    /// Which are left out.
     pub filters: Filters,
     /// Rows that stay at the top.
     pub pinned: BTreeSet<RowKey>,
     /// The rows, sorted as far as they are on the screen.
     pub table: Table,
-    /// The lines below the rows.
     pub footer: Footer,
-    /// What flowtop itself costs.
     pub own_cost: OwnCost,
     /// The first row on the screen.
     pub offset: usize,
-    /// The selected row.
     pub selected: Option<RowKey>,
     /// The pane about it, if it is open.
     pub detail: Option<Detail>,
@@ -235,7 +220,6 @@ pub struct State {
     pub help: Option<u16>,
     /// The line that is being typed.
     pub prompt: Option<Prompt>,
-    /// Time between two frames.
     pub refresh: Duration,
     /// Which record is shown, where it is not the present.
     pub replay: Option<Replay>,
@@ -245,11 +229,10 @@ pub struct State {
     /// Peaks of what is shown, while something is hidden: when, and the rates over 2 s.
     recent: Vec<(u64, Peak)>,
     history: History,
-    /// Who is behind connections.
     attribution: Attribution,
-    /// What rows were made of in the beginning.
+    /// Keys of `--by` at the start.
     first_by: group::Group,
-    /// What was looked for when the rows were made.
+    /// Inputs of the current rows.
     looked_for: LookedFor,
 }
 
@@ -308,25 +291,24 @@ impl State {
         Self { attribution: Attribution { owners, labels }, ..self }
     }
 
-    /// Who is behind connections.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
         Who { owners: &*self.attribution.owners, labels: &self.attribution.labels, ..Who::nobody() }
     }
 
-    /// What the next rows are made of; that of the freezing while the order is frozen.
+    /// Grouping of the next rows; that of the freeze while the order is frozen.
     pub(super) fn next_grouped(&self) -> Grouped {
         let now = Grouped { by: self.view.by, grouping: self.view.grouping };
         self.frozen.as_ref().map_or(now, |frozen| frozen.grouped)
     }
 
-    /// What the rows have in common that there are.
+    /// Grouping of the current rows.
     #[must_use]
     pub fn by(&self) -> group::Group {
         self.table.sums.grouped().by
     }
 
-    /// How things are called.
+    /// The labels for the current settings.
     #[must_use]
     pub fn labels<'a>(&'a self, names: &'a dyn Names) -> Labels<'a> {
         self.labels_by(self.by(), names)
@@ -372,7 +354,7 @@ impl State {
             .collect()
     }
 
-    /// What the program says now.
+    /// Message to show, if there is one.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         let fresh = self.message.as_ref().map(|message| message.text.as_str());
@@ -380,7 +362,6 @@ impl State {
         fresh.or(paused).or_else(|| self.view.order_frozen.then_some("Order frozen"))
     }
 
-    /// Rows on the screen.
     pub fn visible(&self) -> impl Iterator<Item = Group<'_>> {
         self.table.rows(self.offset, self.page_or_none())
     }
@@ -399,5 +380,5 @@ impl State {
 
 /// Time between two frames of a replay that plays.
 const PLAYING: Duration = Duration::from_millis(100);
-/// iftop cuts its greeting.
+/// iftop cuts its greeting at this length.
 const LISTENING_CHARS: usize = 32;

@@ -21,11 +21,9 @@ mod tests;
 
 /// Columns of a line with a host in it, and of the rules between the parts.
 const LINE_CHARS: usize = 92;
-/// Columns of a number.
 const CELL_CHARS: usize = 10;
-/// Columns of a host.
 const HOST_CHARS: usize = 40;
-/// What is kept of a host's name.
+/// Characters of a host's name that are kept.
 const NAME_CHARS: usize = HOST_CHARS - 1;
 
 /// Below groups: what is in none of them.
@@ -121,7 +119,6 @@ impl Reports {
     }
 }
 
-/// What a block is written with.
 struct Writer<'a> {
     view: &'a View,
     names: &'a dyn Names,
@@ -157,7 +154,7 @@ impl Writer<'_> {
         block
     }
 
-    /// What connections have in common with what they send and, below, how many they are with what they receive.
+    /// The values of a group with the sent bytes and, below, the number of connections with the received bytes.
     fn write_group(&self, out: &mut String, index: usize, row: &GroupedRow) {
         let words: Vec<_> = row.text().split(' ').map(printable).collect();
         let GroupedRow { connections, bytes, rates, .. } = *row;
@@ -198,14 +195,14 @@ impl Writer<'_> {
         out.push('\n');
     }
 
-    /// What files about owners could not be read, or not be shown as they are.
+    /// Counts of files about owners that could not be read or shown exactly.
     fn write_trouble(&self, out: &mut String) {
         for (name, count) in self.who.trouble.iter().filter(|(_, count)| *count > 0) {
             write_count(out, &format!("Owners ({name}):"), *count);
         }
     }
 
-    /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why nobody is known. Of an end
+    /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why the owner is unknown. Of an end
     /// that has no socket here, the pod with its address.
     fn owner(&self, end: End) -> String {
         let Some(EndOwner { seen, users, status }) = end.owner else { return self.pod_at(end.host) };
@@ -250,7 +247,6 @@ impl Writer<'_> {
         write_amounts(out, [bytes]);
     }
 
-    /// Three cells of rates.
     fn write_rates(&self, out: &mut String, per_s: [f64; 3]) {
         for rate in per_s {
             write_cell(out, |out| write_number(out, rate, self.view.unit));
@@ -358,7 +354,6 @@ fn fit(out: &mut String, start: usize, host_end: usize) {
     out.push_str(&BLANKS[..HOST_CHARS - (out.len() - start)]);
 }
 
-/// A text in [`HOST_CHARS`] columns.
 fn write_cut(out: &mut String, text: &str) {
     let start = out.len();
     out.push_str(text);
@@ -388,8 +383,8 @@ fn write_count(out: &mut String, label: &str, count: u64) {
     });
 }
 
-/// What found the kernel's table full. iftop has no such line: programs that read a report look for labels which
-/// this one must not contain.
+/// Sockets that found the kernel's table full. iftop has no such line: programs that read a report look for labels
+/// which this one must not contain.
 fn write_untracked(out: &mut String, ledger: &Ledger) {
     let untracked = ledger.untracked();
     if untracked.flows > 0 {
@@ -399,7 +394,7 @@ fn write_untracked(out: &mut String, ledger: &Ledger) {
     }
 }
 
-/// What a sparse record has summed up, where no row can have it.
+/// Flows that a sparse record has summed up, where no row can show them.
 fn write_summed_up(out: &mut String, ledger: &Ledger) {
     let rests = ledger.summed_up();
     let flows: u64 = rests.iter().map(|rest| u64::from(rest.flows)).sum();

@@ -1,4 +1,4 @@
-//! tcptop's report: what each connection has moved since the report before, with its process, busiest first.
+//! tcptop's report: bytes of each connection since the previous report, with its process, busiest first.
 //!
 //! Unlike tcptop's, a connection is one row, whichever threads work for it and also when both of its ends are here.
 
@@ -14,10 +14,9 @@ use flowtop_core::rows::{Row, rows};
 use flowtop_core::view::View;
 use flowtop_core::window::Bytes;
 
-/// Rows of a report where nobody has said how many.
+/// Default rows of a report.
 pub const ROWS: usize = 20;
 
-/// Makes one report after another.
 #[derive(Debug, Default)]
 pub struct Reports {
     /// Bytes of each connection at the report before.

@@ -1,4 +1,4 @@
-//! `flowtop watch`: what is watched for, when that has come about, what is done then, and what is kept for it.
+//! `flowtop watch`: conditions, triggers, actions, and the kept time before a firing.
 //!
 //! Not in here: the clock, processes that are started, and files (`flowtop`'s `watch`).
 

@@ -10,11 +10,10 @@ use crate::state::detail::{Detail, Member};
 use flowtop_core::number::number;
 use flowtop_core::width::cut_middle;
 
-/// Columns between two facts.
 const GAP: u16 = 3;
 /// Columns in front of a graph.
 const NAME: u16 = 13;
-/// Columns behind it.
+/// Columns behind a graph, for its maximum.
 const MAX: u16 = 9;
 /// Width from which on the graphs stand side by side.
 const SIDE_BY_SIDE: u16 = 150;

@@ -1,4 +1,4 @@
-//! The totals of what is shown, and what is hidden.
+//! The totals of shown rows, and the sum of hidden ones.
 
 use ratatui::style::Style;
 

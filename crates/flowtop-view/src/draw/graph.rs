@@ -1,4 +1,4 @@
-//! A graph of columns, an eighth of a line the smallest step.
+//! A graph of columns with steps of an eighth of a line.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -21,7 +21,7 @@ struct Part {
 }
 
 impl Canvas<'_> {
-    /// What the program says, host, hook plan, what is shown, time.
+    /// The header: message, host, hook plan, filters, time.
     pub(super) fn header(&mut self) {
         self.blank(0, Style::new());
         let time_width = u16::try_from(self.state.time.width()).unwrap_or_default();
@@ -46,7 +46,7 @@ impl Canvas<'_> {
         self.put_right(self.width(), 0, &self.state.time, self.theme.dim);
     }
 
-    /// What the program says, at the left as in iftop. Returns the column where the rest begins.
+    /// The message of the program, at the left as in iftop. Returns the column where the rest begins.
     fn message(&mut self) -> u16 {
         let Some(message) = self.state.message() else { return 0 };
         let text = format!(" {message} ");
@@ -79,7 +79,6 @@ impl Canvas<'_> {
         parts
     }
 
-    /// Every filter in force.
     fn filters(&self) -> Vec<String> {
         let filters = &self.state.filters;
         let mut texts = Vec::new();
@@ -108,7 +107,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// What is not right with the numbers, if anything.
+    /// Note on losses; `None` if all numbers are exact.
     fn losses(&self) -> Option<String> {
         let ledger = &self.state.ledger;
         let losses = ledger.losses();
@@ -124,7 +123,7 @@ impl Canvas<'_> {
         (!texts.is_empty()).then(|| format!("losses: {}", texts.join(", ")))
     }
 
-    /// Labels end at their marks.
+    /// The scale above the bars: each label ends at its mark.
     pub(super) fn scale(&mut self) {
         let mut marks = Vec::new();
         if let Some(line) = self.layout.scale {
@@ -172,7 +171,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// What the cells of a row are.
+    /// Titles of the two columns of cells.
     fn sides(&self) -> [String; 2] {
         let by = self.state.by();
         if !by.is_some() || by.keys().any(|key| key == Key::Flow) {

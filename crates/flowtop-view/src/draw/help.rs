@@ -6,7 +6,6 @@ use super::Canvas;
 use crate::state::keys::{Section, TABLE};
 use flowtop_core::width::cut_end;
 
-/// Columns of a key's name.
 const NAME: usize = 9;
 /// Columns of a key with its help.
 const COLUMN: u16 = 40;

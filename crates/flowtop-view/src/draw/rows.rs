@@ -11,7 +11,7 @@ use flowtop_core::rows::table::Group;
 use flowtop_core::view::LineDisplay;
 use flowtop_core::window::{Bytes, Rates, Window};
 
-/// What a line of a row is about.
+/// Content of one line of a row.
 #[derive(Clone, Copy)]
 pub(super) enum Direction {
     Sent,

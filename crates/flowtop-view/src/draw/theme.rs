@@ -1,17 +1,14 @@
-//! Colours, and which of them a terminal is given.
+//! Colours, and the choice of a theme for a terminal.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::settings::choice::Theme as Choice;
 
-/// The styles of a screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
-    /// The header.
     pub header: Style,
-    /// What the program says.
+    /// Messages of the program.
     pub message: Style,
-    /// Rules and ticks.
     pub rule: Style,
     /// Heads of columns, names of numbers.
     pub dim: Style,
@@ -19,13 +16,9 @@ pub struct Theme {
     pub accent: Style,
     /// Bars of what is sent, and of both directions.
     pub sent: Style,
-    /// Bars of what is received.
     pub received: Style,
-    /// The selected row.
     pub selected: Style,
-    /// Pinned rows.
     pub pinned: Style,
-    /// Losses, errors.
     pub warning: Style,
     /// The line that is being typed.
     pub prompt: Style,
@@ -107,7 +100,7 @@ impl Theme {
     }
 }
 
-/// What a terminal can show, as far as the environment tells.
+/// Theme for a terminal, by `NO_COLOR`, `TERM`, `COLORTERM` and `COLORFGBG`.
 fn detect(environment: &dyn Fn(&str) -> Option<String>) -> Choice {
     let value = |name: &str| environment(name).filter(|value| !value.is_empty());
     let term = value("TERM").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The time bar of a replay: what is shown, and where in the recording that is.
+//! The time bar of a replay: caption, and position in the recording.
 
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
@@ -26,7 +26,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// What is said of the record, the most important first.
+    /// The caption of the record, the most important part first.
     fn caption(&mut self, line: u16, replay: &Replay) {
         let Replay { player, caption, .. } = replay;
         let theme = self.theme;
@@ -77,7 +77,7 @@ fn state_of(player: &Player) -> String {
     if player.is_playing() { format!("playing {}x", player.speed()) } else { "stopped".to_owned() }
 }
 
-/// Which record of how many.
+/// Position of the record, as `record 3 of 60`.
 fn place_of(player: &Player) -> String {
     let host = player.of_host();
     let number = |number: usize| grouped(u64::try_from(number).unwrap_or_default());

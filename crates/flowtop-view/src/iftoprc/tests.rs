@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::settings::{Reading, Settings, key};
 
-/// What a file sets and warns of: the lines of `--print-config` that are not defaults, without their padding.
+/// Settings and warnings of a file: the lines of `--print-config` that are not defaults, without their padding.
 fn outcome(text: &str, taken: &[&str]) -> (Vec<String>, Vec<String>) {
     let taken: Vec<_> = taken.iter().map(|name| key(name).unwrap()).collect();
     let found = parse(text, "rc", &taken);

@@ -1,4 +1,4 @@
-//! The contract, literally.
+//! The JSON contract, literally.
 
 use flowtop_common::{Flow, Loss};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use flowtop_core::fixture::{
 };
 use flowtop_core::rows::table::Table;
 
-/// The line without its end.
+/// The line of a report, without its newline.
 fn report(heading: &Heading<'_>, ledger: &Ledger, view: &View, fields: Option<&[&'static Column]>) -> String {
     let mut line = Vec::new();
     super::report(heading, ledger, view, fields, &mut line).unwrap();
@@ -150,7 +150,6 @@ fn a_report_of_many_rows_is_written_piece_by_piece_until_one_is_not_taken() {
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::WriteZero);
 }
 
-/// The flows of a report.
 fn flows(ledger: &Ledger) -> Value {
     let report: Value = serde_json::from_str(&report(&heading(), ledger, &View::default(), None)).unwrap();
     report["flows"].clone()

@@ -12,7 +12,7 @@ use flowtop_core::rows::grouped;
 /// Judges one text of the setting `name`. Host names and services in a filter are taken as known.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The mistake, in one sentence.
 pub fn check(name: &str, text: &str) -> Result<(), Wrong> {
     match name {
         "filter" => filter::check(text).map_err(|error| in_filter(&error, text)),

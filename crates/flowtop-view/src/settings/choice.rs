@@ -64,14 +64,12 @@ impl Choice for Unit {
     ];
 }
 
-/// Form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// iftop's text mode.
     Text,
-    /// One JSON object a report.
+    /// One JSON object per report.
     Json,
-    /// One line a connection.
+    /// One line per connection.
     Csv,
 }
 
@@ -83,10 +81,9 @@ impl Choice for Format {
     ];
 }
 
-/// Colours of a screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theme {
-    /// What the environment says of the terminal.
+    /// Chosen by the environment of the terminal.
     Auto,
     /// Of 256 colours, for a dark background.
     Dark,
@@ -94,7 +91,6 @@ pub enum Theme {
     Light,
     /// Of the terminal's own 16 colours.
     Ansi,
-    /// Without colours.
     Mono,
 }
 
@@ -108,12 +104,10 @@ impl Choice for Theme {
     ];
 }
 
-/// Which kernel hooks to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HooksChoice {
     /// The first family that loads, attaches and counts.
     Auto,
-    /// This family.
     Only(Hooks),
 }
 
@@ -128,13 +122,13 @@ impl HooksChoice {
     }
 }
 
-/// How it is found out who has a socket open that nobody has been seen to use.
+/// How holders of sockets are found that no process was seen to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HoldersChoice {
     /// By the kernel's iterator if it has one, or else by `/proc`.
     #[default]
     Auto,
-    /// By the links in `/proc`.
+    /// By the links in `/proc/PID/fd`.
     Proc,
 }
 

@@ -3,7 +3,7 @@
 /// A directive of `.iftoprc` and what its value means for the setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
-    /// The value is the setting's.
+    /// The directive takes the setting's value.
     Same(&'static str),
     /// `yes` or `true` switches the setting on, all else off.
     On(&'static str),

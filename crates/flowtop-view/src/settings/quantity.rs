@@ -23,7 +23,7 @@ fn atoi(text: &str) -> i64 {
     sign * digits.fold(0_i64, |n, digit| n.saturating_mul(10).saturating_add(i64::from(digit - b'0')))
 }
 
-/// A time of whole seconds.
+/// A time in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds(pub u32);
 
@@ -48,12 +48,9 @@ impl Value for Seconds {
     }
 }
 
-/// How many rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// All of them.
     All,
-    /// At most so many.
     Rows(usize),
 }
 
@@ -75,7 +72,7 @@ impl Value for Limit {
         }
     }
 
-    /// What is no number, or a negative one, shows no rows.
+    /// iftop's reading: a text that is no number, or a negative one, shows no rows.
     fn as_iftop(text: &str) -> Option<Self> {
         Some(Self::Rows(usize::try_from(atoi(text)).unwrap_or(0)))
     }
@@ -105,12 +102,11 @@ impl Value for BitsPerSecond {
     }
 }
 
-/// Time between reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval(pub Duration);
 
 impl Interval {
-    /// iftop's.
+    /// The default of iftop.
     pub const DEFAULT: Self = Self(Duration::from_secs(2));
 }
 

@@ -1,24 +1,22 @@
-//! How values are read and written: as texts, the same on the command line and in both files.
+//! Reading and writing of values as texts, the same on the command line and in both files.
 //!
 //! Not in here: which settings there are (`settings`), words to choose from (`choice`), numbers (`quantity`).
 
 use flowtop_core::group::Group;
 
-/// What a setting can hold.
 pub trait Value: Sized {
     /// The value that a text stands for.
     ///
     /// # Errors
-    /// What would be right.
+    /// The accepted values.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// The value in TOML.
     fn show(&self) -> String;
 
     /// The value that several texts stand for.
     ///
     /// # Errors
-    /// What would be right.
+    /// The accepted values.
     fn read(texts: &[&str]) -> Result<Self, String> {
         match texts {
             [text] => Self::parse(text),
@@ -26,13 +24,13 @@ pub trait Value: Sized {
         }
     }
 
-    /// What iftop makes of a wrong text without a word.
+    /// The value that iftop takes for a wrong text without a warning.
     #[must_use]
     fn as_iftop(_text: &str) -> Option<Self> {
         None
     }
 
-    /// What iftop prints about a wrong text before it goes on without it.
+    /// iftop's warning about a wrong text before it ignores it.
     #[must_use]
     fn warning(_text: &str, _directive: &str) -> Option<String> {
         None

@@ -1,4 +1,4 @@
-//! What each key and click does to the state.
+//! Effect of each key and click on the state.
 
 use super::REFRESH_MS;
 use super::State;

@@ -1,4 +1,4 @@
-//! Everything about one row: whose it is, how it is doing, and how its traffic went.
+//! The detail pane: owner, TCP state and history of one row.
 
 use super::State;
 use super::history::SLOT_NS;
@@ -24,9 +24,7 @@ const MAX_NAMED: usize = 3;
 /// Rates, slot by slot, the newest last. Bytes (packets) per second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
-    /// Sent.
     pub sent: Vec<f64>,
-    /// Received.
     pub received: Vec<f64>,
 }
 
@@ -47,30 +45,24 @@ impl Series {
 /// One connection of a row with several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Its left end.
     pub source: Label,
-    /// Its right end.
     pub destination: Label,
-    /// Whose it is.
     pub owner: Label,
     /// Sent and received over 10 s, in bytes (packets) per second.
     pub rates: (f64, f64),
 }
 
-/// The pane about a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
-    /// The row.
     pub key: RowKey,
-    /// What it is called.
     pub title: String,
-    /// What is known, with its name.
+    /// Facts as name and text.
     pub facts: Vec<(&'static str, String)>,
     /// The busiest connections of a row with several.
     pub members: Vec<Member>,
-    /// The last 40 s.
+    /// Rates of the last 40 s.
     pub seconds: Series,
-    /// The last 10 min.
+    /// Rates of the last 10 min.
     pub minutes: Series,
 }
 
@@ -173,7 +165,7 @@ fn facts_of_many(
     facts
 }
 
-/// What files and labels say of some connections, as far as they say anything.
+/// Owners and labels of some connections; unknown ones are left out.
 fn people(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static str, String)> {
     let identity = |row: &&Row<'_>| who.owners.identity(&row.entry.owner(), row.entry.used_ns());
     let identities: Vec<_> =
@@ -223,7 +215,7 @@ fn named(texts: impl Iterator<Item = String>) -> String {
     parts.join(", ")
 }
 
-/// The process, of several the busiest; or why nobody is known.
+/// The process, of several the busiest; or why it is unknown.
 fn owner(entry: &Entry, labels: &Labels<'_>) -> String {
     let Seen { pid, comm, .. } = entry.owner();
     let more = entry.users().count().saturating_sub(1);

@@ -1,4 +1,4 @@
-//! The last ten minutes of flows, ten seconds a slot: what the windows of the ledger are too short for.
+//! The last ten minutes of flows, in slots of ten seconds, because the windows of the ledger end at 40 s.
 //!
 //! Kept for the busiest flows only, so that the memory has a bound.
 
@@ -11,7 +11,7 @@ use flowtop_core::window::{Bytes, Window};
 
 /// Length of a slot, in nanoseconds.
 pub const SLOT_NS: u64 = 10_000_000_000;
-/// Slots remembered: ten minutes.
+/// Slots of 10 s: ten minutes.
 pub const SLOTS: usize = 60;
 /// Flows remembered; each takes about 1 kB.
 const MAX_FLOWS: usize = 8192;
@@ -23,10 +23,9 @@ struct Past {
     bytes: [Bytes; SLOTS],
 }
 
-/// The last ten minutes.
+/// Bytes of the last ten minutes.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Slots that are full.
     slots: u64,
     flows: HashMap<FlowKey, Box<Past>>,
 }
@@ -45,7 +44,7 @@ impl History {
         }
     }
 
-    /// What has moved in the last ten seconds and there is room for.
+    /// Flows with traffic in the last ten seconds, as many as there is room for.
     fn candidates(&self, ledger: &Ledger) -> Vec<(FlowKey, Bytes)> {
         let moved = ledger.entries().filter_map(|(key, entry)| {
             let bytes = ledger.rates(entry).bytes(Window::S10);
@@ -85,7 +84,7 @@ impl History {
     }
 }
 
-/// Where slot `slot` is kept.
+/// Index of a slot in the ring.
 fn index(slot: u64) -> usize {
     usize::try_from(slot % SLOTS as u64).expect("a remainder of SLOTS fits")
 }

@@ -21,10 +21,9 @@ use paste::Paste;
 pub use paste::PasteError;
 use sequence::Sequence;
 
-/// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
-    /// One that writes a character.
+    /// A printable character.
     Char(char),
     /// A character that is not Latin, from a terminal that also reports the base-layout key.
     Layout {
@@ -35,44 +34,28 @@ pub enum Key {
     },
     /// A letter with Ctrl, in lower case.
     Ctrl(char),
-    /// Function key, from F1 on.
+    /// Function key: 1 for F1.
     F(u8),
-    /// Arrow.
     Up,
-    /// Arrow.
     Down,
-    /// Arrow.
     Left,
-    /// Arrow.
     Right,
-    /// Home.
     Home,
-    /// End.
     End,
-    /// Page up.
     PageUp,
-    /// Page down.
     PageDown,
-    /// Enter.
     Enter,
-    /// Tab.
     Tab,
-    /// Tab with Shift.
     BackTab,
-    /// Backspace.
     Backspace,
-    /// Delete.
     Delete,
-    /// Escape.
     Esc,
     /// A key that flowtop has no name for.
     Other,
 }
 
-/// An input event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Pressed a key.
     Key(Key),
     /// Pressed a key while holding Alt.
     Alt(Key),
@@ -80,9 +63,7 @@ pub enum Input {
     Paste(Result<String, PasteError>),
     /// Pressed the left button, at a cell counted from 0.
     Click {
-        /// Its column.
         column: u16,
-        /// Its line.
         line: u16,
     },
     /// Turned the wheel by a notch.
@@ -112,7 +93,6 @@ enum State {
     /// Between two inputs, or inside a UTF-8 character.
     #[default]
     Ground,
-    /// After `ESC`.
     Escape,
     /// After `ESC [` (CSI) or `ESC O` (SS3), up to the final byte.
     Sequence(Begun),
@@ -125,25 +105,26 @@ enum State {
     /// After `ESC [ 200 ~`, in pasted text.
     Paste,
     /// After `ESC [ M`: an X10 mouse report has three more bytes, which need not be UTF-8.
-    Mouse { bytes: [u8; 3], len: usize },
+    Mouse {
+        bytes: [u8; 3],
+        len: usize,
+    },
 }
 
 /// The part of a sequence or control string that has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Begun {
-    /// The byte after `ESC`.
     introducer: u8,
     content: Content,
 }
 
-/// The bytes after the introducer.
+/// Parameter bytes after the introducer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     /// None. If no more bytes come, the user pressed Alt with the introducer.
     Empty,
     /// Digits only.
     Number,
-    /// Any others.
     Mixed,
 }
 
@@ -170,7 +151,6 @@ impl Begun {
     }
 }
 
-/// The decoder.
 #[derive(Default)]
 pub struct Decoder {
     /// Needs no buffer for control strings, since they do not reach it.
@@ -241,7 +221,6 @@ impl Decoder {
         self.parser.advance(&mut self.found, &[byte]);
     }
 
-    /// Takes the byte after `ESC`.
     fn escape(&mut self, byte: u8) {
         // Forget a UTF-8 character that the ESC has cut off.
         self.parser = Parser::default();
@@ -370,7 +349,7 @@ impl Decoder {
     }
 }
 
-/// What follows a sequence.
+/// Input that a sequence starts.
 #[derive(Clone, Copy, Debug, Default)]
 enum Begins {
     #[default]

@@ -1,4 +1,4 @@
-//! Every key of the screen, once: what it is called, what it does, what it says. Dispatch, the help on the screen, the
+//! Every key of the screen, once: name, action and message. Dispatch, the help on the screen, the
 //! man page and docs/reference.md are made from this table.
 //!
 //! Not in here: how an action is done (`state::update`).
@@ -6,22 +6,19 @@
 use super::input::Key;
 use flowtop_core::view::{Change, Sort};
 
-/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Changes what text mode can change as well.
     View(Change),
     /// Another number of lines a row.
     LineDisplay,
-    /// Bars on or off.
     Bars,
-    /// Another window for the bars.
+    /// Cycles the window of the bars.
     BarWindow,
-    /// Cumulative column on or off.
+    /// Toggles the cumulative column.
     Totals,
-    /// Logarithmic or linear scale.
     LogScale,
-    /// What flowtop itself costs, or no longer.
+    /// Toggles flowtop's own cost.
     Cost,
     /// Asks for a filter of connections.
     Filter,
@@ -33,87 +30,68 @@ pub enum Action {
     Threshold,
     /// Asks for a file to save to.
     Save,
-    /// iftop's shell command.
+    /// iftop's shell command (`!`).
     Shell,
     /// Moves the rows by one, the selection only if it would leave the screen.
     Scroll {
-        /// Towards the end.
         down: bool,
     },
-    /// Moves the selection.
     Move(Move),
     /// Opens or closes the pane about the selected row.
     Detail,
-    /// Another kind of rows.
+    /// Cycles the grouping of the rows.
     By {
         /// The next, or the one before.
         forward: bool,
     },
     /// Keeps the selected row at the top, or no longer.
     Pin,
-    /// Another time between frames.
+    /// Changes the time between frames.
     Refresh {
-        /// A shorter one.
         faster: bool,
     },
     /// Moves the time of a replay.
     Replay(Wind),
-    /// Help on or off.
     Help,
     /// Closes what lies over the rows.
     Close,
-    /// Draws everything anew.
     Redraw,
     /// Stops the program until the shell's `fg`.
     Suspend,
-    /// Ends the program.
     Quit,
 }
 
-/// Where a selection goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// One row up.
     Up,
-    /// One row down.
     Down,
-    /// One screen up.
     PageUp,
-    /// One screen down.
     PageDown,
-    /// The first row.
     First,
-    /// The last row.
     Last,
 }
 
 /// Where the time of a replay goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wind {
-    /// One record on or back.
     Step {
-        /// On.
         forward: bool,
     },
     /// The first record or the last one.
     End {
-        /// The last one.
+        /// To the last record; else to the first.
         last: bool,
     },
     /// The next record behind a gap.
     Gap {
-        /// Later than this one.
         forward: bool,
     },
     /// The same time on another host.
     Host,
-    /// Asks for a time.
     Jump,
     /// Goes on by itself, or no longer.
     Play,
-    /// Another speed.
     Speed {
-        /// A higher one.
         faster: bool,
     },
 }
@@ -121,17 +99,16 @@ pub enum Wind {
 /// Keys that belong together, with the heading of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
-    /// Which rows there are.
+    /// Keys that choose the rows.
     Rows,
-    /// In which order.
+    /// Keys that order the rows.
     Order,
-    /// How they look.
+    /// Keys that style the rows.
     Look,
-    /// A row by itself.
     Selection,
     /// Which record of a replay; keys of a replay only.
     Replay,
-    /// The program.
+    /// Keys for the program.
     General,
 }
 
@@ -140,7 +117,6 @@ impl Section {
     pub const ALL: [Self; 6] =
         [Self::Rows, Self::Order, Self::Look, Self::Selection, Self::Replay, Self::General];
 
-    /// The heading.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -154,21 +130,18 @@ impl Section {
     }
 }
 
-/// A line of the table.
+/// A line of the table of keys.
 #[derive(Debug)]
 pub struct Binding {
-    /// What to press.
     pub keys: &'static [Key],
-    /// How that is written.
+    /// Text for the keys.
     pub name: &'static str,
-    /// What it does.
     pub action: Action,
-    /// The same in words.
+    /// One line for the help screen.
     pub help: &'static str,
-    /// What the screen says then: the only message, or one for each state. Empty where it says nothing, or something
-    /// that no table can hold.
+    /// Messages of the action: the only one, or one for each state. Empty where there is none, or it depends on more
+    /// than the state.
     pub messages: &'static [&'static str],
-    /// What it is about.
     pub section: Section,
 }
 
@@ -188,7 +161,6 @@ use Key::{Char, Ctrl};
 use Section::{General, Look, Order, Rows, Selection};
 use Wind::{End, Gap, Speed, Step};
 
-/// Every key.
 pub const TABLE: &[Binding] = &[
     key(&[Char('f')], "f", Action::Filter, "filter connections, as -f", Rows),
     key(&[Char('l')], "l", Action::ScreenFilter, "filter rows by a pattern", Rows),
@@ -392,7 +364,6 @@ const fn says(
     Binding { keys, name, action, help, messages, section }
 }
 
-/// The line of a key.
 #[must_use]
 pub fn binding(key: Key) -> Option<&'static Binding> {
     TABLE.iter().find(|binding| binding.keys.contains(&key))

@@ -1,4 +1,4 @@
-//! What rows are called: hosts and ports with their names, processes; and texts cut to a width in columns.
+//! Labels of rows: hosts and ports with their names, processes; and texts cut to a width in columns.
 //!
 //! A text is cut in its middle, because both ends of an address tell hosts apart, and a port is never cut off.
 
@@ -17,14 +17,12 @@ use flowtop_core::sanitize::to_ascii;
 use flowtop_core::view::View;
 use flowtop_core::wire::comm_text;
 
-/// How a screen calls things.
 #[derive(Clone, Copy)]
 pub struct Labels<'a> {
     /// Whether hosts and ports go by name.
     pub view: &'a View,
-    /// What rows have in common.
+    /// Keys of `--by`.
     pub by: Group,
-    /// The names.
     pub names: &'a dyn Names,
     /// Whether all of it must be ASCII.
     pub ascii: bool,
@@ -33,7 +31,7 @@ pub struct Labels<'a> {
 /// A text in two parts: what may be cut, and what must stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Label {
-    /// May lose its middle.
+    /// Part whose middle may be cut.
     pub head: String,
     /// Stays as long as there is room.
     pub tail: String,
@@ -44,7 +42,6 @@ impl Label {
         Self { head, tail: String::new() }
     }
 
-    /// The whole text.
     #[must_use]
     pub fn text(&self) -> String {
         format!("{}{}", self.head, self.tail)
@@ -60,7 +57,6 @@ impl Label {
 }
 
 impl Labels<'_> {
-    /// A host without its port.
     #[must_use]
     pub fn host(&self, host: Host) -> String {
         let Host::Shown(address) = host else { return " * ".to_owned() };
@@ -113,7 +109,7 @@ impl Labels<'_> {
         }
     }
 
-    /// What the connections of a row have in common on one side, or how many they are.
+    /// Label of a group on one side: its values, or the number of connections.
     fn common(&self, cells: &[Cell], connections: u32, is_remote: bool) -> Label {
         let its = |(key, _): &(Key, &Cell)| key.is_remote() == is_remote || *key == Key::Flow;
         let cells: Vec<_> = self.by.keys().zip(cells).filter(its).collect();

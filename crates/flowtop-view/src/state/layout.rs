@@ -1,4 +1,4 @@
-//! Where everything stands on a screen of a given size. Drawing and the mouse ask the same layout.
+//! The layout of a screen of a given size, for drawing and for the mouse.
 //!
 //! ```text
 //! flowtop web-1 · fentry · 12 of 12 flows                    15:04:05   header
@@ -24,9 +24,7 @@ use flowtop_core::window::Window;
 /// Below this there is only a hint.
 pub const MIN: (u16, u16) = (30, 8);
 
-/// Columns of a number.
 pub const CELL: u16 = 8;
-/// Columns of an arrow.
 pub const ARROW: u16 = 4;
 /// Columns that text takes at most: on a wider screen names and numbers would be too far apart to be read as one line.
 const MAX_TEXT: u16 = 180;
@@ -38,17 +36,15 @@ const MIN_HOST: u16 = 9;
 const OWNER_FROM: u16 = 110;
 const OWNER: u16 = 20;
 
-/// What the layout depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a part of the screen that is there or not")]
 pub struct Parts {
     /// Columns and lines of the screen.
     pub size: (u16, u16),
-    /// Whether there is a scale.
     pub bars: bool,
     /// Whether there is a cumulative column.
     pub totals: bool,
-    /// Lines below the totals.
+    /// Number of lines below the totals.
     pub asides: u16,
     /// Whether the pane about a row is open.
     pub detail: bool,
@@ -61,7 +57,6 @@ pub struct Parts {
 /// Where the columns of a row stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// Columns of a host.
     pub host: u16,
     /// First column of the right host.
     pub destination: u16,
@@ -69,7 +64,6 @@ pub struct Columns {
     pub owner: Option<Range<u16>>,
     /// First column of the cumulative number.
     pub totals: Option<u16>,
-    /// First column of each rate.
     pub rates: Vec<(Window, u16)>,
     /// First column that no text is in.
     pub end: u16,
@@ -82,23 +76,17 @@ pub struct Layout {
     pub size: (u16, u16),
     /// Labels of the scale; the rule is below.
     pub scale: Option<u16>,
-    /// The rule above the rows.
     pub rule: u16,
-    /// Heads of the columns.
+    /// Line of the column heads.
     pub heads: Option<u16>,
-    /// The rows.
     pub rows: Range<u16>,
-    /// The pane about a row.
     pub detail: Option<Range<u16>>,
-    /// The rule above the footer.
     pub footer_rule: u16,
-    /// The three totals.
     pub totals: Range<u16>,
     /// Sums beside what is shown, as what is hidden.
     pub asides: Range<u16>,
-    /// What is said of a record, and its place among the others where there is room for that.
+    /// Caption of a record, and its place among the others where there is room.
     pub bar: Range<u16>,
-    /// The columns of a row.
     pub columns: Columns,
 }
 
@@ -143,7 +131,7 @@ impl Layout {
         usize::from((self.rows.len() / usize::from(lines.max(1))).try_into().unwrap_or(u16::MAX))
     }
 
-    /// What a click on a head sorts by.
+    /// Order that a click on a column head chooses.
     #[must_use]
     pub fn sort_at(&self, column: u16, line: u16) -> Option<Sort> {
         let columns = &self.columns;

@@ -3,25 +3,22 @@
 use super::input::Key;
 use flowtop_core::sanitize::breaks_a_screen;
 
-/// What a prompt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// A filter of connections, in the language of `-f`.
     Filter,
-    /// A regular expression for rows.
     ScreenFilter,
     /// A text to look for while it is typed.
     Search,
     /// The rate below which rows are hidden.
     Threshold,
-    /// The file to save to.
     SaveTo,
     /// The time to go to in a replay.
     Time,
 }
 
 impl Ask {
-    /// What stands before the line; the first two are iftop's.
+    /// Text before the line; the first two are iftop's.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -35,27 +32,24 @@ impl Ask {
     }
 }
 
-/// What a key did to the line.
+/// Effect of a key on the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edited {
-    /// Nothing that matters outside.
     Nothing,
-    /// Another text.
     Changed,
-    /// It is to be taken.
+    /// Enter: take the text.
     Accepted,
-    /// It is to be forgotten.
+    /// Esc: drop the text.
     Cancelled,
 }
 
 /// A line that is being typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// What it is for.
     pub ask: Ask,
     /// Why the last text was not taken.
     pub error: Option<String>,
-    /// What held before, for a cancelled search.
+    /// Value before the prompt, restored if a search is cancelled.
     pub before: String,
     text: Vec<char>,
     cursor: usize,
@@ -69,19 +63,16 @@ impl Prompt {
         Self { ask, error: None, before: text.to_owned(), cursor: chars.len(), text: chars }
     }
 
-    /// The text.
     #[must_use]
     pub fn text(&self) -> String {
         self.text.iter().collect()
     }
 
-    /// The text before the cursor.
     #[must_use]
     pub fn before_cursor(&self) -> String {
         self.text[..self.cursor].iter().collect()
     }
 
-    /// Takes a key.
     pub fn press(&mut self, key: Key) -> Edited {
         match key {
             Key::Enter => return Edited::Accepted,

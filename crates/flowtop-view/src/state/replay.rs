@@ -1,4 +1,4 @@
-//! A replay on the screen: which record is shown, and what is said of it.
+//! A replay on the screen: the record shown, and its caption.
 //!
 //! Not in here: how time goes on in a replay (`replay::player`), and how the bar looks (`crate::draw::timebar`).
 
@@ -20,12 +20,11 @@ use flowtop_recording::replay::caption::{Caption, zoned};
 use flowtop_recording::replay::player::Player;
 use flowtop_recording::when;
 
-/// What a replay knows beside a view of now.
+/// State of a replay beside the live view.
 #[derive(Clone, Debug)]
 pub struct Replay {
     /// The records, and which of them is shown.
     pub player: Player,
-    /// What is said of that.
     pub caption: Caption,
     /// When the replay was opened: what times like `3m ago` are told from.
     pub opened: ZonedDateTime,
@@ -38,13 +37,13 @@ impl Replay {
         Self { player, caption: Caption::default(), opened }
     }
 
-    /// The zone of all clocks.
+    /// Time zone of all times.
     #[must_use]
     pub fn zone(&self) -> &TimeZone {
         self.opened.time_zone()
     }
 
-    /// A time as somebody has typed it, in µs since 1970 UTC. A clock time is of the day of the record that is shown.
+    /// A typed time, in µs since 1970 UTC. A clock time is of the day of the record that is shown.
     fn time(&self, text: &str) -> Result<i64, String> {
         let day = zoned(self.player.moment().span.start_us, self.zone()).date();
         let time = when::at(text, day, &self.opened)?;
@@ -55,15 +54,11 @@ impl Replay {
 /// A record as a screen shows it.
 #[derive(Debug)]
 pub struct Window {
-    /// Its numbers.
     pub ledger: Ledger,
-    /// Who was behind them.
     pub owners: Arc<dyn Owners>,
-    /// What remote addresses were called.
     pub labels: Arc<NetworkLabels>,
-    /// What is said of it.
     pub caption: Caption,
-    /// What was kept out, as flags.
+    /// Flags that kept traffic out of the recording.
     pub limits: String,
 }
 
@@ -74,7 +69,6 @@ impl State {
         Self { replay: Some(replay), message: None, ..self }
     }
 
-    /// Shows another record.
     pub(super) fn show(&mut self, window: Window, names: &dyn Names) -> Reaction {
         let Some(replay) = &mut self.replay else { return Reaction::NOTHING };
         let end = zoned(replay.player.moment().span.end_us, replay.zone());

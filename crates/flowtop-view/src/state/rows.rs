@@ -1,4 +1,4 @@
-//! State → rows: which connections are in, which rows are left out, in which order, and what the footer says of them.
+//! Computes the rows from the state: search and filters, order, and the numbers of the footer.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use flowtop_core::window::{Peak, Rates, Window};
 /// A pattern as iftop's screen filter takes it; `None` for an empty one.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The mistake, in one sentence.
 pub fn pattern(text: &str) -> Result<Option<Regex>, String> {
     if text.is_empty() {
         return Ok(None);
@@ -34,7 +34,7 @@ pub fn pattern(text: &str) -> Result<Option<Regex>, String> {
     built.map(Some).map_err(|error| last_line(&error.to_string()))
 }
 
-/// What is wrong stands in the last line of the crate's explanation.
+/// The last line of a regex error, which names the mistake.
 fn last_line(error: &str) -> String {
     let line = error.lines().last().unwrap_or_default();
     line.trim_start_matches("error: ").to_owned()
@@ -149,8 +149,8 @@ impl State {
         footer
     }
 
-    /// What rows hold with connections that are in two of them once. Where rows are left out for what they are called or
-    /// move, it is not known of which connections both ends are shown: then it is the sum of the rows.
+    /// Sum of the shown rows, with connections that are in two of them counted once. Where a filter hides rows by
+    /// name or rate, it is not known of which connections both ends are shown: then it is the plain sum.
     fn once(&self, sums: &Sums, shown: &Sum) -> Sum {
         if self.filters.screen.is_some() || self.filters.threshold > 0.0 {
             return *shown;
@@ -241,7 +241,6 @@ impl State {
     }
 }
 
-/// The rates over 2 s.
 fn peak_of(rates: &Rates) -> Peak {
     let window = Window::S2;
     Peak {
@@ -251,7 +250,7 @@ fn peak_of(rates: &Rates) -> Peak {
     }
 }
 
-/// What a row is sorted by where names are.
+/// Sort text of a row, where rows are sorted by name.
 fn sort_text(sort: Sort, key: &RowKey, labels: &Labels<'_>) -> String {
     match sort {
         Sort::Source => labels.source(key, 0).text(),

@@ -1,4 +1,4 @@
-//! What is on the screen as JSON. As text it is the screen itself.
+//! Saves the screen as JSON. As text it is the screen itself.
 
 use serde::Serialize;
 

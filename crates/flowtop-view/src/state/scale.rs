@@ -8,7 +8,6 @@ const STEPS: [f64; 11] = [64e3, 128e3, 256e3, 1e6, 10e6, 100e6, 1e9, 10e9, 100e9
 /// A logarithmic scale above this has a label at every hundredfold only.
 const WIDE: f64 = 100e6;
 
-/// What the length of a bar stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// Rate of a full bar, in bits (packets) per second.

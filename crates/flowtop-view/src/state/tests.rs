@@ -28,7 +28,7 @@ pub(super) fn screen(hosts: u64, size: (u16, u16)) -> State {
     state
 }
 
-/// Lets a second pass.
+/// Advances to second `at_s`, with one flow per host.
 pub(super) fn tick(state: &mut State, hosts: u64, at_s: u64) {
     let flows: Vec<_> = (1..=hosts).map(|host| connection(host, at_s * host * 1000)).collect();
     state.update(Event::Sample(&sample(at_s, &flows)), &NoNames);

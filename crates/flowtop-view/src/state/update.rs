@@ -1,4 +1,4 @@
-//! The only place where a state changes: an event in, and out comes whether to draw and what to do outside.
+//! The only place where a state changes: takes an event, returns whether to draw and an effect to carry out.
 //!
 //! Not in here: what each key does (`ui::act`), and what rows there are then (`ui::rows`).
 
@@ -19,18 +19,16 @@ use flowtop_core::names::Names;
 use flowtop_core::scope::Scope;
 use flowtop_core::wire::Sample;
 
-/// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A sample of the kernel's tables.
     Sample(&'a Sample),
     /// The ledger has been given a sample in parts.
     Fed,
-    /// What flowtop has cost since the last one.
+    /// Cost since the last one.
     Cost(Cost),
     /// It is time for a frame, at this time of day.
     Frame(String),
-    /// Somebody did something.
     Input(Input),
     /// The screen has another size, in columns and lines.
     Resize(u16, u16),
@@ -42,14 +40,13 @@ pub enum Event<'a> {
     Window(Result<Box<Window>, String>),
     /// So many nanoseconds have passed in front of a replay.
     Pass(u64),
-    /// The answer to [`Effect::Suspend`] where nobody could continue the program.
+    /// The answer to [`Effect::Suspend`] if nothing could continue the program.
     NoShell,
 }
 
-/// Something to be done outside.
+/// An effect that the caller carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// End the program.
     Quit,
     /// Give the terminal back and stop.
     Suspend,
@@ -59,18 +56,16 @@ pub enum Effect {
     Filter(String),
     /// Write what is on the screen to a new file: JSON if its name ends so, else text.
     Save(PathBuf),
-    /// Another time between frames.
+    /// The time between frames changed.
     Refresh,
     /// Read a record, by its number among those of the replay.
     Show(usize),
 }
 
-/// What follows an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reaction {
-    /// Whether anything looks different.
+    /// Whether to draw a frame.
     pub draw: bool,
-    /// To be done outside.
     pub effect: Option<Effect>,
 }
 
@@ -143,7 +138,7 @@ impl State {
         self.message.take_if(|message| self.now_ns.saturating_sub(message.since_ns) > MESSAGE_NS);
     }
 
-    /// Makes the open pane anew.
+    /// Computes the open pane from the newest numbers.
     pub(super) fn refresh_detail(&mut self, names: &dyn Names) {
         if let Some(key) = self.detail.as_ref().map(|detail| detail.key.clone()) {
             self.detail = Some(self.detail_of(key, &self.labels(names)));

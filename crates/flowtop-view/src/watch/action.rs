@@ -1,4 +1,4 @@
-//! What is done when a condition has come about: `record 5m`, `exec CMD`, `print`.
+//! Actions of `--then`: `record 5m`, `exec CMD`, `print`.
 
 use std::time::Duration;
 
@@ -6,12 +6,11 @@ use super::scanner::Scanner;
 use flowtop_core::filter::FilterError;
 use flowtop_recording::span;
 
-/// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Write the time before and so much of the time after.
     Record(Duration),
-    /// Run a line of shell.
+    /// Run a shell command.
     Exec(String),
     /// Print the report of the moment.
     Print,
@@ -21,7 +20,7 @@ impl Action {
     /// Reads an action.
     ///
     /// # Errors
-    /// What is wrong, and where.
+    /// The mistake, with its position.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let mut pieces = Scanner::new(text);
         let word = pieces.next();

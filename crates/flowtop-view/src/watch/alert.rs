@@ -1,4 +1,4 @@
-//! What is told of a firing: as a line, and as variables for a command.
+//! Alerts: a firing as a line, and as environment variables for a command.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use flowtop_core::window::Window;
 /// Characters of a name that are told.
 const NAME_CHARS: usize = 256;
 
-/// Who or what has the largest part of what is watched for.
+/// The process or peer with the largest share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Most<T> {
-    /// Who or what.
+    /// The process or peer.
     pub of: T,
     /// Its part of all that is measured, 0 to 1.
     pub share: f64,
@@ -28,14 +28,14 @@ pub struct Most<T> {
 /// A process: its id, and its name.
 pub type Process = (Option<u32>, Option<String>);
 
-/// What has come about, and who moves the largest part of it.
+/// One firing, with the process and the peer that move most.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
-    /// What was watched for.
+    /// The condition, as text.
     pub when: String,
-    /// How often something that is watched for has come about.
+    /// Number of this firing, from 1.
     pub number: u64,
-    /// What was measured on average, in bits per second.
+    /// Mean rate over the time of the condition, in bits per second.
     pub bits_per_s: f64,
     /// The process that moves most. Who uses a socket may not be known; then neither id nor name is.
     pub process: Option<Most<Process>>,
@@ -44,11 +44,11 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// What there is to say of a firing on the traffic of this ledger.
+    /// Describes a firing by the traffic in the ledger.
     #[must_use]
     pub fn of(condition: &Condition, firing: &Firing, ledger: &Ledger, who: Who<'_>) -> Self {
         let process = most("process", condition, ledger, who).and_then(|Most { of, share }| match of {
-            // Whoever runs a process may call it anything.
+            // A process can have any name.
             Cell::Process(pid, name) => {
                 let name = name.map(|name| clean(name.as_bytes(), NAME_CHARS).text);
                 Some(Most { of: (pid, name), share })
@@ -63,7 +63,7 @@ impl Alert {
         Self { when: condition.to_string(), number: firing.number, bits_per_s, process, peer }
     }
 
-    /// One line.
+    /// The alert as one line.
     #[must_use]
     pub fn line(&self) -> String {
         let rate = number(self.bits_per_s / 8.0, Unit::Bits);
@@ -120,7 +120,7 @@ pub fn summary(trigger: &Trigger, elapsed_s: f64) -> String {
     format!("{times} in {elapsed_s:.0} s, in which the condition held for {held_s:.0} s")
 }
 
-/// What the connections have in common that move most, over the window that fits the time of the condition.
+/// The group with the most traffic, over the window that fits the time of the condition.
 fn most(by: &str, condition: &Condition, ledger: &Ledger, who: Who<'_>) -> Option<Most<Cell>> {
     let window =
         Window::ALL.into_iter().find(|window| condition.held_for <= Duration::from_nanos(window.ns()));
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(alert(Measure::Rx).peer.unwrap().of, "203.0.113.9");
     }
 
-    /// Of three that move 37, 33 and 30 nobody moves most of it.
+    /// Of three that move 37, 33 and 30 none has most of it.
     #[test]
     fn the_largest_of_many_parts_is_told_with_its_share() {
         let of = |pid: u32, tx| Flow { pid, ..flow(CONNECTED, tx, 0) };

@@ -1,9 +1,9 @@
-//! What is kept of the time before, until something happens: no longer than wanted, and in no more memory than allowed.
+//! Pieces of the time before a firing, limited in time and in memory.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A piece of the past.
+/// A kept piece of the past.
 #[derive(Clone, Debug)]
 struct Kept<T> {
     /// `CLOCK_MONOTONIC` at its end, in ns.
@@ -50,7 +50,6 @@ impl<T> Before<T> {
         std::mem::take(&mut self.kept).into_iter().map(|kept| kept.value)
     }
 
-    /// Memory in use, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -1,4 +1,4 @@
-//! What is watched for: `tx > 4G for 10s and port 443`.
+//! Conditions of `--when`: `tx > 4G for 10s and port 443`.
 //!
 //! Not in here: whether it has come about (`watch::trigger`), and the language of the filter (`flowtop_core::filter`).
 
@@ -15,24 +15,21 @@ use flowtop_core::quantity;
 use flowtop_core::window::Bytes;
 use flowtop_recording::span;
 
-/// What a condition looks like.
+/// Example in error messages.
 const EXAMPLE: &str = "tx > 4G for 10s and port 443";
 
-/// What is measured.
+/// Measured direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// What is sent.
     Tx,
-    /// What is received.
     Rx,
-    /// Both together.
+    /// Sum of both.
     Total,
 }
 
 impl Measure {
     const WORDS: [(&'static str, Self); 3] = [("tx", Self::Tx), ("rx", Self::Rx), ("total", Self::Total)];
 
-    /// The bytes that are meant.
     #[must_use]
     pub fn of(self, bytes: Bytes) -> u64 {
         match self {
@@ -46,11 +43,11 @@ impl Measure {
 /// On which side of the rate it has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// Over it.
+    /// `>`
     Above,
-    /// Over it, or just there.
+    /// `>=`
     AtLeast,
-    /// Under it.
+    /// `<`
     Below,
 }
 
@@ -58,10 +55,10 @@ impl Bound {
     const SIGNS: [(&'static str, Self); 3] = [(">", Self::Above), (">=", Self::AtLeast), ("<", Self::Below)];
 }
 
-/// What is watched for: a rate that stays beyond a bound for some time.
+/// A condition: a rate that stays beyond a bound for some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// What is measured.
+    /// Measured direction.
     pub measure: Measure,
     /// On which side of the rate.
     pub bound: Bound,
@@ -77,7 +74,7 @@ impl Condition {
     /// Reads a condition and looks the names in its filter up.
     ///
     /// # Errors
-    /// What is wrong, and where.
+    /// The mistake, with its position.
     pub fn parse(text: &str, names: &dyn Names) -> Result<Self, FilterError> {
         let mut pieces = Scanner::new(text);
         let measure = word(pieces.next(), &Measure::WORDS, "`tx`, `rx` or `total`")?;
@@ -126,7 +123,6 @@ fn word<T: Copy>(piece: Piece<'_>, words: &[(&str, T)], what: &str) -> Result<T,
     })
 }
 
-/// The word of a value.
 fn name<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
     words.iter().find(|(_, other)| *other == value).map_or("", |(word, _)| word)
 }
@@ -140,7 +136,7 @@ fn rate(piece: Piece<'_>) -> Result<u64, FilterError> {
     quantity::parse(piece.text, "bits per second").map_err(wrong)
 }
 
-/// What stands behind the time.
+/// Parses the filter behind the time.
 fn filter(pieces: &mut Scanner<'_>, names: &dyn Names) -> Result<Option<Filter>, FilterError> {
     let and = pieces.next();
     if and.text.is_empty() {

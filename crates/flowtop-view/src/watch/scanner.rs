@@ -1,4 +1,4 @@
-//! Text into pieces, each with its place, for the short languages of `flowtop watch`.
+//! Splits text into pieces with their positions, for the short languages of `flowtop watch`.
 
 use flowtop_core::filter::FilterError;
 
@@ -14,7 +14,6 @@ pub(super) struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// An error about it.
     pub(super) fn error(&self, message: impl Into<String>) -> FilterError {
         FilterError::spot(self.column, self.text.chars().count(), message)
     }
@@ -28,10 +27,8 @@ impl Piece<'_> {
     }
 }
 
-/// Takes pieces off a text.
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    /// Bytes that have been taken.
     at: usize,
 }
 

@@ -1,4 +1,4 @@
-//! When a condition has come about: armed, counting, fired and held off, armed again. Time comes in.
+//! Trigger of a condition: armed, counting, fired and held off, armed again. Time is passed in.
 
 #[cfg(test)]
 mod tests;
@@ -8,12 +8,11 @@ use std::time::Duration;
 use super::condition::Condition;
 use flowtop_core::window::Bytes;
 
-/// What was moved between two samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
     /// `CLOCK_MONOTONIC` of the sample before, in ns.
     pub from_ns: u64,
-    /// The same of the sample.
+    /// `CLOCK_MONOTONIC` of this sample, in ns.
     pub to_ns: u64,
     /// Bytes of the traffic that is watched.
     pub bytes: Bytes,
@@ -34,12 +33,11 @@ pub struct Firing {
     pub run: Interval,
 }
 
-/// Where a trigger stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The condition did not hold in the newest interval.
     Armed,
-    /// It has held since then.
+    /// The condition holds since then.
     Counting(Interval),
     /// It has come about, and does not again before this time, in ns of the monotonic clock.
     HeldOff(u64),
@@ -62,19 +60,16 @@ impl Trigger {
         Self { condition, hold_off_ns: ns(hold_off), phase: Phase::Armed, fired: 0, held_ns: 0 }
     }
 
-    /// What is watched for.
     #[must_use]
     pub fn condition(&self) -> &Condition {
         &self.condition
     }
 
-    /// Where it stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// How often it has fired.
     #[must_use]
     pub fn fired(&self) -> u64 {
         self.fired
@@ -126,7 +121,7 @@ impl Trigger {
 }
 
 impl Firing {
-    /// What was measured, in bits per second, on average over the time that it took.
+    /// Mean rate over the time that the condition held, in bits per second.
     #[must_use]
     pub fn bits_per_s(&self, condition: &Condition) -> f64 {
         match self.run.ns() {

@@ -11,7 +11,7 @@ use super::control;
 pub(super) struct Press {
     /// The character without modifiers, or the number of a key without one.
     pub(super) code: u16,
-    /// The character with Shift.
+    /// Character with Shift.
     pub(super) shifted: u16,
     /// The character at the same position of a US keyboard, if it differs.
     pub(super) base: u16,
@@ -19,7 +19,6 @@ pub(super) struct Press {
     pub(super) modifiers: u16,
     /// 1 for press, 2 for repeat, 3 for release.
     pub(super) event: u16,
-    /// The text that it produces.
     pub(super) text: String,
 }
 
@@ -46,7 +45,6 @@ fn character(number: u16) -> Option<char> {
 }
 
 impl Press {
-    /// The inputs that it reports.
     pub(super) fn inputs(&self) -> Vec<Input> {
         if !self.has(CTRL | ALT | OTHERS) && (self.code == 0 || self.text.chars().nth(1).is_some()) {
             return self.text.chars().map(|c| Input::Key(Key::Char(c))).collect();
@@ -92,7 +90,7 @@ impl Press {
         }
     }
 
-    /// The character that it produces.
+    /// Character that the key produces.
     fn typed(&self) -> Option<char> {
         let c = character(self.code)?;
         let shifted = character(self.shifted);
@@ -105,7 +103,6 @@ impl Press {
         }
     }
 
-    /// Whether it produces upper case.
     fn is_upper(&self) -> bool {
         self.has(SHIFT) != self.has(CAPS_LOCK)
     }

@@ -3,7 +3,7 @@
 /// Longest text that is accepted: enough for a filter of a thousand addresses.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// End marker.
+/// End marker of bracketed paste.
 const END: &[u8] = b"\x1b[201~";
 
 /// Why a pasted text is discarded.

@@ -21,7 +21,7 @@ pub(super) struct Sequence<'a> {
 }
 
 impl Sequence<'_> {
-    /// What follows the sequence.
+    /// Input that the sequence starts.
     pub(super) fn begins(&self) -> Begins {
         match (self.introducer, self.intermediates, self.last) {
             (b'[', [], '~') if self.number(0) == 200 => Begins::Paste,
@@ -31,7 +31,6 @@ impl Sequence<'_> {
         }
     }
 
-    /// The inputs that it reports.
     pub(super) fn inputs(&self) -> Vec<Input> {
         match (self.introducer, self.intermediates, self.last) {
             (b'O', [], last) => self.key(Some(application_key(last))),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What bytes mean to which nothing is added.
+/// Decodes bytes with nothing to follow.
 fn decoded(bytes: &[u8]) -> Vec<Input> {
     let mut decoder = Decoder::default();
     let mut inputs = decoder.feed(bytes);

@@ -1,9 +1,9 @@
-//! What hides rows, what the footer says then, and what a prompt does with a text that it cannot use.
+//! Filters that hide rows, the footer with them, and prompts with an invalid text.
 
 use super::*;
 use flowtop_core::scope::{Scope, Subject, Verdict};
 
-/// Prompts, types and accepts.
+/// Opens a prompt, types a text and accepts it.
 fn answer(state: &mut State, key: char, text: &str) -> Reaction {
     press(state, &[Press::Char(key), Press::Ctrl('u')]);
     type_text(state, text);
@@ -89,7 +89,7 @@ fn rows_below_a_rate_are_hidden_but_for_pinned_ones() {
     assert_eq!(state.table.len(), 9);
 }
 
-/// Lets nothing count.
+/// A scope that counts nothing.
 #[derive(Debug)]
 struct Nothing;
 

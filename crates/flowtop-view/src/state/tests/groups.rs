@@ -1,4 +1,4 @@
-//! What rows are on a screen: Tab, `--by`, and a search for everything that names a connection.
+//! Rows on the screen: Tab, `--by`, and search.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ fn what_is_on_this_host_is_left_and_the_other_side_right() {
     assert_eq!(cells(&screen_by("container", Arc::new(Somebody))), [["-", "2 connections"]]);
 }
 
-/// What rows are, from the start until it comes round again.
+/// Titles of the rows through one full cycle of a key.
 fn turns(mut state: State, key: Press) -> Vec<String> {
     let mut turns = vec![state.view.by.to_string()];
     loop {
@@ -137,7 +137,7 @@ fn a_search_finds_everything_that_names_a_connection() {
     }
 }
 
-/// Says who somebody is from its second version on.
+/// Knows identities from its second version on.
 #[derive(Debug, Default)]
 struct Late(std::sync::atomic::AtomicU64);
 

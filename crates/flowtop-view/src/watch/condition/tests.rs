@@ -28,7 +28,6 @@ fn condition(text: &str) -> Condition {
     Condition::parse(text, &Book).unwrap_or_else(|error| panic!("{error}\n{}", error.pointer(text)))
 }
 
-/// The error and its pointer.
 fn wrong(text: &str) -> String {
     let error = Condition::parse(text, &Book).unwrap_err();
     format!("{error}\n{}", error.pointer(text))
