@@ -1,4 +1,4 @@
-//! Who is behind a process: files of this host, read in the background.
+//! Attribution: user, unit, container and pod of a process, from files of this host that are read in the background.
 //!
 //! A screen never waits: what is not known yet is not shown yet. Reports wait for what has been asked for already, but
 //! not for long ([`Attribution::settle`]).
@@ -32,12 +32,14 @@ const QUEUE: usize = 2_048;
 /// How long an answer about the addresses of pods holds.
 const ADDRESSES_HOLD: Duration = Duration::from_secs(2);
 
-/// What the thread is asked.
+/// A request to the thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     /// A process to look at, and when it was using a socket.
-    Process { seen: Seen, used_ns: u64 },
-    /// Which pods have which addresses.
+    Process {
+        seen: Seen,
+        used_ns: u64,
+    },
     Addresses,
 }
 
@@ -56,7 +58,7 @@ struct Shared {
     has_addresses: AtomicBool,
     answered: Condvar,
     start: Instant,
-    /// Seconds since the start when somebody has asked last: a clock for each row would cost more than the answer.
+    /// Seconds since the start at the last lookup: reading a clock for each row would cost more than the answer.
     asked_s: AtomicU64,
     trouble: Trouble,
     /// Of processes that have no files here.
@@ -141,7 +143,7 @@ impl Attribution {
         }
     }
 
-    /// What could not be read or shown as it is.
+    /// Counts of files that could not be read, and of texts that were cleaned or cut.
     #[must_use]
     pub fn trouble(&self) -> &Trouble {
         &self.shared.trouble

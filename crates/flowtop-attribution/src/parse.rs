@@ -1,4 +1,4 @@
-//! Texts of the host → what they say of processes, containers, pods and addresses. Nothing is read in here.
+//! Parsers of the host's files: processes, containers, pods and addresses. Does no I/O.
 
 pub mod cgroup;
 pub mod cni;

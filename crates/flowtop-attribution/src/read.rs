@@ -1,4 +1,4 @@
-//! Files of the host that [`crate::parse`] makes sense of: which ones, how much of them, and how often.
+//! Reads the files that [`crate::parse`] parses: which ones, how much of them, and how often.
 
 pub mod addresses;
 pub mod cgroups;

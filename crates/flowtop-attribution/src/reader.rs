@@ -1,4 +1,4 @@
-//! A process and the cgroup it was seen in → its identity, from the files below one root.
+//! Finds the identity of a process and the cgroup it was seen in, from the files below one root.
 
 use std::collections::HashMap;
 use std::fs;
@@ -28,14 +28,13 @@ const MAX_CGROUP_BYTES: usize = 64 << 10;
 /// Characters of a unit, a user or the path of a cgroup that are kept.
 const NAME_CHARS: usize = 256;
 const PATH_CHARS: usize = 1024;
-/// Users remembered.
+/// Limit of cached users.
 const MAX_USERS: usize = 4096;
 /// Inode number of the first PID namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
 const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
 
-/// What was read.
+/// Result of reading about a process.
 pub struct Answer {
-    /// Who it is.
     pub identity: Identity,
     /// Whether reading again would tell no more.
     pub last: bool,
@@ -90,7 +89,6 @@ impl<'a> Reader<'a> {
         Answer { identity: self.identity(process, path), last }
     }
 
-    /// Which pods have which addresses.
     pub fn addresses(&mut self) -> Addresses {
         self.addresses.read(&mut self.sources, self.trouble)
     }

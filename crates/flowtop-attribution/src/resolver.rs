@@ -1,4 +1,4 @@
-//! Names of hosts and services, asked for in the background.
+//! Names of hosts and services, resolved in the background.
 //!
 //! A report never waits: a name is shown when it has come. Lookups go the way of this system (`nsswitch.conf`), one
 //! at a time. Where that takes DNS over TCP, the connection is flowtop's own: it counts like any other, its owner is
@@ -16,7 +16,7 @@ use flowtop_core::ledger::Ledger;
 use flowtop_core::names::{Cache, Names, Services};
 use flowtop_core::sanitize::harmless;
 
-/// The name of this host, fit for a screen: whoever may set it may set any bytes.
+/// The name of this host, fit for a screen: it may hold any bytes.
 #[must_use]
 pub fn own_host() -> String {
     harmless(&rustix::system::uname().nodename().to_string_lossy())
@@ -25,7 +25,7 @@ pub fn own_host() -> String {
 /// Hosts that wait to be asked for. Those beyond are asked for by a later report.
 const QUEUE: usize = 256;
 
-/// Names of hosts and services.
+/// Names of hosts, resolved on another thread, and of services.
 #[derive(Debug)]
 pub struct Resolver {
     shared: Arc<Shared>,
@@ -103,7 +103,7 @@ impl OwnLookups {
         Self { pid: on_host.or_else(|| Some(std::process::id())) }
     }
 
-    /// What is to be said when the first of them is in the ledger.
+    /// One-time note when the first of them is in the ledger.
     pub fn note(&mut self, ledger: &Ledger) -> Option<&'static str> {
         let is_own = |pid: &mut u32| ledger.new_owners().any(|(seen, _)| seen.pid == *pid);
         self.pid.take_if(is_own).map(|_| "its own lookups of names are among the connections")

@@ -1,4 +1,4 @@
-//! The cache of libcni: which pod a sandbox is, and which addresses it has. Not every network plugin's runtime keeps one.
+//! The cache of libcni: pod and addresses of each sandbox. Not every network plugin's runtime keeps one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ struct Read {
     attachment: Option<Attachment>,
 }
 
-/// What was in the folder when it was last read.
+/// Cache of the folder's files, re-read when their time of writing changes.
 pub struct Results {
     folder: PathBuf,
     read: HashMap<String, Read>,
@@ -30,7 +30,6 @@ pub struct Results {
 }
 
 impl Results {
-    /// Looks below `root`.
     pub fn new(root: &Path) -> Self {
         Self { folder: root.join("var/lib/cni/results"), read: HashMap::new(), pace: Pace::default() }
     }
@@ -40,7 +39,6 @@ impl Results {
         self.find(|attachment| attachment.sandbox_id == id, trouble)
     }
 
-    /// The names of a pod.
     pub fn of_pod(&mut self, uid: &str, trouble: &Trouble) -> Option<Names> {
         self.find(|attachment| attachment.pod_uid.as_deref() == Some(uid), trouble)
     }

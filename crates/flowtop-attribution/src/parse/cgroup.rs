@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 #[cfg(test)]
 mod tests;
 
-/// What a path says.
+/// Facts in the path of a cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// UID of the pod, 36 characters with dashes, or 32 hex digits for a static pod.
@@ -19,16 +19,15 @@ pub struct Place {
     pub container_id: Option<String>,
     /// Id of the container that this host's runtime has started: the outermost one.
     pub hosts_container_id: Option<String>,
-    /// Whether somebody in a container or a session may have made up the pod: who has a subtree of cgroups calls those
+    /// Whether a process in a container or a session may have forged the pod: the owner of a subtree of cgroups names those
     /// below it what he likes. Then this host's files about a pod of that UID say nothing about this one.
     pub is_claimed: bool,
-    /// The pod's quality of service.
+    /// Quality-of-service class of the pod.
     pub qos: Option<&'static str>,
-    /// systemd's unit.
     pub unit: Option<String>,
 }
 
-/// What the kernel appends to the path of a cgroup that is gone.
+/// Suffix that the kernel appends to the path of a removed cgroup.
 const DELETED: &str = " (deleted)";
 
 /// Suffix of units that only hold others.
@@ -91,7 +90,7 @@ pub fn node(path: &str) -> &str {
     &path[..path[end..].find('/').map_or(path.len(), |at| end + at)]
 }
 
-/// Whether systemd or a runtime leaves what is below to somebody else: to a user, a session, or a machine.
+/// Whether systemd or a runtime delegates the subtree: to a user, a session, or a machine.
 fn is_handed_on(before: &str) -> bool {
     // The last part is that of the first id itself.
     let parts: Vec<_> = before.split('/').collect();

@@ -1,4 +1,4 @@
-//! What libcni keeps of a sandbox that has been given a network: `/var/lib/cni/results/NETWORK-CONTAINER-INTERFACE`.
+//! libcni's cache file for a sandbox with a network: `/var/lib/cni/results/NETWORK-CONTAINER-INTERFACE`.
 //!
 //! Not in here: the folder (`crate::results`).
 
@@ -19,14 +19,13 @@ pub struct Attachment {
     pub names: Names,
     /// The network that gave the pod its addresses.
     pub network: String,
-    /// Addresses of the pod.
     pub addresses: Vec<IpAddr>,
 }
 
 /// Addresses of one attachment that are kept.
 const MAX_ADDRESSES: usize = 16;
 
-/// What the network plugin has answered, in the forms of CNI from 0.3 on and of 0.2.
+/// Result of the network plugin, in the forms of CNI 0.2 and of 0.3 and later.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Outcome {

@@ -6,20 +6,17 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a container is called.
+/// Names of a container and its pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    /// Namespace of the pod.
     pub namespace: Option<String>,
-    /// Name of the pod.
     pub pod: Option<String>,
-    /// Name of the container.
     pub container: Option<String>,
 }
 
-/// Characters of a container's id.
+/// Length of a container's id, in hex digits.
 const ID_CHARS: usize = 64;
-/// Kubernetes allows no longer name.
+/// Longest name that Kubernetes allows.
 const NAME_CHARS: usize = 253;
 
 /// A link in `/var/log/containers`, `POD_NAMESPACE_CONTAINER-ID.log`: the id and the names. The kubelet cuts long ones,
@@ -45,7 +42,6 @@ pub fn log_directory(file_name: &str) -> Option<(&str, Names)> {
 /// A runtime that keeps the configuration of a container as OCI has it, with its own words for names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// containerd.
     Containerd,
     /// CRI-O. It hands on the annotations that a pod's author has written, also those that look like containerd's, and
     /// the kubelet's own labels over them.
@@ -105,7 +101,7 @@ pub fn docker(config: &[u8], pod_uid: Option<&str>) -> Option<Names> {
     container.is_some().then_some(Names { container, ..Names::default() })
 }
 
-/// What a kubelet calls a container for docker, behind `k8s_`: `CONTAINER_POD_NAMESPACE_UID_ATTEMPT`.
+/// Parses the kubelet's name of a docker container, behind `k8s_`: `CONTAINER_POD_NAMESPACE_UID_ATTEMPT`.
 fn dockers_pod(text: &str, pod_uid: Option<&str>) -> Option<Names> {
     let parts: Vec<&str> = text.split('_').collect();
     let [container, pod, namespace, uid, _attempt] = parts[..] else { return None };
@@ -147,7 +143,7 @@ fn is_lower_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// A name as Kubernetes and docker allow it. Anything else is not one, whoever has put it there.
+/// A name as Kubernetes and docker allow it. Anything else is not one.
 #[must_use]
 pub fn name(text: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);

@@ -1,4 +1,4 @@
-//! Static pods: their manifests, and what a kubelet's command line says of the name of its node.
+//! Static pods: their manifests, and the name of the node from the kubelet's command line.
 //!
 //! Not in here: where the files are (`crate::read::manifests`). The hash that is a static pod's UID covers kubelet's
 //! own form of the pod and cannot be made from the file, so a manifest is found by its containers.
@@ -88,14 +88,13 @@ pub fn static_pod(
 /// From where a kubelet has the name of its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
-    /// It was told.
+    /// Given by an argument.
     Named(String),
     /// It is the host name that the kubelet sees.
     Host,
 }
 
-/// What a kubelet's arguments, each with a NUL behind it, say of the name of its node. `None` if it is one that a cloud
-/// gives.
+/// Name of the node by the kubelet's arguments, which end with a NUL each. `None` if a cloud provider gives the name.
 #[must_use]
 pub fn node(command_line: &[u8]) -> Option<Node> {
     let arguments = || command_line.split(|byte| *byte == 0).filter_map(|bytes| str::from_utf8(bytes).ok());

@@ -1,4 +1,4 @@
-//! What the files of `/proc` say: a process's user, its start, its command line; the sockets of a namespace.
+//! Parsers of files in `/proc`: a process's user, its start, its command line; the sockets of a namespace.
 //!
 //! Not in here: reading them (`read`).
 
@@ -41,7 +41,7 @@ pub fn start_ns(stat: &[u8], ticks_per_s: u64) -> Option<u64> {
 }
 
 /// A command line with blanks between the arguments and without what looks like a secret, where there is one: kernel threads
-/// and zombies have none. Of one whose end was not read, the last word goes too: nobody knows what it is a part of.
+/// and zombies have none. Of one whose end was not read, the last word goes too, because it may be cut.
 #[must_use]
 pub fn command(cmdline: &[u8], is_whole: bool) -> Option<Vec<u8>> {
     let end = cmdline.iter().rposition(|byte| *byte != 0)? + 1;

@@ -11,7 +11,7 @@ mod tests;
 use names::{is_header, is_secret, is_secret_alone};
 use programs::{Flag, Program};
 
-/// What stands for a secret; a shorter one is replaced by as many.
+/// Replacement of a secret; a shorter secret is replaced by as many asterisks.
 const MASK: &[u8] = b"***";
 
 /// Characters of a name in a URL from which on it is taken for a token.
@@ -24,14 +24,14 @@ pub fn hide(arguments: &[&[u8]]) -> Vec<Vec<u8>> {
     arguments.iter().map(|argument| scan.argument(argument)).collect()
 }
 
-/// What the next argument, or the next word of a text, is.
+/// How to treat the next argument, or the next word of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Next {
     #[default]
     Anything,
-    /// All of it.
+    /// The whole argument is a secret.
     Secret,
-    /// What is behind this character, as in `name:password`.
+    /// The part behind this character is a secret, as in `name:password`.
     Behind(u8),
 }
 
@@ -249,7 +249,7 @@ fn without_scheme(word: &[u8], at: usize, end: usize) -> Option<(usize, usize)> 
     (is_first && at_sign > 0 && !is_digest).then_some((end + 1, end + 1 + at_sign))
 }
 
-/// What is behind a separator, unless it is a number, as the group in `1000:1000`.
+/// Range behind a separator, unless it is a number, as the group in `1000:1000`.
 fn behind(text: &[u8], from: usize, to: usize, separator: u8) -> Option<(usize, usize)> {
     let place = text[from..to].iter().position(|byte| *byte == separator)?;
     let value = (from + place + 1, to);

@@ -1,4 +1,4 @@
-//! Which pods of this host have which addresses: libcni's cache, and the network namespaces of processes that are known
+//! Addresses of the pods of this host: libcni's cache, and the network namespaces of processes that are known
 //! to be in pods.
 //!
 //! Only what a pod cannot write is believed. The hosts file that the kubelet makes for it is its own to edit, and says
@@ -30,7 +30,7 @@ struct Namespace {
     addresses: Vec<IpAddr>,
 }
 
-/// What has been read so far.
+/// Addresses of the pods on this host, as read so far.
 pub struct PodAddresses {
     /// By inode number and pod: pods of a node that is a container itself share its namespace.
     namespaces: HashMap<(u64, Arc<Pod>), Namespace>,
@@ -41,7 +41,6 @@ pub struct PodAddresses {
 }
 
 impl PodAddresses {
-    /// Looks for processes below `proc`.
     pub fn new(proc: Option<&Path>) -> Self {
         let of_host = |name| proc.and_then(|proc| inode(&proc.join("1"), name));
         Self { namespaces: HashMap::new(), of_host: of_host("net"), users_of_host: of_host("user") }
@@ -67,7 +66,7 @@ impl PodAddresses {
         self.namespaces.insert(key, Namespace { process: process.to_owned(), addresses });
     }
 
-    /// Whether the addresses of a process's network are the runtime's: whoever has made a namespace of users has rights
+    /// Whether the addresses of a process's network are the runtime's: the creator of a user namespace has rights
     /// over the network namespaces that it makes there, and `CAP_NET_ADMIN` gives them over its own.
     fn is_believed(&self, process: &Path, trouble: &Trouble) -> bool {
         let is_of_host = self.users_of_host.is_some() && inode(process, "user") == self.users_of_host;
@@ -94,7 +93,7 @@ impl PodAddresses {
     }
 }
 
-/// A namespace of a process.
+/// Inode number of a process's namespace.
 fn inode(process: &Path, name: &str) -> Option<u64> {
     fs::metadata(process.join("ns").join(name)).ok().map(|namespace| namespace.ino())
 }

@@ -9,9 +9,9 @@ use super::files::{MAX_ENTRIES, Pace, Trouble};
 
 /// Where the tree is, below the root: alone, or beside those of version 1.
 const TREES: [&str; 2] = ["sys/fs/cgroup/unified", "sys/fs/cgroup"];
-/// Cgroups remembered.
+/// Limit of cached cgroups.
 const MAX_CGROUPS: usize = 65_536;
-/// Levels that are looked at; the kernel allows more by default, and nobody uses them.
+/// Levels that are looked at; the kernel allows more by default, which no host uses.
 const MAX_DEPTH: usize = 64;
 
 /// Paths by id: the id of a cgroup is the inode number of its directory.
@@ -23,7 +23,6 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// Looks below `root`.
     pub fn new(root: &Path) -> Self {
         let found = TREES.iter().map(|tree| root.join(tree)).find(|tree| tree.is_dir());
         let tree = found.unwrap_or_else(|| root.join(TREES[1]));

@@ -1,4 +1,4 @@
-//! Who has which socket open, from the links in `/proc/PID/fd`: for kernels whose iterator cannot be used.
+//! Holders of sockets, from the links in `/proc/PID/fd`: for kernels whose iterator cannot be used.
 
 use std::collections::HashMap;
 use std::fs;

@@ -48,7 +48,6 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Each count by its name.
     #[must_use]
     pub fn named(&self) -> [(&'static str, u64); 3] {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);

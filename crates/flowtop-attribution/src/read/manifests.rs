@@ -1,4 +1,4 @@
-//! The manifests of a node's static pods, and the name of the node: what is left when nothing else names such a pod.
+//! The manifests of a node's static pods, and the name of the node: the last resort for the name of such a pod.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ const MAX_MANIFEST_BYTES: usize = 256 << 10;
 /// Most of a command line that is read.
 const MAX_ARGUMENTS_BYTES: usize = 64 << 10;
 
-/// What was in the folder when it was last read.
+/// Cache of the folder's files, re-read when their time of writing changes.
 pub struct Manifests {
     folder: PathBuf,
     proc: Option<PathBuf>,

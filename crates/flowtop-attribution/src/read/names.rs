@@ -1,4 +1,4 @@
-//! What pods and containers are called: the local sources, best first.
+//! Names of pods and containers: the local sources, best first.
 //!
 //! Not in here: how a source spells a name (`parse::kubernetes`).
 
@@ -65,7 +65,6 @@ impl Listing {
     }
 }
 
-/// The sources below one root.
 pub struct Sources {
     root: PathBuf,
     links: Listing,
@@ -113,7 +112,7 @@ impl Sources {
         names
     }
 
-    /// What libcni's cache says of addresses.
+    /// Addresses of pods by libcni's cache.
     pub fn claims(&mut self, trouble: &Trouble) -> Vec<Claim> {
         self.results.claims(trouble)
     }
@@ -168,7 +167,7 @@ impl Sources {
         trouble.names_in(&self.kubelets(uid).join("containers"))
     }
 
-    /// What the kubelet keeps of a pod.
+    /// The kubelet's folder of a pod.
     fn kubelets(&self, uid: &str) -> PathBuf {
         self.root.join("var/lib/kubelet/pods").join(uid)
     }

@@ -13,22 +13,18 @@ use flowtop_sys::clock;
 const MAX_BYTES: usize = 64 << 10;
 /// Characters of a command line that are kept.
 const COMMAND_CHARS: usize = 256;
-/// What the kernel keeps of a name, and some more for a file that lies.
+/// Limit of a process's name: the kernel keeps 15 bytes, a hostile file may have more.
 const COMM_CHARS: usize = 32;
 /// A process may be this much younger than its use of a socket seems: clocks of processes have coarse ticks.
 const SLACK_NS: u64 = 1_000_000_000;
 
-/// What the files say.
+/// Facts about a process from its files in `/proc`.
 pub struct Process {
-    /// Its folder.
     pub folder: PathBuf,
-    /// Its name.
     pub comm: Option<String>,
     /// Its command line, without what looks like a secret.
     pub command: Option<String>,
-    /// Its effective user.
     pub uid: Option<u32>,
-    /// Path of its cgroup.
     pub cgroup: Option<String>,
     /// Inode number of its mount namespace.
     pub mntns: Option<u64>,

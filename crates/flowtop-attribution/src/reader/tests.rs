@@ -1,4 +1,4 @@
-//! A host of plain files: what is in them, and what should not be.
+//! A host of plain files: regular and hostile ones.
 
 use std::os::unix::fs::symlink;
 
@@ -13,7 +13,7 @@ const STATIC: &str = "9729a196c4723b60ab401eaff722982d";
 
 const SANDBOX: &str = "aa37318d0fde8a43eeb3d8d63b7676f642647f9a4a0184a9b2e211e5b07211bb";
 
-/// No process has this number.
+/// A PID that no process has.
 const GONE: u32 = 99_999_999;
 
 /// A root below which a test writes what a host would have.
@@ -208,7 +208,6 @@ fn who_calls_itself_a_kubelet_in_a_container_is_not_believed() {
 struct Renamed(std::process::Child);
 
 impl Renamed {
-    /// `None` where that needs root.
     fn new(name: &str) -> Option<Self> {
         use std::io::{BufRead as _, BufReader, Write as _};
         use std::process::{Command, Stdio};
@@ -251,7 +250,7 @@ fn a_node_is_called_what_its_kubelet_sees() {
     assert_eq!(crate::read::uts::own(), own);
 }
 
-/// What a pod can write says nothing about who it is.
+/// Files that a pod can write do not change its identity.
 #[test]
 fn a_pod_cannot_give_itself_a_name() {
     let host = Host::new();

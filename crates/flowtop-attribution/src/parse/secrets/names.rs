@@ -1,4 +1,4 @@
-//! What a secret is called, and what some of them look like.
+//! Names of secrets, and patterns of some well-known ones.
 
 use super::is_name;
 use super::word_end;
@@ -23,13 +23,13 @@ const WORDS: &[&str] = &[
     "bearer",
     "otp",
 ];
-/// Parts of words that are.
+/// Parts of words that name a secret.
 const PARTS: &[&str] = &["password", "passwd", "passphrase", "secret", "apikey"];
-/// Ends of words that are.
+/// Ends of words that name a secret.
 const ENDS: &[&str] = &["token", "pass", "pwd", "passwort"];
 /// Words that end so and are none.
 const OTHERS: &[&str] = &["bypass", "compass", "multipass", "onepass", "twopass"];
-/// What makes a secret of a key, or of the word behind it.
+/// Pairs of words that together name a secret.
 const PAIRS: &[(&str, &str)] = &[
     ("api", "key"),
     ("access", "key"),

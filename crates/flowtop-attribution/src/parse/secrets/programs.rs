@@ -1,6 +1,6 @@
 //! Programs that take a secret with a flag of one letter, which means something else to others.
 
-/// What is behind a flag.
+/// Whether a secret follows a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flag {
     /// The secret, after so many characters of the flag.
@@ -16,7 +16,6 @@ pub(super) enum Flag {
 /// A program that is known to do so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Program {
-    /// Letters of the flags.
     letters: &'static [u8],
     /// Long flags whose value is a name and a secret.
     long: &'static [&'static str],
@@ -83,7 +82,7 @@ impl Program {
         known.filter(|_| !SERVERS.contains(&word)).map(|(_, program)| *program).or(before)
     }
 
-    /// What is behind a word, if it is one of the flags.
+    /// Looks up a word among the flags.
     pub(super) fn flag(self, word: &[u8]) -> Option<Flag> {
         if self.long.iter().any(|long| long.as_bytes() == word) {
             return self.separator().map(Flag::NextBehind);

@@ -41,7 +41,7 @@ fn an_empty_line_and_odd_bytes_do_no_harm() {
     );
 }
 
-/// What a value may look like; none begins as a flag does, and none is so short that it stands in a command line anyway.
+/// Values of secrets: none begins as a flag does, and none is so short that it stands in a command line anyway.
 fn value() -> impl Strategy<Value = String> {
     "[A-Za-z0-9!#%*+./:;<>?@^_~][A-Za-z0-9!#$%&()*+,./:;<=>?@^_{|}~-]{3,40}"
         .prop_map(|value| format!("{value}Zq"))

@@ -1,8 +1,8 @@
-//! Which pod has an address.
+//! Pods by address.
 
 use super::*;
 
-/// A file of libcni's cache.
+/// Content of a file of libcni's cache.
 fn attached(host: &Host, id: &str, pod: &str, address: &str) {
     let file = format!(
         r#"{{"containerId":"{id}","networkName":"cbr0","cniArgs":[["K8S_POD_NAMESPACE","shop"],["K8S_POD_NAME","{pod}"]],
@@ -72,7 +72,7 @@ fn a_network_that_a_pod_can_give_addresses_says_nothing() {
     let host = Host::new();
     host.write("proc/1/ns/net", b"");
     with_address(&host, 7, UID, "10.244.0.7");
-    // It has CAP_NET_ADMIN, or nobody knows what it has.
+    // It has CAP_NET_ADMIN, or its capabilities are unknown.
     for status in ["00000000a80435fb", "x"] {
         host.give_rights(7, status);
         assert_eq!(pod_at(&host, Some(7), "10.244.0.7"), None, "{status}");

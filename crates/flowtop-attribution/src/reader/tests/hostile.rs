@@ -1,4 +1,4 @@
-//! What should not be on a host, but may be: it names nothing, is counted, and keeps nobody waiting.
+//! Hostile files: they name nothing, are counted, and block no read.
 
 use super::*;
 
