@@ -52,12 +52,12 @@ pub enum BtfError {
     /// A record whose kind, and so whose length, is not known.
     #[error("type {type_id} of the kernel's BTF has the unknown kind {kind}; update flowtop")]
     UnknownKind {
-        /// The kind, `BTF_KIND_*`.
+        /// `BTF_KIND_*`.
         kind: u32,
         /// Number of the type, from 1.
         type_id: usize,
     },
-    /// Something that no compiler writes.
+    /// The type information contradicts itself.
     #[error("the kernel's BTF is damaged: {0}; boot a kernel with sound BTF")]
     Damaged(&'static str),
     /// A struct that the kernel does not have.

@@ -1,11 +1,11 @@
-//! Which entries of the flow table a ledger has to be told of: those that have changed since.
+//! Changed entries of the flow table: the only ones that a sample has in full.
 //!
 //! Of a million flows most are as they were. A slot of 64 bytes says so by itself; only for the others are the details
 //! fetched. Not in here: the memory of the tables.
 
 use flowtop_common::{Slot, flags};
 
-/// What a slot held when it was told of. Everything else of an entry changes only with these.
+/// The fields of a slot when it was last reported. Everything else of an entry changes only with these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Told {
     tx_bytes: u64,
@@ -38,7 +38,7 @@ impl Changes {
         std::mem::replace(&mut self.told[number], now) != now || slot.has(flags::ENDED)
     }
 
-    /// The slot has been given back: whoever has it next is somebody else.
+    /// The slot has been given back: the next flow in it is another one.
     pub fn forget(&mut self, number: usize) {
         if let Some(told) = self.told.get_mut(number) {
             *told = Told::default();
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What the kernel side does to a slot.
+    /// A change of a slot by the kernel side.
     #[derive(Clone, Copy, Debug)]
     enum Event {
         Send(u64),

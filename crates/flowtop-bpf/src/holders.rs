@@ -1,4 +1,4 @@
-//! Who has which socket open: a walk over all open files by the kernel's iterator, or through `/proc` where there is
+//! Holders of sockets: a walk over all open files by the kernel's iterator, or through `/proc` where there is
 //! none; and which sockets are the kernel's own.
 //!
 //! Walks go on beside what flowtop does. Reports wait for the kernel's, which takes 0.3 s with 190,000 sockets, and some
@@ -22,7 +22,7 @@ use flowtop_core::ledger::Ledger;
 use flowtop_core::owner::Seen;
 use flowtop_core::wire::{HOLDER_BYTES, holder};
 
-/// Shortest time between two walks.
+/// Minimum time between two walks.
 const PAUSE: Duration = Duration::from_secs(5);
 /// A walk is not repeated before so many times the time that it took: it may take 0.25 % of one processor.
 const PAUSE_FOR_EACH_WALK: u32 = 400;
@@ -79,18 +79,18 @@ impl Holders {
         self.processes = processes;
     }
 
-    /// Where that is.
+    /// Folder that walks through `/proc` read.
     pub fn processes(&self) -> Option<&Path> {
         self.processes.as_deref()
     }
 
-    /// Leaves the kernel's walk out.
+    /// Disables the walk in the kernel, so that `/proc` is read.
     pub fn by_proc(&mut self) {
         self.walks = false;
     }
 
-    /// Asks for the flows that nobody is known of, unless that was done a moment ago. What cannot be read leaves them
-    /// as they are: they say that nobody is known.
+    /// Finds holders of the flows without an owner, unless that was done a moment ago. Unreadable files leave them
+    /// without an owner.
     pub fn find(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger, wait: Wait) {
         self.take_found(ledger, Duration::ZERO);
         if self.under_way.is_none() && Instant::now() >= self.next && ledger.has_unowned() {
@@ -160,7 +160,7 @@ struct Walk {
     kernels: Option<File>,
     /// Where processes are looked at otherwise.
     processes: Option<PathBuf>,
-    /// What is looked for there.
+    /// Flows whose holders are looked for.
     flows: Vec<FlowKey>,
 }
 
@@ -173,11 +173,11 @@ impl Walk {
         }
     }
 
-    /// On another thread; `None` where none can be had, and nobody is known then.
+    /// On another thread; `None` if none can be started; owners stay unknown then.
     fn go_beside(self) -> Option<Receiver<Found>> {
         let (sender, receiver) = channel();
         let thread = thread::Builder::new().name("holders".to_owned());
-        // Nobody listens any more when the program ends.
+        // The receiver is gone when the program ends.
         thread.spawn(move || self.go(|found| drop(sender.send(found)))).ok()?;
         Some(receiver)
     }

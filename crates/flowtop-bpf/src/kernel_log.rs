@@ -1,5 +1,5 @@
-//! What the programs of a debugging build log (feature `kernel-log`). The shipped object logs nothing: a message costs
-//! about 300 instructions.
+//! Log messages of the programs in a debugging build (feature `kernel-log`). The shipped object logs nothing: a
+//! message costs about 300 instructions.
 
 use anyhow::{Context as _, Result};
 use aya::Ebpf;
@@ -7,7 +7,7 @@ use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 use std::{env, fs};
 
-/// Names the object to load.
+/// Environment variable with the path of the object.
 const OBJECT_VARIABLE: &str = "FLOWTOP_BPF_OBJECT";
 
 /// The object with log messages.
@@ -29,7 +29,7 @@ impl Messages {
         EbpfLogger::init_with_logger(ebpf, Stderr).map(Self).context("the BPF object has no log")
     }
 
-    /// Writes what has come since.
+    /// Writes the messages since the last call.
     pub fn flush(&mut self) {
         self.0.flush();
     }

@@ -38,21 +38,18 @@ use std::{io, path::Path, time::Duration};
 /// A plan that did not work here, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The plan's hooks.
     pub hooks: Hooks,
-    /// Half a sentence.
+    /// Why, as half a sentence.
     pub reason: String,
 }
 
-/// What a loaded program has cost since it was loaded, while the kernel kept statistics
-/// (`kernel.bpf_stats_enabled`, or [`aya::sys::enable_stats`]).
+/// Cost of a loaded program since it was loaded, as far as the kernel kept statistics (`kernel.bpf_stats_enabled`, or
+/// [`aya::sys::enable_stats`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramCost {
     /// Name of the program in the object.
     pub name: String,
-    /// Times it ran.
     pub runs: u64,
-    /// Time it ran in all.
     pub run_time: Duration,
 }
 
@@ -64,7 +61,6 @@ pub struct Live {
     messages: kernel_log::Messages,
     reader: Reader,
     holders: Holders,
-    /// The plan in force.
     pub plan: Plan,
     /// Plans tried before it.
     pub refusals: Vec<Refusal>,
@@ -104,7 +100,7 @@ impl Live {
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, &mut loader, demand)? {
                 Ok(Loaded { mut ebpf, reader, iterator, mut holders, plan }) => {
-                    // Behind the self-check, whose flows nobody asked for.
+                    // Behind the self-check, whose flows are flowtop's own.
                     read::admit(&mut ebpf, admission)?;
                     let processes = flowtop_attribution::processes(host_root);
                     let unseeded =
@@ -158,13 +154,13 @@ impl Live {
         self.reader.read(sample)
     }
 
-    /// Finds out who has the sockets open that nobody has been seen to use, if there are any and it is time to look
+    /// Finds the holders of sockets that no process was seen to use, if there are any and it is time to look
     /// again.
     pub fn find_holders(&mut self, ledger: &mut Ledger, wait: Wait) {
         self.holders.find(&mut self.ebpf, ledger, wait);
     }
 
-    /// What each program has cost.
+    /// Cost of each program, in the order of the object.
     pub fn costs(&self) -> Result<Vec<ProgramCost>> {
         costs(&self.ebpf)
     }
@@ -175,11 +171,10 @@ impl Live {
     }
 }
 
-/// A plan that counts.
+/// A plan that was loaded, attached and seen to count.
 pub struct Loaded {
     ebpf: Ebpf,
     reader: Reader,
-    /// What was loaded in the end.
     pub plan: Plan,
     /// Why the iterator over sockets was not loaded, if so.
     iterator: Result<(), String>,
@@ -187,7 +182,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What each program has cost.
+    /// Cost of each program, in the order of the object.
     ///
     /// # Errors
     /// A kernel that does not tell.
@@ -196,7 +191,7 @@ impl Loaded {
     }
 }
 
-/// What each loaded program has cost.
+/// Cost of each loaded program.
 ///
 /// # Errors
 /// A kernel that does not tell.
@@ -245,7 +240,7 @@ enum Failure {
     Refused(String),
     /// The verifier did not accept it.
     NotVerified(String),
-    /// It does not count.
+    /// The programs are attached, but count nothing.
     Silent(String),
 }
 

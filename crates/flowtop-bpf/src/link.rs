@@ -1,4 +1,4 @@
-//! What is known of the running kernel → numbers in the instructions of the object, before it is loaded.
+//! Linking: writes facts of the running kernel as numbers into the instructions of the object, before it is loaded.
 //!
 //! The programs move a placeholder into a register for every offset and constant, and call a placeholder where a
 //! `struct sock` is taken for one of TCP (see `flowtop_common::placeholder`). Done here because neither aya nor rustc
@@ -14,9 +14,9 @@ pub enum Cast {
     Helper,
     /// `bpf_rdonly_cast`, which the verifier replaces by nothing (Linux 6.2). BTF type numbers.
     Kfunc {
-        /// Of the function.
+        /// BTF id of the function.
         func_id: u32,
-        /// Of `struct tcp_sock`.
+        /// BTF id of `struct tcp_sock`.
         tcp_sock_id: u32,
     },
 }
@@ -28,7 +28,6 @@ pub struct Link<'a> {
     pub offsets: &'a [u32],
     /// Value of each [`Constant`], in its order.
     pub constants: [u32; Constant::COUNT],
-    /// The call.
     pub cast: Cast,
 }
 

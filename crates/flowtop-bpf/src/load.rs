@@ -1,4 +1,4 @@
-//! A plan → programs loaded and attached, or a sentence why not.
+//! Loads and attaches the programs of a plan, or says in a sentence why not.
 
 use super::probe::{Host, Loader};
 use super::verify::{self, Use};
@@ -90,7 +90,7 @@ pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Re
         .load(&object)
         .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
     let walks = load_programs(&mut ebpf, plan, &host.targets)?;
-    // The ends of flows before the hooks, so that no flow is opened whose end nobody sees.
+    // The ends of flows before the hooks, so that no flow is opened whose end is missed.
     for program in &plan.programs {
         attach(&mut ebpf, program).map_err(|error| refused_program(program, &error))?;
     }
@@ -133,7 +133,7 @@ fn load_some(
     }
 }
 
-/// What the programs are told, in the order of [`Constant`].
+/// Constants for the programs, in the order of [`Constant`].
 fn constants(plan: &Plan, host: &Host, demand: Demand) -> [u32; Constant::COUNT] {
     let Demand { max_flows, look_us } = demand;
     let tcp_sock_id = match plan.cast {
@@ -176,16 +176,15 @@ pub enum Refused {
     Here(String),
     /// The kernel's verifier does not accept what a program does.
     ByVerifier(String),
-    /// No plan can change it.
+    /// An error that no other plan can avoid.
     Everywhere(String),
 }
 
 /// A program that walks over something.
 #[derive(Clone, Copy, Debug)]
 pub struct Iterator {
-    /// Name in the object.
     pub name: &'static str,
-    /// What it walks over, as the kernel calls it.
+    /// Target of the walk, by the kernel's name.
     pub target: &'static str,
 }
 
@@ -196,10 +195,9 @@ impl Iterator {
     pub const HOLDERS: Self = Self { name: "holders", target: "task_file" };
     /// Writes which sockets of a network namespace are the kernel's own.
     pub const KERNEL_SOCKETS: Self = Self { name: "kernel_sockets", target: "tcp" };
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::VISIT, Self::HOLDERS, Self::KERNEL_SOCKETS];
 
-    /// The program in the object.
+    /// Finds the program in the object.
     ///
     /// # Errors
     /// If the object does not have it, which the contract test rules out.

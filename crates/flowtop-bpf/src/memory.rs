@@ -1,15 +1,15 @@
-//! Whether the tables of the kernel side fit into memory, before they are made: facts → a sentence.
+//! Whether the tables of the kernel side fit into memory, before they are made.
 //!
 //! Not in here: how large the tables of a plan are (`load`), and where the facts come from (`probe`).
 
-/// What there is for the tables, in bytes; `None` where nothing is known or nothing limits.
+/// Memory available for the tables, in bytes; `None` where it is unknown or unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     /// `RLIMIT_MEMLOCK`, where the kernel counts tables as locked memory (before Linux 5.11) and we may not raise it.
     pub memlock_bytes: Option<u64>,
-    /// What the host has left: `MemAvailable`.
+    /// `MemAvailable` of the host.
     pub available_bytes: Option<u64>,
-    /// What our cgroup, or one above it, still allows.
+    /// Memory that our cgroup, or one above it, still allows.
     pub cgroup_bytes: Option<u64>,
 }
 
@@ -55,8 +55,8 @@ pub fn available_bytes(meminfo: &str) -> Option<u64> {
     value.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// What a cgroup still allows: its limit less what it uses, where the kernel takes back file pages that nobody has used
-/// for long. `None` without a limit.
+/// Memory that a cgroup still allows: its limit less its usage without inactive file pages, which the kernel
+/// reclaims. `None` without a limit.
 #[must_use]
 pub fn cgroup_bytes(limit: &str, used: &str, stat: &str) -> Option<u64> {
     let number = |text: &str| text.trim().parse::<u64>().ok();

@@ -23,9 +23,7 @@ pub enum Attach {
 /// A program of the object and where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Name in the object.
     pub name: &'static str,
-    /// Where it is attached.
     pub attach: Attach,
 }
 
@@ -35,7 +33,7 @@ const ENDS: [Program; 2] = [
     Program { name: "destroy", attach: Attach::Tracepoint("tcp_destroy_sock") },
 ];
 
-/// What is asked of the kernel side, whatever the plan.
+/// Demands on the kernel side that do not depend on the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
     /// Flows that have an entry of their own at a time.
@@ -62,10 +60,9 @@ impl Demand {
 /// Everything that `load` needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The family.
     pub hooks: Hooks,
     /// The programs, each with its place, those of every plan first. A return probe comes before its entry probe, so
-    /// that no call is remembered that nobody will ask for.
+    /// that no call is remembered in vain.
     pub programs: Vec<Program>,
     /// One of `flowtop_common::store`.
     pub store: u32,
@@ -90,7 +87,7 @@ impl Plan {
     }
 }
 
-/// What the kernel has, read from its type information.
+/// Features of the kernel, read from its type information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
@@ -120,7 +117,6 @@ pub fn plans(facts: Facts, wanted: Option<Hooks>) -> Vec<Plan> {
     Hooks::ALL.into_iter().filter(|h| wanted.is_none_or(|w| w == *h)).map(|h| plan(facts, h)).collect()
 }
 
-/// The plan of one family.
 #[must_use]
 pub fn plan(facts: Facts, hooks: Hooks) -> Plan {
     let mut programs = ENDS.to_vec();

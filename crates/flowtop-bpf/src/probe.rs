@@ -24,17 +24,17 @@ const KPROBE_PATHS: [&str; 3] = [
     "/sys/kernel/debug/tracing/kprobe_events",
 ];
 
-/// What the programs need to know of the running kernel.
+/// Facts of the running kernel for the programs.
 pub struct Host {
-    /// What there is to hook.
+    /// Features of the kernel.
     pub facts: Facts,
     /// Offset in bytes of each [`Field`], in its order.
     pub offsets: Vec<u32>,
     /// The bit of [`Field::KernSock`], 0 where there is none.
     pub kern_sock_mask: u32,
-    /// What there is for tables.
+    /// Memory for tables.
     pub room: Room,
-    /// What programs attach to, as aya wants it.
+    /// Types that programs attach to, in aya's form.
     pub targets: aya::Btf,
 }
 
@@ -74,7 +74,7 @@ fn read_host() -> Result<Host> {
     })
 }
 
-/// What all plans and iterators attach to.
+/// BTF with the types that all plans and iterators attach to.
 fn targets(types: &Btf<'_>, facts: Facts) -> Result<aya::Btf> {
     let hooks = plan::plans(facts, None).into_iter().flat_map(|plan| plan.programs);
     let hooks = hooks.filter_map(|program| Target::of_hook(program.attach));
@@ -96,7 +96,7 @@ fn room(charges_locked_memory: bool) -> Room {
     Room { memlock_bytes, available_bytes, cgroup_bytes }
 }
 
-/// What the cgroups that we are in still allow, in either version of the hierarchy.
+/// Memory that our cgroups still allow, in cgroup v1 or v2.
 fn cgroup_bytes() -> Option<u64> {
     let cgroups = read("/proc/self/cgroup".as_ref());
     let of = |line: &str| {

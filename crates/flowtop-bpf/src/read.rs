@@ -33,7 +33,7 @@ pub struct Reader {
     untracked: Array<MapData, [u64; 5]>,
     losses: PerCpuArray<MapData, u64>,
     recycler: Recycler,
-    /// What the ledger has been told.
+    /// Values of the slots as last reported.
     told: Changes,
     /// Slots of the flows that had ended at the last read.
     ended: HashMap<FlowKey, usize>,

@@ -1,7 +1,7 @@
-//! Which slots of the flow table go back to the kernel side, and when.
+//! Recycles slots of the flow table: which go back to the kernel side, and when.
 //!
 //! The kernel side takes slots from a counter and from a ring without a compare-and-swap (`flowtop-ebpf/src/slots.rs`):
-//! when two processors take one at the same moment, a number can be skipped that nobody uses. Such a slot is known by
+//! when two processors take one at the same moment, a number can be skipped and stay unused. Such a slot is known by
 //! this: it has been taken, it is not in the ring, and no flow opens in it. Not in here: the memory of the tables.
 
 use flowtop_common::Allocation;
@@ -11,7 +11,6 @@ use std::ops::Range;
 /// within one run of a program; one read can fall between the two, two cannot.
 const EMPTY_READS: u8 = 2;
 
-/// What is known of each slot.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     /// Position in the ring plus one, 0 if it never was there.
@@ -20,7 +19,6 @@ struct Known {
     empty_reads: u8,
 }
 
-/// Remembers where slots are.
 #[derive(Debug, Default)]
 pub struct Recycler {
     /// As far as slots have been empty.

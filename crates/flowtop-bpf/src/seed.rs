@@ -1,6 +1,6 @@
-//! Walks of the kernel's iterators, over the sockets of every network namespace or over all open files. One at the start
-//! opens the entries of sockets that are older than flowtop, so that neither their history nor their first event is
-//! counted wrongly.
+//! Walks of the kernel's iterators, over the sockets of every network namespace or over all open files. One at the
+//! start opens the entries of sockets that are older than flowtop, so that neither their history nor their first event
+//! is counted wrongly.
 
 use anyhow::{Context as _, Result};
 use aya::programs::Iter;

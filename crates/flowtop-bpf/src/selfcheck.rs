@@ -1,4 +1,4 @@
-//! Known bytes through a loopback pair of our own: does the plan count?
+//! Self-check: sends known bytes through a loopback pair, and compares them with the counters.
 //!
 //! Attaching proves nothing: with `kernel.ftrace_enabled=0` trampolines and kprobes attach and never fire (seen on
 //! Linux 5.10 to 7.2). The pair lives in a network namespace of its own where that is allowed, so neither firewall
@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the client sends, and what the server answers: odd sizes that nothing else on the host has by chance.
+/// Sizes of request and answer: odd ones that no other connection has by chance.
 const REQUEST_BYTES: usize = 4_637;
 const ANSWER_BYTES: usize = 2_311;
 
@@ -147,7 +147,7 @@ impl Pair {
     }
 }
 
-/// What tells the two sockets of the pair from all others.
+/// Identity of the two sockets of the pair.
 struct Names {
     netns: u32,
     client: SocketAddr,

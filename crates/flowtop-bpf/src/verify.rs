@@ -1,4 +1,5 @@
-//! Programs through the kernel's verifier. It takes most of the time of a start, and looks at several programs at once.
+//! Runs programs through the kernel's verifier, which takes most of the time of a start and can check several programs
+//! at once.
 
 use crate::plan::Attach;
 use aya::{
@@ -11,10 +12,9 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
-/// What a program is loaded for.
 #[derive(Clone, Copy, Debug)]
 pub enum Use {
-    /// To be attached here.
+    /// A hook, to be attached here.
     Hook(Attach),
     /// To walk over what the kernel calls so.
     Walk(&'static str),

@@ -1,4 +1,4 @@
-//! The clocks of the host. Whatever stands for one moment on two clocks is read here, so that the two belong together.
+//! The clocks of the host. A moment on two clocks is read here only, so that both readings belong together.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,15 +12,15 @@ pub fn now_ns() -> u64 {
     ns(clock_gettime(ClockId::Monotonic))
 }
 
-/// This moment on both clocks.
+/// The current time on both clocks.
 #[must_use]
 pub fn now() -> Moment {
     let (ns, us) = tightest(|| beside(wall_us));
     Moment { us, ns }
 }
 
-/// When a time has passed that depends on what the wall clock shows now, in µs since 1970 UTC. It is a moment of the
-/// clock that nobody sets.
+/// When a time has passed that depends on what the wall clock shows now, in µs since 1970 UTC. It is a moment of
+/// the monotonic clock.
 #[must_use]
 pub fn after(time: impl Fn(i64) -> Duration) -> Instant {
     let read = || beside(|| (wall_us(), Instant::now()));
@@ -56,7 +56,7 @@ fn wall_us() -> i64 {
     us(SystemTime::now())
 }
 
-/// µs since 1970 UTC, rounded down. A clock that nobody has set may show a time before.
+/// µs since 1970 UTC, rounded down. A clock that was never set may show a time before.
 fn us(time: SystemTime) -> i64 {
     let us = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {

@@ -75,7 +75,6 @@ impl<T: Element> Mapped<T> {
         Ok(Self { array, start, len, covered: 0 })
     }
 
-    /// Number of elements.
     #[must_use]
     pub fn elements(&self) -> usize {
         self.len
@@ -103,7 +102,6 @@ impl<T: Element> Mapped<T> {
         unsafe { self.start.as_ptr().add(index) }
     }
 
-    /// The words of an element.
     fn words(&self, index: usize) -> &[AtomicU64] {
         // SAFETY: within the mapping, which is aligned to a page and lives as long as `self`. An atomic has the layout of
         // its integer and may change while it is borrowed, and this program makes no other accesses than atomic ones.
@@ -147,7 +145,6 @@ impl Mapped<Slot> {
         Some(slot)
     }
 
-    /// Marks a slot as unused.
     pub fn clear_flags(&mut self, index: usize) {
         // SAFETY: a byte within the mapping. One byte alone, since a program that is just ending may still write its
         // neighbours; our own accesses to the word are never at the same time, as the borrow is exclusive.
@@ -258,7 +255,6 @@ pub fn is_ignored(signal: libc::c_int) -> bool {
 /// An address of a network interface, as `getifaddrs` lists them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceAddress {
-    /// Name of the interface.
     pub interface: String,
     /// Whether it is a loopback interface.
     pub is_loopback: bool,
@@ -269,7 +265,6 @@ pub struct InterfaceAddress {
 /// Where an interface can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// By IPv4 or IPv6.
     Ip(IpAddr),
     /// On its link, by a hardware address of 6 bytes.
     Mac([u8; 6]),
@@ -291,7 +286,7 @@ pub fn interface_addresses() -> io::Result<Vec<InterfaceAddress>> {
     }
     let list = List(first);
     let (mut found, mut next) = (Vec::new(), list.0);
-    // SAFETY: null or an element of the list, which nobody else knows and which lives as long as `list`.
+    // SAFETY: null or an element of the list, which is not shared and lives as long as `list`.
     while let Some(element) = unsafe { next.as_ref() } {
         // SAFETY: libc fills in a string that ends with NUL.
         let name = unsafe { CStr::from_ptr(element.ifa_name) };
@@ -338,7 +333,6 @@ const MAX_USER_BYTES: usize = 1 << 20;
 /// A user, as this system knows it by whatever `nsswitch.conf` tells it to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The name.
     pub name: String,
 }
 

@@ -1,4 +1,4 @@
-//! The kernel's type information with nothing left but what programs attach to.
+//! The kernel's type information, reduced to the types that programs attach to.
 //!
 //! aya looks a target up by its name in all types, and first makes a value of each of the kernel's: that took 20 ms and
 //! 25 MB. In what is made here, the targets have the numbers that they have there; all other types are nameless.
@@ -14,14 +14,13 @@ use std::collections::BTreeMap;
 /// A type that a program can be attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A tracepoint.
+    /// The typedef `btf_trace_NAME` of a tracepoint.
     Typedef(String),
-    /// A function, or an iterator.
     Func(String),
 }
 
 impl Target {
-    /// What is looked up for a hook; nothing for a kprobe, whose place the kernel finds.
+    /// The BTF type of a hook; `None` for a kprobe, whose place the kernel finds.
     #[must_use]
     pub fn of_hook(attach: Attach) -> Option<Self> {
         match attach {
@@ -31,7 +30,7 @@ impl Target {
         }
     }
 
-    /// What is looked up for an iterator over what the kernel calls so.
+    /// The BTF type of an iterator, by the kernel's name of its target.
     #[must_use]
     pub fn of_walk(over: &str) -> Self {
         Self::Func(format!("bpf_iter_{over}"))
