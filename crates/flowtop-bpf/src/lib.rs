@@ -160,7 +160,7 @@ impl Live {
         self.holders.find(&mut self.ebpf, ledger, wait);
     }
 
-    /// Cost of each program, in the order of the object.
+    /// Cost of each program since it was loaded.
     pub fn costs(&self) -> Result<Vec<ProgramCost>> {
         costs(&self.ebpf)
     }
@@ -182,7 +182,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Cost of each program, in the order of the object.
+    /// Cost of each program since it was loaded.
     ///
     /// # Errors
     /// A kernel that does not tell.

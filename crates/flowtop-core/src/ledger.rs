@@ -332,7 +332,7 @@ impl Ledger {
     }
 
     /// [`Self::untracked`] with connections that stay on this host once, as in the totals, but for a scope, which cannot
-    /// judge them: bytes since the start, and their rates; `None` where rates are of packets, which are not counted for them.
+    /// judge them: bytes since the start, and their rates; `None` where rates are of packets, which they lack.
     #[must_use]
     pub fn untracked_once(&self) -> (Bytes, Option<Rates>) {
         let rates = (!self.in_packets).then(|| self.untracked_traffic.rates(&self.timeline));

@@ -188,8 +188,8 @@ pub fn is_open(tcp_state: u32) -> bool {
     matches!(tcp_state, 1 | 8)
 }
 
-/// Who owns a flow, or why its owner is not known: the field `owner`. Rows that are equal in all else stand in this order,
-/// which is that of the names.
+/// Who owns a flow, or why its owner is not known: the field `owner`. Rows that are equal in all else stand in this
+/// order, which is that of the names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OwnerStatus {
     /// Not known: the process had closed the socket before flowtop saw the flow.

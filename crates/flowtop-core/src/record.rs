@@ -123,8 +123,8 @@ pub const STEP_US: u64 = 500_000;
 /// How much faster or slower a clock runs at most while it is slewed, in parts per million (`MAXFREQ` of the kernel).
 const SLEWED_PPM: u64 = 500;
 
-/// Whether the wall clock must have been set, given the drift between the two clocks in this time. Both clocks of a moment
-/// are read together, so only slewing drives them apart: 0.5 s in a quarter of an hour, 43 s in a day.
+/// Whether the wall clock must have been set, given the drift between the two clocks in this time. Both clocks of a
+/// moment are read together, so only slewing drives them apart: 0.5 s in a quarter of an hour, 43 s in a day.
 #[must_use]
 pub fn is_step(drift_us: u64, over_ns: u64) -> bool {
     let slewed_us = u128::from(over_ns / 1000) * u128::from(SLEWED_PPM) / 1_000_000;

@@ -19,7 +19,7 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     pub at: Timestamp,
-    /// Note if the clock was set forward or back at that time.
+    /// Note on a clock time that was skipped or shown twice.
     pub note: Option<String>,
 }
 

@@ -202,8 +202,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why the owner is unknown. Of an end
-    /// that has no socket here, the pod with its address.
+    /// Behind the numbers: `PID/COMMAND USER PLACE`, and how many more use the socket; or why the owner is unknown. Of
+    /// an end that has no socket here, the pod with its address.
     fn owner(&self, end: End) -> String {
         let Some(EndOwner { seen, users, status }) = end.owner else { return self.pod_at(end.host) };
         if !seen.is_user_process() {

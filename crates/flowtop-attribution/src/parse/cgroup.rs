@@ -19,8 +19,8 @@ pub struct Place {
     pub container_id: Option<String>,
     /// Id of the container that this host's runtime has started: the outermost one.
     pub hosts_container_id: Option<String>,
-    /// Whether a process in a container or a session may have forged the pod: the owner of a subtree of cgroups names those
-    /// below it what he likes. Then this host's files about a pod of that UID say nothing about this one.
+    /// Whether a process in a container or a session may have forged the pod: the owner of a subtree of cgroups names
+    /// those below it freely. Then this host's files about a pod of that UID say nothing about this one.
     pub is_claimed: bool,
     /// Quality-of-service class of the pod.
     pub qos: Option<&'static str>,

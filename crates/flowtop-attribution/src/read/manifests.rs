@@ -16,7 +16,7 @@ const MAX_MANIFEST_BYTES: usize = 256 << 10;
 /// Most of a command line that is read.
 const MAX_ARGUMENTS_BYTES: usize = 64 << 10;
 
-/// Cache of the folder's files, re-read when their time of writing changes.
+/// The static pods of the node, as last read.
 pub struct Manifests {
     folder: PathBuf,
     proc: Option<PathBuf>,

@@ -208,6 +208,7 @@ fn who_calls_itself_a_kubelet_in_a_container_is_not_believed() {
 struct Renamed(std::process::Child);
 
 impl Renamed {
+    /// `None` without the rights of root.
     fn new(name: &str) -> Option<Self> {
         use std::io::{BufRead as _, BufReader, Write as _};
         use std::process::{Command, Stdio};

@@ -70,7 +70,7 @@ impl Moved {
 /// How a window lies to the one before, of the same boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Join {
-    /// The first record of a run.
+    /// There is no record before it.
     First,
     /// It starts where the other ends.
     Next,

@@ -30,7 +30,7 @@ pub fn report(report: &Report, rows: Option<usize>, with_names: bool, out: impl 
     text(names, list.iter().map(|entry| values(report, &entry)), out)
 }
 
-/// The list of a comparison of two periods.
+/// Writes a comparison of two periods.
 ///
 /// # Errors
 /// As for [`report`].

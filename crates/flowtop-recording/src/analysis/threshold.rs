@@ -16,7 +16,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Bytes per second on average; nothing of an interval that is shorter than a second, whose average is no rate over one.
+    /// Bytes per second on average; 0 in an interval shorter than a second, whose mean is no rate over one.
     pub fn mean(&self) -> Bytes {
         let length_us = self.interval.length_us();
         if length_us < 1_000_000 {
@@ -150,8 +150,7 @@ impl TimeAbove {
 }
 
 /// Bytes per second of all machines together, sent and received, once for each time that a clock has shown this moment.
-/// What one machine has moved in two windows of the same time, it has moved one after the other: somebody has set its
-/// clock back.
+/// Two windows of one machine at the same time came one after the other: its clock was set back between them.
 fn add_up(open: &BTreeSet<(usize, usize)>, rates: &[Rate], passes: &mut Vec<[f64; 2]>) {
     passes.clear();
     let (mut last, mut pass) = (None, 0);

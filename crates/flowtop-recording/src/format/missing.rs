@@ -19,7 +19,7 @@ impl Missing {
         };
     }
 
-    /// Missing records after this record, which reports those before it, could not be written either.
+    /// The missing records once this one, which would have reported those before it, could not be written either.
     #[must_use]
     pub fn with(record: &Record) -> Self {
         let gap = record.gap.unwrap_or(Gap { start_ns: record.span.start_ns, ..Gap::default() });

@@ -64,6 +64,7 @@ pub struct Columns {
     pub owner: Option<Range<u16>>,
     /// First column of the cumulative number.
     pub totals: Option<u16>,
+    /// First column of each rate.
     pub rates: Vec<(Window, u16)>,
     /// First column that no text is in.
     pub end: u16,

@@ -27,7 +27,7 @@ const WORDS: &[&str] = &[
 const PARTS: &[&str] = &["password", "passwd", "passphrase", "secret", "apikey"];
 /// Ends of words that name a secret.
 const ENDS: &[&str] = &["token", "pass", "pwd", "passwort"];
-/// Words that end so and are none.
+/// Words with such an end that name no secret.
 const OTHERS: &[&str] = &["bypass", "compass", "multipass", "onepass", "twopass"];
 /// Pairs of words that together name a secret.
 const PAIRS: &[(&str, &str)] = &[

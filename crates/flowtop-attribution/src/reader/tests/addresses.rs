@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Content of a file of libcni's cache.
+/// Writes a file of libcni's cache.
 fn attached(host: &Host, id: &str, pod: &str, address: &str) {
     let file = format!(
         r#"{{"containerId":"{id}","networkName":"cbr0","cniArgs":[["K8S_POD_NAMESPACE","shop"],["K8S_POD_NAME","{pod}"]],
