@@ -254,7 +254,7 @@ impl History {
         self.rows.are_folded().then(|| Clues { late, candidates: Some(self.rows.candidates()) })
     }
 
-    /// Gives back the memory of a look that another one takes the place of.
+    /// Frees the memory of a pass that another one replaces.
     pub fn forget(&mut self) {
         *self = Self::new(self.question.clone(), Arc::clone(&self.plan));
     }

@@ -54,7 +54,7 @@ enum End {
 }
 
 /// Place that stands for no flow.
-const NOWHERE: u32 = u32::MAX;
+const NO_PLACE: u32 = u32::MAX;
 
 /// One flow: the kernel's last word and what flowtop made of it. A million of them are to fit into memory.
 #[derive(Clone, Debug)]
@@ -103,8 +103,8 @@ impl Entry {
             users: Users::default(),
             closed_ns: None,
             seen: 0,
-            peer: NOWHERE,
-            place: NOWHERE,
+            peer: NO_PLACE,
+            place: NO_PLACE,
             status: Status::default(),
             end: End::Only,
             stays_here: stays_on_host(key),
@@ -162,12 +162,12 @@ impl Entry {
 
     /// The place of the other end. Links are mutual as long as both are in the ledger.
     pub(super) fn peer(&self) -> Option<u32> {
-        (self.peer != NOWHERE).then_some(self.peer)
+        (self.peer != NO_PLACE).then_some(self.peer)
     }
 
     /// Links it with the other end of its connection, which may be known and not in the ledger.
     pub(super) fn join(&mut self, peer: Option<u32>, is_right: bool) {
-        self.peer = peer.unwrap_or(NOWHERE);
+        self.peer = peer.unwrap_or(NO_PLACE);
         (self.end, self.has_changed) = (if is_right { End::Right } else { End::Left }, true);
         // The left end's verdict is now that of both.
         self.judged = false;
@@ -175,7 +175,7 @@ impl Entry {
 
     /// Its other end has left the ledger.
     pub(super) fn forget_peer(&mut self) {
-        self.peer = NOWHERE;
+        self.peer = NO_PLACE;
     }
 
     /// Whether this is the right end of a connection whose left end is here too.

@@ -32,8 +32,8 @@ pub use retained::Wire;
 pub(super) use tally::Tally;
 pub use tally::{Owner, Process, Sum};
 
-/// Names and identities come late. So many rows or connections are looked at anew in a frame, in turn.
-pub(super) const LOOKS: usize = 1024;
+/// Rows or connections that a frame refreshes, in turn: names and identities arrive late.
+pub(super) const REFRESHED: usize = 1024;
 
 /// Rows that may be empty before all are forgotten.
 const MAX_EMPTY: usize = 4096;
@@ -125,7 +125,7 @@ impl Sums {
             self.forget_rows();
         }
         self.grouped = recipe.grouped;
-        let looks = self.looks(ledger.lines().len(), recipe);
+        let refreshed = self.refreshed(ledger.lines().len(), recipe);
         let ends = recipe.grouped.by.groups_ends();
         self.begin(recipe);
         self.members.resize(ledger.lines().len(), Member { stamp: 0, row: NONE });
@@ -140,7 +140,7 @@ impl Sums {
                 continue;
             }
             all += u32::from(!line.is_right());
-            if member.stamp != line.stamp || looks.contains(&(place as usize)) {
+            if member.stamp != line.stamp || refreshed.contains(&(place as usize)) {
                 let row = row_of(ledger, place, index, recipe, &mut cache);
                 *member = Member { stamp: line.stamp, row };
             }
@@ -232,7 +232,7 @@ impl Sums {
 
     /// Places whose rows are keyed anew in this refresh: all if an identity was learned and rows depend on owners, some
     /// if a filter may have changed its answer.
-    fn looks(&mut self, places: usize, recipe: &Recipe<'_>) -> Range<usize> {
+    fn refreshed(&mut self, places: usize, recipe: &Recipe<'_>) -> Range<usize> {
         let identities = recipe.who.owners.version();
         let has_changed = core::mem::replace(&mut self.identities, identities) != identities;
         let asks = recipe.grouped.by.asks_owner() || recipe.keep.is_some();
@@ -243,7 +243,7 @@ impl Sums {
             return 0..0;
         }
         let from = if self.next < places { self.next } else { 0 };
-        self.next = from + LOOKS;
+        self.next = from + REFRESHED;
         from..self.next
     }
 

@@ -9,7 +9,7 @@ use core::cmp::Ordering;
 
 use super::Rank;
 use super::key::RowKey;
-use super::sums::{LOOKS, Recipe, Sum, Sums, Tally};
+use super::sums::{REFRESHED, Recipe, Sum, Sums, Tally};
 use crate::ledger::Ledger;
 use crate::view::{Sort, View};
 
@@ -80,7 +80,7 @@ impl Table {
     /// Puts the rows of the sums in order. Returns the sum of those that are not left out.
     pub fn arrange(&mut self, order: &Order<'_>) -> Sum {
         self.view = *order.view;
-        self.look_again();
+        self.refresh_texts();
         let by_text = matches!(order.view.sort, Sort::Source | Sort::Destination) && self.frozen.is_none();
         let pinned: Vec<u32> = order.pinned.iter().filter_map(|key| self.sums.row(key)).collect();
         let (mut shown, mut places, mut filled) = (Tally::default(), core::mem::take(&mut self.order), 0);
@@ -133,13 +133,13 @@ impl Table {
         (all, self.rows(0, n))
     }
 
-    /// Texts of some rows are asked for again.
-    fn look_again(&mut self) {
+    /// Drops the cached texts of the next rows in turn, so that they are made again.
+    fn refresh_texts(&mut self) {
         let rows = self.sums.len();
         self.texts.resize(rows, None);
         self.wanted.resize(rows, None);
         let from = if self.next < rows { self.next } else { 0 };
-        self.next = from + LOOKS;
+        self.next = from + REFRESHED;
         let turn = from..self.next.min(rows);
         self.texts[turn.clone()].fill(None);
         self.wanted[turn].fill(None);

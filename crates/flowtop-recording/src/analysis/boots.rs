@@ -425,7 +425,7 @@ impl Boots {
             if other.pair == NO_PAIR {
                 return self.form(one, &other, rows);
             }
-            // A first look has seen that this end would come.
+            // A first pass has seen that this end would come.
             let pair = self.pairs.get_mut(other.pair)?;
             pair.is_expected = false;
             pair.end(Side::Left).is_held = true;
@@ -691,7 +691,7 @@ struct Matched {
 }
 
 /// The place of a socket that was not there.
-const NOWHERE: u32 = u32::MAX;
+const NO_PLACE: u32 = u32::MAX;
 
 impl Matched {
     /// Compares sockets and flows, both in order.
@@ -703,7 +703,7 @@ impl Matched {
             let found = matched
                 .pass(sockets, &mut passed, &flow.key)
                 .or_else(|| matched.by_tuple(sockets, &mut by_tuple, flow, until_ns));
-            matched.same.push(found.map_or(NOWHERE, |place| u32::try_from(place).unwrap_or(NOWHERE)));
+            matched.same.push(found.map_or(NO_PLACE, |place| u32::try_from(place).unwrap_or(NO_PLACE)));
         }
         matched.not_found.extend(passed..sockets.len());
         matched.moved_on.sort_unstable();
@@ -711,7 +711,7 @@ impl Matched {
     }
 
     fn same(&self, place: usize) -> Option<usize> {
-        self.same.get(place).filter(|place| **place != NOWHERE).map(|place| *place as usize)
+        self.same.get(place).filter(|place| **place != NO_PLACE).map(|place| *place as usize)
     }
 
     /// Finds the socket with this key.

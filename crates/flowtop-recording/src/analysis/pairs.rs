@@ -180,7 +180,7 @@ pub(super) struct PairEnd {
 pub(super) struct Pair {
     left: PairEnd,
     right: PairEnd,
-    /// Whether no record has shown its left end yet, which only a first look has seen.
+    /// Whether no record has shown its left end yet, which only a first pass has seen.
     pub is_expected: bool,
     /// The row of the left end, where it counts.
     pub row: RowId,
@@ -227,7 +227,7 @@ pub(super) struct Late {
     pub flow: Option<Box<FlowRecord>>,
 }
 
-/// Right ends that a first look has counted by themselves, with the left ends that came later: by the life of the host.
+/// Right ends that a first pass has counted by themselves, with the left ends that came later: by the life of the host.
 pub(super) type LateEnds = HashMap<(usize, FlowKey), Late, RandomState>;
 
 /// Most of them that are remembered: they take up to 500 bytes each.
@@ -253,7 +253,7 @@ pub(super) struct Pairs {
     pub late: LateEnds,
     /// Number of late ends that did not fit.
     pub forgotten_late: u64,
-    /// Late ends of the first look.
+    /// Late ends of the first pass.
     pub expected: LateEnds,
 }
 
@@ -283,7 +283,7 @@ impl Pairs {
         (u32::try_from(number).unwrap_or(NO_PAIR), &mut self.all[number])
     }
 
-    /// Remembers for a second look that the left end of a socket has come late.
+    /// Remembers for a second pass that the left end of a socket has come late.
     pub fn note_late(&mut self, right: (usize, FlowKey), left: Late) {
         if self.late.len() < MAX_LATE {
             self.late.insert(right, left);

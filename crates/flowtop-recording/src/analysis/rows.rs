@@ -2,7 +2,7 @@
 //!
 //! Memory is bounded: where there are too many rows, the smallest are summed up in one, the others. A row that comes
 //! again after that begins anew, so its sum may be too small by at most what was folded away at a time (lossy counting
-//! after Manku and Motwani, 2002). A second look at the same records counts only rows that are left, from the start, so
+//! after Manku and Motwani, 2002). A second pass over the same records counts only rows that are left, from the start, so
 //! the sums of these are exact.
 
 use std::cmp::Reverse;
@@ -113,7 +113,7 @@ struct Touched {
     moved: Moved,
 }
 
-/// Rows that a second look counts; all others are summed up.
+/// Rows that a second pass counts; all others are summed up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Candidates {
     pub rows: Vec<RowId>,
@@ -152,7 +152,7 @@ pub(super) struct Rows {
     /// How often rows were folded, and the largest sums that were, added up.
     folds: u32,
     bound: u64,
-    /// Whether these rows are all that are kept apart: a second look.
+    /// Whether these rows are all that are kept apart: a second pass.
     are_given: bool,
     /// Rows that the current record has added to.
     touched: Vec<Touched>,
@@ -303,7 +303,7 @@ impl Rows {
         }
     }
 
-    /// Whether a second look is needed for exact sums.
+    /// Whether a second pass is needed for exact sums.
     pub fn are_folded(&self) -> bool {
         self.folds > 0
     }

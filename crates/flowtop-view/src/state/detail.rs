@@ -138,7 +138,7 @@ fn facts_of_one(
         let state = state_name(entry.state());
         facts.push(("other end", format!("{}, netns {}, {state}", owner(entry, labels), key.netns)));
     }
-    facts.extend(people(&[row], who, labels));
+    facts.extend(owners_and_labels(&[row], who, labels));
     facts
 }
 
@@ -161,12 +161,12 @@ fn facts_of_many(
         ("sent", amount(bytes.tx)),
         ("received", amount(bytes.rx)),
     ];
-    facts.extend(people(&members.iter().map(|(row, _)| row).collect::<Vec<_>>(), who, labels));
+    facts.extend(owners_and_labels(&members.iter().map(|(row, _)| row).collect::<Vec<_>>(), who, labels));
     facts
 }
 
 /// Owners and labels of some connections; unknown ones are left out.
-fn people(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static str, String)> {
+fn owners_and_labels(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Vec<(&'static str, String)> {
     let identity = |row: &&Row<'_>| who.owners.identity(&row.entry.owner(), row.entry.used_ns());
     let identities: Vec<_> =
         rows.iter().filter(|row| !row.turned || labels.by.groups_ends()).filter_map(identity).collect();
