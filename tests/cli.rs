@@ -1,7 +1,7 @@
 //! The program as a user meets it: what it says, where it says it, and its exit code. What it counts is proven by the
 //! live suite in `tests/live`.
 //!
-//! Tests that load BPF programs say `skipped` where that is not possible.
+//! Tests that load BPF programs are skipped where that is not possible.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tools::can_count;
 
 mod command_lines;
 #[path = "cli/examples.rs"]
@@ -24,10 +25,14 @@ mod names;
 mod replay;
 #[path = "cli/settings.rs"]
 mod settings;
+#[path = "cli/skipped.rs"]
+mod skipped;
 #[path = "cli/stall.rs"]
 mod stall;
 #[path = "cli/streams.rs"]
 mod streams;
+#[allow(dead_code, reason = "each test file needs a part")]
+mod tools;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/view.rs"]
@@ -48,7 +53,7 @@ fn flowtop(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     command.args(args).env_remove("COLUMNS").env_remove("XDG_CONFIG_HOME").env("HOME", "/nonexistent");
     // Meant for tests, and not for what a command of flowtop's finds in its environment.
-    command.env_remove("FLOWTOP_TEST_TOOLS_REQUIRED");
+    command.env_remove("FLOWTOP_TEST_TOOLS_REQUIRED").env_remove("FLOWTOP_TEST_SKIPPED");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -68,18 +73,6 @@ fn stderr(output: &Output) -> &str {
 /// Exit code, stdout, stderr.
 fn all(output: &Output) -> (Option<i32>, &str, &str) {
     (output.status.code(), stdout(output), stderr(output))
-}
-
-/// Whether hooks load here; if not, says that the test was left out. Not by `println`, which cargo hides.
-fn can_count(test: &str) -> bool {
-    let doctor = output(&["doctor"]);
-    if doctor.status.success() {
-        return true;
-    }
-    let why = if rustix::process::geteuid().is_root() { stderr(&doctor).trim() } else { "needs root" };
-    let mut stderr = io::stderr().lock();
-    writeln!(stderr, "skipped: {test}: {why}").unwrap();
-    false
 }
 
 /// A flowtop that has its baseline.
@@ -139,7 +132,7 @@ impl Running {
 
 #[test]
 fn doctor_names_the_hooks_that_a_report_takes() {
-    if !can_count("doctor_names_the_hooks_that_a_report_takes") {
+    if !can_count() {
         return;
     }
     let finding: Value = serde_json::from_slice(&output(&["doctor", "--json"]).stdout).unwrap();
@@ -151,7 +144,7 @@ fn doctor_names_the_hooks_that_a_report_takes() {
 
 #[test]
 fn one_report_after_s_seconds_and_a_word_when_nothing_moved() {
-    if !can_count("one_report_after_s_seconds_and_a_word_when_nothing_moved") {
+    if !can_count() {
         return;
     }
     let mut running = Running::start(&mut flowtop(&["-t", "-s", "1", "--format", "json"]));
@@ -169,7 +162,7 @@ fn one_report_after_s_seconds_and_a_word_when_nothing_moved() {
 
 #[test]
 fn u_reports_and_q_quits() {
-    if !can_count("u_reports_and_q_quits") {
+    if !can_count() {
         return;
     }
     let mut command = flowtop(&["-t", "--format", "json", "--interval", NEVER]);
@@ -185,7 +178,7 @@ fn u_reports_and_q_quits() {
 
 #[test]
 fn after_kill_9_nothing_stays_loaded() {
-    if !can_count("after_kill_9_nothing_stays_loaded") {
+    if !can_count() {
         return;
     }
     let running = Running::start(&mut flowtop(&["-t", "--format", "json", "--interval", NEVER]));

@@ -13,6 +13,7 @@ use flowtop_core::wire::Sample;
 use flowtop_view::text::{Reports, listening_on};
 use serde_json::json;
 
+#[allow(dead_code, reason = "each test file needs a part")]
 mod tools;
 
 /// A row as a consumer understands it: left host, what it sends, right host, what that sends. Each with the rates
@@ -261,7 +262,7 @@ fn one_liners_find_the_labels() {
 
 #[test]
 fn jc_reads_a_run() {
-    let Some(jc) = tools::find("jc", "jc_reads_a_run") else { return };
+    let Some(jc) = tools::find("jc") else { return };
     let parsed = tools::read_by_jc(&jc, run(&with_ports(Unit::Bits)).as_bytes());
     let block = &parsed[0];
     assert_eq!(block["device"], "eth0");

@@ -25,6 +25,8 @@ mod recorded;
 mod records;
 #[path = "history/times.rs"]
 mod times;
+#[allow(dead_code, reason = "each test file needs a part")]
+mod tools;
 
 /// 2026-11-20 08:00:00 UTC.
 const EIGHT_S: i64 = 1_795_161_600;

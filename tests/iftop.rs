@@ -17,6 +17,7 @@ use serde_json::Value;
 mod command_lines;
 #[path = "iftop/network.rs"]
 mod network;
+#[allow(dead_code, reason = "each test file needs a part")]
 mod tools;
 
 use command_lines::{Line, lines};
@@ -64,14 +65,9 @@ fn connections(network: &Network) -> Vec<Connection> {
 }
 
 /// The program that is compared with, unless the test has to be left out.
-fn iftop(test: &str) -> Option<String> {
-    let iftop = tools::find("iftop", test)?;
-    let doctor = Command::new(FLOWTOP).arg("doctor").output().unwrap();
-    if !doctor.status.success() {
-        eprintln!("skipped: {test}: {}", String::from_utf8_lossy(&doctor.stderr));
-        return None;
-    }
-    Some(iftop.to_str().unwrap().to_owned())
+fn iftop() -> Option<String> {
+    let iftop = tools::find("iftop")?;
+    (tools::has_root() && tools::can_count()).then(|| iftop.to_str().unwrap().to_owned())
 }
 
 /// What both programs print about the same traffic, first iftop.
@@ -128,7 +124,7 @@ fn said(output: &Output) -> Vec<&str> {
 
 #[test]
 fn every_line_has_the_shape_of_iftops() {
-    let Some(iftop) = iftop("every_line_has_the_shape_of_iftops") else { return };
+    let Some(iftop) = iftop() else { return };
     let network = Network::new();
     let (connections, stop) = (connections(&network), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -144,7 +140,7 @@ fn every_line_has_the_shape_of_iftops() {
 
 #[test]
 fn what_iftop_forgives_a_lenient_flowtop_forgives_too() {
-    let Some(iftop) = iftop("what_iftop_forgives_a_lenient_flowtop_forgives_too") else { return };
+    let Some(iftop) = iftop() else { return };
     let network = Network::new();
     let (connections, stop) = (connections(&network), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -180,8 +176,7 @@ fn read_by_jc(jc: &Path, output: &Output) -> Value {
 
 #[test]
 fn jc_reads_the_same_structure() {
-    let test = "jc_reads_the_same_structure";
-    let (Some(jc), Some(iftop)) = (tools::find("jc", test), iftop(test)) else { return };
+    let (Some(jc), Some(iftop)) = (tools::find("jc"), iftop()) else { return };
     let network = Network::new();
     let (connections, stop) = (connections(&network), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -210,7 +205,7 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
 
 #[test]
 fn command_lines_that_report_do_so() {
-    if iftop("command_lines_that_report_do_so").is_none() {
+    if iftop().is_none() {
         return;
     }
     let network = Network::new();

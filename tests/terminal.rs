@@ -1,12 +1,11 @@
 //! The view in a real terminal: every key, other sizes, stop and go on, signals, a terminal that goes away; and that
 //! the terminal is afterwards what it was before.
 //!
-//! Without tmux a test says `skipped`, as does the one with real traffic where BPF programs cannot be loaded.
+//! Without tmux a test is skipped, as are those that count where BPF programs cannot be loaded.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -24,6 +23,8 @@ mod input;
 mod replay;
 #[path = "terminal/tmux.rs"]
 mod tmux;
+#[allow(dead_code, reason = "each test file needs a part")]
+mod tools;
 use tmux::Terminal;
 
 const FLOWTOP: &str = env!("CARGO_BIN_EXE_flowtop");
@@ -307,20 +308,10 @@ impl Drop for Traffic {
     }
 }
 
-/// Whether flowtop can count on this kernel; where not, says why.
-fn can_count(test: &str) -> bool {
-    let doctor = Command::new(FLOWTOP).arg("doctor").output().unwrap();
-    if !doctor.status.success() {
-        let why = String::from_utf8_lossy(&doctor.stderr).trim().to_owned();
-        writeln!(io::stderr().lock(), "skipped: {test}: {why}").unwrap();
-    }
-    doctor.status.success()
-}
-
 #[test]
 fn a_signal_or_q_while_the_hooks_load_leaves_the_terminal_as_it_was() {
     let test = "loading";
-    if !can_count(test) {
+    if !tools::can_count() {
         return;
     }
     let Some(mut terminal) = Terminal::open(test, SIZE) else { return };
@@ -342,7 +333,7 @@ fn a_signal_or_q_while_the_hooks_load_leaves_the_terminal_as_it_was() {
 #[test]
 fn real_traffic_is_shown_through_every_key_size_stop_and_signal() {
     let test = "real";
-    if !can_count(test) {
+    if !tools::can_count() {
         return;
     }
     let Some(mut terminal) = Terminal::open(test, SIZE) else { return };

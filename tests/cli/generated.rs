@@ -2,9 +2,6 @@
 
 use super::*;
 
-#[path = "../tools/mod.rs"]
-mod tools;
-
 /// Compares what flowtop prints with a file of the repository, or writes it there.
 fn assert_snapshot(args: &[&str], file: &str) {
     let output = output(args);
@@ -152,7 +149,7 @@ fn flags_in(line: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn groff_has_no_warnings_about_the_man_pages() {
-    let Some(groff) = tools::find("groff", "man pages") else { return };
+    let Some(groff) = tools::find("groff") else { return };
     for (args, name) in pages() {
         let page = flowtop(&[]).args(args).output().unwrap();
         let mut command = Command::new(&groff);

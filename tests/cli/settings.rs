@@ -149,7 +149,7 @@ fn hostile_files_of_settings_are_refused_with_their_name_and_keep_nobody_waiting
             let home = Home::new("hostile", &[]);
             let path = home.0.join(file);
             let Some(why) = hostile(kind, &path) else {
-                writeln!(io::stderr(), "skipped: a file {kind}: needs root").unwrap();
+                tools::skip(format!("a file {kind}: needs root"));
                 continue;
             };
             let why = why.replace("FILE", &format!("~/{file}"));
@@ -191,8 +191,7 @@ fn a_file_that_may_not_be_read_is_named() {
 fn who_has_called_sudo_keeps_the_settings_of_home() {
     let home = Home::new("sudo", &[(".iftoprc", "sort: 2s")]);
     if std::os::unix::fs::chown(home.0.join(".iftoprc"), Some(65_432), None).is_err() {
-        writeln!(io::stderr(), "skipped: to give a file away needs root").unwrap();
-        return;
+        return tools::skip("to give a file away needs root");
     }
     let by = |uid: &str| {
         let mut command = flowtop(&["--print-config"]);
@@ -301,8 +300,7 @@ fn the_command_lines_of_iftops_users_are_understood() {
         let mut command = flowtop(&args);
         if line.text.contains(HOST) {
             let Some(knowing) = knowing_the_host(&folder, &command) else {
-                let mut stderr = io::stderr().lock();
-                writeln!(stderr, "skipped: {}: no mount namespace for a list of hosts", line.text).unwrap();
+                tools::skip(format!("`{}`: no mount namespace for a list of hosts", line.text));
                 continue;
             };
             command = knowing;

@@ -18,7 +18,7 @@ struct Clock {
 impl Clock {
     /// `None` where the library is not installed.
     fn in_dir(dir: &Path) -> Option<Self> {
-        let faketime = tools::find("faketime", "a clock that is set")?;
+        let faketime = tools::find("faketime")?;
         let output = Command::new(faketime).args(["-f", "+0", "printenv", "LD_PRELOAD"]).output().unwrap();
         let library = std::str::from_utf8(&output.stdout).unwrap().trim().to_owned();
         assert!(output.status.success() && !library.is_empty(), "{}", stderr(&output));
@@ -192,9 +192,8 @@ fn time_that_a_clock_shows_twice_counts_twice() {
 
 #[test]
 fn after_a_reboot_nothing_is_closed_and_nothing_is_lost() {
-    let test = "after_a_reboot_nothing_is_closed_and_nothing_is_lost";
-    if !rustix::process::geteuid().is_root() {
-        return skip(test, "needs root");
+    if !tools::has_root() {
+        return;
     }
     let dir = tempfile::tempdir().unwrap();
     let [out, boot_id] = ["records", "boot_id"].map(|name| dir.path().join(name));
@@ -206,7 +205,7 @@ fn after_a_reboot_nothing_is_closed_and_nothing_is_lost() {
     before.args(["--mount", "--time", "--fork", "--monotonic", "864000", "sh", "-c", script]);
     let output = before.arg(env!("CARGO_BIN_EXE_flowtop")).args([&boot_id, &out]).output().unwrap();
     if !out.exists() {
-        return skip(test, &format!("no time namespaces: {}", stderr(&output)));
+        return tools::skip(format!("no time namespaces: {}", stderr(&output)));
     }
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let first = records(&out);

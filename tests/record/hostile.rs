@@ -20,9 +20,8 @@ struct Trap {
 
 impl Trap {
     /// `None` where only root can set it.
-    fn set(test: &str) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            skip(test, "needs root");
+    fn set() -> Option<Self> {
+        if !tools::has_root() {
             return None;
         }
         let trap = Self { dir: tempfile::tempdir().unwrap() };
@@ -94,9 +93,8 @@ fn set_mode(path: &Path, mode: u32) {
 
 #[test]
 fn links_pipes_and_other_names_in_the_directory_are_refused() {
-    let test = "links_pipes_and_other_names_in_the_directory_are_refused";
     for name in [segment(), "flowtop.lock".to_owned()] {
-        let Some(trap) = Trap::set(test) else { return };
+        let Some(trap) = Trap::set() else { return };
         let file = trap.file(&name);
         let refused = |why: &str| {
             let next = "and flowtop writes only to files of its own; remove it";
@@ -125,7 +123,7 @@ fn links_pipes_and_other_names_in_the_directory_are_refused() {
 
 #[test]
 fn a_directory_that_others_can_change_is_refused() {
-    let Some(trap) = Trap::set("a_directory_that_others_can_change_is_refused") else { return };
+    let Some(trap) = Trap::set() else { return };
     let chmod = "take that right from them with `chmod go-w`, or give another directory";
     let own = "give a directory that belongs to you, below others that belong to root or to you";
     let dir = trap.recordings();
@@ -151,7 +149,7 @@ fn a_directory_that_others_can_change_is_refused() {
 
 #[test]
 fn a_link_in_place_of_the_directory_is_refused() {
-    let Some(trap) = Trap::set("a_link_in_place_of_the_directory_is_refused") else { return };
+    let Some(trap) = Trap::set() else { return };
     let link = trap.path("link");
     symlink(trap.recordings(), &link).unwrap();
     let next = "give the directory that it leads to";
@@ -168,7 +166,7 @@ fn a_link_in_place_of_the_directory_is_refused() {
 /// What is in the place of older segments is neither counted nor removed nor read when room is made.
 #[test]
 fn making_room_removes_files_of_flowtop_only() {
-    let Some(trap) = Trap::set("making_room_removes_files_of_flowtop_only") else { return };
+    let Some(trap) = Trap::set() else { return };
     let running = Running::start(record(
         &trap.recordings(),
         &["--demo", "--every", "1s", "--max-size", "100K", "--keep-days", "1", "--count", "4"],

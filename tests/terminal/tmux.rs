@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
-#[path = "../tools/mod.rs"]
-mod tools;
+use super::tools;
 
 /// After this a screen that does not show what is wanted never will. Other tests may be using every processor.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +33,7 @@ pub struct Terminal {
 impl Terminal {
     /// A terminal of this size; `None` where tmux is not installed.
     pub fn open(test: &str, size: (u16, u16)) -> Option<Self> {
-        let tmux = tools::find("tmux", test)?;
+        let tmux = tools::find("tmux")?;
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("terminal-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);

@@ -1,42 +1,65 @@
-//! Programs of others that tests compare flowtop with. `cargo xtask setup` installs them.
+//! What tests need that may not be here: programs of others that flowtop is compared with, which `cargo xtask setup`
+//! installs; rights; and a kernel in which hooks load. A test that cannot have it is reported by [`skip`], and returns.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+mod skip;
+pub use skip::skip;
 
 /// Set by `cargo xtask test`, under which no program may be missing.
 const REQUIRED: &str = "FLOWTOP_TEST_TOOLS_REQUIRED";
 
-/// A program, or `None` where it is not installed, with a word about the test that is left out for it.
+/// Whether hooks load here; where not, the running test is skipped. Asked of `flowtop doctor` once for all tests of a
+/// file.
+pub fn can_count() -> bool {
+    static WHY_NOT: LazyLock<Option<String>> = LazyLock::new(|| {
+        let doctor = Command::new(env!("CARGO_BIN_EXE_flowtop")).arg("doctor").output().unwrap();
+        let why_not = String::from_utf8_lossy(&doctor.stderr).trim().to_owned();
+        (!doctor.status.success()).then_some(why_not)
+    });
+    WHY_NOT.as_ref().inspect(|why| skip(why)).is_none()
+}
+
+/// Whether the test has root's rights; where not, it is skipped.
+pub fn has_root() -> bool {
+    let has_root = rustix::process::geteuid().is_root();
+    if !has_root {
+        skip("needs root");
+    }
+    has_root
+}
+
+/// A program; `None` where it is not installed, and then the running test is skipped.
 ///
 /// # Panics
 /// If it is missing and has to be here.
-pub fn find(name: &str, test: &str) -> Option<PathBuf> {
+pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // A user's PATH leaves out where Debian puts iftop.
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), own_folder(name)]);
     let found = folders.map(|folder| folder.join(name)).find(|program| runs(program));
-    or_skipped(found, name, test)
+    or_skipped(found, name)
 }
 
 /// The Python that has a module, or `None` as [`find`].
 ///
 /// # Panics
 /// If the module is missing and has to be here.
-#[allow(dead_code, reason = "not every test that has tools has one in Python")]
-pub fn find_python_with(module: &str, test: &str) -> Option<PathBuf> {
+pub fn find_python_with(module: &str) -> Option<PathBuf> {
     let python = own_folder(module).join("python3");
     let imports = Command::new(&python).args(["-c", &format!("import {module}")]).output();
     let found = imports.is_ok_and(|said| said.status.success()).then_some(python);
-    or_skipped(found, module, test)
+    or_skipped(found, module)
 }
 
-fn or_skipped(found: Option<PathBuf>, name: &str, test: &str) -> Option<PathBuf> {
+fn or_skipped(found: Option<PathBuf>, name: &str) -> Option<PathBuf> {
     if found.is_none() {
-        let word = format!("{name} is not here; `cargo xtask setup` installs it");
-        assert!(std::env::var_os(REQUIRED).is_none(), "{test}: {word}");
-        // Not by `eprintln`, which cargo hides.
-        writeln!(io::stderr().lock(), "skipped: {test}: {word}").unwrap();
+        let why = format!("{name} is not here; `cargo xtask setup` installs it");
+        assert!(std::env::var_os(REQUIRED).is_none(), "{why}");
+        skip(why);
     }
     found
 }
@@ -45,7 +68,6 @@ fn or_skipped(found: Option<PathBuf>, name: &str, test: &str) -> Option<PathBuf>
 ///
 /// # Panics
 /// If jc cannot read it.
-#[allow(dead_code, reason = "not every test that has tools reads with jc")]
 pub fn read_by_jc(jc: &Path, text: &[u8]) -> serde_json::Value {
     let mut command = Command::new(jc);
     command.args(["--iftop", "--quiet"]).stdin(Stdio::piped()).stdout(Stdio::piped());
