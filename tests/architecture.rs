@@ -3,11 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "architecture/crates.rs"]
 mod crates;
-#[path = "architecture/dependencies.rs"]
 mod dependencies;
-#[path = "architecture/documents.rs"]
 mod documents;
 
 /// Where user space may leave the checked language: flowtop's calls to the kernel, and the test workloads'.

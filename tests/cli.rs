@@ -10,36 +10,22 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::tools::can_count;
+use crate::{command_lines, tools};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tools::can_count;
 
-mod command_lines;
-#[path = "cli/examples.rs"]
 mod examples;
-#[path = "cli/generated.rs"]
 mod generated;
-#[path = "cli/names.rs"]
 mod names;
-#[path = "cli/replay.rs"]
 mod replay;
-#[path = "cli/settings.rs"]
 mod settings;
-#[path = "cli/skipped.rs"]
 mod skipped;
-#[path = "cli/stall.rs"]
 mod stall;
-#[path = "cli/streams.rs"]
 mod streams;
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
-#[path = "cli/usage.rs"]
 mod usage;
-#[path = "cli/view.rs"]
 mod view;
-#[path = "cli/watch.rs"]
 mod watch;
-#[path = "cli/who.rs"]
 mod who;
 
 /// Long enough that no report comes by itself.

@@ -2,6 +2,7 @@
 //!
 //! `jc` itself is asked where it is installed.
 
+use crate::tools;
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
 use flowtop_core::column::Who;
 use flowtop_core::interface::{Chosen, Interface};
@@ -12,9 +13,6 @@ use flowtop_core::view::{Grouping, PortDisplay, View};
 use flowtop_core::wire::Sample;
 use flowtop_view::text::{Reports, listening_on};
 use serde_json::json;
-
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
 
 /// A row as a consumer understands it: left host, what it sends, right host, what that sends. Each with the rates
 /// over 2 and 10 s and the bytes since the start that it reads; empty where it does not.

@@ -6,10 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use crate::tools;
 use serde_json::Value;
-
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
 
 fn flowtop(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));

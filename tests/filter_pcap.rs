@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::tools;
 use flowtop_core::filter::{Filter, Names, Subject};
 use flowtop_core::flow::Tuple;
 use proptest::collection::vec;
@@ -17,9 +18,6 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
 
 const EXPRESSIONS: usize = 800;
 

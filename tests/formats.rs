@@ -1,6 +1,8 @@
 //! The machine formats as programs of others read them: Python's csv and json, `DuckDB` and jq. Every key and every pair of
 //! keys, in both formats, of every command that writes them.
 //!
+//! It is a program of its own since it takes every processor for most of its time.
+//!
 //! What makes the outputs is here; what is checked is in `formats/reader.py` and `formats/sums.jq`.
 
 use std::collections::HashSet;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use crate::{network, records, tools};
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use flowtop_core::flow::Tuple;
 use flowtop_core::owner::Identity;
@@ -13,20 +14,10 @@ use flowtop_core::window::Bytes;
 use flowtop_recording::format::frame::encode;
 use serde_json::Value;
 
-#[path = "iftop/network.rs"]
-mod network;
-#[path = "history/paths.rs"]
 mod paths;
-#[path = "history/periods.rs"]
 mod periods;
-#[path = "history/recorded.rs"]
 mod recorded;
-#[path = "tools/records.rs"]
-mod records;
-#[path = "history/times.rs"]
 mod times;
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
 
 /// 2026-11-20 08:00:00 UTC.
 const EIGHT_S: i64 = 1_795_161_600;

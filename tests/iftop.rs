@@ -14,13 +14,10 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-mod command_lines;
-#[path = "iftop/network.rs"]
 mod network;
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
 
-use command_lines::{Line, lines};
+use crate::command_lines::{Line, lines};
+use crate::tools;
 use network::{Connection, Network, Traffic, V4, V6};
 
 const FLOWTOP: &str = env!("CARGO_BIN_EXE_flowtop");

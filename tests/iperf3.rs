@@ -1,13 +1,11 @@
 //! What iperf3 says it has sent and received, and what flowtop counts of the same streams: to the byte.
 
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
-
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::tools;
 use serde_json::Value;
 
 /// Each stream begins with a cookie that tells the server which test it belongs to (`COOKIE_SIZE` in iperf's

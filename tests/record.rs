@@ -2,22 +2,12 @@
 //!
 //! Most of it records the demo, which needs no rights. What the bytes in a record are is compared with what was sent.
 
-#[path = "record/clock.rs"]
 mod clock;
-#[path = "record/commands.rs"]
 mod commands;
-#[path = "record/format.rs"]
 mod format;
-#[path = "record/golden.rs"]
 mod golden;
-#[path = "record/hostile.rs"]
 mod hostile;
-#[path = "tools/records.rs"]
-mod records;
-#[path = "record/samples.rs"]
 mod samples;
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -28,13 +18,14 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::records::wait_for;
+use crate::tools::can_count;
+use crate::{records, tools};
 use flowtop::recordings::{self, Recordings};
 use flowtop_core::record::{Gap, Record};
 use flowtop_core::window::Bytes;
 use flowtop_recording::format::frame::Why;
-use records::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
-use tools::can_count;
 
 /// Bytes of the connection whose record is looked at.
 const SENT: usize = 3_000_000;

@@ -1,6 +1,6 @@
 //! Whole screens, drawn from literal states, against the files of the repository.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test -p flowtop --test screens` makes what is drawn the expected.
+//! `UPDATE_SNAPSHOTS=1 cargo test -p flowtop --test screen` makes what is drawn the expected.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -24,7 +24,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-#[path = "screens/replay.rs"]
 mod replay;
 
 const S: u64 = 1_000_000_000;
@@ -172,7 +171,7 @@ fn assert_snapshot(name: &str, text: &str) {
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     let update =
-        "`UPDATE_SNAPSHOTS=1 cargo test -p flowtop --test screens` makes the new screen the expected one";
+        "`UPDATE_SNAPSHOTS=1 cargo test -p flowtop --test screen` makes the new screen the expected one";
     assert!(text == expected, "{name} is not what is drawn; {update}:\n{text}");
 }
 

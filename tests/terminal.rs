@@ -17,14 +17,10 @@ use flowtop_view::state::keys::{Action, Binding, TABLE};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-#[path = "terminal/input.rs"]
 mod input;
-#[path = "terminal/replay.rs"]
 mod replay;
-#[path = "terminal/tmux.rs"]
 mod tmux;
-#[allow(dead_code, reason = "each test file needs a part")]
-mod tools;
+use crate::tools;
 use tmux::Terminal;
 
 const FLOWTOP: &str = env!("CARGO_BIN_EXE_flowtop");
@@ -204,7 +200,7 @@ fn a_panic_is_told_on_the_terminal_as_it_was() {
     let Some(mut terminal) = Terminal::open("panic", SIZE) else { return };
     let before = terminal.modes();
     let own = std::env::current_exe().unwrap();
-    let test = "a_panic_is_told_on_the_terminal_as_it_was";
+    let test = "terminal::a_panic_is_told_on_the_terminal_as_it_was";
     terminal.run(&format!("{PANIC}=1 {} --exact {test} --nocapture; echo code=$?", own.display()));
     terminal.wait_for("while the terminal is taken");
     terminal.wait_for("code=101");

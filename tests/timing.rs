@@ -3,6 +3,8 @@
 //! Measured on the monotonic clock, from the call to the end of the process. Of the start, in which the kernel checks the
 //! programs, half a second is within the N seconds; a machine that takes longer adds the rest. This is the one test whose
 //! bar is a time, because the time is what is promised.
+//!
+//! It is a program of its own so that no other test runs beside it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

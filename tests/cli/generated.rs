@@ -11,7 +11,8 @@ fn assert_snapshot(args: &[&str], file: &str) {
         fs::write(&path, stdout(&output)).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    let update = "`UPDATE_SNAPSHOTS=1 cargo test -p flowtop --test cli` makes the new text the expected one";
+    let update =
+        "`UPDATE_SNAPSHOTS=1 cargo test -p flowtop --test program` makes the new text the expected one";
     assert!(
         stdout(&output) == expected,
         "{file} is not what {args:?} prints; {update}:\n{}",

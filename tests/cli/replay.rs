@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 
-#[path = "../tools/recorded.rs"]
-mod recorded;
+use crate::recorded;
 
 fn recording() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A test that cannot have what it needs has not passed. Shown with one of its own, which this test file runs as
+//! A test that cannot have what it needs has not passed. Shown with one of its own, which the tests beside it run as
 //! `cargo test` would.
 
 use super::*;

@@ -2,8 +2,7 @@
 
 use super::*;
 
-#[path = "../tools/recorded.rs"]
-mod recorded;
+use crate::recorded;
 
 #[test]
 fn a_replay_goes_where_its_keys_say() {

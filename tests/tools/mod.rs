@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 mod skip;
@@ -17,10 +17,16 @@ const REQUIRED: &str = "FLOWTOP_TEST_TOOLS_REQUIRED";
 pub fn can_count() -> bool {
     static WHY_NOT: LazyLock<Option<String>> = LazyLock::new(|| {
         let doctor = Command::new(env!("CARGO_BIN_EXE_flowtop")).arg("doctor").output().unwrap();
-        let why_not = String::from_utf8_lossy(&doctor.stderr).trim().to_owned();
-        (!doctor.status.success()).then_some(why_not)
+        (!doctor.status.success()).then(|| why_not(&doctor))
     });
     WHY_NOT.as_ref().inspect(|why| skip(why)).is_none()
+}
+
+/// The first reason that a doctor gives for hooks that do not work; all that it says on stderr where it gives none.
+fn why_not(doctor: &Output) -> String {
+    let [found, said] = [&doctor.stdout, &doctor.stderr].map(|text| String::from_utf8_lossy(text));
+    let reason = found.lines().find_map(|line| Some(line.split_once("does not work: ")?.1));
+    format!("no hooks work here: {}", reason.unwrap_or(said.trim()))
 }
 
 /// Whether the test has root's rights; where not, it is skipped.
