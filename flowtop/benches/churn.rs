@@ -1,19 +1,12 @@
 //! Short connections: how many there are in a second with a program that counts them and without, and what it has
 //! counted.
 
-#[path = "stream/beside.rs"]
-mod beside;
-mod empty;
-mod outcome;
-mod programs;
-#[path = "stream/tool.rs"]
-mod tool;
-
+use crate::outcome::{self, Outcome, Row, median};
+use crate::stream::beside::{Beside, beside};
+use crate::stream::tool::{Of, Task, Tool};
 use anyhow::{Context as _, Result, ensure};
-use beside::{Beside, beside};
 use flowtop::cli::TableArgs;
 use flowtop_bpf::probe;
-use outcome::{Outcome, Row, median};
 use rustix::net::sockopt::set_socket_linger;
 use std::{
     io::{Read as _, Write as _},
@@ -22,7 +15,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tool::{Of, Task, Tool};
 
 /// Seconds that a program may take to see the end of a traffic that it started before.
 const SLACK_S: u32 = 5;
@@ -52,7 +44,7 @@ struct Args {
     table: TableArgs,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("churn", run)
 }
 

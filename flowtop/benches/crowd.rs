@@ -86,21 +86,18 @@ fn idlers(count: u32) -> Result<Vec<Child>> {
 }
 
 /// First argument of a process with connections.
-const WORKER: &str = "--work";
+pub const WORKER: &str = "answer-connections";
 
-/// How this process ends, if it is one of those with connections.
-pub fn worked_by_this_process(bench: &str) -> Option<ExitCode> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let [WORKER, address, connections] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    Some(match connections.parse().map_err(Into::into).and_then(|count| work(address, count)) {
+/// What such a process does.
+pub fn main() -> ExitCode {
+    let [address, connections] = [2, 3].map(|number| env::args().nth(number).unwrap_or_default());
+    match connections.parse().map_err(Into::into).and_then(|count| work(&address, count)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench {bench}: {error:#}");
+            eprintln!("bench {WORKER}: {error:#}");
             ExitCode::FAILURE
         }
-    })
+    }
 }
 
 /// The life of such a process: it answers until its connections end.

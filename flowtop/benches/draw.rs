@@ -1,7 +1,6 @@
 //! What a frame of the view takes with 100,000 flows, from the rows to the cells.
 
-mod outcome;
-
+use crate::outcome::{self, Outcome, Row, median};
 use anyhow::{Context as _, Result};
 use flowtop_common::{Flow, FlowKey, flags};
 use flowtop_core::ledger::Ledger;
@@ -14,7 +13,6 @@ use flowtop_view::settings::choice::Theme as Choice;
 use flowtop_view::state::input::{Input, Key};
 use flowtop_view::state::update::Event;
 use flowtop_view::state::{SessionInfo, State};
-use outcome::{Outcome, Row, median};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::net::Ipv4Addr;
@@ -40,7 +38,7 @@ struct Args {
     frames: u32,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("draw", run)
 }
 

@@ -1,23 +1,17 @@
 //! What an event costs in the kernel: flowtop's programs beside a program that does nothing, on the same events, by
 //! the kernel's own statistics of BPF programs.
 
-mod descriptors;
-mod empty;
-mod loopback;
-mod outcome;
-mod programs;
-#[path = "events/rival.rs"]
 mod rival;
 
+use crate::empty::Empty;
+use crate::loopback::{self, Pair};
+use crate::outcome::{self, Outcome, Row, median};
 use anyhow::{Context as _, Result, bail};
 use aya::sys::{Stats, enable_stats};
-use empty::Empty;
 use flowtop::cli::{self, TableArgs};
 use flowtop_bpf::{Live, ProgramCost, probe};
 use flowtop_core::hooks::Hooks;
 use flowtop_view::settings::choice::HooksChoice;
-use loopback::Pair;
-use outcome::{Outcome, Row, median};
 use rival::Rival;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -49,7 +43,7 @@ struct Args {
     table: TableArgs,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("events", run)
 }
 

@@ -1,9 +1,6 @@
 //! How long `flowtop report` takes over a recorded day of the reference host, and how much memory it takes over recordings
 //! of many hosts and of a long time.
 
-mod memory;
-mod outcome;
-
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -11,6 +8,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use crate::memory::megabytes;
+use crate::outcome::{self, Outcome, Row, at_least_one, median};
 use anyhow::{Context as _, Result, ensure};
 use flowtop_common::{FlowKey, flags};
 use flowtop_core::record::{FlowRecord, Host, Record};
@@ -18,8 +17,6 @@ use flowtop_core::window::Bytes;
 use flowtop_recording::format::frame::encode;
 use flowtop_recording::format::reference::Reference;
 use flowtop_recording::segment::SegmentName;
-use memory::megabytes;
-use outcome::{Outcome, Row, at_least_one, median};
 
 /// Seconds that reporting a day may take: one processor reads while another one sums up.
 const BAR_S: f64 = 1.0;
@@ -57,7 +54,7 @@ impl Args {
     }
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("history", run)
 }
 

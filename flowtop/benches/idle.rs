@@ -1,14 +1,9 @@
 //! What the view takes of a processor while 1,000 connections are open and nothing is sent.
 
-mod descriptors;
-mod loopback;
-mod outcome;
-#[expect(dead_code, reason = "each benchmark uses a part")]
-mod pty;
-
+use crate::loopback;
+use crate::outcome::{self, Outcome, Row, median};
+use crate::pty::View;
 use anyhow::Result;
-use outcome::{Outcome, Row, median};
-use pty::View;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,7 +23,7 @@ struct Args {
     looks: u32,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("idle", run)
 }
 

@@ -38,17 +38,17 @@ pub struct OutcomeArgs {
 pub fn flags<A: Args>(name: &str) -> Flags<A> {
     let about = A::augment_args(Command::new("")).get_about().cloned().unwrap_or_default();
     let command = Flags::<A>::command().bin_name(format!("cargo xtask bench {name}")).about(about);
-    Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    // The first argument is the name.
+    let matches = command.get_matches_from(std::env::args_os().skip(1));
+    Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// The values of a flag that is a number of something.
-#[allow(dead_code, reason = "some benchmarks have no such flag")]
 pub fn at_least_one() -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..)
 }
 
 /// Runs the benchmark `name` as its flags say.
-#[allow(dead_code, reason = "some benchmarks can do something else")]
 pub fn bench<A: Args>(name: &str, run: impl FnOnce(&A) -> Result<Outcome>) -> ExitCode {
     let flags = flags(name);
     publish(name, &flags.outcome, run(&flags.own))
@@ -76,7 +76,6 @@ impl Row {
 
     /// Adds a figure with the bar that it must not exceed.
     #[must_use]
-    #[allow(dead_code, reason = "some benchmarks have no bar")]
     pub fn figure(self, column: &'static str, value: f64, bar: Option<f64>) -> Self {
         let within_bar = bar.is_none_or(|bar| value <= bar);
         let row = self.cell(column, value).cell("bar", bar);
@@ -85,7 +84,6 @@ impl Row {
 
     /// Takes the line for beyond its bar unless something holds that is no figure of its own.
     #[must_use]
-    #[allow(dead_code, reason = "only some benchmarks have such a thing")]
     pub fn requires(self, holds: bool) -> Self {
         Self { within_bar: self.within_bar && holds, ..self }
     }
@@ -137,7 +135,7 @@ fn show(name: &str, args: &OutcomeArgs, outcome: &Outcome) -> Result<()> {
 /// What to type for the same figures.
 fn command(name: &str) -> String {
     let mut command = format!("cargo xtask bench {name}");
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(2);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {}

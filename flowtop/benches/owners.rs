@@ -1,18 +1,10 @@
 //! What it costs to say who is behind 10,000 flows: the program with and without it, side by side on the same traffic.
 
-#[expect(dead_code, reason = "each benchmark uses a part")]
-mod child;
-mod crowd;
-mod descriptors;
-#[expect(dead_code, reason = "what only other benchmarks use")]
-mod loopback;
-mod outcome;
-
+use crate::child::Flowtop;
+use crate::crowd::Crowd;
+use crate::outcome::{self, Outcome, Row, median};
 use anyhow::Result;
-use child::Flowtop;
-use crowd::Crowd;
 use flowtop_core::column;
-use outcome::{Outcome, Row, median};
 use std::{
     process::{ExitCode, Stdio},
     thread::sleep,
@@ -42,10 +34,7 @@ struct Args {
     idle: u32,
 }
 
-fn main() -> ExitCode {
-    if let Some(code) = crowd::worked_by_this_process("owners") {
-        return code;
-    }
+pub fn main() -> ExitCode {
     outcome::bench("owners", run)
 }
 

@@ -1,21 +1,15 @@
 //! What a sample of 10,000 flows takes: reading it, accounting it, reporting it, and the memory of the process.
 
-#[expect(dead_code, reason = "each benchmark uses a part")]
-mod child;
-mod descriptors;
-mod loopback;
-mod memory;
-mod outcome;
-
+use crate::child::Flowtop;
+use crate::loopback::{self, Pair};
+use crate::memory;
+use crate::outcome::{self, Outcome, Row, median};
 use anyhow::{Context as _, Result, ensure};
-use child::Flowtop;
 use flowtop::cli::TableArgs;
 use flowtop_bpf::Live;
 use flowtop_core::{column, ledger::Ledger, names::NoNames, view::View, wire::Sample};
 use flowtop_view::json;
 use flowtop_view::text;
-use loopback::Pair;
-use outcome::{Outcome, Row, median};
 use std::{
     hint::black_box,
     io::{BufRead as _, BufReader},
@@ -48,7 +42,7 @@ struct Args {
     table: TableArgs,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("read", run)
 }
 

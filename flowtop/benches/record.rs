@@ -1,16 +1,14 @@
 //! What recording costs: bytes on disk, and processor time to write and to read them, on the reference host.
 
-mod outcome;
-
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use crate::outcome::{self, Outcome, Row, median};
 use anyhow::{Result, ensure};
 use flowtop_core::record::Record;
 use flowtop_recording::format::frame::encode;
 use flowtop_recording::format::reference::Reference;
 use flowtop_recording::format::scan::{Found, scan};
-use outcome::{Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 
 /// 10^6 bytes a day with 1,000 flows a minute.
@@ -32,7 +30,7 @@ struct Args {
     minutes: usize,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("record", run)
 }
 

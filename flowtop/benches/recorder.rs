@@ -1,16 +1,9 @@
 //! What recording costs while it runs: a recorder and a report on the same 10,000 flows, one after the other.
 
-mod child;
-mod crowd;
-mod descriptors;
-#[expect(dead_code, reason = "what only other benchmarks use")]
-mod loopback;
-mod outcome;
-
+use crate::child::Flowtop;
+use crate::crowd::Crowd;
+use crate::outcome::{self, Outcome, Row, median};
 use anyhow::Result;
-use child::Flowtop;
-use crowd::Crowd;
-use outcome::{Outcome, Row, median};
 use std::{
     process::{ExitCode, Stdio},
     thread::sleep,
@@ -43,10 +36,7 @@ struct Args {
     seconds: u32,
 }
 
-fn main() -> ExitCode {
-    if let Some(code) = crowd::worked_by_this_process("recorder") {
-        return code;
-    }
+pub fn main() -> ExitCode {
     outcome::bench("recorder", run)
 }
 

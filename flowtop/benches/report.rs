@@ -3,8 +3,7 @@
 //! The samples are made here, so that the figures are those of the core alone; reading the kernel's table is in
 //! `read`.
 
-mod outcome;
-
+use crate::outcome::{self, Outcome, Row, median};
 use flowtop_common::{Flow, FlowKey, flags};
 use flowtop_core::column::{self, Who};
 use flowtop_core::group::Group;
@@ -16,7 +15,6 @@ use flowtop_core::wire::Sample;
 use flowtop_view::csv;
 use flowtop_view::json;
 use flowtop_view::text::Reports;
-use outcome::{Outcome, Row, median};
 use std::{
     hint::black_box,
     io::{self, BufWriter, Write as _},
@@ -41,7 +39,7 @@ struct Args {
     reports: u32,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("report", |args| Ok(run(args)))
 }
 

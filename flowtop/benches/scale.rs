@@ -4,9 +4,8 @@
 //! The flows are synthetic: slots written into the real table, since no machine opens a million sockets for a
 //! benchmark. All else is what flowtop does.
 
-mod memory;
-mod outcome;
-
+use crate::memory;
+use crate::outcome::{self, Flags, Outcome, Row, median};
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, MapInfo, loaded_maps};
 use flowtop_bpf::Live;
@@ -15,7 +14,6 @@ use flowtop_core::{column::Who, ledger::Ledger, moment::Moment, names::NoNames, 
 use flowtop_sys::Mapped;
 use flowtop_sys::clock::now_ns;
 use flowtop_view::text::Reports;
-use outcome::{Flags, Outcome, Row, median};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::{
@@ -60,7 +58,7 @@ struct Args {
     here: bool,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let Flags { own: args, outcome } = outcome::flags::<Args>("scale");
     if !args.here {
         return outcome::publish("scale", &outcome, run(&args));
@@ -100,7 +98,7 @@ fn run(args: &Args) -> Result<Outcome> {
 /// Measures in a process of its own, whose memory nobody has used before.
 fn row(flows: u32, busy: u32, refreshes: u32) -> Result<Row> {
     let mut child = Command::new(std::env::current_exe().context("cannot find this program")?);
-    child.args(["--here", "--flows", &flows.to_string(), "--busy", &busy.to_string()]);
+    child.args(["scale", "--here", "--flows", &flows.to_string(), "--busy", &busy.to_string()]);
     let output = child.args(["--refreshes", &refreshes.to_string()]).output().context("cannot start")?;
     let figures: Value = serde_json::from_slice(&output.stdout)
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;

@@ -1,22 +1,11 @@
 //! How long it takes from the call to the first frame of the view and to the first report, and the memory then.
 
-#[expect(dead_code, reason = "each benchmark uses a part")]
-mod child;
-#[path = "stream/connections.rs"]
-#[expect(dead_code, reason = "each benchmark uses a part")]
-mod connections;
-mod descriptors;
-mod memory;
-mod outcome;
-#[expect(dead_code, reason = "each benchmark uses a part")]
-mod pty;
-
+use crate::child::Flowtop;
+use crate::memory::megabytes;
+use crate::outcome::{self, Outcome, Row, median};
+use crate::pty::View;
+use crate::stream::connections::Connections;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use child::Flowtop;
-use connections::Connections;
-use memory::megabytes;
-use outcome::{Outcome, Row, median};
-use pty::View;
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -45,10 +34,7 @@ struct Args {
     connections: usize,
 }
 
-fn main() -> ExitCode {
-    if let Some(code) = connections::held_by_this_process("start") {
-        return code;
-    }
+pub fn main() -> ExitCode {
     outcome::bench("start", run)
 }
 

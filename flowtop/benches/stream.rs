@@ -1,24 +1,16 @@
 //! flowtop beside the programs that people use today: what each takes of the processor and of the traffic, and how
 //! many of the bytes it has counted.
 
-#[path = "stream/beside.rs"]
-mod beside;
-#[path = "stream/connections.rs"]
-mod connections;
-mod descriptors;
-mod empty;
-mod iperf3;
-mod outcome;
-mod programs;
-#[path = "stream/tool.rs"]
-#[expect(dead_code, reason = "what only another benchmark asks for")]
-mod tool;
+pub mod beside;
+pub mod connections;
+pub mod tool;
 
+use crate::iperf3;
+use crate::outcome::{self, Outcome, Row, median};
 use anyhow::{Context as _, Result, ensure};
 use beside::{Beside, beside};
 use connections::Connections;
 use flowtop_bpf::probe;
-use outcome::{Outcome, Row, median};
 use std::process::ExitCode;
 use tool::{Of, Task, Tool};
 
@@ -45,10 +37,7 @@ struct Args {
     traffic: String,
 }
 
-fn main() -> ExitCode {
-    if let Some(code) = connections::held_by_this_process("stream") {
-        return code;
-    }
+pub fn main() -> ExitCode {
     outcome::bench("stream", run)
 }
 

@@ -1,15 +1,9 @@
 //! How far from N seconds `flowtop -t -s N` ends, with and without traffic.
 
-#[expect(dead_code, reason = "each benchmark uses a part")]
-mod child;
-mod descriptors;
-mod loopback;
-#[expect(dead_code, reason = "other benchmarks take medians")]
-mod outcome;
-
+use crate::child::Flowtop;
+use crate::loopback;
+use crate::outcome::{self, Outcome, Row};
 use anyhow::{Context as _, Result, ensure};
-use child::Flowtop;
-use outcome::{Outcome, Row};
 use std::{
     process::{ExitCode, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -31,7 +25,7 @@ struct Args {
     seconds: Vec<u32>,
 }
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     outcome::bench("timing", run)
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds one of flowtop's benchmarks as flowtop is released, and becomes it.
+//! `cargo xtask bench`: builds flowtop's benchmarks as flowtop is released, and becomes one of them.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -11,6 +11,9 @@ use crate::command::{cargo, output, target};
 use crate::live;
 
 mod guests;
+
+/// The program with all benchmarks; its first argument is the name of one.
+const PROGRAM: &str = "flowtop";
 
 /// What `cargo xtask bench` takes.
 #[derive(clap::Args)]
@@ -84,22 +87,22 @@ impl Bench {
 pub fn run(args: &Args) -> Result<()> {
     let name = args.bench.name();
     let mut bench = cargo();
-    bench.args(["bench", "--no-run", "--locked", "--package", "flowtop", "--bench", name]);
+    bench.args(["bench", "--no-run", "--locked", "--package", "flowtop", "--bench", PROGRAM]);
     if !args.vm.is_empty() {
-        return guests::run(&built(live::statically(&mut bench)?, name)?, &args.vm, &args.flags);
+        return guests::run(&built(live::statically(&mut bench)?)?, name, &args.vm, &args.flags);
     }
-    let program = built(&mut bench, name)?;
+    let program = built(&mut bench)?;
     let file = target("bench")?.join(format!("{name}.json"));
-    let error = Command::new(&program).arg("--json").arg(file).args(&args.flags).exec();
+    let error = Command::new(&program).args([name, "--json"]).arg(file).args(&args.flags).exec();
     Err(error).with_context(|| format!("cannot run {program}"))
 }
 
-/// Has cargo build a benchmark and returns its path.
-fn built(cargo: &mut Command, name: &str) -> Result<String> {
+/// Has cargo build the benchmarks and returns the path of their program.
+fn built(cargo: &mut Command) -> Result<String> {
     let messages =
         output(cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit()))?;
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut built = messages.filter(|message| message["target"]["name"] == name);
+    let mut built = messages.filter(|message| message["target"]["kind"][0] == "bench");
     let program = built.find_map(|message| Some(message["executable"].as_str()?.to_owned()));
-    program.with_context(|| format!("cargo did not say where it built the benchmark {name}"))
+    program.context("cargo did not say where it built the benchmarks")
 }

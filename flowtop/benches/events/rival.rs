@@ -1,7 +1,7 @@
 //! libbpf-tools' tcptop on the same events.
 
 use super::Cost;
-use super::programs;
+use crate::programs;
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::ProgramInfo;
 use std::{

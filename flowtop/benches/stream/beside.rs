@@ -1,8 +1,8 @@
 //! A program beside a traffic: what it and its BPF programs take of the processor meanwhile.
 
-use super::empty::Empty;
-use super::programs;
 use super::tool::{Counted, Running, Task, Tool};
+use crate::empty::Empty;
+use crate::programs;
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     programs::ProgramInfo,

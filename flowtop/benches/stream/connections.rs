@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The first argument of a process that holds connections.
-const WORKER: &str = "hold-connections";
+pub const WORKER: &str = "hold-connections";
 
 /// Connections of one process: two descriptors each, and the limit is often 20,000.
 const CONNECTIONS_OF_A_PROCESS: usize = 8_000;
@@ -88,18 +88,15 @@ pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The end of such a process, if this is one; `bench` is its name.
-pub fn held_by_this_process(bench: &str) -> Option<ExitCode> {
-    if std::env::args().nth(1).as_deref() != Some(WORKER) {
-        return None;
-    }
-    Some(match hold(std::env::args().skip(2)) {
+/// What such a process does.
+pub fn main() -> ExitCode {
+    match hold(std::env::args().skip(2)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench {bench}: {error:#}");
+            eprintln!("bench {WORKER}: {error:#}");
             ExitCode::FAILURE
         }
-    })
+    }
 }
 
 /// What such a process does: opens its connections, says 0, and after each line with seconds sends for that long and
@@ -109,7 +106,7 @@ fn hold(mut arguments: impl Iterator<Item = String>) -> Result<()> {
         bail!("{WORKER} takes an address, a port and a number");
     };
     let count: usize = count.parse()?;
-    super::descriptors::allow(2 * count as u64 + 64)?;
+    crate::descriptors::allow(2 * count as u64 + 64)?;
     let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 1, host.parse()?), port.parse()?))?;
     let address = listener.local_addr()?;
     let pair = || -> std::io::Result<_> {

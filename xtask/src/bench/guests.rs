@@ -20,8 +20,8 @@ const TCPTOP: &str = "/usr/sbin/tcptop";
 /// Time for a guest.
 const LIMIT: Duration = Duration::from_mins(30);
 
-/// Boots each kernel with `bench` and prints what that says.
-pub fn run(bench: &str, series: &[String], flags: &[OsString]) -> Result<()> {
+/// Boots each kernel with the benchmark `name` of the program `bench`, and prints what that says.
+pub fn run(bench: &str, name: &str, series: &[String], flags: &[OsString]) -> Result<()> {
     let programs = live::build()?;
     let archive = Archive::open()?;
     for series in series {
@@ -32,7 +32,7 @@ pub fn run(bench: &str, series: &[String], flags: &[OsString]) -> Result<()> {
             root.installed(Path::new(TCPTOP))?;
         }
         let arguments = flags.iter().map(|flag| flag.to_string_lossy().into_owned());
-        let arguments = ["--run", "/bench"].map(str::to_owned).into_iter().chain(arguments);
+        let arguments = ["--run", "/bench", name].map(str::to_owned).into_iter().chain(arguments);
         let root = vm::boots(root, &programs.live, arguments, &kernel)?;
         let file = target("vm/run")?.join(format!("{}-bench.cpio", kernel.release));
         fs::write(&file, root).context("cannot write the initramfs")?;
