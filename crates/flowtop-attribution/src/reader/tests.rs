@@ -6,6 +6,8 @@ use super::*;
 
 mod addresses;
 mod hostile;
+#[path = "../../../../tests/tools/skip.rs"]
+mod skip;
 
 const ID: &str = "7337318d0fde8a43eeb3d8d63b7676f642647f9a4a0184a9b2e211e5b072112b";
 const UID: &str = "6d1780d4-0501-4804-a676-5ebd49ceb9c5";
@@ -210,10 +212,10 @@ struct Renamed(std::process::Child);
 impl Renamed {
     /// `None` without the rights of root.
     fn new(name: &str) -> Option<Self> {
-        use std::io::{BufRead as _, BufReader, Write as _};
+        use std::io::{BufRead as _, BufReader};
         use std::process::{Command, Stdio};
         if !rustix::process::geteuid().is_root() {
-            writeln!(std::io::stderr(), "skipped: a namespace of host names needs root").unwrap();
+            skip::skip("a namespace of host names needs root");
             return None;
         }
         let script = format!("echo {name} > /proc/sys/kernel/hostname && echo ready && read _");

@@ -2,6 +2,9 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the blobs are far below 4 GiB")]
 
+#[path = "../../../../tests/tools/skip.rs"]
+mod skip;
+
 use super::*;
 use crate::plan::Attach;
 use proptest::collection::vec;
@@ -336,7 +339,7 @@ mod running_kernel {
         let path = "/sys/kernel/btf/vmlinux";
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
-            Err(why) => return eprintln!("skipped: {path} cannot be read: {why}"),
+            Err(why) => return super::skip::skip(format!("{path} cannot be read: {why}")),
         };
         let (ours, other) = (Btf::parse(&bytes).unwrap(), btf_rs::Btf::from_bytes(&bytes).unwrap());
         for (field, (owner, path)) in flowtop_common::Field::ALL {
