@@ -82,7 +82,6 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub table: TableArgs,
 }
 
@@ -99,7 +98,6 @@ pub struct TableArgs {
 
 /// Flags of the report, by what they are about.
 #[derive(Debug, Args)]
-#[expect(missing_docs, reason = "documented at the types")]
 pub struct ReportFlags {
     #[command(flatten)]
     pub traffic: TrafficFlags,
@@ -271,7 +269,6 @@ pub struct KernelFlags {
     #[arg(value_parser = Words::of::<HoldersChoice>())]
     pub holders: String,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub table: TableArgs,
 }
 

@@ -22,7 +22,6 @@ pub struct TopArgs {
     #[arg(short = 'S', long)]
     pub nosummary: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub report: Box<ReportFlags>,
 }
 
@@ -42,7 +41,6 @@ pub struct OwnerFlags {
     #[arg(long)]
     pub show_owner: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub processes: ProcessFlags,
 }
 

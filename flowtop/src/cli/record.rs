@@ -47,7 +47,6 @@ pub struct RecordArgs {
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub over: Option<u64>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub retention: RetentionFlags,
     /// Nothing on stderr but what goes wrong
     #[arg(short, long)]
@@ -56,16 +55,12 @@ pub struct RecordArgs {
     #[arg(long, hide_short_help = true)]
     pub demo: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub traffic: TrafficFlags,
     #[command(flatten, next_help_heading = "Who")]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub processes: ProcessFlags,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub kernel: KernelFlags,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub settings: SettingsFlags,
 }
 

@@ -21,6 +21,5 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub report: Box<ReportFlags>,
 }

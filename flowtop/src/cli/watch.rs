@@ -46,9 +46,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub retention: RetentionFlags,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
     pub report: Box<ReportFlags>,
 }
