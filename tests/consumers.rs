@@ -4,12 +4,12 @@
 
 use crate::tools;
 use flowtop_common::{Flow, FlowKey, Loss, Untracked, flags};
-use flowtop_core::column::Who;
 use flowtop_core::interface::{Chosen, Interface};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::NoNames;
 use flowtop_core::number::Unit;
 use flowtop_core::view::{Grouping, PortDisplay, View};
+use flowtop_core::who::Who;
 use flowtop_core::wire::Sample;
 use flowtop_view::text::{Reports, listening_on};
 use serde_json::json;

@@ -7,7 +7,7 @@ use crate::outcome::{self, Outcome, Row, median};
 use anyhow::{Context as _, Result, ensure};
 use flowtop::cli::TableArgs;
 use flowtop_bpf::Live;
-use flowtop_core::{column, ledger::Ledger, names::NoNames, view::View, wire::Sample};
+use flowtop_core::{ledger::Ledger, names::NoNames, view::View, who::Who, wire::Sample};
 use flowtop_view::json;
 use flowtop_view::text;
 use std::{
@@ -92,7 +92,7 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         time: "",
         host: "",
         hooks: live.plan.hooks.name(),
-        who: column::Who::nobody(),
+        who: Who::nobody(),
         cost: None,
     };
     for _ in 0..args.samples {
@@ -102,9 +102,9 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         read?;
         times.ledger.push(milliseconds(|| ledger.apply(&sample)));
         live.remove(ledger.removable())?;
-        times.text.push(milliseconds(|| {
-            text::Reports::default().report(&ledger, &top, &NoNames, column::Who::nobody())
-        }));
+        times
+            .text
+            .push(milliseconds(|| text::Reports::default().report(&ledger, &top, &NoNames, Who::nobody())));
         let mut json = Vec::new();
         let mut written = Ok(());
         times.json.push(milliseconds(|| {

@@ -5,12 +5,13 @@
 
 use crate::outcome::{self, Outcome, Row, median};
 use flowtop_common::{Flow, FlowKey, flags};
-use flowtop_core::column::{self, Who};
+use flowtop_core::column;
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::NoNames;
 use flowtop_core::owner::{Identity, Owners, Seen};
 use flowtop_core::view::{Grouping, PortDisplay, View};
+use flowtop_core::who::Who;
 use flowtop_core::wire::Sample;
 use flowtop_view::csv;
 use flowtop_view::json;

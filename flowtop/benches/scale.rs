@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use aya::maps::{MapData, MapInfo, loaded_maps};
 use flowtop_bpf::Live;
 use flowtop_common::{Allocation, Detail, FlowKey, Slot, flags};
-use flowtop_core::{column::Who, ledger::Ledger, moment::Moment, names::NoNames, view::View};
+use flowtop_core::{ledger::Ledger, moment::Moment, names::NoNames, view::View, who::Who};
 use flowtop_sys::Mapped;
 use flowtop_sys::clock::now_ns;
 use flowtop_view::text::Reports;

@@ -11,6 +11,7 @@ mod doc;
 pub mod filter_names;
 mod folder;
 mod interfaces;
+mod lens;
 mod letters;
 mod local_time;
 pub mod raised;

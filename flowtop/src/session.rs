@@ -4,8 +4,8 @@
 use anyhow::{Context as _, Result};
 use flowtop_bpf::Wait;
 use flowtop_common::Admission;
-use flowtop_core::column::Who;
 use flowtop_core::ledger::Ledger;
+use flowtop_core::who::Who;
 use flowtop_core::wire::Sample;
 use flowtop_view::settings::Settings;
 use tokio::runtime::{Builder, Runtime};

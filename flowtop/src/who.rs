@@ -10,7 +10,7 @@ use flowtop_common::Admission;
 use crate::Usage;
 use crate::user_file::{self, MAX_LABELS_BYTES};
 use flowtop_attribution::Attribution;
-use flowtop_core::column::{self, Who};
+use flowtop_core::column;
 use flowtop_core::demo::identities::DemoOwners;
 use flowtop_core::filter::{Boundary, Filter, Pushdown};
 use flowtop_core::interface::Chosen;
@@ -20,6 +20,7 @@ use flowtop_core::number::Unit;
 use flowtop_core::owner::{NoOwners, Owners, WithoutCommands};
 use flowtop_core::scope::attributed::{Attributed, Processes};
 use flowtop_core::scope::{AllOf, Families, NoLinkLocal, Scope};
+use flowtop_core::who::Who;
 use flowtop_view::settings::{Settings, choice::Format};
 
 /// How long a report waits for files that are being read. They are local and small.
@@ -176,7 +177,7 @@ pub fn admission(settings: &Settings, interfaces: &Chosen, filter: &Filter) -> R
         pushdown = pushdown.and(Pushdown::of_families(settings.ipv4.value, settings.ipv6.value));
     }
     if let Some(addresses) = interfaces.scope() {
-        pushdown = pushdown.and(addresses.pushdown());
+        pushdown = pushdown.and(Pushdown::of_addresses(&addresses));
     }
     Ok(pushdown.admission())
 }

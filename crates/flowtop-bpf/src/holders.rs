@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use aya::Ebpf;
 use flowtop_common::FlowKey;
 
-use super::load::{Iterator, Walks};
+use super::iterator::Iterator;
+use super::load::Walks;
 use super::probe::Host;
 use super::seed;
 use flowtop_attribution::read::descriptors;

@@ -5,6 +5,7 @@
 pub mod btf;
 pub mod changes;
 mod holders;
+mod iterator;
 #[cfg(feature = "kernel-log")]
 pub mod kernel_log;
 pub mod link;
@@ -13,6 +14,7 @@ pub mod memory;
 pub mod plan;
 pub mod probe;
 pub mod read;
+mod reason;
 pub mod recycle;
 pub mod seed;
 pub mod selfcheck;
@@ -30,7 +32,8 @@ use flowtop_core::wire::Sample;
 use flowtop_sys::clock;
 use holders::Holders;
 pub use holders::Wait;
-use load::{Iterator, Refused};
+use iterator::Iterator;
+use load::Refused;
 use probe::{Host, Loader};
 use read::Reader;
 use std::{io, path::Path, time::Duration};

@@ -1,16 +1,18 @@
 //! Loads and attaches the programs of a plan, or says in a sentence why not.
 
+use super::iterator::Iterator;
 use super::probe::{Host, Loader};
+use super::reason::{os_reason, reason};
 use super::verify::{self, Use};
 use crate::link::{Cast, Link};
 use crate::plan::{Attach, Demand, Plan, Program};
 use aya::{
     Ebpf, EbpfError,
     maps::MapError,
-    programs::{BtfTracePoint, FEntry, FExit, Iter, KProbe, ProgramError},
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, ProgramError},
 };
 use flowtop_common::{Constant, Detail, FlowKey, Slot, store};
-use std::{collections::HashMap, error::Error, io};
+use std::collections::HashMap;
 
 /// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../object/flowtop.bpf.o");
@@ -180,34 +182,6 @@ pub enum Refused {
     Everywhere(String),
 }
 
-/// A program that walks over something.
-#[derive(Clone, Copy, Debug)]
-pub struct Iterator {
-    pub name: &'static str,
-    /// Target of the walk, by the kernel's name.
-    pub target: &'static str,
-}
-
-impl Iterator {
-    /// Opens the entries of older sockets of a network namespace.
-    pub const VISIT: Self = Self { name: "visit", target: "tcp" };
-    /// Writes who has which socket open (Linux 5.11).
-    pub const HOLDERS: Self = Self { name: "holders", target: "task_file" };
-    /// Writes which sockets of a network namespace are the kernel's own.
-    pub const KERNEL_SOCKETS: Self = Self { name: "kernel_sockets", target: "tcp" };
-    pub const ALL: [Self; 3] = [Self::VISIT, Self::HOLDERS, Self::KERNEL_SOCKETS];
-
-    /// Finds the program in the object.
-    ///
-    /// # Errors
-    /// If the object does not have it, which the contract test rules out.
-    pub fn of(self, ebpf: &mut Ebpf) -> Result<&mut Iter, String> {
-        let program =
-            ebpf.program_mut(self.name).ok_or_else(|| format!("the BPF object has no {}", self.name))?;
-        program.try_into().map_err(|error: ProgramError| reason(&error))
-    }
-}
-
 fn attach(ebpf: &mut Ebpf, program: &Program) -> Result<(), ProgramError> {
     let handle = handle(ebpf, program)?;
     match program.attach {
@@ -251,30 +225,4 @@ fn refused_object(error: &EbpfError, bytes: u64) -> Refused {
         )),
         other => Refused::Here(format!("cannot load the BPF object: {}", reason(other))),
     }
-}
-
-/// The innermost cause in few words; a verifier log of hundreds of lines is not a reason that a user can read.
-fn reason(error: &(dyn Error + 'static)) -> String {
-    if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
-        let log = verifier_log.to_string();
-        let verdict = log.lines().rev().find(|line| !line.is_empty() && !line.starts_with("processed "));
-        let verdict = verdict.map(|line| format!(" ({line})")).unwrap_or_default();
-        return format!("{}{verdict}", os_reason(io_error));
-    }
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    match innermost.downcast_ref::<io::Error>() {
-        Some(io_error) => os_reason(io_error),
-        None => innermost.to_string(),
-    }
-}
-
-/// `operation not permitted` for `Operation not permitted (os error 1)`.
-fn os_reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }

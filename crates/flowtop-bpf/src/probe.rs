@@ -1,6 +1,6 @@
 //! Facts about this host; nothing is decided here.
 
-use super::load::Iterator;
+use super::iterator::Iterator;
 use crate::btf::{
     Btf,
     targets::{self, Target},

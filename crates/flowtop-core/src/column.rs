@@ -9,19 +9,18 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use super::flow::Role;
-use super::label::Labels;
 use super::ledger::Entry;
-use super::owner::{Identity, NoOwners, OwnerStatus, Owners, Pod};
+use super::ledger::status::OwnerStatus;
+use super::owner::{Identity, Pod};
 use super::rows::Row;
+use super::value::{Value, write_csv_text, write_json_text};
+use super::who::Who;
 use super::window::{Rates, Window};
 use super::wire::state_name;
 use flowtop_common::{Flow, FlowKey, flags};
 
 #[cfg(test)]
 mod tests;
-mod value;
-
-pub use value::Value;
 
 #[derive(Debug)]
 pub struct Column {
@@ -46,29 +45,6 @@ enum Of {
 
 type ValueOf = fn(&Source<'_>) -> Value;
 type TextOf = for<'s> fn(&'s Source<'_>) -> Option<Cow<'s, str>>;
-
-/// Sources of names beside the ledger.
-#[derive(Clone, Copy, Debug)]
-pub struct Who<'a> {
-    pub owners: &'a dyn Owners,
-    pub labels: &'a Labels,
-    /// How often something about owners could not be read, or not be shown as it is.
-    pub trouble: [(&'static str, u64); 3],
-}
-
-static NO_LABELS: Labels = Labels::NONE;
-
-impl Who<'static> {
-    /// No owners, and only the built-in labels of addresses.
-    #[must_use]
-    pub fn nobody() -> Self {
-        Self {
-            owners: &NoOwners,
-            labels: &NO_LABELS,
-            trouble: [("unreadable", 0), ("replaced", 0), ("cut", 0)],
-        }
-    }
-}
 
 /// One row, as the fields read it.
 pub struct Source<'a> {
@@ -132,7 +108,7 @@ impl Column {
             _ if self.is_unknown(source) => out.push_str("null"),
             Of::Value(value) => value(source).write_json(out),
             Of::Text(text) => match text(source) {
-                Some(text) => value::write_json_text(out, &text),
+                Some(text) => write_json_text(out, &text),
                 None => out.push_str("null"),
             },
         }
@@ -143,7 +119,7 @@ impl Column {
         match self.of {
             _ if self.is_unknown(source) => {}
             Of::Value(value) => value(source).write_csv(out),
-            Of::Text(text) => value::write_csv_text(out, text(source).as_deref().unwrap_or_default()),
+            Of::Text(text) => write_csv_text(out, text(source).as_deref().unwrap_or_default()),
         }
     }
 

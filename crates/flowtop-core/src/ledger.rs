@@ -20,6 +20,7 @@ mod outside;
 mod owners;
 mod pairs;
 mod recorded;
+pub mod status;
 #[cfg(test)]
 mod tests;
 mod totals;

@@ -8,8 +8,8 @@
 //! | [`flow`], [`moment`], [`wire`] | a connection by its 5-tuple, a time on both clocks, a sample of the kernel's table |
 //! | [`ledger`], [`window`] | samples → bytes since the start, rates over 2, 10 and 40 s, both ends of a connection joined |
 //! | [`scope`], [`filter`], [`interface`] | which directions of which connections count |
-//! | [`owner`], [`label`], [`names`] | what is known of processes, pods and addresses |
-//! | [`group`], [`rows`], [`view`], [`column`] | connections and groups as rows, their order and their fields |
+//! | [`owner`], [`label`], [`names`], [`who`] | what is known of processes, pods and addresses |
+//! | [`group`], [`rows`], [`view`], [`column`], [`value`] | connections and groups as rows, their order, their fields |
 //! | [`sampler`], [`record`] | samples → a window of time on one host, as a value |
 //! | [`number`], [`quantity`], [`width`], [`sanitize`], [`varint`] | numbers and texts as they are written and read |
 //! | [`hooks`], [`cost`], [`demo`] | the families of kernel hooks; what flowtop itself costs; made-up traffic |
@@ -41,8 +41,10 @@ pub mod rows;
 pub mod sampler;
 pub mod sanitize;
 pub mod scope;
+pub mod value;
 pub mod varint;
 pub mod view;
+pub mod who;
 pub mod width;
 pub mod window;
 pub mod wire;

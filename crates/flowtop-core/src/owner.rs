@@ -17,8 +17,7 @@ use core::net::IpAddr;
 
 use flowtop_common::{Flow, KERNEL_PID};
 
-use super::ledger::Entry;
-use super::wire::comm_text;
+use super::sanitize::clean;
 
 /// A process as the kernel saw it when it used a socket. It may be gone since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -181,56 +180,6 @@ impl Owners for NoOwners {
     }
 }
 
-/// Whether a process may still have a socket of this TCP state open that nobody has been seen to use: `ESTABLISHED` or
-/// `CLOSE_WAIT`. In all others it has been closed or shut down.
-#[must_use]
-pub fn is_open(tcp_state: u32) -> bool {
-    matches!(tcp_state, 1 | 8)
-}
-
-/// Who owns a flow, or why its owner is not known: the field `owner`. Rows that are equal in all else stand in this
-/// order, which is that of the names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum OwnerStatus {
-    /// Not known: the process had closed the socket before flowtop saw the flow.
-    Closed,
-    /// The kernel itself, such as NFS or iSCSI.
-    Kernel,
-    Process,
-    /// Not known although bytes move: kernel TLS and socket maps move them without the process.
-    Unattributed,
-    /// Not known because no process has used the socket since flowtop started: it waits for `accept`, or its holder
-    /// could not be found.
-    Unused,
-}
-
-impl OwnerStatus {
-    /// The status of a flow, from the newest sample.
-    #[must_use]
-    pub fn of(entry: &Entry) -> Self {
-        let owner = entry.owner();
-        match () {
-            () if owner.is_kernel() => Self::Kernel,
-            () if owner.is_process() => Self::Process,
-            () if !is_open(entry.state()) => Self::Closed,
-            () if entry.bytes().sum() > 0 => Self::Unattributed,
-            () => Self::Unused,
-        }
-    }
-
-    /// The word that every output shows.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Kernel => "kernel",
-            Self::Closed => "closed",
-            Self::Unattributed => "unattributed",
-            Self::Unused => "unused",
-        }
-    }
-}
-
 /// Whether a cgroup is `subtree` or below it. Both are paths from the root of a hierarchy.
 #[must_use]
 pub fn is_cgroup_within(path: &str, subtree: &str) -> bool {
@@ -238,9 +187,22 @@ pub fn is_cgroup_within(path: &str, subtree: &str) -> bool {
     path.strip_prefix(subtree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// The name of a process as text that is safe to print, `None` when there is none. A process may choose any 15 bytes.
+#[must_use]
+pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
+    let name = comm.split(|&byte| byte == 0).next().filter(|name| !name.is_empty())?;
+    // Most names, and quickly done.
+    if name.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        return String::from_utf8(name.to_vec()).ok();
+    }
+    Some(clean(name, comm.len()).text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sanitize::breaks_a_screen;
+    use proptest::prelude::*;
 
     #[test]
     fn the_place_is_the_narrowest_that_has_a_name() {
@@ -281,5 +243,22 @@ mod tests {
             is_cgroup_within("/a/b", "/a") && is_cgroup_within("/a", "/a/") && is_cgroup_within("/a", "/")
         );
         assert!(!is_cgroup_within("/ab", "/a") && !is_cgroup_within("/", "/a"));
+    }
+
+    #[test]
+    fn comm_ends_at_the_first_nul() {
+        assert_eq!(comm_text(b"iperf3\0garbage!!").as_deref(), Some("iperf3"));
+        assert_eq!(comm_text(&[0; 16]), None);
+        assert_eq!(comm_text(b"a\x1b[2Jb\xff\0\0\0\0\0\0\0\0\0").as_deref(), Some("a\u{fffd}[2Jb\u{fffd}"));
+        assert_eq!(comm_text(b"\xe2\x80\xaeevil\0\0\0\0\0\0\0\0\0").as_deref(), Some("\u{fffd}evil"));
+    }
+
+    proptest! {
+        #[test]
+        fn comm_never_breaks_a_screen(comm: [u8; 16]) {
+            let text = comm_text(&comm).unwrap_or_default();
+            prop_assert!(!text.chars().any(breaks_a_screen));
+            prop_assert!(text.chars().count() <= 16);
+        }
     }
 }

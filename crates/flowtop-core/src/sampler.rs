@@ -17,13 +17,13 @@ use hashbrown::HashMap;
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use foldhash::fast::RandomState;
 
-use crate::column::Who;
 use crate::flow::Tuple;
 use crate::ledger::{Entry, Ledger, Losses};
 use crate::moment::Moment;
 use crate::owner::Identity;
 use crate::record::{FlowRecord, Gap, Record, Rest, Span};
 use crate::scope::Verdict;
+use crate::who::Who;
 use crate::window::Bytes;
 
 #[cfg(test)]

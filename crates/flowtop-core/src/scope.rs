@@ -6,9 +6,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt::Debug;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
-use super::filter::Pushdown;
 use super::flow::Tuple;
 use super::owner::{Identity, Pod, Seen};
 use super::window::Bytes;
@@ -163,17 +162,6 @@ pub struct Addresses {
     pub exact: Vec<IpAddr>,
     /// Whether the loopback interface is among them, and with it every loopback address.
     pub loopback: bool,
-}
-
-impl Addresses {
-    /// The part that the kernel side checks: one end has one of the addresses.
-    #[must_use]
-    pub fn pushdown(&self) -> Pushdown {
-        let host = |addr: &IpAddr| (*addr, if addr.is_ipv4() { 32 } else { 128 });
-        let loopback = [(IpAddr::from([127, 0, 0, 0]), 8), host(&Ipv6Addr::LOCALHOST.into())];
-        let exact = self.exact.iter().filter(|addr| !(self.loopback && addr.is_loopback())).map(host);
-        Pushdown::within(exact.chain(loopback.into_iter().filter(|_| self.loopback)).collect())
-    }
 }
 
 impl Scope for Addresses {

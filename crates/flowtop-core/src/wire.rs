@@ -2,7 +2,6 @@
 //!
 //! Not in here: how the maps are read (`flowtop_bpf::read`) and what a sample means for the totals (`ledger`).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
@@ -10,7 +9,6 @@ use flowtop_common::{Flow, FlowKey, Holder, Loss, Untracked};
 
 use super::moment::Moment;
 use super::owner::Seen;
-use super::sanitize::clean;
 
 /// One read of the kernel's maps. Meant to be cleared and filled again, so that its memory is reused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,22 +90,9 @@ pub fn state_name(state: u32) -> &'static str {
     index.and_then(|index| STATES.get(index)).copied().unwrap_or("UNKNOWN")
 }
 
-/// The name of a process as text that is safe to print, `None` when there is none. A process may choose any 15 bytes.
-#[must_use]
-pub fn comm_text(comm: &[u8; 16]) -> Option<String> {
-    let name = comm.split(|&byte| byte == 0).next().filter(|name| !name.is_empty())?;
-    // Most names, and quickly done.
-    if name.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-        return String::from_utf8(name.to_vec()).ok();
-    }
-    Some(clean(name, comm.len()).text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sanitize::breaks_a_screen;
-    use proptest::prelude::*;
 
     #[test]
     fn states_have_the_kernels_numbers() {
@@ -161,22 +146,5 @@ mod tests {
             (u32::from_ne_bytes([40, 41, 42, 43]), u64::from_ne_bytes([48, 49, 50, 51, 52, 53, 54, 55]))
         );
         assert_eq!((seen.pid, seen.comm[0], seen.comm[15]), (4242, 64, 79));
-    }
-
-    #[test]
-    fn comm_ends_at_the_first_nul() {
-        assert_eq!(comm_text(b"iperf3\0garbage!!").as_deref(), Some("iperf3"));
-        assert_eq!(comm_text(&[0; 16]), None);
-        assert_eq!(comm_text(b"a\x1b[2Jb\xff\0\0\0\0\0\0\0\0\0").as_deref(), Some("a\u{fffd}[2Jb\u{fffd}"));
-        assert_eq!(comm_text(b"\xe2\x80\xaeevil\0\0\0\0\0\0\0\0\0").as_deref(), Some("\u{fffd}evil"));
-    }
-
-    proptest! {
-        #[test]
-        fn comm_never_breaks_a_screen(comm: [u8; 16]) {
-            let text = comm_text(&comm).unwrap_or_default();
-            prop_assert!(!text.chars().any(breaks_a_screen));
-            prop_assert!(text.chars().count() <= 16);
-        }
     }
 }

@@ -23,6 +23,7 @@ pub mod fields;
 mod intervals;
 pub mod json;
 pub mod lines;
+mod moved;
 mod pairs;
 pub mod paths;
 pub mod plan;
@@ -337,7 +338,7 @@ impl History {
         let in_gap = if self.question.has_filter() { Bytes::default() } else { in_gap };
         self.rows.close(times);
         self.total.peak = self.total.peak.max(sums.peak);
-        self.total.add(&boots::Moved { window: all, between: sums.between + in_gap }, times);
+        self.total.add(&moved::Moved { window: all, between: sums.between + in_gap }, times);
         for interval in [Some(times.window), times.gap].into_iter().flatten() {
             self.counted.add(interval);
             self.hosts[machine].count(interval);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use flowtop_core::column::Value;
+use flowtop_core::value::Value;
 
 /// A line after another, all of which begin with the same fields.
 pub struct Line {

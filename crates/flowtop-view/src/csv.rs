@@ -4,10 +4,11 @@
 use std::io;
 
 use super::json::Heading;
-use flowtop_core::column::{Column, Source, Value};
+use flowtop_core::column::{Column, Source};
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::rows::{grouped, rows};
+use flowtop_core::value::Value;
 use flowtop_core::view::View;
 use flowtop_core::window::{Bytes, Rates, Window};
 use flowtop_recording::csv::Line;

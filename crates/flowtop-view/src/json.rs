@@ -7,7 +7,7 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
-use flowtop_core::column::{ALL, Column, Source, Who};
+use flowtop_core::column::{ALL, Column, Source};
 use flowtop_core::cost::Cost;
 use flowtop_core::group::Group;
 use flowtop_core::ledger::{Ledger, Losses};
@@ -15,6 +15,7 @@ use flowtop_core::record::Rest;
 use flowtop_core::rows::grouped::{self, Aside, GroupedRow};
 use flowtop_core::rows::rows;
 use flowtop_core::view::View;
+use flowtop_core::who::Who;
 use flowtop_core::window::{Rates, Window};
 
 #[cfg(test)]

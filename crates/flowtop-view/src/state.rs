@@ -6,6 +6,7 @@
 
 mod act;
 pub mod detail;
+pub mod effect;
 pub mod history;
 pub mod input;
 pub mod keys;
@@ -28,7 +29,6 @@ use regex::Regex;
 
 use super::settings::Settings;
 use detail::Detail;
-use flowtop_core::column::Who;
 use flowtop_core::cost::Cost;
 use flowtop_core::group;
 use flowtop_core::label::Labels as NetworkLabels;
@@ -38,6 +38,7 @@ use flowtop_core::owner::{NoOwners, Owners};
 use flowtop_core::rows::key::{Grouped, RowKey};
 use flowtop_core::rows::table::{Group, Table};
 use flowtop_core::view::{Sort, View};
+use flowtop_core::who::Who;
 use flowtop_core::window::{Bytes, Peak, Rates, Window};
 use history::History;
 use label::Labels;

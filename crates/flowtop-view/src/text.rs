@@ -4,7 +4,6 @@
 
 use std::fmt::Write as _;
 
-use flowtop_core::column::Who;
 use flowtop_core::ledger::{Ledger, Losses, Totals};
 use flowtop_core::names::Names;
 use flowtop_core::number::{Unit, write_address, write_integer, write_number};
@@ -14,6 +13,7 @@ use flowtop_core::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, r
 use flowtop_core::rows::table::Table;
 use flowtop_core::sanitize::printable;
 use flowtop_core::view::View;
+use flowtop_core::who::Who;
 use flowtop_core::window::{Bytes, Rates, Window};
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 
 use flowtop_common::FlowKey;
 
-use flowtop_core::column::{Source, Value, Who, named};
+use flowtop_core::column::{Source, named};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::rows::{Row, rows};
+use flowtop_core::value::Value;
 use flowtop_core::view::View;
+use flowtop_core::who::Who;
 use flowtop_core::window::Bytes;
 
 /// Default rows of a report.

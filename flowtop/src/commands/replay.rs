@@ -1,7 +1,5 @@
 //! `flowtop replay`: records from disk, in the view and as reports. How one becomes numbers is in `flowtop_recording::replay`.
 
-use std::sync::Arc;
-
 use anyhow::{Result, bail};
 use jiff::ZonedDateTime;
 
@@ -10,26 +8,18 @@ use crate::aside;
 use crate::cli::ReplayArgs;
 use crate::commands::live::printer::Printer;
 use crate::commands::record;
-use crate::recordings::{Recordings, costs_one_record};
+use crate::lens::{HOOKS, Lens};
+use crate::recordings::costs_one_record;
 use crate::tui;
-use crate::who::{self, Knowledge};
-use flowtop_core::column::Who;
-use flowtop_core::filter::{Boundary, Filter};
-use flowtop_core::interface::Chosen;
-use flowtop_core::label::Labels;
-use flowtop_core::ledger::Ledger;
+use flowtop_core::filter::Filter;
 use flowtop_core::number::Unit;
-use flowtop_core::record::Record;
-use flowtop_recording::replay::caption::{Caption, rfc3339, zoned};
-use flowtop_recording::replay::player::{Moment, Player};
-use flowtop_recording::replay::{self, RecordedOwners};
+use flowtop_core::who::Who;
+use flowtop_recording::replay::caption::{rfc3339, zoned};
+use flowtop_recording::replay::player::Player;
 use flowtop_recording::when;
 use flowtop_view::json::Heading;
 use flowtop_view::settings::{Origin, Settings};
-use flowtop_view::state::replay::{Replay, Window};
-
-/// What stands where the hook plan stands otherwise.
-pub const HOOKS: &str = "recorded";
+use flowtop_view::state::replay::Replay;
 
 /// Opens recordings and shows them.
 pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -> Result<()> {
@@ -99,78 +89,11 @@ fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> 
     Ok(())
 }
 
-/// Recordings, and what is wanted of each record.
-pub struct Lens {
-    recordings: Recordings,
-    settings: Settings,
-    filter: Filter,
-    /// In place of those of the records.
-    labels: Option<Arc<Labels>>,
-}
-
-impl Lens {
-    fn new(recordings: Recordings, settings: &Settings, filter: Filter) -> Result<Self> {
-        let labels = (!settings.labels.value.is_empty()).then(|| who::labels(&settings.labels.value));
-        let mut settings = settings.clone();
-        // Whoever made the record has decided about them.
-        settings.link_local.value = true;
-        settings.interface.value.clear();
-        // What a file says of the present does not keep anybody from the past.
-        if settings.unit.value == Unit::Packets {
-            settings.unit.value = Unit::Bits;
-        }
-        Ok(Self { recordings, settings, filter, labels: labels.transpose()?.map(Arc::new) })
-    }
-
-    /// All records, at the first one.
-    fn player(&self) -> Player {
-        let moments = self.recordings.heads().iter();
-        let moments = moments.map(|at| Moment { host: Arc::clone(&at.head.host), span: at.head.span });
-        Player::new(moments.collect()).expect("recordings without a record are not opened")
-    }
-
-    /// Another filter from the next record on.
-    pub fn set_filter(&mut self, filter: Filter) {
-        self.filter = filter;
-    }
-
-    /// What is seen of a record.
-    ///
-    /// # Errors
-    /// As [`Recordings::read`].
-    pub fn window(&self, replay: &Replay, at: usize) -> Result<Window> {
-        let record = self.recordings.read(&self.recordings.heads()[at])?;
-        let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
-        let known = Knowledge::of(Arc::new(RecordedOwners::of(&record)), labels).wanted_by(&self.settings);
-        let scope = who::scope(&self.settings, &Chosen::default(), self.filter.clone(), &known)?;
-        let ledger = Ledger::of_record(&record, self.boundary(&record)?, scope);
-        let gap = replay.player.gap_before(at);
-        Ok(Window {
-            ledger,
-            owners: known.owners(),
-            labels: known.labels(),
-            caption: Caption::of(&record, gap, replay.zone()),
-            limits: self.limits(record.limits),
-        })
-    }
-
-    /// The border that somebody draws now, or has drawn then.
-    fn boundary(&self, record: &Record) -> Result<Boundary> {
-        let now = who::boundary(&self.settings)?;
-        Ok(if now == Boundary::default() { replay::boundary(record) } else { now })
-    }
-
-    fn limits(&self, then: String) -> String {
-        let now = who::limits(&self.settings);
-        [then, now].into_iter().filter(|limits| !limits.is_empty()).collect::<Vec<_>>().join(" ")
-    }
-}
-
 /// Prints the report of every record, or of one. A record that is damaged is told and passed over.
 fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
-    let mut printer = Printer::new(&lens.settings, None)?;
+    let mut printer = Printer::new(lens.settings(), None)?;
     printer.print_header()?;
-    let view = lens.settings.view();
+    let view = lens.settings().view();
     let all = 0..replay.player.moments().len();
     let wanted = if only_one { replay.player.at()..replay.player.at() + 1 } else { all };
     let mut is_any = false;

@@ -2,7 +2,6 @@
 //!
 //! Not in here: where a value may stand (`parse`), and addresses (`address`).
 
-use alloc::borrow::ToOwned;
 use alloc::format;
 use core::ops::RangeInclusive;
 
@@ -10,21 +9,12 @@ use super::error::FilterError;
 use super::expr::{Expr, Test};
 use super::glob::Glob;
 use super::lexer::{Lexeme, Token};
-use super::parse::{Head, Parser};
+use super::parse::{Head, Parser, never};
 use super::state;
 use super::words::{self, Kind, Protocol};
 
 /// Bytes that the kernel keeps of a process's name.
 const COMM_BYTES: usize = 15;
-
-/// A test that never matches: an error, unless it is negated.
-pub(super) fn never(written: &str, token: &Token<'_>, negated: bool) -> Result<Expr, FilterError> {
-    if negated {
-        return Ok(Test::Never(written.to_owned()).into());
-    }
-    let message = format!("`{written}` never matches, because flowtop counts TCP sockets only; remove it");
-    Err(FilterError::at(token, message))
-}
 
 impl<'a> Parser<'a> {
     /// The question that a value and the words before it ask.

@@ -15,8 +15,8 @@ use super::Names;
 use super::error::FilterError;
 use super::expr::{Ends, Expr, Test, Word};
 use super::lexer::{self, Lexeme, Token};
-use super::operand::never;
 use super::words::{Keyword, Kind, Protocol};
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
@@ -65,6 +65,15 @@ struct Context<'a> {
 }
 
 type Parsed<'a> = Result<(Expr, Option<Head<'a>>), FilterError>;
+
+/// A test that never matches: an error, unless it is negated.
+pub(super) fn never(written: &str, token: &Token<'_>, negated: bool) -> Result<Expr, FilterError> {
+    if negated {
+        return Ok(Test::Never(written.to_owned()).into());
+    }
+    let message = format!("`{written}` never matches, because flowtop counts TCP sockets only; remove it");
+    Err(FilterError::at(token, message))
+}
 
 impl<'a> Parser<'a> {
     pub(super) fn peek(&self) -> &'a Token<'a> {

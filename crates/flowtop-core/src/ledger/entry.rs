@@ -6,11 +6,12 @@ use core::ops::{Add, AddAssign};
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::kept::{Kept, Status, counters};
+use super::status::is_open;
 use crate::filter::Side;
 use crate::flow::{Role, Tuple, stays_on_host};
+use crate::owner::Seen;
 use crate::owner::processes::Processes;
 use crate::owner::users::Users;
-use crate::owner::{Seen, is_open};
 use crate::scope::{Scope, Subject, User, Verdict};
 use crate::window::Bytes;
 

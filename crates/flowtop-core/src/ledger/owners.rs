@@ -2,8 +2,9 @@
 
 use flowtop_common::FlowKey;
 
+use super::status::is_open;
 use super::{Entry, Ledger};
-use crate::owner::{Seen, is_open};
+use crate::owner::Seen;
 
 impl Ledger {
     /// Processes that the newest sample shows as owners for the first time, each with the moment of its use in

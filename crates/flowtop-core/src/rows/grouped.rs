@@ -6,10 +6,12 @@
 use super::key::{Cell, Grouped, RowKey};
 use super::sums::{Recipe, Sum, Sums, Wire};
 use super::table::{self, Table};
-use crate::column::{self, Value, Who};
+use crate::column;
 use crate::group::{self, Column, Group, Key};
 use crate::ledger::Ledger;
+use crate::value::Value;
 use crate::view::View;
+use crate::who::Who;
 use crate::window::{Bytes, Rates, Window};
 use alloc::borrow::ToOwned;
 use alloc::format;

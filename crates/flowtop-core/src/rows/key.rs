@@ -16,13 +16,15 @@ use hashbrown::HashSet;
 use foldhash::fast::RandomState;
 
 use super::Row;
-use crate::column::{Value, Who};
 use crate::flow::Tuple;
 use crate::group::{self, Group, masked};
 use crate::ledger::Entry;
-use crate::owner::{Identity, OwnerStatus, Pod, Seen};
+use crate::ledger::status::OwnerStatus;
+use crate::owner::{Identity, Pod, Seen};
 use crate::record::Rest;
+use crate::value::Value;
 use crate::view::Grouping;
+use crate::who::Who;
 
 /// A host as it is shown. IPv4 and IPv6 never merge, not even hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,9 +3,9 @@
 use super::key::{Grouped, RowKey};
 use super::sums::{Recipe, Sums};
 use super::table::Table;
-use crate::column::Who;
 use crate::ledger::Ledger;
 use crate::view::{Grouping, PortDisplay, Sort, View};
+use crate::who::Who;
 use crate::window::{Bytes, Rates};
 use alloc::string::String;
 use alloc::vec::Vec;

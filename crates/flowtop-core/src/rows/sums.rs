@@ -17,9 +17,9 @@ use indexmap::IndexSet;
 
 use super::key::{Grouped, IdentityCache, RowKey, Words};
 use super::{Row, end, row};
-use crate::column::Who;
 use crate::ledger::Ledger;
 use crate::record::Rest;
+use crate::who::Who;
 use crate::window::{Bytes, Rates};
 use retained::Retained;
 

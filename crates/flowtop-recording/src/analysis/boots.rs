@@ -10,6 +10,7 @@ use flowtop_common::{FlowKey, flags};
 use foldhash::fast::RandomState;
 
 use super::intervals::{Interval, by_end};
+use super::moved::{Moved, NO_PAIR};
 use super::pairs::{Known, Late, Pair, Pairs, Side, Streams, have_same_ends, may_be_of_two_hosts, mirrored};
 use super::plan::Plan;
 use super::rows::{Place, RowId, Rows};
@@ -17,9 +18,6 @@ use flowtop_core::flow::Role;
 use flowtop_core::record::{FlowRecord, Record, Span, is_step};
 use flowtop_core::scope::Verdict;
 use flowtop_core::window::Bytes;
-
-/// Number that stands for no pair.
-pub(super) const NO_PAIR: u32 = u32::MAX;
 
 /// Flags on the birth of a socket. A recorder that finds it open does not have them, another one may.
 const BIRTH: u32 = flags::BORN | flags::ACTIVE | flags::PASSIVE;
@@ -32,40 +30,6 @@ fn flags_of(flow: &FlowRecord, same: Option<&Socket>) -> u32 {
 /// How much later the clock of one host may say that a connection was opened than that of another one, in µs. Clocks that
 /// are kept by NTP are well within it.
 const SKEW_US: u64 = 5_000_000;
-
-/// Traffic of one socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moved {
-    /// Bytes in the window.
-    pub window: Bytes,
-    /// Between the end of the window before and the start of this one.
-    pub between: Bytes,
-}
-
-impl Moved {
-    /// The bytes that count.
-    pub fn of(&self, verdict: Verdict) -> Self {
-        Self { window: verdict.of(self.window), between: verdict.of(self.between) }
-    }
-
-    /// The same, seen from the other end.
-    pub fn mirror(&self) -> Self {
-        Self { window: self.window.mirror(), between: self.between.mirror() }
-    }
-
-    pub fn add(&mut self, other: &Self) {
-        self.window += other.window;
-        self.between += other.between;
-    }
-
-    pub fn all(&self) -> Bytes {
-        self.window + self.between
-    }
-
-    pub fn sum(&self) -> u64 {
-        self.all().sum()
-    }
-}
 
 /// How a window lies to the one before, of the same boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use flowtop_core::flow::Tuple;
 use flowtop_core::group::{Key, masked};
+use flowtop_core::owner::comm_text;
 use flowtop_core::owner::{Identity, Seen};
 use flowtop_core::record::FlowRecord;
 use flowtop_core::rows::key::Cell;
-use flowtop_core::wire::comm_text;
 
 type Texts<'a> = [Option<&'a str>; 2];
 

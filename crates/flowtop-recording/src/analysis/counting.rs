@@ -2,7 +2,8 @@
 
 use super::Bytes;
 use super::Question;
-use super::boots::{Moved, Socket};
+use super::boots::Socket;
+use super::moved::Moved;
 use super::pairs::{Pair, Side};
 use super::rows::{Place, Rows, Tally};
 use flowtop_core::record::{FlowRecord, Record};

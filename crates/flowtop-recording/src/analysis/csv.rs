@@ -10,8 +10,8 @@ use super::entries::{self, Entry};
 use super::fields;
 use super::report::Report;
 use crate::csv::Line;
-use flowtop_core::column::Value;
 use flowtop_core::group::Group;
+use flowtop_core::value::Value;
 
 /// Columns in front of all fields.
 const FRONT: [&str; 3] = ["from", "to", "kind"];

@@ -2,10 +2,10 @@
 
 use super::lines;
 use super::report::{Report, Row, Sums};
-use flowtop_core::column::Value;
 use flowtop_core::group::Group;
 use flowtop_core::rows::grouped::text_of;
 use flowtop_core::rows::key::Cell;
+use flowtop_core::value::Value;
 
 /// A field: its name, its type with `?` where it may be unknown, what it says.
 pub struct Field {

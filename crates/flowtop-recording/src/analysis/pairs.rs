@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::boots::{Moved, NO_PAIR};
+use super::moved::{Moved, NO_PAIR};
 use super::rows::{Place, RowId};
 use flowtop_core::flow::stays_on_host;
 use flowtop_core::record::FlowRecord;

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::boots::Moved;
 use super::cells;
 use super::intervals::Interval;
+use super::moved::Moved;
 use super::threshold::{Piece, TimeAbove};
 use flowtop_core::group::{Group, Key};
 use flowtop_core::record::{FlowRecord, Rest};

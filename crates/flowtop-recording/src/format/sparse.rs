@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::payload::MAX_FLOWS;
+use flowtop_core::owner::comm_text;
 use flowtop_core::record::{FlowRecord, Record, Rest};
-use flowtop_core::wire::comm_text;
 
 /// Which flows stay: a union. Without any of it all do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 use super::*;
 use flowtop_common::{Flow, Untracked, flags};
-use flowtop_core::column::Who;
 use flowtop_core::filter::{Filter, Names};
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
@@ -12,6 +11,7 @@ use flowtop_core::rows::{grouped, rows};
 use flowtop_core::scope::Verdict;
 use flowtop_core::scope::attributed::Attributed;
 use flowtop_core::view::View;
+use flowtop_core::who::Who;
 use flowtop_core::window::{Bytes, Window};
 use proptest::prelude::*;
 use std::net::IpAddr;

@@ -219,7 +219,7 @@ proptest! {
         prop_assert_eq!(records.len(), rows.len());
         for (record, row) in records.iter().zip(&rows) {
             prop_assert_eq!(&record[0], heading().time);
-            let source = Source::new(row, ledger.at_ns(), flowtop_core::column::Who::nobody());
+            let source = Source::new(row, ledger.at_ns(), flowtop_core::who::Who::nobody());
             for (text, field) in record.iter().skip(REPORT_FIELDS.len()).zip(ALL) {
                 prop_assert_eq!(text, guarded(&field.value(&source)));
             }

@@ -2,10 +2,10 @@
 
 use super::REFRESH_MS;
 use super::State;
+use super::effect::{Effect, Reaction};
 use super::input::Key;
 use super::keys::{Action, Move, Section, UNKNOWN_KEY, Wind, binding};
 use super::prompt::{Ask, Prompt};
-use super::update::{Effect, Reaction};
 use flowtop_core::names::Names;
 use flowtop_core::rows::key::{Cell, RowKey};
 use flowtop_core::view::{Change, Sort};

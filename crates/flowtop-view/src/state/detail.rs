@@ -4,15 +4,16 @@ use super::State;
 use super::history::SLOT_NS;
 use super::label::{Label, Labels};
 use flowtop_common::{Flow, flags};
-use flowtop_core::column::Who;
 use flowtop_core::flow::{Role, Tuple};
+use flowtop_core::ledger::status::OwnerStatus;
 use flowtop_core::ledger::{Entry, Ledger};
 use flowtop_core::number::{Unit, number};
 use flowtop_core::number::{count, grouped};
-use flowtop_core::owner::{Identity, OwnerStatus, Pod, Seen};
+use flowtop_core::owner::{Identity, Pod, Seen};
 use flowtop_core::rows::Row;
 use flowtop_core::rows::key::RowKey;
 use flowtop_core::rows::sums::Process;
+use flowtop_core::who::Who;
 use flowtop_core::window::{Bytes, Window};
 use flowtop_core::wire::state_name;
 

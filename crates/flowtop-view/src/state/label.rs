@@ -10,12 +10,12 @@ use unicode_width::UnicodeWidthStr as _;
 
 use flowtop_core::group::{Group, Key};
 use flowtop_core::names::Names;
+use flowtop_core::owner::comm_text;
 use flowtop_core::rows::grouped::SUMMED_UP;
 use flowtop_core::rows::key::{Cell, End, Host, RowKey};
 use flowtop_core::rows::sums::{Owner, Process};
 use flowtop_core::sanitize::to_ascii;
 use flowtop_core::view::View;
-use flowtop_core::wire::comm_text;
 
 #[derive(Clone, Copy)]
 pub struct Labels<'a> {

@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 
 use super::Attribution;
 use super::State;
+use super::effect::{Effect, Reaction};
 use super::keys::Wind;
 use super::prompt::{Ask, Prompt};
-use super::update::{Effect, Reaction};
 use flowtop_core::label::Labels as NetworkLabels;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::Names;

@@ -92,7 +92,7 @@ fn row(group: &Group<'_>, labels: &Labels<'_>) -> RowObject {
         destination: labels.destination(group.key, sum.connections).text(),
         connections: sum.connections,
         pid: process.map(|process| process.pid),
-        comm: process.and_then(|process| flowtop_core::wire::comm_text(&process.comm)),
+        comm: process.and_then(|process| flowtop_core::owner::comm_text(&process.comm)),
         amounts: amounts(sum.bytes, &sum.rates),
     }
 }

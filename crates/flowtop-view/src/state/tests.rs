@@ -8,8 +8,9 @@ mod terminal;
 
 use proptest::prelude::*;
 
+use super::effect::{Effect, Reaction};
 use super::input::{Input, Key as Press};
-use super::update::{Effect, Event, Reaction};
+use super::update::Event;
 use super::*;
 use flowtop_common::Flow;
 use flowtop_core::fixture::{CONNECTED, flow, key, sample};

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use flowtop_common::{Flow, Loss, Untracked};
 
 use super::*;
-use flowtop_core::column::Who;
 use flowtop_core::fixture::{CONNECTED, flow, key, ledger_of, sample};
 use flowtop_core::names::NoNames;
 use flowtop_core::view::{Grouping, PortDisplay};
+use flowtop_core::who::Who;
 use flowtop_core::wire::Sample;
 
 fn report(ledger: &Ledger, view: &View) -> String {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::condition::Condition;
 use super::trigger::{Firing, Trigger};
-use flowtop_core::column::Who;
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::{Unit, number};
 use flowtop_core::rows::key::{Cell, Grouped, RowKey};
 use flowtop_core::rows::sums::{Sum, Sums};
 use flowtop_core::sanitize::clean;
+use flowtop_core::who::Who;
 use flowtop_core::window::Window;
 
 /// Characters of a name that are told.

@@ -9,13 +9,14 @@ use flowtop_common::{Admission, Flow, FlowKey, flags};
 
 use super::expr::{Ends, Expr, Test, Word};
 use super::*;
-use crate::column::{self, Source, Who};
+use crate::column::{self, Source};
 use crate::fixture;
 use crate::flow::Tuple;
 use crate::ledger::Ledger;
 use crate::rows::{Row, rows};
 use crate::scope::{self, Addresses, AllOf};
 use crate::view::View;
+use crate::who::Who;
 use crate::wire::Sample;
 
 /// Few values, so that filters and flows meet.
@@ -290,7 +291,7 @@ proptest! {
     ) {
         let mut pushdown = filter.pushdown().and(boundary.pushdown()).and(Pushdown::of_families(v4, v6));
         if let Some(interfaces) = &interfaces {
-            pushdown = pushdown.and(interfaces.pushdown());
+            pushdown = pushdown.and(Pushdown::of_addresses(interfaces));
         }
         let ledger = || {
             let mut scopes: Vec<Box<dyn Scope>> =

@@ -10,9 +10,9 @@ use std::ops::Add as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::column::Who;
 use crate::record::Record;
 use crate::sampler::Sampler;
+use crate::who::Who;
 
 const MAX_FLOWS: usize = 12;
 

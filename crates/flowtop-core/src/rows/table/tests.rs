@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::column::Who;
 use crate::fixture::{CONNECTED, flow, key, ledger_of, sample};
 use crate::group::Group as By;
 use crate::ledger::Ledger;
 use crate::rows::key::{Cell, Grouped};
 use crate::rows::sums::Recipe;
+use crate::who::Who;
 use crate::wire::Sample;
 
 fn port(port: u16) -> RowKey {

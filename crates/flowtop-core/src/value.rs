@@ -80,7 +80,7 @@ impl Value {
 /// A text as a field of CSV, at the end of `out`: quoted as RFC 4180 says, if it has to be, and with `'` before it where a
 /// spreadsheet would take it for a formula. Names of processes and pods are chosen by whoever runs them. The `csv` crate
 /// takes 10 ns for each field to see whether it has to be quoted, also for numbers, and there may be millions of them.
-pub(super) fn write_csv_text(out: &mut String, text: &str) {
+pub(crate) fn write_csv_text(out: &mut String, text: &str) {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if text.bytes().any(|byte| b"\",\n\r".contains(&byte)) {
         out.extend(["\"", guard, &text.replace('"', "\"\""), "\""]);
@@ -91,7 +91,7 @@ pub(super) fn write_csv_text(out: &mut String, text: &str) {
 }
 
 /// A text in JSON, at the end of `out`.
-pub(super) fn write_json_text(out: &mut String, text: &str) {
+pub(crate) fn write_json_text(out: &mut String, text: &str) {
     if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
         return out.push_str(&serde_json::to_string(text).expect("text is JSON"));
     }

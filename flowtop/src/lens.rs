@@ -1,0 +1,94 @@
+//! Recordings as a view looks at them: one record at a time, through the settings and the filter of now.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::recordings::Recordings;
+use crate::who::{self, Knowledge};
+use flowtop_core::filter::{Boundary, Filter};
+use flowtop_core::interface::Chosen;
+use flowtop_core::label::Labels;
+use flowtop_core::ledger::Ledger;
+use flowtop_core::number::Unit;
+use flowtop_core::record::Record;
+use flowtop_recording::replay::caption::Caption;
+use flowtop_recording::replay::player::{Moment, Player};
+use flowtop_recording::replay::{self, RecordedOwners};
+use flowtop_view::settings::Settings;
+use flowtop_view::state::replay::{Replay, Window};
+
+/// Shown in place of the name of a hook plan.
+pub const HOOKS: &str = "recorded";
+
+/// Recordings, and what is wanted of each record.
+pub struct Lens {
+    recordings: Recordings,
+    settings: Settings,
+    filter: Filter,
+    /// In place of those of the records.
+    labels: Option<Arc<Labels>>,
+}
+
+impl Lens {
+    pub fn new(recordings: Recordings, settings: &Settings, filter: Filter) -> Result<Self> {
+        let labels = (!settings.labels.value.is_empty()).then(|| who::labels(&settings.labels.value));
+        let mut settings = settings.clone();
+        // Whoever made the record has decided about them.
+        settings.link_local.value = true;
+        settings.interface.value.clear();
+        // What a file says of the present does not keep anybody from the past.
+        if settings.unit.value == Unit::Packets {
+            settings.unit.value = Unit::Bits;
+        }
+        Ok(Self { recordings, settings, filter, labels: labels.transpose()?.map(Arc::new) })
+    }
+
+    /// All records, at the first one.
+    pub fn player(&self) -> Player {
+        let moments = self.recordings.heads().iter();
+        let moments = moments.map(|at| Moment { host: Arc::clone(&at.head.host), span: at.head.span });
+        Player::new(moments.collect()).expect("recordings without a record are not opened")
+    }
+
+    /// The settings of now, as far as they go for records.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Another filter from the next record on.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.filter = filter;
+    }
+
+    /// What is seen of a record.
+    ///
+    /// # Errors
+    /// As [`Recordings::read`].
+    pub fn window(&self, replay: &Replay, at: usize) -> Result<Window> {
+        let record = self.recordings.read(&self.recordings.heads()[at])?;
+        let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
+        let known = Knowledge::of(Arc::new(RecordedOwners::of(&record)), labels).wanted_by(&self.settings);
+        let scope = who::scope(&self.settings, &Chosen::default(), self.filter.clone(), &known)?;
+        let ledger = Ledger::of_record(&record, self.boundary(&record)?, scope);
+        let gap = replay.player.gap_before(at);
+        Ok(Window {
+            ledger,
+            owners: known.owners(),
+            labels: known.labels(),
+            caption: Caption::of(&record, gap, replay.zone()),
+            limits: self.limits(record.limits),
+        })
+    }
+
+    /// The border that somebody draws now, or has drawn then.
+    fn boundary(&self, record: &Record) -> Result<Boundary> {
+        let now = who::boundary(&self.settings)?;
+        Ok(if now == Boundary::default() { replay::boundary(record) } else { now })
+    }
+
+    fn limits(&self, then: String) -> String {
+        let now = who::limits(&self.settings);
+        [then, now].into_iter().filter(|limits| !limits.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
