@@ -1,4 +1,4 @@
-//! What is said on stderr, beside the reports. Nobody may be listening there, and that is no failure.
+//! Messages on stderr, beside the reports. A stderr that is closed is no failure.
 
 use std::io::{self, Write as _};
 

@@ -19,7 +19,7 @@ use flowtop_view::iftoprc;
 use flowtop_view::settings::check::{check, in_filter};
 use flowtop_view::settings::{Assignment, Reading, Settings};
 
-/// What is in force: defaults, under `config.toml`, under `.iftoprc`, under the command line. Warnings go to stderr.
+/// The settings in force: defaults, under `config.toml`, under `.iftoprc`, under the command line. Warnings go to stderr.
 ///
 /// # Errors
 /// A file that cannot be read; as [`Usage`], a line or a flag that is not right.
@@ -87,7 +87,7 @@ fn default_path(home: Option<OsString>) -> PathBuf {
     home.map_or_else(|| PathBuf::from("iftoprc"), |home| Path::new(&home).join(".iftoprc"))
 }
 
-/// What is in a file that may be missing. `None` without one, or where a lenient reading goes on without it.
+/// The text of a file that may be missing. `None` without one, or where a lenient reading goes on without it.
 fn found(read: Result<Vec<u8>, Refused>, flags: &SettingsFlags) -> Result<Option<Vec<u8>>> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),
@@ -100,7 +100,7 @@ fn found(read: Result<Vec<u8>, Refused>, flags: &SettingsFlags) -> Result<Option
     }
 }
 
-/// What is in the file that `-c` names.
+/// The text of the file that `-c` names.
 fn named(read: Result<Vec<u8>, Refused>, path: &Path, flags: &SettingsFlags) -> Result<Option<Vec<u8>>> {
     match read {
         // As iftop says it.

@@ -1,5 +1,5 @@
-//! What flowtop itself costs, by the kernel's count. Statistics about BPF programs cost some 20 ns a run, for all
-//! programs of the host, so they are on only as long as somebody looks.
+//! flowtop's own cost, by the kernel's count. Statistics about BPF programs cost some 20 ns a run, for all
+//! programs of the host, so they are on only while the cost is shown.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -26,7 +26,7 @@ impl Meter {
         Self { statistics: enable_stats(Stats::RunTime).ok(), before: None }
     }
 
-    /// What it has cost since the last call; since nothing at the first one. `table` is how many connections are in the
+    /// The cost since the last call; zero at the first one. `table` is how many connections are in the
     /// kernel's table, and how many can be.
     pub fn read(&mut self, source: &Source, table: (usize, u32)) -> Cost {
         let now = self.counters(source, table);

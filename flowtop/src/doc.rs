@@ -150,7 +150,7 @@ fn with_paragraphs(roff: &str) -> String {
     text
 }
 
-/// What stands below the options in the help.
+/// The text below the options in the help.
 fn notes(command: &Command) -> String {
     let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     without_preamble(&Roff::from(roman(text)).render())

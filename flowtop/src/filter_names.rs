@@ -1,4 +1,4 @@
-//! What the names in a filter stand for on this host. Asked once, before counting starts.
+//! Addresses and ports behind the names in a filter, on this host. Asked once, before counting starts.
 
 use flowtop_core::filter::Names;
 use flowtop_core::names::port_of;

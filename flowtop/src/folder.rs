@@ -1,4 +1,4 @@
-//! Folders that flowtop writes to, often as root, and where somebody else may have been before: a link, a pipe or a
+//! Folders that flowtop writes to, often as root, and in which another user may have put something: a link, a pipe or a
 //! second name of a file in one must not make flowtop write elsewhere, or wait for ever.
 //!
 //! A folder is opened part by part and held open, and files in it are opened relative to that: what its path leads to
@@ -21,7 +21,7 @@ use rustix::process::geteuid;
 
 /// Links on the way to a folder that are followed, as many as the kernel does.
 const MAX_LINKS: usize = 40;
-/// Only flowtop's user: who talks to whom is nobody else's business.
+/// Only flowtop's user: who talks to whom is private.
 const PRIVATE: Mode = Mode::from_raw_mode(0o600);
 const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
 const WRITABLE_BY_GROUP: u32 = 0o020;
@@ -35,9 +35,9 @@ const CAREFULLY: OFlags =
 /// Who may be able to change a folder and those that lead to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
-    /// Nobody but root and flowtop's user: for files that are found again.
+    /// Only root and flowtop's user may change it: for files that are found again.
     Private,
-    /// Anybody: for a file that is new. Links that somebody else may have made are not followed.
+    /// Any user may: for a file that is new. Links that another user may have made are not followed.
     Shared,
 }
 
@@ -50,7 +50,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder that nobody but root and flowtop's user can change, and makes it if there is none.
+    /// Opens a folder that only root and flowtop's user can change, and makes it if there is none.
     ///
     /// # Errors
     /// Which part of the path is not safe, or why it cannot be made.
@@ -101,7 +101,7 @@ impl Folder {
             }
             match self.create(OsStr::new(name)) {
                 Ok(file) => return Ok((file, true)),
-                // Somebody was faster.
+                // Another process was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error).with_context(cannot),
             }
@@ -196,7 +196,7 @@ impl Folder {
     /// nothing is written to it.
     ///
     /// # Errors
-    /// What it is.
+    /// Its kind.
     pub fn refuse_strange(&self, name: &str) -> Result<()> {
         match self.stat(name) {
             Some(stat) if foreign(&stat) != Some(Foreign::Names) => self.refuse_foreign(name, &stat),
@@ -250,7 +250,7 @@ fn foreign(stat: &Stat) -> Option<Foreign> {
     }
 }
 
-/// Whether flowtop may have made a file. It may have got another name since, of somebody who wants to keep it.
+/// Whether flowtop may have made a file. A user who wants to keep it may have given it another name since.
 fn is_own(stat: &Stat) -> bool {
     foreign(stat).is_none_or(|why| why == Foreign::Names)
 }
@@ -286,11 +286,11 @@ struct Walk<'a> {
     links: usize,
     at: OwnedFd,
     here: PathBuf,
-    /// Whether nobody else can put something else in place of what is in it.
+    /// Whether no other user can replace what is in it.
     is_safe: bool,
 }
 
-/// What is at a part of a path.
+/// The file that a part of a path names.
 enum Part {
     Folder(OwnedFd),
     /// Where it leads.
@@ -368,7 +368,7 @@ impl<'a> Walk<'a> {
             opened => return Ok(opened?),
         }
         match mkdirat(&self.at, name, PRIVATE_FOLDER) {
-            // Somebody was faster.
+            // Another process was faster.
             Ok(()) | Err(Errno::EXIST) => Ok(open()?),
             Err(error) => Err(error.into()),
         }
@@ -382,7 +382,7 @@ fn start(path: &Path) -> Result<(OwnedFd, PathBuf)> {
     Ok((fd.with_context(|| format!("cannot use the directory {start}"))?, PathBuf::from(start)))
 }
 
-/// What there is of a path behind its start.
+/// The part of a path that exists, behind its start.
 fn parts(path: &Path) -> VecDeque<OsString> {
     let part = |part: Component<'_>| match part {
         Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
@@ -391,7 +391,7 @@ fn parts(path: &Path) -> VecDeque<OsString> {
     path.components().filter_map(part).collect()
 }
 
-/// How somebody else could change what is in a folder, as the rest of a sentence. Those that lead to flowtop's own may be
+/// How another user could change what is in a folder, as the rest of a sentence. Those that lead to flowtop's own may be
 /// for everybody, as `/tmp` is, if their sticky bit keeps people from each other's files.
 fn danger(stat: &Stat, own_uid: u32, is_last: bool) -> Option<String> {
     let mode = stat.st_mode & 0o7777;

@@ -61,7 +61,7 @@ impl Lens {
         self.filter = filter;
     }
 
-    /// What is seen of a record.
+    /// A record as the view shows it.
     ///
     /// # Errors
     /// As [`Recordings::read`].
@@ -81,7 +81,7 @@ impl Lens {
         })
     }
 
-    /// The border that somebody draws now, or has drawn then.
+    /// The border of the settings of now, else the one that was drawn when the record was made.
     fn boundary(&self, record: &Record) -> Result<Boundary> {
         let now = who::boundary(&self.settings)?;
         Ok(if now == Boundary::default() { replay::boundary(record) } else { now })

@@ -34,7 +34,7 @@ use std::{
     time::Instant,
 };
 
-/// What was typed cannot be done as it stands: exit code 2.
+/// The command line cannot be carried out as it was typed: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(String);

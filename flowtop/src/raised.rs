@@ -1,4 +1,4 @@
-//! Whether somebody has given this program more rights than the user who runs it has.
+//! Whether the file of the program raises the rights of the user who runs it.
 
 use anyhow::{Result, bail};
 use rustix::process::{getegid, geteuid, getgid, getuid};
@@ -7,7 +7,7 @@ use rustix::thread::{CapabilitySet, capabilities, capability_is_in_ambient_set};
 /// flowtop reads files and runs commands that its user names, so it never does so with rights that the user lacks.
 ///
 /// # Errors
-/// What raises the rights, and what to do instead.
+/// The bit or capability that raises the rights, and what to do instead.
 pub fn refuse() -> Result<()> {
     let how = match () {
         () if getuid() != geteuid() => "is setuid",

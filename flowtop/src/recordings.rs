@@ -24,7 +24,7 @@ use flowtop_recording::format::frame::{self, Damage, Frame, MAX_HEAD_BYTES, Why}
 use flowtop_recording::format::scan::{Found, scan};
 use flowtop_recording::segment;
 
-/// What is known of a record that has not been read.
+/// The head of a record whose payload has not been read.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// Where. All records of a host in one of its lives share it. Hosts of one name have others here: see [`tell_apart`].
@@ -129,7 +129,7 @@ pub fn open(paths: &[PathBuf]) -> Result<Recordings> {
 
 impl Recordings {
     /// Every record that there is: host by host, the lives of a host in the order of their first records by the wall
-    /// clock, and within a life by the monotonic clock, which nobody sets.
+    /// clock, and within a life by the monotonic clock, which cannot be set.
     #[must_use]
     pub fn heads(&self) -> &[At] {
         &self.records
@@ -246,7 +246,7 @@ struct Opening {
 }
 
 impl Opening {
-    /// A path that somebody has asked for.
+    /// A path of the command line.
     fn add_path(&mut self, path: &Path) -> Result<()> {
         let metadata = match path.metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -258,7 +258,7 @@ impl Opening {
             let source = self.add_source(path, None);
             return self.add_file(path.to_owned(), source);
         }
-        // Opening a pipe would wait for somebody to write.
+        // Opening a pipe would wait for a writer.
         ensure!(metadata.is_dir(), "{} is neither a file nor a directory; name a recording", path.display());
         if self.known_dirs.insert(identity(&metadata)) {
             let Entries { segments, dirs } = entries(path).with_context(|| unreadable(path))?;
@@ -407,7 +407,7 @@ impl Opening {
     }
 }
 
-/// What of a directory may be a recording, in the order of the names.
+/// Files and folders of a directory that may be recordings, in the order of their names.
 struct Entries {
     segments: Vec<PathBuf>,
     /// With device and inode.

@@ -13,14 +13,14 @@ use tokio::runtime::{Builder, Runtime};
 use crate::source::Source;
 use crate::who::Knowledge;
 
-/// What a sample is taken for, which decides how exact it has to be and how long it may take.
+/// The purpose of a sample, which decides how exact it has to be and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Rates between two reports: what events have brought so far. Waits for nothing.
     Rates,
     /// A frame of the screen: every socket is asked, and nothing is waited for, since the next frame comes soon.
     Frame,
-    /// A report or a record, which nobody can add to later: every socket is asked, and names of processes that are being
+    /// A report or a record, which cannot be corrected later: every socket is asked, and names of processes that are being
     /// read are waited for, but not for long ([`Knowledge::settle`]).
     Report,
 }

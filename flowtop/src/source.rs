@@ -29,7 +29,7 @@ impl Source {
     /// Starts counting what is admitted, or making up.
     ///
     /// # Errors
-    /// What keeps the kernel from counting.
+    /// The kernel cannot count: hooks, rights or memory that it lacks.
     pub fn start(settings: &Settings, admission: &Admission, demo: bool) -> Result<Self> {
         if demo {
             return Ok(Self::Demo(Demo::new(clock::now_ns())));
@@ -102,7 +102,7 @@ impl Source {
         Some(costs.iter().fold((0, 0), |sum, cost| (sum.0 + ns(cost.run_time), sum.1 + cost.runs)))
     }
 
-    /// Finds out who has the sockets open that nobody uses; see [`Live::find_holders`].
+    /// Finds the processes that have idle sockets open; see [`Live::find_holders`].
     pub fn find_holders(&mut self, ledger: &mut Ledger, wait: Wait) {
         if let Self::Live(live) = self {
             live.find_holders(ledger, wait);

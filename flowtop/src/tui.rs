@@ -1,5 +1,5 @@
-//! The view on a terminal: clock, signals, keys, files. What happens then is decided in `flowtop_view::state`, and how it looks in
-//! `ui`.
+//! The view on a terminal: clock, signals, keys, files. `flowtop_view::state` decides what follows from them, and
+//! `flowtop_view::draw` how it looks.
 
 mod own_cost;
 pub mod screen;
@@ -46,10 +46,10 @@ use wake::{Keyboard, Wake, Watched, answered, every, loaded};
 
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// Time between two frames unless somebody says otherwise.
+/// Time between two frames by default.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Opens the view and keeps it until somebody quits.
+/// Opens the view until the user quits.
 pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     require_terminal()?;
     let refresh = refresh(settings)?;
@@ -125,11 +125,11 @@ fn refresh(settings: &Settings) -> Result<Duration> {
     .into())
 }
 
-/// What is shown.
+/// The subject of the view.
 enum Subject {
-    /// What is counted now, on these interfaces.
+    /// Traffic of now, on these interfaces.
     Present { interfaces: Chosen, known: Knowledge },
-    /// What was recorded.
+    /// Recordings.
     Past(Box<Lens>),
 }
 
@@ -159,14 +159,14 @@ impl App {
         Self { session, loading, state, names, theme, settings, subject, framed, meter, answer }
     }
 
-    /// Takes the terminal until somebody quits.
+    /// Takes the terminal until the user quits.
     fn open(mut self, load: Option<Load>) -> Result<()> {
         let runtime = event_loop()?;
         // From here on a signal gives the terminal back.
         let signals = runtime.block_on(async { Watched::new() }).context("cannot watch for signals")?;
         let result = Screen::open().context("cannot take the terminal").and_then(|mut screen| {
             self.draw(&mut screen)?;
-            // On a thread of its own: nobody who presses a key or sends a signal meanwhile has to wait.
+            // On a thread of its own: keys and signals are served meanwhile.
             self.loading = load.map(|load| runtime.spawn_blocking(load));
             runtime.block_on(self.run(signals, &mut screen))
         });
@@ -388,7 +388,7 @@ impl App {
     }
 }
 
-/// The terminal cannot be written to any more. That ends the run and is no failure: nobody is there to be told.
+/// The terminal cannot be written to any more. That ends the run and is no failure: the user has closed it.
 #[derive(Debug, thiserror::Error)]
 #[error("the terminal has gone")]
 struct Gone(#[source] io::Error);

@@ -32,7 +32,7 @@ pub enum Refused {
     /// It is too long to be what it should be.
     #[error("cannot read {0}: it has more than {1} MiB")]
     Size(String, u64),
-    /// Somebody else decides what is in it.
+    /// Another user decides what is in it.
     #[error(
         "cannot use {0}: it belongs to user {1}, and flowtop reads only what is root's or of the user who runs it; give it to \
          one of them, or name another file"

@@ -1,4 +1,4 @@
-//! What the settings ask about owners and labels, and which traffic counts because of it.
+//! Owners and labels that the settings ask for, and the traffic that counts because of them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Knowledge {
         Self::start(settings, asks_owner(settings, filter))
     }
 
-    /// The same where somebody may ask for it later.
+    /// The same where a key or a filter may ask for owners later.
     pub fn of_everyone(settings: &Settings) -> Result<Self> {
         Self::start(settings, true)
     }
@@ -51,7 +51,7 @@ impl Knowledge {
         Ok(Self::of(Arc::new(DemoOwners), Arc::new(labels(&settings.labels.value)?)).wanted_by(settings))
     }
 
-    /// What somebody else knows, and nothing about the processes of this host.
+    /// Owners and labels of another source, such as a recording, and nothing about the processes of this host.
     pub fn of(owners: Arc<dyn Owners>, labels: Arc<Labels>) -> Self {
         Self { attribution: None, owners, labels }
     }
@@ -170,7 +170,7 @@ pub fn has_border(settings: &Settings) -> Result<bool> {
     Ok(boundary(settings)? != Boundary::default())
 }
 
-/// What of all traffic the kernel side has to count: what never gets through the scope takes no room there.
+/// The traffic that the kernel side has to count: what can never pass the scope takes no room in its table.
 pub fn admission(settings: &Settings, interfaces: &Chosen, filter: &Filter) -> Result<Admission> {
     let mut pushdown = filter.pushdown().and(boundary(settings)?.pushdown());
     if settings.ipv4.value != settings.ipv6.value {
@@ -182,7 +182,7 @@ pub fn admission(settings: &Settings, interfaces: &Chosen, filter: &Filter) -> R
     Ok(pushdown.admission())
 }
 
-/// What of all traffic counts.
+/// The traffic that counts.
 pub fn scope(
     settings: &Settings,
     interfaces: &Chosen,
@@ -211,7 +211,7 @@ pub fn scope(
     Ok((!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>))
 }
 
-/// What the settings keep out for good, beside the filter: as flags, since that is how it was said.
+/// The settings that keep traffic out, beside the filter, as the flags that were typed.
 #[must_use]
 pub fn limits(settings: &Settings) -> String {
     let texts =

@@ -1,4 +1,4 @@
-//! The `-t` loop: clock, signals, letters. What is printed is made in `core`, and printed in `printer`.
+//! The `-t` loop: clock, signals, letters. Reports are made in `flowtop_view` and printed by `printer`.
 
 pub(crate) mod printer;
 

@@ -43,7 +43,7 @@ const MARGIN_S: u64 = 60;
 /// Records until told to stop, or so many times.
 ///
 /// # Errors
-/// A directory that cannot be written to, hooks that do not work, a clock that nobody has set.
+/// A directory that cannot be written to, hooks that do not work, a clock that is not set.
 pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()> {
     let every = args.every.unwrap_or(MINUTE.max(args.length.unwrap_or(MINUTE)));
     let schedule = Schedule::new(every, args.length.unwrap_or(every));
@@ -73,8 +73,8 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Waits until nobody else writes to the directory, and says how many records are left of the run then: one that has
-    /// a number of them ends when it would have ended without waiting. `None` if somebody else goes on, or a signal ends
+    /// Waits until no other run writes to the directory, and says how many records are left of the run then: one that has
+    /// a number of them ends when it would have ended without waiting. `None` if another run goes on, or a signal ends
     /// the run.
     async fn wait(&self, endings: &mut Endings) -> Result<Option<(Place, Option<u64>)>> {
         let place = Place::open(self.dir)?;
@@ -99,7 +99,7 @@ impl Turn<'_> {
         Ok(Some((place, self.count.map(left))))
     }
 
-    /// A run of cron has nothing to say as long as somebody records.
+    /// A run of cron is silent as long as another run records.
     fn say(&self, text: &str, also_if_quiet: bool) {
         if also_if_quiet || !self.is_quiet {
             aside::say(&format!("flowtop: {}: {text}\n", self.dir.display()));
@@ -107,7 +107,7 @@ impl Turn<'_> {
     }
 }
 
-/// What is kept of a recording.
+/// How long records are kept, and how much room they may take.
 pub(crate) fn kept(flags: RetentionFlags) -> Limits {
     Limits {
         keep_us: Some(i64::from(flags.keep_days).saturating_mul(US_PER_DAY)),
@@ -116,10 +116,10 @@ pub(crate) fn kept(flags: RetentionFlags) -> Limits {
     }
 }
 
-/// Where records go if nobody says so.
+/// The directory of records, by default that of the service, of root or of the user.
 ///
 /// # Errors
-/// As [`Usage`], nobody has said so, and there is no home directory.
+/// As [`Usage`], none was given, and there is no home directory.
 pub fn directory(typed: Option<&Path>) -> Result<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = typed {
@@ -309,7 +309,7 @@ impl Recorder {
     }
 }
 
-/// What keeps traffic out of the records, as flags.
+/// The settings that keep traffic out of the records, as flags.
 pub(crate) fn limits(settings: &Settings, filter: &Filter) -> String {
     let filter =
         if *filter == Filter::default() { String::new() } else { format!("-f '{}'", settings.filter.value) };

@@ -29,13 +29,13 @@ use flowtop_recording::when::{self, Asked};
 use flowtop_view::settings::choice::Format;
 use flowtop_view::settings::quantity::Limit;
 
-/// Rows of a text where nobody has said how many.
+/// Rows of a text by default.
 const TEXT_ROWS: usize = 10;
 
 /// Reads the recordings and writes the report.
 ///
 /// # Errors
-/// What cannot be read, a period without a record, or as [`Usage`] what was typed wrongly.
+/// Recordings that cannot be read, a period without a record, or as [`Usage`] a wrong command line.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let now = now(args.timezone.as_deref())?;
     let asked = when::period(args.from.as_deref(), args.to.as_deref(), &now).map_err(Usage)?;
@@ -63,7 +63,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         .context("cannot write the report")
 }
 
-/// What the clock says, in the zone that was asked for.
+/// The time of now, in the zone that was asked for.
 fn now(zone: Option<&str>) -> Result<ZonedDateTime> {
     let wrong = |name: &str| {
         let right = "give one like UTC or Europe/Berlin, whose file is in /usr/share/zoneinfo";
@@ -118,7 +118,7 @@ fn read(recordings: &Recordings, questions: &[Question], zone: &TimeZone) -> Res
     Ok(looks.into_iter().map(report).collect())
 }
 
-/// What the records of a period have said.
+/// The records of a period, summed up.
 struct Look {
     plan: Arc<Plan>,
     history: History,
@@ -145,7 +145,7 @@ fn look_again(recordings: &Recordings, questions: &[Question], looks: &mut [Look
 /// Records that are read ahead of those that are summed up, on another processor if there is one.
 const AHEAD: usize = 4;
 
-/// What the thread that reads has done.
+/// A step of the thread that reads.
 enum Done {
     Read(usize, Result<Box<Record>>),
     Turn(Turn),
@@ -170,7 +170,7 @@ fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<V
                     }
                     count @ Turn::Count { .. } => Done::Turn(count),
                 };
-                // Nobody takes records any more once one could not be read.
+                // The counting thread takes no more records once one could not be read.
                 let Ok(()) = reader.send(done) else { break };
             }
         });
@@ -190,7 +190,7 @@ fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<V
     })
 }
 
-/// What there is at each path.
+/// The recordings at each path.
 fn paths(recordings: &Recordings, plan: &Plan) -> Vec<PathReport> {
     let heads = recordings.heads();
     let name = |source: &Source| (source.path.display().to_string(), source.unreadable.clone());

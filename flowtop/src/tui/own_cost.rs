@@ -1,11 +1,11 @@
-//! What flowtop itself costs, on the screen.
+//! flowtop's own cost, on the screen.
 
 use super::App;
 use crate::cost::Meter;
 use flowtop_view::state::update::Event;
 
 impl App {
-    /// What flowtop itself costs is measured as long as it is shown.
+    /// Measures flowtop's own cost as long as it is shown.
     pub(super) fn measure(&mut self) {
         let Some(session) = self.session.as_ref().filter(|_| self.state.own_cost.is_shown()) else {
             self.meter = None;

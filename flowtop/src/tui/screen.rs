@@ -35,7 +35,7 @@ pub fn require_terminal() -> anyhow::Result<()> {
     Err(Usage(what.to_owned()).into())
 }
 
-/// Whether somebody in this session could continue us.
+/// Whether a shell in this session could continue flowtop after it has stopped.
 #[must_use]
 pub fn has_shell() -> bool {
     let session = getsid(None).ok();
@@ -45,12 +45,12 @@ pub fn has_shell() -> bool {
 /// A terminal that shows the view. Giving it back is its drop.
 pub struct Screen {
     backend: CrosstermBackend<BufWriter<Stdout>>,
-    /// What the terminal shows.
+    /// The cells that the terminal shows.
     shown: Buffer,
-    /// What it is to show.
+    /// The cells that it is to show.
     next: Buffer,
     cursor: Option<Position>,
-    /// Nobody knows what the terminal shows.
+    /// What the terminal shows is unknown from here on: every cell is written anew.
     is_stale: bool,
 }
 
@@ -71,7 +71,7 @@ impl Screen {
 
     /// Takes the terminal again, whatever has become of it meanwhile.
     pub fn enter(&mut self) -> io::Result<()> {
-        // It may be that somebody stopped us without asking: then the modes to come back to are still known.
+        // A signal that cannot be caught may have stopped flowtop: then the modes to come back to are still known.
         disable_raw_mode()?;
         enable_raw_mode()?;
         execute!(self.backend, EnterAlternateScreen, Hide, EnableBracketedPaste)?;

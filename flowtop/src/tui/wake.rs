@@ -1,4 +1,4 @@
-//! What the loop of the view waits for: signals, bytes of the terminal, ticks, and answers of other threads.
+//! The events that the loop of the view waits for: signals, bytes of the terminal, ticks, and answers of other threads.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const SEQUENCE_GAP: Duration = Duration::from_secs(1);
 /// The same for pasted text, which must not become commands if the network stalls.
 const PASTE_GAP: Duration = Duration::from_secs(5);
 
-/// What the loop woke up for.
+/// The event that woke the loop.
 pub(super) enum Wake {
     /// There is a source of samples, or there will be none.
     Loaded(Result<Box<Source>>),

@@ -27,7 +27,7 @@ fn id(text: &str) -> Option<[u8; 16]> {
     u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes)
 }
 
-/// What the interfaces of flowtop's network namespace have counted since they are there.
+/// Counters of the interfaces of flowtop's network namespace, since each was made.
 #[derive(Clone, Debug, Default)]
 pub struct Interfaces(BTreeMap<String, InterfaceRecord>);
 
@@ -40,7 +40,7 @@ impl Interfaces {
         Self(names.filter_map(|name| Some((name.clone(), counters(&name)?))).collect())
     }
 
-    /// What has been counted since `earlier`. An interface that is new, or that has been made again, has counted all of
+    /// The difference to `earlier`. An interface that is new, or that has been made again, has counted all of
     /// it since.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Vec<InterfaceRecord> {

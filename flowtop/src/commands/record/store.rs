@@ -31,7 +31,7 @@ pub const ENDS_WITHIN: Duration = Duration::from_secs(3);
 pub const TRY_EVERY: Duration = Duration::from_millis(50);
 pub const TRY_SELDOM: Duration = Duration::from_millis(250);
 
-/// A directory to which somebody else may still write.
+/// A directory to which another run may still write.
 #[derive(Debug)]
 pub struct Place {
     folder: Folder,
@@ -42,7 +42,7 @@ impl Place {
     /// Opens a directory, which is made if there is none.
     ///
     /// # Errors
-    /// A directory that cannot be made or written to, or in which somebody else could change what is written.
+    /// A directory that cannot be made or written to, or in which another user could change what is written.
     pub fn open(dir: &Path) -> Result<Self> {
         let folder = Folder::private(dir)?;
         let (lock, _) = folder.open_or_create(LOCK)?;
@@ -52,7 +52,7 @@ impl Place {
         Ok(Self { folder, lock })
     }
 
-    /// Keeps all others from writing to it, from now on; false if somebody else does.
+    /// Locks it against other runs; false if one holds the lock.
     ///
     /// # Errors
     /// A file system that has no locks.
@@ -89,7 +89,7 @@ impl Place {
     }
 }
 
-/// A directory that nobody else writes to.
+/// A directory that this run has locked.
 #[derive(Debug)]
 pub struct Store {
     folder: Folder,
@@ -112,17 +112,17 @@ struct Active {
     bytes: u64,
 }
 
-/// What became of a record.
+/// The outcome of writing a record.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Bytes that it takes.
     pub bytes: u64,
-    /// What there is to say, a sentence each.
+    /// Notes for stderr, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Store {
-    /// Opens a directory as soon as nobody else writes to it. `None` if somebody goes on, for which a mark is left.
+    /// Opens a directory as soon as no other run writes to it. `None` if one goes on, for which a mark is left.
     ///
     /// # Errors
     /// As [`Place::open`] and [`Place::store`].
@@ -271,7 +271,7 @@ impl Store {
         Ok(segments)
     }
 
-    /// What runs have left that found the directory locked: when, in µs since 1970 UTC, and its name.
+    /// Marks of runs that found the directory locked: when, in µs since 1970 UTC, and its name.
     fn marks(&self) -> Result<Vec<(i64, String)>> {
         let at_us = |name: &str| name.strip_prefix(LOCK_CONFLICTS)?.parse().ok();
         let mut marks: Vec<_> =

@@ -22,7 +22,7 @@ pub struct Writer {
     turned_down: Missing,
 }
 
-/// What became of the records of a run.
+/// The outcome of a run's records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Records on disk.
@@ -68,7 +68,7 @@ impl Writer {
         }
     }
 
-    /// Hands a record over as soon as there is room for it: for the end of a run, when nobody counts any more.
+    /// Hands a record over as soon as there is room for it: for the end of a run, when counting is over.
     pub fn wait_and_write(&mut self, record: Record) {
         if let Err(SendError(record)) = self.to_thread.send(record) {
             self.turned_down = Missing::with(&record);
@@ -128,7 +128,7 @@ mod tests {
         .unwrap();
         writer.write(Record::default());
         assert_eq!(starts.recv().unwrap(), [0]);
-        // One is being written, so many wait, and three are too many. Nobody has been kept waiting for that.
+        // One is being written, so many wait, and three are too many. The counting thread did not wait for that.
         for _ in 0..WAITING + 3 {
             writer.write(Record::default());
         }

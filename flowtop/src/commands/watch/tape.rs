@@ -29,7 +29,7 @@ const MAX_BYTES: usize = 64 << 20;
 /// Records that wait for the disk.
 const MAX_WAITING: usize = 1024;
 
-/// What has been and what is being recorded.
+/// Records that wait to be wanted, and the one that is being made.
 pub(super) struct Tape {
     directory: PathBuf,
     host: Host,
@@ -37,10 +37,10 @@ pub(super) struct Tape {
     max_flows: u32,
     window: Option<(Sampler, Interfaces)>,
     before: Before<Piece>,
-    /// What the writer has no room for yet.
+    /// Records that the writer has no room for yet.
     waiting: VecDeque<Piece>,
     lost: u64,
-    /// What has moved since the start of the first window up to the end of the last one.
+    /// Bytes from the start of the first window to the end of the last one.
     moved: Bytes,
     /// The end of the last record that the writer has taken, in ns of the monotonic clock, and what had moved by then.
     written: Option<(u64, Bytes)>,
@@ -177,12 +177,12 @@ impl Tape {
 /// A record as it is kept in memory.
 struct Piece {
     frame: Vec<u8>,
-    /// What had moved before its window.
+    /// Bytes before its window.
     moved_before: Bytes,
 }
 
 impl Piece {
-    /// The record, with what has moved since the last one that was written: nobody wanted the time in between.
+    /// The record, with the bytes since the last one that was written: the records in between were not wanted.
     fn record(&self, written: Option<(u64, Bytes)>) -> Option<Record> {
         let record = Frame::parse(&self.frame, 0).ok()?.record().ok()?;
         let written = written.filter(|(end_ns, _)| *end_ns < record.span.start_ns);
