@@ -115,6 +115,13 @@ impl Filter {
         self.root.as_ref().is_some_and(|root| root.has(of_files))
     }
 
+    /// Whether it asks for what each end of a connection has of its own: its process, its socket's state or namespace.
+    #[must_use]
+    pub fn tells_ends_apart(&self) -> bool {
+        let of_socket = |test: &Test| matches!(test, Test::Pid(_) | Test::State(_) | Test::Netns(_));
+        self.asks_owner() || self.root.as_ref().is_some_and(|root| root.has(of_socket))
+    }
+
     /// Whether it asks which pod has the remote address.
     #[must_use]
     pub fn asks_remote_pod(&self) -> bool {
@@ -132,5 +139,10 @@ impl Filter {
 impl Scope for Filter {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
         Self::verdict(self, subject)
+    }
+
+    fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {
+        let alone = Subject { peer: None, ..*subject };
+        self.tells_ends_apart().then(|| Self::verdict(self, &alone) != Verdict::NONE)
     }
 }

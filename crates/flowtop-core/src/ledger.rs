@@ -16,6 +16,7 @@ mod flows;
 mod intake;
 mod kept;
 mod losses;
+mod marks;
 mod outside;
 mod owners;
 mod pairs;
@@ -45,6 +46,7 @@ use entry::Moved;
 use flows::Flows;
 pub use flows::Line;
 pub use losses::Losses;
+use marks::Mark;
 use outside::Outside;
 pub use totals::Totals;
 
@@ -173,7 +175,8 @@ impl Ledger {
     pub fn set_scope(&mut self, scope: Option<Box<dyn Scope>>) {
         self.scope = scope;
         for entry in self.flows.values_mut() {
-            (entry.judged, entry.is_held, entry.verdict) = (false, false, Verdict::ALL);
+            entry.marks = entry.marks.with(Mark::Judged, false).with(Mark::Held, false);
+            entry.verdict = Verdict::ALL;
         }
         self.unsettled = self.flows.values().map(|entry| entry.place).collect();
     }

@@ -44,12 +44,16 @@ pub struct Subject<'a> {
     pub remote_pod: Option<&'a Pod>,
 }
 
-/// A process at one end of a connection.
+/// One end of a connection that is on this host: its socket and the process that uses it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct User<'a> {
     /// The process, where one has been seen.
     pub pid: Option<u32>,
     pub comm: Option<&'a str>,
+    /// TCP state of its socket as the kernel numbers it.
+    pub state: u32,
+    /// Inode number of the network namespace of its socket.
+    pub netns: u32,
     /// The process as the kernel saw it.
     pub owner: Seen,
     /// When it was using the socket, in nanoseconds of the monotonic clock.
@@ -59,11 +63,17 @@ pub struct User<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// The processes at the ends that are on this host, the local one first. A question about processes is asked about
-    /// each of them.
+    /// The local end.
+    #[must_use]
+    pub fn user(&self) -> User<'a> {
+        let Self { pid, comm, state, netns, owner, used_ns, identity, .. } = *self;
+        User { pid, comm, state, netns, owner, used_ns, identity }
+    }
+
+    /// The ends that are on this host, the local one first. A question about processes or sockets is asked about each of
+    /// them.
     pub fn users(&self) -> impl Iterator<Item = User<'a>> {
-        let Self { pid, comm, owner, used_ns, identity, peer, .. } = *self;
-        [User { pid, comm, owner, used_ns, identity }].into_iter().chain(peer)
+        [self.user()].into_iter().chain(self.peer)
     }
 
     /// A connection of which only the ends are known.
@@ -126,6 +136,20 @@ pub trait Scope: Debug {
     /// Which directions of this connection count.
     fn verdict(&self, subject: &Subject<'_>) -> Verdict;
 
+    /// Whether the local end by itself is one that this scope asks for, without its peer; `None` if the scope does not tell
+    /// the ends of a connection apart. Of two ends on this host the one that is asked for stands left.
+    fn asks_for(&self, _subject: &Subject<'_>) -> Option<bool> {
+        None
+    }
+
+    /// Which of two ends on this host is asked for where the other one is not: `Some(true)` for the second one.
+    fn prefers_second(&self, first: &Subject<'_>, second: &Subject<'_>) -> Option<bool> {
+        match (self.asks_for(first)?, self.asks_for(second)?) {
+            (first, second) if first != second => Some(second),
+            _ => None,
+        }
+    }
+
     /// Whether the verdict has to wait, because more will be known of the process in a moment.
     fn waits(&self, _subject: &Subject<'_>) -> bool {
         false
@@ -144,6 +168,11 @@ pub struct AllOf(pub Vec<Box<dyn Scope>>);
 impl Scope for AllOf {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
         self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.verdict(subject)))
+    }
+
+    /// The first of them that tells the ends apart decides.
+    fn prefers_second(&self, first: &Subject<'_>, second: &Subject<'_>) -> Option<bool> {
+        self.0.iter().find_map(|scope| scope.prefers_second(first, second))
     }
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
@@ -169,6 +198,11 @@ impl Scope for Addresses {
         let Tuple { local, remote } = subject.tuple;
         let is_one = |ip: IpAddr| (self.loopback && ip.is_loopback()) || self.exact.contains(&ip);
         Verdict::both(is_one(local.ip()) || (subject.both_here && is_one(remote.ip())))
+    }
+
+    fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {
+        let local = subject.tuple.local.ip();
+        Some((self.loopback && local.is_loopback()) || self.exact.contains(&local))
     }
 }
 

@@ -46,7 +46,7 @@ use flowtop_core::flow::stays_on_host;
 use flowtop_core::group::Group;
 use flowtop_core::owner::Seen;
 use flowtop_core::record::{FlowRecord, Record, Span};
-use flowtop_core::scope::{Subject, User, Verdict};
+use flowtop_core::scope::{Scope as _, Subject, User, Verdict};
 use flowtop_core::window::Bytes;
 
 use boots::{Boots, Join, Step};
@@ -123,15 +123,50 @@ impl Question {
         if !self.has_filter() {
             return Verdict::ALL;
         }
+        self.with_subject(flow, peer, |subject| self.filter.verdict(subject))
+    }
+
+    /// Lets the end stand left that the filter asks for, of each connection with both ends in the record.
+    fn turn(&self, record: &mut Record) {
+        if !self.filter.tells_ends_apart() {
+            return;
+        }
+        for place in 0..record.flows.len() {
+            let left = &record.flows[place];
+            let Some(peer) = left.peer.and_then(|peer| usize::try_from(peer).ok()) else { continue };
+            let Some(right) = record.flows.get(peer).filter(|right| right.is_right && !left.is_right) else {
+                continue;
+            };
+            if self.prefers_second(left, right) == Some(true) {
+                record.flows[place].is_right = true;
+                record.flows[peer].is_right = false;
+            }
+        }
+    }
+
+    /// Which of the two ends of a connection the filter asks for, if for one alone.
+    fn prefers_second(&self, first: &FlowRecord, second: &FlowRecord) -> Option<bool> {
+        self.with_subject(first, None, |first| {
+            self.with_subject(second, None, |second| self.filter.prefers_second(first, second))
+        })
+    }
+
+    /// A socket as a filter sees it, with its other end where that is known.
+    fn with_subject<T>(
+        &self,
+        flow: &FlowRecord,
+        peer: Option<&FlowRecord>,
+        ask: impl FnOnce(&Subject<'_>) -> T,
+    ) -> T {
         let comms = (cells::comm(flow), peer.and_then(cells::comm));
-        let User { pid, comm, owner, used_ns, identity } = user(flow, comms.0.as_deref());
-        self.filter.verdict(&Subject {
+        let User { pid, comm, state, netns, owner, used_ns, identity } = user(flow, comms.0.as_deref());
+        ask(&Subject {
             tuple: flow.tuple(),
             both_here: flow.peer.is_some() || stays_on_host(&flow.key),
             pid,
             comm,
-            state: flow.flow.state,
-            netns: flow.key.netns,
+            state,
+            netns,
             owner,
             used_ns,
             identity,
@@ -145,7 +180,8 @@ impl Question {
 fn user<'a>(flow: &'a FlowRecord, comm: Option<&'a str>) -> User<'a> {
     let owner = Seen::of(&flow.flow);
     let pid = owner.is_user_process().then_some(owner.pid);
-    User { pid, comm, owner, used_ns: 0, identity: flow.identity.as_deref() }
+    let (state, netns) = (flow.flow.state, flow.key.netns);
+    User { pid, comm, state, netns, owner, used_ns: 0, identity: flow.identity.as_deref() }
 }
 
 /// Findings of one pass over the records that the next pass needs.
@@ -261,7 +297,8 @@ impl History {
     }
 
     /// Takes in the next record of a life of a host. It is counted in its turn.
-    pub fn read(&mut self, life: usize, record: Record) {
+    pub fn read(&mut self, life: usize, mut record: Record) {
+        self.question.turn(&mut record);
         let is_inside = self.plan.holds(self.boots.machine(life), &record.span);
         self.boots.read(life, record, is_inside, &mut self.rows);
     }

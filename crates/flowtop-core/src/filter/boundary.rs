@@ -125,6 +125,12 @@ fn as_iftop(error: BoundaryError, addr: Ipv4Addr, length: &str) -> BoundaryError
 }
 
 impl Side {
+    /// Whether the border says nothing about which end is left.
+    #[must_use]
+    pub fn leaves_it_open(self) -> bool {
+        matches!(self, Self::Unwatched | Self::NotAcross)
+    }
+
     /// Whether the flow's own end is the left one. `leads` tells where there is no border.
     #[must_use]
     pub fn is_left(self, leads: bool) -> bool {

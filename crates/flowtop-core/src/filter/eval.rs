@@ -56,8 +56,8 @@ impl Test {
                 now.or(user.comm).is_some_and(|comm| glob.matches(comm))
             }),
             Self::Named(named, glob) => named.matches(glob, flow),
-            Self::State(state) => flow.state == *state,
-            Self::Netns(netns) => flow.netns == *netns,
+            Self::State(state) => flow.users().any(|user| user.state == *state),
+            Self::Netns(netns) => flow.users().any(|user| user.netns == *netns),
             Self::Never(_) => false,
         }
     }

@@ -1,11 +1,13 @@
 //! One flow of the ledger: its baseline, its bytes, and whether it is closed.
 
+use alloc::string::String;
 use core::num::NonZeroU64;
 use core::ops::{Add, AddAssign};
 
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::kept::{Kept, Status, counters};
+use super::marks::{Mark, Marks};
 use super::status::is_open;
 use crate::filter::Side;
 use crate::flow::{Role, Tuple, stays_on_host};
@@ -43,6 +45,32 @@ impl AddAssign for Moved {
     }
 }
 
+/// The socket of a flow and the process that used it last.
+#[derive(Clone, Debug)]
+pub(super) struct OwnEnd {
+    owner: Seen,
+    comm: Option<String>,
+    state: u32,
+    netns: u32,
+    used_ns: u64,
+}
+
+impl OwnEnd {
+    pub(super) fn user(&self) -> User<'_> {
+        let Self { owner, comm, state, netns, used_ns } = self;
+        let pid = owner.is_user_process().then_some(owner.pid);
+        User {
+            pid,
+            comm: comm.as_deref(),
+            state: *state,
+            netns: *netns,
+            owner: *owner,
+            used_ns: *used_ns,
+            identity: None,
+        }
+    }
+}
+
 /// Which end of a connection a flow is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -59,7 +87,6 @@ const NO_PLACE: u32 = u32::MAX;
 
 /// One flow: the kernel's last word and what flowtop made of it. A million of them are to fit into memory.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each stands for itself, and a million of them are kept")]
 pub struct Entry {
     pub(super) kept: Kept,
     /// Where counting starts; it moves along with the bytes that do not count, or not yet.
@@ -75,17 +102,8 @@ pub struct Entry {
     pub(super) place: u32,
     status: Status,
     end: End,
-    /// Whether its addresses alone say that both ends are in its network namespace.
-    stays_here: bool,
     pub(super) verdict: Verdict,
-    /// Whether the verdict is on what is known of the flow now.
-    pub(super) judged: bool,
-    /// Whether its share is out of the totals, because it is about to change.
-    pub(super) waits: bool,
-    /// Whether the scope has to learn more first: until then nothing is counted, and nothing is lost.
-    pub(super) is_held: bool,
-    /// Whether it may belong to another row than when its line was drawn.
-    pub(super) has_changed: bool,
+    pub(super) marks: Marks,
     /// Where the flow stands to the border of the ledger.
     pub(super) side: Side,
 }
@@ -108,12 +126,8 @@ impl Entry {
             place: NO_PLACE,
             status: Status::default(),
             end: End::Only,
-            stays_here: stays_on_host(key),
             verdict: Verdict::ALL,
-            judged: false,
-            waits: false,
-            is_held: false,
-            has_changed: true,
+            marks: Marks::default().with(Mark::HasChanged, true).with(Mark::StaysHere, stays_on_host(key)),
             side,
         }
     }
@@ -169,9 +183,10 @@ impl Entry {
     /// Links it with the other end of its connection, which may be known and not in the ledger.
     pub(super) fn join(&mut self, peer: Option<u32>, is_right: bool) {
         self.peer = peer.unwrap_or(NO_PLACE);
-        (self.end, self.has_changed) = (if is_right { End::Right } else { End::Left }, true);
+        self.end = if is_right { End::Right } else { End::Left };
+        self.marks.set(Mark::HasChanged);
         // The left end's verdict is now that of both.
-        self.judged = false;
+        self.marks.clear(Mark::Judged);
     }
 
     /// Its other end has left the ledger.
@@ -198,7 +213,7 @@ impl Entry {
             return !self.is_peer();
         }
         let leads = || self.role().leads(Role::Unknown, &Tuple::of(key));
-        !self.stays_here || self.side.is_left(leads())
+        !self.marks.has(Mark::StaysHere) || self.side.is_left(leads())
     }
 
     /// The role of this end when the connection was opened.
@@ -257,8 +272,12 @@ impl Entry {
             ..Kept::of(flow)
         };
         let (old, status) = (self.status, Status::of(flow));
-        self.judged &= old.state() == status.state();
-        self.has_changed |= is_open(old.state()) != is_open(status.state());
+        if old.state() != status.state() {
+            self.marks.clear(Mark::Judged);
+        }
+        if is_open(old.state()) != is_open(status.state()) {
+            self.marks.set(Mark::HasChanged);
+        }
         (self.kept, self.status) = (kept, status);
         let (user, bytes) = (Seen::of(flow), grown.bytes.sum());
         if !self.users.goes_on(&user, bytes) {
@@ -277,43 +296,53 @@ impl Entry {
     pub(super) fn change_users(&mut self, change: impl FnOnce(&mut Users)) {
         let (judged_by, shown) = (self.users.current(), (self.users.busiest(), self.users.count()));
         change(&mut self.users);
-        self.judged &= judged_by == self.users.current();
-        self.has_changed |= shown != (self.users.busiest(), self.users.count());
+        if judged_by != self.users.current() {
+            self.marks.clear(Mark::Judged);
+        }
+        if shown != (self.users.busiest(), self.users.count()) {
+            self.marks.set(Mark::HasChanged);
+        }
     }
 
-    /// Asks the scope about the flow as it is now, and whose other end is `peer`'s if it is on this host. True if the scope
-    /// has to learn more first.
-    pub(super) fn judge(&mut self, key: &FlowKey, peer: Option<(Seen, u64)>, scope: &dyn Scope) -> bool {
-        // Not the busiest: what has just been moved is the last one's.
+    /// Its socket and the process that used it last. Not the busiest one: what has just been moved is the last one's.
+    pub(super) fn socket(&self, key: &FlowKey) -> OwnEnd {
         let owner = self.users.current();
-        let comm = owner.comm_text();
-        let comm_of_peer = peer.and_then(|(owner, _)| owner.comm_text());
-        let subject = Subject {
-            pid: owner.is_user_process().then_some(owner.pid),
-            comm: comm.as_deref(),
+        OwnEnd {
+            owner,
+            comm: owner.comm_text(),
             state: self.state(),
             netns: key.netns,
-            owner,
             used_ns: self.used_ns(),
-            both_here: self.is_on_host(),
-            peer: peer.map(|(owner, used_ns)| User {
-                pid: owner.is_user_process().then_some(owner.pid),
-                comm: comm_of_peer.as_deref(),
-                owner,
-                used_ns,
-                identity: None,
-            }),
+        }
+    }
+
+    /// The flow with one of its ends for a scope, without the other one.
+    pub(super) fn subject<'a>(&self, key: &FlowKey, own: &'a OwnEnd) -> Subject<'a> {
+        let User { pid, comm, state, netns, owner, used_ns, identity } = own.user();
+        let both_here = self.is_on_host();
+        Subject {
+            pid,
+            comm,
+            state,
+            netns,
+            owner,
+            used_ns,
+            identity,
+            both_here,
             ..Subject::of(Tuple::of(key))
-        };
-        // First whether it knows enough: an answer that comes in between must not be taken for part of the verdict.
-        self.judged = !scope.waits(&subject);
+        }
+    }
+
+    /// Asks the scope about the flow as it is now, with its other end if that is on this host.
+    pub(super) fn judge(&mut self, key: &FlowKey, peer: Option<&OwnEnd>, scope: &dyn Scope) {
+        let own = self.socket(key);
+        let subject = Subject { peer: peer.map(OwnEnd::user), ..self.subject(key, &own) };
         self.verdict = scope.verdict(&subject);
-        !self.judged
     }
 
     /// Whether both ends are known to be on this host.
     pub fn is_on_host(&self) -> bool {
-        self.has_peer() || self.stays_here
+        self.has_peer() || self.marks.has(Mark::StaysHere)
     }
 
     /// Keeps what has been added from being counted yet.
@@ -333,7 +362,12 @@ impl Entry {
             Moved { bytes: grown.bytes.since(counted.bytes), packets: grown.packets.since(counted.packets) };
         self.base += outside.bytes;
         let bytes = self.bytes();
-        self.has_changed |= bytes.sum() > 0 && bytes.since(counted.bytes).sum() == 0;
+        if bytes.sum() > 0 && bytes.since(counted.bytes).sum() == 0 {
+            self.marks.set(Mark::HasChanged);
+        }
+        if counted.bytes.sum() > 0 {
+            self.marks.set(Mark::HasCounted);
+        }
         (counted, outside)
     }
 

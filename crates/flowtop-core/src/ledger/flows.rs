@@ -13,9 +13,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::entry::Moved;
+use super::entry::{Moved, OwnEnd};
+use super::marks::Mark;
 use super::{Entry, Ledger};
 use crate::owner::Seen;
+use crate::scope::{Scope, Subject};
 use crate::window::{Bytes, Rates, Window};
 
 /// The bit of a stamp that says that the flow is the right end of a connection whose left end is not here: which end it
@@ -108,7 +110,7 @@ impl Flows {
 
     /// The place of the end that has to be judged because of the flow at `place`: its own, or that of its left end.
     pub(super) fn unjudged(&self, place: u32) -> Option<u32> {
-        let (_, entry) = self.at(place).filter(|(_, entry)| !entry.judged)?;
+        let (_, entry) = self.at(place).filter(|(_, entry)| !entry.marks.has(Mark::Judged))?;
         if entry.is_peer() { entry.peer() } else { Some(place) }
     }
 
@@ -186,7 +188,9 @@ impl Flows {
 
     /// Keeps what a flow has moved from being counted, if it is held.
     pub(super) fn hold(&mut self, place: u32, moved: Moved) -> bool {
-        let Some((_, entry)) = self.at_mut(place).filter(|(_, entry)| entry.is_held) else { return false };
+        let Some((_, entry)) = self.at_mut(place).filter(|(_, entry)| entry.marks.has(Mark::Held)) else {
+            return false;
+        };
         entry.hold(moved.bytes);
         self.held.insert(place, moved);
         true
@@ -199,6 +203,39 @@ impl Flows {
             entry.release(held.bytes);
         }
         held
+    }
+
+    /// Whether the scope has to learn more about one of the ends. It is asked before anything else: an answer that comes in
+    /// between must not be taken for part of the verdict.
+    pub(super) fn waits(&self, left: u32, scope: &dyn Scope) -> bool {
+        let Some((key, entry)) = self.at(left) else { return false };
+        let own = entry.socket(key);
+        let peer = entry.peer().and_then(|place| self.at(place)).map(|(key, peer)| peer.socket(key));
+        scope.waits(&Subject { peer: peer.as_ref().map(OwnEnd::user), ..entry.subject(key, &own) })
+    }
+
+    /// Of two ends here, lets the one stand left that the scope asks for, unless a border has decided or something is counted
+    /// already: totals must not change their directions. Returns the place of the left end.
+    pub(super) fn turn_towards(&mut self, left: u32, scope: &dyn Scope) -> u32 {
+        let Some(right) = self.right_end_to_prefer(left, scope) else { return left };
+        for (place, peer, is_right) in [(right, left, false), (left, right, true)] {
+            if let Some((_, entry)) = self.at_mut(place) {
+                entry.join(Some(peer), is_right);
+            }
+        }
+        right
+    }
+
+    fn right_end_to_prefer(&self, left: u32, scope: &dyn Scope) -> Option<u32> {
+        let (left_key, left) = self.at(left)?;
+        let (right_key, right) = self.at(left.peer()?)?;
+        let may_turn =
+            left.side.leaves_it_open() && ![left, right].iter().any(|end| end.marks.has(Mark::HasCounted));
+        let ends = || (left.socket(left_key), right.socket(right_key));
+        let prefers_second = |(first, second): (OwnEnd, OwnEnd)| {
+            scope.prefers_second(&left.subject(left_key, &first), &right.subject(right_key, &second))
+        };
+        (may_turn && prefers_second(ends()) == Some(true)).then_some(right.place)
     }
 
     /// The other end of this flow has come, or will not come any more.
@@ -253,7 +290,7 @@ impl Flows {
     /// Makes the line of one flow anew. What one end has become may change the row of the other one.
     pub(super) fn draw_line(&mut self, place: u32) {
         let Some((_, entry)) = self.slots.get_mut(place as usize) else { return };
-        let has_changed = core::mem::take(&mut entry.has_changed);
+        let has_changed = entry.marks.replace(Mark::HasChanged, false);
         let other = if has_changed { entry.peer() } else { None };
         self.draw_own_line(place, has_changed);
         if let Some(other) = other {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::entry::Moved;
+use super::marks::Mark;
 use super::{Entry, Ledger, pairs};
 use crate::flow::Tuple;
 use crate::owner::Seen;
@@ -26,7 +27,7 @@ impl Ledger {
         let (place, share) = (entry.place, entry.share(key));
         let grown = entry.update(flow, sample, at_ns, &mut self.processes);
         // The verdict on a connection may change with its other end, which comes later in the sample.
-        let is_settled = self.scope.is_none() || (entry.judged && !entry.has_peer());
+        let is_settled = self.scope.is_none() || (entry.marks.has(Mark::Judged) && !entry.has_peer());
         if !was_closed && entry.closed_ns.is_some() {
             self.closed.push(place);
         }
@@ -37,7 +38,7 @@ impl Ledger {
         if is_settled {
             self.count(place, grown);
         } else {
-            entry.waits = true;
+            entry.marks.set(Mark::Waits);
             self.waiting.push((place, grown));
         }
     }
@@ -47,7 +48,7 @@ impl Ledger {
         let side = self.boundary.side(&Tuple::of(key));
         let mut entry = Entry::open(key, flow, self.sample == 1, side);
         let grown = entry.update(flow, self.sample, self.at_ns, &mut self.processes);
-        entry.waits = true;
+        entry.marks.set(Mark::Waits);
         if entry.users.current().is_process() {
             note_owner(&mut self.new_owners, entry.users.current(), entry.used_ns());
         }
@@ -88,7 +89,7 @@ impl Ledger {
     /// Has the scope asked about a flow before anything more of it is counted. Its share is out of the totals meanwhile.
     fn wait_for(&mut self, place: u32) {
         let Some((key, entry)) = self.flows.at_mut(place) else { return };
-        if !core::mem::replace(&mut entry.waits, true) {
+        if !entry.marks.replace(Mark::Waits, true) {
             self.total.bytes = self.total.bytes.since(entry.share(key));
             self.waiting.push((place, Moved::default()));
         }
@@ -118,14 +119,18 @@ impl Ledger {
         let Some(scope) = &self.scope else { return };
         for (place, _) in waiting {
             let Some(place) = self.flows.unjudged(*place) else { continue };
+            let waits = self.flows.waits(place, &**scope);
+            let place = if waits { place } else { self.flows.turn_towards(place, &**scope) };
             let peer = self.flows.at(place).and_then(|(_, entry)| entry.peer());
             let right = peer.and_then(|place| self.flows.at(place));
-            let user = right.map(|(_, entry)| (entry.users.current(), entry.used_ns()));
+            let right = right.map(|(key, entry)| entry.socket(key));
             let Some((key, entry)) = self.flows.at_mut(place) else { continue };
-            entry.is_held = entry.judge(key, user, &**scope);
-            let (verdict, is_held) = (entry.verdict.mirror(), entry.is_held);
+            entry.judge(key, right.as_ref(), &**scope);
+            entry.marks = entry.marks.with(Mark::Held, waits).with(Mark::Judged, !waits);
+            let verdict = entry.verdict.mirror();
             if let Some((_, entry)) = peer.and_then(|place| self.flows.at_mut(place)) {
-                (entry.verdict, entry.is_held, entry.judged) = (verdict, is_held, true);
+                entry.verdict = verdict;
+                entry.marks = entry.marks.with(Mark::Held, waits).with(Mark::Judged, true);
             }
         }
     }
@@ -134,7 +139,7 @@ impl Ledger {
     fn count(&mut self, place: u32, grown: Moved) {
         let Some((key, entry)) = self.flows.at_mut(place) else { return };
         let (counted, outside) = entry.count(grown);
-        entry.waits = false;
+        entry.marks.clear(Mark::Waits);
         self.total.bytes += entry.share(key);
         if entry.counts(key) {
             self.total.packets += entry.seen_from_left(counted).packets;

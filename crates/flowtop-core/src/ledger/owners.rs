@@ -2,6 +2,7 @@
 
 use flowtop_common::FlowKey;
 
+use super::marks::Mark;
 use super::status::is_open;
 use super::{Entry, Ledger};
 use crate::owner::Seen;
@@ -38,7 +39,7 @@ impl Ledger {
         let Some(entry) = flows.get_mut(key) else { return };
         entry.change_users(|users| users.held_by(seen, processes));
         let place = entry.place;
-        if !entry.judged {
+        if !entry.marks.has(Mark::Judged) {
             self.unsettled.push(place);
         }
         self.flows.draw_line(place);

@@ -34,6 +34,11 @@ impl Scope for Attributed {
         self.filter.verdict(&Subject { identity, peer, label, remote_pod, ..*subject })
     }
 
+    fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {
+        let alone = Subject { peer: None, ..*subject };
+        self.filter.tells_ends_apart().then(|| self.verdict(&alone) != Verdict::NONE)
+    }
+
     fn waits(&self, subject: &Subject<'_>) -> bool {
         let waits_for_owner = || self.filter.asks_owner() && waits_for_files(&*self.owners, subject);
         (self.filter.asks_remote_pod() && !self.owners.knows_addresses()) || waits_for_owner()
@@ -76,6 +81,10 @@ impl Scope for Processes {
         Verdict::both(subject.users().any(|user| self.passes(&user)))
     }
 
+    fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {
+        Some(self.passes(&subject.user()))
+    }
+
     fn waits(&self, subject: &Subject<'_>) -> bool {
         self.asks_files() && waits_for_files(&*self.owners, subject)
     }
@@ -90,8 +99,9 @@ fn waits_for_files(owners: &dyn Owners, subject: &Subject<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::fixture::{ACCEPTED, CONNECTED, flow, key, sample};
-    use crate::ledger::Ledger;
+    use crate::ledger::{Entry, Ledger};
     use crate::owner::{Identity, Pod, Seen};
+    use crate::scope::AllOf;
     use crate::window::Bytes;
     use flowtop_common::Flow;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -218,7 +228,8 @@ mod tests {
             ));
         }
         let ends = [client, server].map(|key| ledger.get(&key).unwrap().bytes());
-        assert_eq!((ends[0], ledger.totals().bytes), (ends[1].mirror(), ends[0]));
+        let left = [client, server].into_iter().position(|key| !ledger.get(&key).unwrap().is_peer());
+        assert_eq!((ends[0], ledger.totals().bytes), (ends[1].mirror(), ends[left.unwrap()]));
         ends[0].sum()
     }
 
@@ -231,5 +242,72 @@ mod tests {
         assert_eq!(["pod web-*", "not pod web-*"].map(of), [300, 0]);
         // Whatever is not known yet is waited for, at both ends.
         assert_eq!(counted_between(attributed("pod web-*", late(2))), 300);
+    }
+
+    /// What is counted of a connection of process 7 in namespace 1 to process 8 in namespace 2, which has sent 100 bytes and
+    /// received 30, and whether the end of process 8 stands left.
+    fn turned(scope: Box<dyn Scope>) -> (Bytes, bool) {
+        let client = key(1, "10.0.0.1:40000", "10.0.0.2:80", 1);
+        let server = key(2, "10.0.0.2:80", "10.0.0.1:40000", 2);
+        let mut ledger = Ledger::new(10, 0);
+        ledger.set_scope(Some(scope));
+        ledger.apply(&sample(0, &[]));
+        for at_s in 1..3 {
+            let [sent, received] =
+                [flow(CONNECTED, 50 * at_s, 15 * at_s), flow(ACCEPTED, 15 * at_s, 50 * at_s)];
+            let received = Flow { pid: 8, state: 8, ..received };
+            ledger.apply(&sample(at_s, &[(client, Flow { pid: 7, ..sent }), (server, received)]));
+        }
+        let ends = [client, server].map(|key| ledger.get(&key).unwrap());
+        assert_eq!(ends.map(Entry::is_peer).iter().filter(|is_right| **is_right).count(), 1);
+        (ledger.totals().bytes, ends[0].is_peer())
+    }
+
+    #[test]
+    fn the_end_that_is_asked_for_stands_left() {
+        let (as_client, as_server) = (Bytes { tx: 100, rx: 30 }, Bytes { tx: 30, rx: 100 });
+        let pid = |pid| Processes { pids: vec![pid], cgroups: vec![], mntns: vec![], owners: late(0) };
+        assert_eq!(turned(Box::new(pid(7))), (as_client, false));
+        assert_eq!(turned(Box::new(pid(8))), (as_server, true));
+        let of = |expression| turned(attributed(expression, late(0)));
+        // It is asked for by its process, its cgroup's names, and by its socket.
+        for expression in ["pid 8", "not pod web-*", "netns 2", "state close-wait", "pid 8 and port 80"] {
+            let is_excluded = expression.starts_with("not");
+            let counted = if is_excluded { Bytes::default() } else { as_server };
+            assert_eq!(of(expression), (counted, true), "{expression}");
+        }
+        for expression in ["pid 7", "pod web-*", "netns 1", "port 80", "pid 7 or pid 8", "not pid 9"] {
+            assert_eq!(of(expression), (as_client, false), "{expression}");
+        }
+        // Directions are those of the end that is asked for.
+        assert_eq!(of("pid 8 and outbound"), (Bytes { tx: 30, rx: 0 }, true));
+        // A name that comes late loses nothing.
+        assert_eq!(turned(attributed("not pod web-* or pid 8", late(2))), (as_server, true));
+    }
+
+    #[test]
+    fn of_several_scopes_the_first_that_tells_ends_apart_decides() {
+        let pid = |pid| Processes { pids: vec![pid], cgroups: vec![], mntns: vec![], owners: late(0) };
+        let both = |number, expression| {
+            turned(Box::new(AllOf(vec![Box::new(pid(number)), attributed(expression, late(0))])))
+        };
+        assert!(both(8, "pid 7").1);
+        assert!(!both(7, "pid 8").1);
+    }
+
+    #[test]
+    fn an_end_that_is_counted_already_stays_where_it_is() {
+        let client = key(1, "10.0.0.1:40000", "10.0.0.2:80", 1);
+        let server = key(1, "10.0.0.2:80", "10.0.0.1:40000", 2);
+        let mut ledger = Ledger::new(10, 0);
+        ledger.set_scope(Some(attributed("pid 7 or pid 8", late(0))));
+        ledger.apply(&sample(0, &[]));
+        for (at_s, pids) in [(1, [7, 8]), (2, [6, 8])] {
+            let [sent, received] = [flow(CONNECTED, 50 * at_s, 0), flow(ACCEPTED, 0, 50 * at_s)];
+            let of = |flow, pid| Flow { pid, ..flow };
+            ledger.apply(&sample(at_s, &[(client, of(sent, pids[0])), (server, of(received, pids[1]))]));
+        }
+        assert_eq!(ledger.totals().bytes, Bytes { tx: 100, rx: 0 });
+        assert!(ledger.get(&server).unwrap().is_peer());
     }
 }

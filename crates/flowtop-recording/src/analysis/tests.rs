@@ -346,6 +346,35 @@ fn a_right_end_counts_only_where_rows_are_of_ends() {
     assert_eq!((report.rows[0].sums.connections, report.total.connections), (2, 1));
 }
 
+/// A record of a connection within a host: curl has sent 60 bytes to nginx and received 7.
+fn within_a_host() -> Record {
+    let (sent, received) = (Bytes { tx: 60, rx: 7 }, Bytes { tx: 7, rx: 60 });
+    let [a, b] = TWO_ENDS;
+    let mut left = flow(7, "curl", [a, b], sent, sent);
+    let mut right = flow(8, "nginx", [b, a], received, received);
+    (left.peer, right.peer, right.is_right) = (Some(1), Some(0), true);
+    (left.flow.pid, right.flow.pid) = (7, 8);
+    record(0, vec![left, right])
+}
+
+#[test]
+fn the_end_that_a_filter_asks_for_stands_left() {
+    for (filter, total, local_port) in [
+        ("comm nginx", Bytes { tx: 7, rx: 60 }, 443),
+        ("pid 8 and inbound", Bytes { tx: 0, rx: 60 }, 443),
+        ("comm curl", Bytes { tx: 60, rx: 7 }, 40000),
+        ("port 443", Bytes { tx: 60, rx: 7 }, 40000),
+        ("pid 7 or pid 8", Bytes { tx: 60, rx: 7 }, 40000),
+    ] {
+        let mut asked = question("local-port");
+        asked.filter = Filter::parse(filter, &NoNames).unwrap();
+        let report = reported(&asked, &[within_a_host()]);
+        assert_whole(&report);
+        assert_eq!(report.total.bytes, total, "{filter}");
+        assert_eq!(report.rows[0].cells[0], Cell::Port(local_port), "{filter}");
+    }
+}
+
 /// A record of one connection at one of two hosts.
 fn at(name: &str, machine: u8, comm: &str, ends: [&str; 2], bytes: Bytes) -> Record {
     let mut one = record(0, vec![flow(7, comm, ends, bytes, bytes)]);
