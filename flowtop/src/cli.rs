@@ -1,7 +1,7 @@
-//! What was typed: every flag, once. Help, man page and completions are made from it.
+//! The command line: defines every flag once. Help, man pages and completions are generated from here.
 //!
-//! Not in here: what a value means and whether it is right. Flags of settings are passed on as texts
-//! (`flowtop_view::settings`), since the files have the same settings and `--lenient` has a say.
+//! Not in here: parsing and checking the values of settings. They are passed on as text to `flowtop_view::settings`,
+//! because configuration files have the same settings and `--lenient` turns some errors into warnings.
 
 use std::path::PathBuf;
 
@@ -38,65 +38,62 @@ pub use watch::WatchArgs;
 #[derive(Debug, Parser)]
 #[command(name = "flowtop", version, args_conflicts_with_subcommands = true)]
 #[command(
-    after_help = "Counts payload bytes as the applications sent and received them, from the start of flowtop on."
+    after_help = "Totals are payload bytes that applications have sent and received since flowtop started."
 )]
 pub struct Cli {
-    /// A command other than the report.
+    /// `None` for the live view or reports.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The report.
     #[command(flatten)]
     pub report: ReportFlags,
 }
 
-/// Commands beside the report.
+/// Subcommands. Without one, flowtop shows the live view or prints reports.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Report as tcptop does: what each connection has moved, by process, every second
+    /// Print the traffic of each connection and its process every second, like tcptop
     Top(TopArgs),
-    /// Say who moved how much between two points in time, from recordings of any hosts
+    /// Summarise the traffic of a period from the recordings of one or more hosts
     Report(Box<ReportArgs>),
-    /// Show what was recorded: in the view, or with -t as reports
+    /// Show recordings in the interactive view, or with -t as reports
     Replay(ReplayArgs),
-    /// Record what connections move, minute by minute, to a directory
+    /// Record the traffic of each connection to a directory, one record a minute
     Record(Box<RecordArgs>),
-    /// Wait for a rate that stays above a bound, then record, run a command or print
+    /// Wait until a rate stays above a threshold, then record, run a command or print a report
     Watch(WatchArgs),
-    /// Say what this kernel offers, which hooks work, and what is missing
+    /// Check which hooks work on this kernel and which privileges are missing
     Doctor(DoctorArgs),
     /// Print a man page
     #[command(hide = true)]
     Man(ManArgs),
-    /// Print the completions of a shell
+    /// Print shell completions
     #[command(hide = true)]
-    Completions {
-        /// Name of the shell
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 /// Flags of `flowtop doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub table: TableArgs,
 }
 
-/// Flags that size the kernel's tables.
+/// Flags that size the flow table in the kernel.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct TableArgs {
-    /// Connections counted one by one
+    /// Track at most N connections individually
     ///
-    /// Those beyond are counted together. 1,000 take 0.3 MiB of kernel memory, and 0.1 MiB more where a socket cannot
-    /// hold its own state (Linux before 5.11, kprobe hooks).
-    #[arg(long, value_name = "N", default_value_t = FlowCount::DEFAULT.0, value_parser = flow_count, hide_short_help = true)]
+    /// Further connections are counted together in one entry. 1,000 connections take 0.3 MiB of kernel memory, and
+    /// 0.1 MiB more with kprobe hooks or before Linux 5.11, where state cannot be stored in the socket.
+    #[arg(long, value_name = "N", default_value_t = FlowCount::DEFAULT.0, value_parser = flow_count)]
+    #[arg(hide_short_help = true)]
     pub max_flows: u32,
 }
 
-/// Flags of the report, by what they are about.
+/// Flags of the live view and the reports, by heading of the help.
 #[derive(Debug, Args)]
 pub struct ReportFlags {
     #[command(flatten)]
@@ -115,117 +112,121 @@ pub struct ReportFlags {
     pub settings: SettingsFlags,
 }
 
-/// Which connections count.
+/// Flags that select connections.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which traffic")]
+#[command(next_help_heading = "Traffic")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TrafficFlags {
-    /// Only sockets with an address of interface IF; any is all
+    /// Count only connections from an address of interface IF, or "any" for all
     ///
-    /// May be repeated.
+    /// Can be repeated.
     #[arg(short, long, value_name = "IF")]
     pub interface: Vec<String>,
-    /// Only what the filter expression lets pass, as 'port 80 or 443'
+    /// Count only traffic that matches the filter EXPR, such as 'port 80 or 443'
     ///
-    /// In the language of pcap-filter(7), asked for each direction on its own; pid, comm, state, netns, user, unit, pod, ns,
-    /// container and label are words too.
+    /// The syntax is that of pcap-filter(7), with the additional primitives pid, comm, state, netns, user, unit, pod,
+    /// ns, container and label. Each direction of a connection is matched on its own.
     #[arg(short, long, value_name = "EXPR")]
     pub filter: Option<String>,
-    /// Only IPv4 traffic across the border of NET, as 10.0.0.0/8
+    /// Count only IPv4 traffic entering or leaving NET, such as 10.0.0.0/8
     ///
-    /// What the inside sends is sent. May be repeated: inside is inside one of them. The mask may be written as
-    /// 255.0.0.0, and traffic of IPv6 is left alone.
+    /// Traffic that leaves the network is sent, traffic that enters it is received. If repeated, the networks form one.
+    /// The mask can also be written as 255.0.0.0. IPv6 traffic is not affected.
     #[arg(short = 'F', long, value_name = "NET")]
     pub net: Vec<String>,
-    /// Only IPv6 traffic across the border of NET
+    /// Count only IPv6 traffic entering or leaving NET
     ///
-    /// As -F, with a prefix length of 1 to 128.
+    /// The IPv6 counterpart of -F, with a prefix length of 1 to 128.
     #[arg(short = 'G', long, value_name = "NET")]
     pub net6: Vec<String>,
-    /// Only IPv4
+    /// Count only IPv4 traffic
     #[arg(short = '4', long)]
     pub ipv4: bool,
-    /// Only IPv6
+    /// Count only IPv6 traffic
     #[arg(short = '6', long)]
     pub ipv6: bool,
-    /// IPv6 link-local connections as well
+    /// Also count IPv6 link-local connections
     #[arg(short, long, hide_short_help = true)]
     pub link_local: bool,
-    /// Accepted for iftop's sake
+    /// Do nothing; accepted for compatibility with iftop
     ///
-    /// Nothing is captured, so there is nothing to switch on.
+    /// flowtop reads socket counters and captures no packets, so it needs no promiscuous mode.
     #[arg(short, long, hide_short_help = true)]
     pub promiscuous: bool,
 }
 
-/// How they are shown.
+/// Flags that select and format columns and rows.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is shown")]
+#[command(next_help_heading = "Display")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct DisplayFlags {
-    /// Hosts by address, not by name
+    /// Show addresses instead of host names
     #[arg(short, long)]
     pub numeric: bool,
-    /// Ports by number, not by service
+    /// Show port numbers instead of service names
     #[arg(short = 'N', long)]
     pub numeric_ports: bool,
-    /// Names of hosts and services in text mode too
+    /// Show host and service names in text reports too
     #[arg(long)]
     pub names: bool,
     /// Show ports
     ///
-    /// Both of them without a value. What is not shown does not tell rows apart: with -P each connection is a row,
-    /// without it each pair of hosts.
+    /// Without a value, both ports are shown. Connections that differ only in hidden parts share a row: with -P each
+    /// connection has a row, without it each pair of hosts.
     #[arg(short = 'P', long, value_name = "WHICH", num_args = 0..=1, require_equals = true)]
-    #[arg(default_value = "off", default_missing_value = "on", hide_default_value = true, value_parser = Words::of::<PortDisplay>())]
+    #[arg(default_value = "off", default_missing_value = "on", hide_default_value = true)]
+    #[arg(value_parser = Words::of::<PortDisplay>())]
     pub ports: String,
-    /// Rates in
+    /// Unit of rates
     #[arg(short, long, value_name = "UNIT", default_value = "bits", value_parser = Words::of::<Unit>())]
     pub unit: String,
-    /// Rates in bytes, as -u bytes
+    /// Show rates in bytes, same as -u bytes
     #[arg(short = 'B', long, overrides_with = "unit")]
     pub bytes: bool,
-    /// Sort by
+    /// Sort order of rows
     #[arg(short = 'o', long, value_name = "BY", default_value = "10s", value_parser = Words::of::<Sort>())]
     pub sort: String,
-    /// Most rows to list, 0 for all [default: 10 in text, else all]
+    /// Print at most N rows, 0 for all [default: 10 for text, otherwise all]
     #[arg(short = 'L', long, value_name = "N", allow_negative_numbers = true)]
     pub rows: Option<String>,
 }
 
-/// What only a screen has.
+/// Flags of the interactive view.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Screen")]
 pub struct ScreenFlags {
-    /// No bars
+    /// Hide the bars
     #[arg(short = 'b', long)]
     pub no_bars: bool,
-    /// Full scale of the bars in bit/s, as 10M; M = 1024 K [default: auto]
+    /// Full scale of the bars in bit/s, such as 10M [default: auto]
+    ///
+    /// 1M is 1024K.
     #[arg(short, long, value_name = "RATE")]
     pub max_bandwidth: Option<String>,
-    /// Colours
-    #[arg(long, value_name = "COLOURS", default_value = "auto", value_parser = Words::of::<Theme>(), hide_short_help = true)]
+    /// Colour theme
+    #[arg(long, value_name = "COLOURS", default_value = "auto", value_parser = Words::of::<Theme>())]
+    #[arg(hide_short_help = true)]
     pub theme: String,
-    /// ASCII alone, without lines and blocks
+    /// Draw with ASCII only, without line and block characters
     ///
-    /// The default where the locale is not one of UTF-8.
+    /// This is the default if the locale does not use UTF-8.
     #[arg(long, hide_short_help = true)]
     pub ascii: bool,
-    /// Made-up traffic, for a first look without any rights
+    /// Show generated traffic, for a first look without privileges
     #[arg(long)]
     pub demo: bool,
 }
 
-/// When and in which form.
+/// Flags that time and format reports.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports")]
 pub struct FormFlags {
-    /// Reports on stdout, without a screen
+    /// Print reports to stdout instead of showing the interactive view
     #[arg(short, long)]
     pub text: bool,
-    /// One report after TIME, as 60 or 5m, then end; 0 for reports without end
+    /// Print one report after TIME, such as 60 or 5m, and exit
     ///
-    /// A number alone is in seconds.
+    /// A number without a unit is in seconds. 0 prints reports until interrupted.
     #[arg(
         short,
         long,
@@ -235,36 +236,37 @@ pub struct FormFlags {
         allow_negative_numbers = true
     )]
     pub seconds: String,
-    /// Time between reports without end, as 2 or 500ms
+    /// Time between reports without -s, such as 2 or 500ms
     #[arg(long, value_name = "TIME", default_value = "2", allow_negative_numbers = true)]
     pub interval: String,
-    /// Form of the reports
+    /// Format of the reports
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = Words::of::<Format>())]
     pub format: String,
-    /// Fields of CSV lines and JSON flows, in order [default: all]
+    /// Fields of CSV rows and JSON flows, in this order [default: all]
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub fields: Vec<String>,
-    /// CSV without its line of names
+    /// Omit the CSV header
     #[arg(long, hide_short_help = true)]
     pub no_header: bool,
-    /// Add what flowtop itself costs to JSON reports
+    /// Add flowtop's own resource usage to JSON reports
     ///
-    /// Processor time, memory, and the run time of its BPF programs, which the kernel measures for all programs of the host
-    /// as long as flowtop runs: some 20 ns a run.
+    /// CPU time, memory and the run time of its BPF programs. To measure the run time, flowtop enables BPF statistics
+    /// of the kernel while it runs, which adds about 20 ns to each run of every BPF program on the host.
     #[arg(long, hide_short_help = true)]
     pub cost: bool,
 }
 
-/// How the kernel counts.
+/// Flags of the BPF programs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Counting")]
 pub struct KernelFlags {
-    /// Hooks
+    /// Kernel hooks that trigger reading a connection's counters
     ///
-    /// What in the kernel says that a connection has moved bytes. flowtop doctor tells which hooks work here.
-    #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = Words::of::<HooksChoice>(), hide_short_help = true)]
+    /// flowtop doctor shows which hooks work on this kernel.
+    #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = Words::of::<HooksChoice>())]
+    #[arg(hide_short_help = true)]
     pub hooks: String,
-    /// How to find out who has a socket open that nobody has used yet
+    /// How to find the process of a socket that has not been used since flowtop started
     #[arg(long, value_name = "WAY", default_value = "auto", hide_short_help = true)]
     #[arg(value_parser = Words::of::<HoldersChoice>())]
     pub holders: String,
@@ -272,35 +274,35 @@ pub struct KernelFlags {
     pub table: TableArgs,
 }
 
-/// Where the other flags can come from.
+/// Flags about configuration files.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsFlags {
     /// Read FILE instead of ~/.iftoprc
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Warn where iftop warns and goes on, instead of ending
+    /// Warn about invalid values that iftop only warns about, instead of exiting
     ///
-    /// For -F, -G, -L, -m, -o, -s and -c, and the same in files.
+    /// Applies to -F, -G, -L, -m, -o, -s and -c, and to the same settings in configuration files.
     #[arg(long, hide_short_help = true)]
     pub lenient: bool,
-    /// Print every setting and where it comes from, then end
+    /// Print every setting with its origin and exit
     #[arg(long)]
     pub print_config: bool,
 }
 
-/// The command line: what it asks for, and what it sets.
+/// The parsed command line.
 #[derive(Debug)]
 pub struct Typed {
-    /// The flags that are no settings, and the command.
+    /// The subcommand, and the flags that are not settings.
     pub cli: Cli,
-    /// The flags that are settings.
+    /// The settings given as flags, unparsed.
     pub assignments: Vec<Assignment>,
 }
 
 impl Typed {
-    /// Reads the program's arguments. Help and the version, or clap's error, are printed and end the program, an error
-    /// with exit code 2.
+    /// Parses the arguments of the process. On `--help`, `--version` or a usage error, prints clap's text and exits,
+    /// with code 2 on an error.
     #[must_use]
     pub fn read() -> Self {
         Self::of(&command().get_matches()).unwrap_or_else(|error| error.exit())
@@ -311,7 +313,7 @@ impl Typed {
         let of_command = WITH_REPORT_FLAGS.iter().find_map(|name| matches.subcommand_matches(name));
         let of_command = of_command.unwrap_or(matches);
         let mut assignments = assignments(of_command);
-        // They are the same flags in another place.
+        // Move the flags of the subcommand to where the flags without one are, so that callers look in one place.
         match &mut cli.command {
             Some(Command::Top(top)) => {
                 std::mem::swap(&mut cli.report, &mut top.report);
@@ -329,17 +331,17 @@ impl Typed {
     }
 }
 
-/// iftop's flags with a value of which the last one holds, as `getopt` reads them. Of the others a second one would be
-/// lost without a word.
+/// iftop's flags of which the last occurrence wins, as with `getopt`. A second occurrence of any other flag with a
+/// value is a usage error, because one of the two values would be ignored silently.
 const LAST_HOLDS: [&str; 7] = ["sort", "rows", "max_bandwidth", "seconds", "config", "ports", "unit"];
 
-/// All flags, with what clap cannot be told where they are: which of them may be there more than once.
+/// The definition of all commands and flags, including which flags can be repeated.
 #[must_use]
 pub fn command() -> clap::Command {
     repeatable(Cli::command())
 }
 
-/// Switches say the same twice. Flags of iftop's take the last value.
+/// Lets switches be repeated, and iftop's flags with the last value winning.
 fn repeatable(command: clap::Command) -> clap::Command {
     let of_iftop = command.get_arguments().any(|arg| arg.get_id() == "sort");
     let command = command.mut_args(|arg| {
@@ -351,10 +353,10 @@ fn repeatable(command: clap::Command) -> clap::Command {
     command.mut_subcommands(repeatable)
 }
 
-/// Commands that take the flags of the report.
+/// Subcommands that also take report flags.
 const WITH_REPORT_FLAGS: [&str; 4] = ["top", "replay", "record", "watch"];
 
-/// Settings that somebody typed.
+/// The settings that are on the command line, without clap's defaults.
 fn assignments(matches: &ArgMatches) -> Vec<Assignment> {
     let typed = |id: &str| {
         let source = matches.try_contains_id(id).ok().and_then(|_| matches.value_source(id));

@@ -10,65 +10,66 @@ use flowtop_recording::analysis::DEFAULT_BY;
 use flowtop_view::settings::choice::Format;
 use flowtop_view::settings::quantity::{BitsPerSecond, Limit};
 
-/// Who it was, between two points in time.
+/// Flags of `flowtop report`.
 #[derive(Debug, Args)]
 #[command(after_help = TIMES)]
 pub struct ReportArgs {
-    /// Directories that `flowtop record` has written to, or files out of them, of any hosts [default: its own]
+    /// Recordings: directories of flowtop record, or single files [default: this host's directory]
+    ///
+    /// Recordings of several hosts can be given.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Start of the period [default: that of the first record]
+    /// Start of the period [default: start of the first record]
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// End of the period [default: now; without --from that of the last record]
+    /// End of the period [default: now, or without --from the end of the last record]
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// Whose clock is meant, as Europe/Berlin [default: TZ, or that of this system]
+    /// Time zone of all times, such as Europe/Berlin [default: TZ, or the zone of this system]
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// Compare with another period, as 'yesterday 08:00..09:00'
+    /// Compare with another period, such as 'yesterday 08:00..09:00'
     #[arg(long, value_name = "FROM..TO")]
     pub diff: Option<String>,
-    /// Sum up by what connections have in common, as pod,peer
+    /// Sum connections by one or more keys, such as pod,peer
     ///
     /// The keys are those of flowtop --by.
     #[arg(long, value_name = "KEYS", default_value = DEFAULT_BY, value_parser = value::<Group>)]
     pub by: Group,
-    /// What a link carries in one direction, as 5G: tells how long 80 % of it were exceeded
+    /// Capacity of a link in one direction, such as 5G, to report how long 80 % of it was exceeded
     ///
-    /// In bits per second; K = 1024, as rates are shown.
+    /// In bits per second, with K = 1024.
     #[arg(long, value_name = "RATE", value_parser = value::<BitsPerSecond>)]
     pub limit: Option<BitsPerSecond>,
-    /// Only what the filter expression lets pass
+    /// Count only traffic that matches the filter EXPR
     ///
-    /// The language is that of flowtop -f.
+    /// The syntax is that of flowtop -f.
     #[arg(short, long, value_name = "EXPR")]
     pub filter: Option<String>,
-    /// Most rows to list, 0 for all [default: 10 in text, else all]
+    /// Print at most N rows, 0 for all [default: 10 for text, otherwise all]
     #[arg(short = 'L', long = "rows", value_name = "N", value_parser = value::<Limit>)]
     pub rows: Option<Limit>,
-    /// Form of the report
+    /// Format of the report
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = ["text", "json", "csv"])]
     format: String,
-    /// Rates in bytes, not in bits, in text
+    /// Show rates in bytes instead of bits in text
     #[arg(short = 'B', long)]
     pub bytes: bool,
-    /// CSV without its line of names
+    /// Omit the CSV header
     #[arg(long)]
     pub no_header: bool,
 }
 
 impl ReportArgs {
-    /// Form of the report.
     #[must_use]
     pub fn format(&self) -> Format {
         value(&self.format).unwrap_or(Format::Text)
     }
 }
 
-/// What a TIME is.
+/// Explains the syntax of TIME below the help.
 const TIMES: &str = "\
 TIME is 08:00, 'yesterday 08:00', 'today 08:00', 2026-11-20, '2026-11-20 08:00', '3m ago', now, or RFC 3339 as \
-2026-11-20T08:00:00+01:00. A clock time without a day is its latest occurrence; in --to it is of the day of --from, and \
-behind a --from with a day the first one after it. So a period over midnight names its day: \
+2026-11-20T08:00:00+01:00. A clock time without a date means its latest occurrence. In --to it means the same day as \
+--from or, if --from names a date, the first occurrence after it. For a period over midnight, give a date: \
 --from 'yesterday 23:00' --to 01:00.";

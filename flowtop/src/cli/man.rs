@@ -11,7 +11,7 @@ use super::Cli;
 /// Arguments of `flowtop man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Command whose page is printed [default: the page of flowtop itself]
+    /// Command to print the man page of [default: flowtop itself]
     #[arg(value_name = "COMMAND", value_parser = CommandName)]
     pub command: Option<String>,
 }

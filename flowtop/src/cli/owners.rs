@@ -1,4 +1,4 @@
-//! Flags about who is behind the traffic, and tcptop's way to ask.
+//! Flags about owners (process, user, pod, …), and the arguments of `flowtop top`.
 
 use clap::Args;
 
@@ -6,81 +6,81 @@ use super::ReportFlags;
 use super::at_least_one;
 use flowtop_view::settings::{Assignment, Origin, key};
 
-/// Flags of `flowtop top`: tcptop's, and all of the report's.
+/// Arguments of `flowtop top`: those of tcptop, and the report flags.
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// Time between reports, as 5 or 500ms [default: 1]
+    /// Time between reports, such as 5 or 500ms [default: 1]
     #[arg(id = "top_interval", value_name = "INTERVAL", conflicts_with = "interval")]
     pub interval: Option<String>,
-    /// Reports, then end [default: without end]
+    /// Exit after COUNT reports [default: run until interrupted]
     #[arg(id = "top_count", value_name = "COUNT", value_parser = at_least_one::<u32>)]
     pub count: Option<u32>,
-    /// Do not clear the screen before a report
+    /// Do not clear the screen before each report
     #[arg(short = 'C', long)]
     pub noclear: bool,
-    /// No line with time and load
+    /// Omit the line with time and load average
     #[arg(short = 'S', long)]
     pub nosummary: bool,
     #[command(flatten)]
     pub report: Box<ReportFlags>,
 }
 
-/// Who is behind the connections, and what they are summed up by.
+/// Flags that group rows and show owners.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Who")]
+#[command(next_help_heading = "Owners")]
 pub struct OwnerFlags {
-    /// Sum up by what connections have in common, as pod or pod,peer
+    /// Sum connections by one or more keys, such as pod or pod,peer
     ///
-    /// flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, net/24, label or
-    /// remote-pod; up to four of them. What is local is the left end: the one that connected, where both are on this host.
+    /// Up to four of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns,
+    /// net/24, label and remote-pod. If both ends are on this host, the one that connected is the local one.
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     pub by: Vec<String>,
-    /// Owners to the right of the rows of a text report
+    /// Show owners to the right of each row in text reports
     ///
-    /// What is shown tells rows apart: two processes between the same hosts are two rows.
+    /// Connections of different owners then have separate rows, even between the same hosts.
     #[arg(long)]
     pub show_owner: bool,
     #[command(flatten)]
     pub processes: ProcessFlags,
 }
 
-/// Whose connections count, and what is known of them.
+/// Flags that select connections by owner, and say how owners are read and shown.
 #[derive(Debug, Args)]
 pub struct ProcessFlags {
-    /// Only connections of process PID
+    /// Count only connections of process PID
     ///
-    /// Several with commas between, or repeated.
+    /// Separate several with commas, or repeat the option.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<String>,
-    /// Only connections of the processes in a cgroup
+    /// Count only connections of processes in cgroup PATH or below it
     ///
-    /// And in those below it, as /system.slice/nginx.service. May be repeated.
+    /// The path is relative to the root of the hierarchy, such as /system.slice/nginx.service. Can be repeated.
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub cgroup: Vec<String>,
-    /// Only connections of the processes in a mount namespace, by its inode number
+    /// Count only connections of processes in the mount namespace with inode number INODE
     #[arg(long, value_name = "INODE", value_delimiter = ',', hide_short_help = true)]
     pub mntns: Vec<String>,
-    /// Labels for networks: a file with lines like 10.0.0.0/8 vpc
+    /// Read labels of networks from FILE, with lines like "10.0.0.0/8 vpc"
     ///
-    /// The longest prefix wins. Addresses without a line are loopback, same-host, link-local, private or public. A label
-    /// is a field, a word of filters and a key of --by.
+    /// The longest matching prefix wins. Addresses that match no line are labelled loopback, same-host, link-local,
+    /// private or public. Labels are available as a field, in filters and as a key of --by.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<String>,
-    /// Processes without their command lines
+    /// Do not show, export or record command lines
     ///
-    /// They may hold secrets. Values of arguments that name a password, passwords in URLs and known tokens are replaced in any
-    /// case, as far as they can be recognised; with this, no command line is shown, sent on or recorded.
+    /// Command lines can contain secrets. Without this option, flowtop masks the values of arguments that name a
+    /// password, passwords in URLs and well-known kinds of tokens, but it cannot recognise every secret.
     #[arg(long, hide_short_help = true)]
     pub no_command_lines: bool,
-    /// Where the file system of the host is [default: /]
+    /// Directory where the root file system of the host is mounted [default: /]
     ///
-    /// For flowtop in a container.
-    /// Names of processes, users, units, containers and pods are read below it.
+    /// Set this if flowtop runs in a container. Names of processes, users, units, containers and pods are read below
+    /// it.
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub host_root: Option<String>,
 }
 
-/// What `flowtop top` sets: it only prints reports, one a second if nobody says otherwise.
+/// The settings that `flowtop top` implies: text reports with owners, one a second unless an interval is given.
 pub(super) fn of_top(top: &TopArgs, typed: &[Assignment]) -> Vec<Assignment> {
     let set = |name: &str, text: &str, origin: &str| {
         let origin = Origin::Flag(origin.to_owned());
@@ -89,11 +89,11 @@ pub(super) fn of_top(top: &TopArgs, typed: &[Assignment]) -> Vec<Assignment> {
     let has_interval = typed.iter().any(|assignment| assignment.key.name == "interval");
     let interval = top.interval.as_deref().or((!has_interval).then_some("1"));
     let interval = interval.and_then(|text| set("interval", text, "INTERVAL"));
-    // Names of processes as they are now come with owners.
+    // A process's current name is only looked up with show-owner.
     forced(&["text", "show-owner"], "top").chain(interval).collect()
 }
 
-/// What a command switches on.
+/// Settings that `command` switches on.
 pub(super) fn forced(
     names: &'static [&'static str],
     command: &'static str,

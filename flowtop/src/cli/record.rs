@@ -13,50 +13,51 @@ use super::at_least_one;
 use flowtop_core::quantity;
 use flowtop_recording::span;
 
-/// Flags of `flowtop record`: when, how much, for how long; and those of the report that say what counts.
+/// Flags of `flowtop record`, and the report flags that select connections.
 #[derive(Debug, Args)]
 pub struct RecordArgs {
-    /// Directory to write to [default: /var/lib/flowtop as root]
+    /// Directory to write to [default: /var/lib/flowtop for root]
     ///
-    /// It is made if there is none, for its owner only. Others than root have ~/.local/state/flowtop, a service the state
-    /// directory that systemd gives it. Nobody else may be able to change it, or one above it. One file an hour, named by it
-    /// in UTC. One run writes to it at a time; another one waits for 3 s, then ends with exit code 0 and leaves a mark.
+    /// A service defaults to its systemd state directory, any other user to ~/.local/state/flowtop. The directory is
+    /// created if it does not exist, with access for its owner only. No other user may have write access to it or its
+    /// parents. It gets one file an hour, named by the hour in UTC. If another run is writing to the same directory,
+    /// flowtop waits for 3 s, notes that in the directory and exits with code 0.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Time from record to record, as 60s or 5m [default: 60s]
+    /// Time between the ends of two records, such as 60s or 5m [default: 60s]
     ///
-    /// Records end when the clock shows a multiple of it, as cron starts: with 60s on the minute. The first one may be half a
-    /// period shorter or longer.
+    /// Records end at multiples of TIME on the clock, such as full minutes for 60s. The first record can be up to half
+    /// of TIME shorter or longer.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub every: Option<Duration>,
-    /// Time that a record is about, if it is shorter than the time between them [default: all of it]
+    /// Time that each record covers, at most that of --every [default: all of it]
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub length: Option<Duration>,
-    /// Records, then end [default: without end]
+    /// Exit after N records [default: run until interrupted]
     ///
-    /// Where another run still writes to the directory, this one waits as long as its own records would take, and writes
-    /// those that are left then.
+    /// If another run is writing to the same directory, flowtop waits for at most the time of its own N records, and
+    /// writes those that remain.
     #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub count: Option<u64>,
-    /// Only the N connections with most bytes one by one, and the N that repeat most
+    /// Record only the N connections with most bytes and the N with most retransmits individually
     ///
-    /// All others are summed up by process, user, unit, container, pod and label, so totals stay exact.
+    /// All others are summed by process, user, unit, container, pod and label, so totals stay exact.
     #[arg(long, value_name = "N", value_parser = at_least_one::<u32>)]
     pub top: Option<u32>,
-    /// Only connections with so many bytes in a record one by one, as 10M; added to --top
+    /// Record only connections with at least BYTES in a record individually, such as 10M; adds to --top
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub over: Option<u64>,
     #[command(flatten)]
     pub retention: RetentionFlags,
-    /// Nothing on stderr but what goes wrong
+    /// Print only warnings and errors to stderr
     #[arg(short, long)]
     pub quiet: bool,
-    /// Made-up traffic, without any rights
+    /// Record generated traffic, which needs no privileges
     #[arg(long, hide_short_help = true)]
     pub demo: bool,
     #[command(flatten)]
     pub traffic: TrafficFlags,
-    #[command(flatten, next_help_heading = "Who")]
+    #[command(flatten, next_help_heading = "Owners")]
     pub processes: ProcessFlags,
     #[command(flatten)]
     pub kernel: KernelFlags,
@@ -64,21 +65,21 @@ pub struct RecordArgs {
     pub settings: SettingsFlags,
 }
 
-/// What is kept of a recording.
+/// Flags that limit the age and size of recordings.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RetentionFlags {
-    /// Remove files that are older
+    /// Remove files older than DAYS
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = at_least_one::<u32>)]
     pub keep_days: u32,
-    /// Most bytes of all files, 0 for no limit; the oldest are removed before it is exceeded
+    /// Maximum size of all files, 0 for no limit; the oldest files are removed to stay below it
     #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = size)]
     pub max_size: u64,
-    /// Bytes to leave free in the file system; the oldest files are removed for it
+    /// Space to keep free in the file system; the oldest files are removed to keep it
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = size)]
     pub min_free: u64,
 }
 
-/// A time of a day at most.
+/// Parses a duration of up to 24 h.
 fn duration(text: &str) -> Result<Duration, String> {
     let time = span::parse(text)?;
     (time <= Duration::from_hours(24))

@@ -6,18 +6,18 @@ use clap::Args;
 
 use super::ReportFlags;
 
-/// Flags of `flowtop replay`: where the records are, and all of the report's.
+/// Arguments of `flowtop replay`: its recordings, and the report flags.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Recordings: files, or directories that flowtop record has written to [default: the one it writes to]
+    /// Recordings: directories of flowtop record, or single files [default: this host's directory]
     ///
-    /// Those of several hosts may be given.
+    /// Recordings of several hosts can be given.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Begin at the record of this time; with -t it is the only one
+    /// Start at the record of TIME; with -t, print only that record
     ///
-    /// As 08:00, "yesterday 08:00", "3m ago", "2026-11-20 08:00" or RFC 3339. A clock time is of the last day in the
-    /// recordings.
+    /// TIME is 08:00, 'yesterday 08:00', '3m ago', '2026-11-20 08:00' or RFC 3339. A clock time without a date refers
+    /// to the last day in the recordings.
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
     #[command(flatten)]

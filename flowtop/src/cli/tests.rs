@@ -12,7 +12,7 @@ use flowtop_view::watch::action::Action;
 use flowtop_view::watch::condition::Condition;
 use proptest::prelude::*;
 
-/// Flags that say where settings come from, or are another way to write one.
+/// Flags that are not settings of their own: they select files or are shorthand for another flag.
 const NO_SETTINGS: [&str; 5] = ["config", "lenient", "print_config", "bytes", "demo"];
 
 /// Settings of iftop's file that iftop has no flag for; each has a key of the screen.
@@ -125,7 +125,7 @@ fn the_last_one_wins_and_lists_grow() {
     }
 }
 
-/// A value that a flag takes, and another one.
+/// Two different valid values of a flag.
 fn two_values(value_name: &str) -> [&'static str; 2] {
     match value_name {
         "N" | "PID" | "INODE" | "DAYS" | "COUNT" => ["5", "7"],
@@ -138,7 +138,7 @@ fn two_values(value_name: &str) -> [&'static str; 2] {
     }
 }
 
-/// What comes of a flag that is given twice: the sentence, or the values that count.
+/// Gives a flag twice. Returns clap's error, or the values that take effect.
 fn given_twice(path: &[&str], needed: &[&str], arg: &clap::Arg) -> Result<Vec<String>, String> {
     let flag = format!("--{}", arg.get_long().unwrap());
     let name = arg.get_value_names().map_or("", |names| names[0].as_str());
@@ -151,7 +151,7 @@ fn given_twice(path: &[&str], needed: &[&str], arg: &clap::Arg) -> Result<Vec<St
     Ok(found.map(|value| value.to_str().unwrap().to_owned()).collect())
 }
 
-/// Flags with a value, but for what another flag of the same command has to be there for.
+/// Flags that take a value, as path of commands and argument.
 fn valued(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
     command.get_arguments().filter(|arg| arg.get_long().is_some() && arg.get_action().takes_values())
 }
@@ -226,7 +226,7 @@ fn what_is_no_flag_is_refused() {
     }
 }
 
-/// What a flag of a command makes of a value.
+/// Parses a value as the given flag does.
 fn flag_value<T: Clone + Send + Sync + 'static>(line: &[&str], id: &str) -> Option<T> {
     let line = ["flowtop"].iter().chain(line);
     let matches = super::command().try_get_matches_from(line).ok()?;
@@ -234,13 +234,13 @@ fn flag_value<T: Clone + Send + Sync + 'static>(line: &[&str], id: &str) -> Opti
     of_command.get_one::<T>(id).cloned()
 }
 
-/// The rate of the setting `max-bandwidth`, from wherever it may be written.
+/// Parses a rate as the setting `max-bandwidth` does, from a flag or a file.
 fn max_bandwidth(assignments: &[Assignment]) -> Option<u64> {
     let reading = Reading { lenient: false, check: &|_, _| Ok(()) };
     Settings::resolve(assignments, &reading).ok()?.0.max_bandwidth.value.map(|rate| rate.0)
 }
 
-/// Every place that takes a rate or a size, with what it makes of a text.
+/// Every place that takes a rate or a size, with its parser.
 fn quantities(text: &str) -> Vec<(&'static str, Option<u64>)> {
     let size = |flag: &str, id| flag_value::<u64>(&["record", &format!("{flag}={text}")], id);
     let watched = Condition::parse(&format!("tx > {text} for 1s"), &HostNames::read());
@@ -263,7 +263,7 @@ fn quantities(text: &str) -> Vec<(&'static str, Option<u64>)> {
     ]
 }
 
-/// Every place that takes a span of time, with what it makes of a text.
+/// Every place that takes a duration, with its parser.
 fn spans(text: &str) -> Vec<(&'static str, Option<Duration>)> {
     let recorded = |flag: &str, id| flag_value::<Duration>(&["record", &format!("{flag}={text}")], id);
     let after = match Action::parse(&format!("record {text}")) {
@@ -280,7 +280,7 @@ fn spans(text: &str) -> Vec<(&'static str, Option<Duration>)> {
     ]
 }
 
-/// A time that a flag of the report sets, in whole milliseconds.
+/// Parses a duration as a report flag does, to milliseconds.
 fn setting_ms(flag: &str, text: &str) -> Option<u128> {
     let line = ["flowtop".to_owned(), format!("{flag}={text}")];
     let matches = super::command().try_get_matches_from(line).ok()?;
@@ -344,7 +344,7 @@ proptest! {
         same_everywhere(&quantities(&text));
     }
 
-    /// A day is the most that a record can be about.
+    /// A record covers at most a day.
     #[test]
     fn a_span_of_a_day_at_most_is_the_same_in_every_place(
         text in "[0-9]{1,4}[smh]?|1d|[0-9]h ?[0-9]{1,2}m|[0-9]\\.5[mh]|[0-9]{1,3}(ms|us|w|x)|0s?",

@@ -1,4 +1,4 @@
-//! Texts that flags take → values, or what would be right.
+//! Parsers of flag values.
 
 use clap::Arg;
 use clap::builder::{PossibleValue, TypedValueParser};
@@ -7,10 +7,10 @@ use flowtop_view::settings::choice::Choice;
 use flowtop_view::settings::quantity::FlowCount;
 use flowtop_view::settings::value::Value;
 
-/// For programs that take only the right values of a setting: the benchmarks.
+/// Parses a value as the setting of the same type does.
 ///
 /// # Errors
-/// What would be right.
+/// If `text` is not a valid value; says which values are valid.
 pub fn value<T: Value>(text: &str) -> Result<T, String> {
     T::parse(text)
 }
@@ -26,7 +26,7 @@ pub(super) fn flow_count(text: &str) -> Result<u32, String> {
     value::<FlowCount>(text).map(|count| count.0)
 }
 
-/// Shows the words of a choice in help and completions, and takes every text.
+/// Lists the words of a choice in help and completions but accepts any text, which the settings check later.
 #[derive(Clone)]
 pub(super) struct Words(Vec<PossibleValue>);
 

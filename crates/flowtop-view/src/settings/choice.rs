@@ -5,9 +5,9 @@ use flowtop_core::hooks::Hooks;
 use flowtop_core::number::Unit;
 use flowtop_core::view::{LineDisplay, PortDisplay, Sort};
 
-/// A value that is one of a few words.
+/// A setting whose value is one of a fixed list of words.
 pub trait Choice: Copy + PartialEq + 'static {
-    /// Each word, what it stands for, and what that is, for the help.
+    /// Each word, its value and its description for the help.
     const WORDS: &'static [(&'static str, Self, &'static str)];
 }
 
@@ -33,17 +33,17 @@ impl Choice for Sort {
         ("2s", Self::Last2s, "Rate over the last 2 seconds"),
         ("10s", Self::Last10s, "Rate over the last 10 seconds"),
         ("40s", Self::Last40s, "Rate over the last 40 seconds"),
-        ("source", Self::Source, "Left host, as it is shown"),
-        ("destination", Self::Destination, "Right host, as it is shown"),
+        ("source", Self::Source, "Left host, as shown"),
+        ("destination", Self::Destination, "Right host, as shown"),
     ];
 }
 
 impl Choice for PortDisplay {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
-        ("off", Self::Off, "None: the connections of two hosts are one row"),
-        ("source-only", Self::SourceOnly, "Those of the left hosts"),
-        ("destination-only", Self::DestinationOnly, "Those of the right hosts"),
-        ("on", Self::On, "Both: each connection is a row"),
+        ("off", Self::Off, "No ports: one row for each pair of hosts"),
+        ("source-only", Self::SourceOnly, "Ports of the left hosts"),
+        ("destination-only", Self::DestinationOnly, "Ports of the right hosts"),
+        ("on", Self::On, "Both ports: one row for each connection"),
     ];
 }
 
@@ -51,8 +51,8 @@ impl Choice for LineDisplay {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
         ("two-line", Self::TwoLine, "One line for each direction"),
         ("one-line-both", Self::OneLineBoth, "One line with the sum of both"),
-        ("one-line-sent", Self::OneLineSent, "One line with what is sent"),
-        ("one-line-received", Self::OneLineReceived, "One line with what is received"),
+        ("one-line-sent", Self::OneLineSent, "One line with the bytes sent"),
+        ("one-line-received", Self::OneLineReceived, "One line with the bytes received"),
     ];
 }
 
@@ -75,9 +75,9 @@ pub enum Format {
 
 impl Choice for Format {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
-        ("text", Self::Text, "The layout of iftop's text mode"),
-        ("json", Self::Json, "One JSON object a report"),
-        ("csv", Self::Csv, "One line a connection, with a line of names first"),
+        ("text", Self::Text, "Text in the layout of iftop's text mode"),
+        ("json", Self::Json, "One JSON object for each report"),
+        ("csv", Self::Csv, "One row for each connection, with a header"),
     ];
 }
 
@@ -96,7 +96,7 @@ pub enum Theme {
 
 impl Choice for Theme {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
-        (AUTO, Self::Auto, "What NO_COLOR, COLORTERM, TERM and COLORFGBG say of the terminal"),
+        (AUTO, Self::Auto, "Chosen by NO_COLOR, COLORTERM, TERM and COLORFGBG"),
         ("dark", Self::Dark, "256 colours on a dark background"),
         ("light", Self::Light, "256 colours on a light background"),
         ("ansi", Self::Ansi, "The 16 colours of the terminal"),
@@ -122,10 +122,10 @@ impl HooksChoice {
     }
 }
 
-/// How holders of sockets are found that no process was seen to use.
+/// How flowtop finds the processes that hold sockets which have not been used since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HoldersChoice {
-    /// By the kernel's iterator if it has one, or else by `/proc`.
+    /// By the BPF iterator over open files if the kernel has one, otherwise by `/proc`.
     #[default]
     Auto,
     /// By the links in `/proc/PID/fd`.
@@ -134,16 +134,16 @@ pub enum HoldersChoice {
 
 impl Choice for HoldersChoice {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
-        (AUTO, Self::Auto, "A walk of the kernel over all open files (Linux 5.11), or else proc"),
-        ("proc", Self::Proc, "The links in /proc/PID/fd, which takes longer"),
+        (AUTO, Self::Auto, "BPF iterator over all open files (Linux 5.11), otherwise proc"),
+        ("proc", Self::Proc, "Links in /proc/PID/fd, which is slower"),
     ];
 }
 
 impl Choice for HooksChoice {
     const WORDS: &'static [(&'static str, Self, &'static str)] = &[
-        (AUTO, Self::Auto, "The first of the following that loads, attaches and counts"),
-        (Hooks::Fentry.name(), Self::Only(Hooks::Fentry), "Trampolines"),
-        (Hooks::Kprobe.name(), Self::Only(Hooks::Kprobe), "kprobes"),
+        (AUTO, Self::Auto, "First of the following that loads, attaches and counts"),
+        (Hooks::Fentry.name(), Self::Only(Hooks::Fentry), "BPF trampolines"),
+        (Hooks::Kprobe.name(), Self::Only(Hooks::Kprobe), "Kprobes"),
         (Hooks::Tracepoint.name(), Self::Only(Hooks::Tracepoint), "Tracepoints"),
     ];
 }
