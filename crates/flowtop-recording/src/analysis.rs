@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 use flowtop_common::Untracked;
 
+use crate::replay::boundary;
 use flowtop_core::filter::Filter;
 use flowtop_core::flow::stays_on_host;
 use flowtop_core::group::Group;
@@ -123,16 +124,21 @@ impl Question {
         if !self.has_filter() {
             return Verdict::ALL;
         }
-        self.with_subject(flow, peer, |subject| self.filter.verdict(subject))
+        with_subject(flow, peer, |subject| self.filter.verdict(subject))
     }
 
-    /// Lets the end stand left that the filter asks for, of each connection with both ends in the record.
+    /// Lets the end stand left that the filter asks for, of each connection with both ends in the record, unless a border
+    /// had decided it.
     fn turn(&self, record: &mut Record) {
         if !self.filter.tells_ends_apart() {
             return;
         }
+        let boundary = boundary(record);
         for place in 0..record.flows.len() {
             let left = &record.flows[place];
+            if !boundary.side(&left.tuple()).leaves_it_open() {
+                continue;
+            }
             let Some(peer) = left.peer.and_then(|peer| usize::try_from(peer).ok()) else { continue };
             let Some(right) = record.flows.get(peer).filter(|right| right.is_right && !left.is_right) else {
                 continue;
@@ -146,35 +152,30 @@ impl Question {
 
     /// Which of the two ends of a connection the filter asks for, if for one alone.
     fn prefers_second(&self, first: &FlowRecord, second: &FlowRecord) -> Option<bool> {
-        self.with_subject(first, None, |first| {
-            self.with_subject(second, None, |second| self.filter.prefers_second(first, second))
+        with_subject(first, None, |first| {
+            with_subject(second, None, |second| self.filter.prefers_second(first, second))
         })
     }
+}
 
-    /// A socket as a filter sees it, with its other end where that is known.
-    fn with_subject<T>(
-        &self,
-        flow: &FlowRecord,
-        peer: Option<&FlowRecord>,
-        ask: impl FnOnce(&Subject<'_>) -> T,
-    ) -> T {
-        let comms = (cells::comm(flow), peer.and_then(cells::comm));
-        let User { pid, comm, state, netns, owner, used_ns, identity } = user(flow, comms.0.as_deref());
-        ask(&Subject {
-            tuple: flow.tuple(),
-            both_here: flow.peer.is_some() || stays_on_host(&flow.key),
-            pid,
-            comm,
-            state,
-            netns,
-            owner,
-            used_ns,
-            identity,
-            peer: peer.map(|flow| user(flow, comms.1.as_deref())),
-            label: Some(&flow.label),
-            remote_pod: flow.remote_pod.as_deref(),
-        })
-    }
+/// A socket as a filter sees it, with its other end where that is known.
+fn with_subject<T>(flow: &FlowRecord, peer: Option<&FlowRecord>, ask: impl FnOnce(&Subject<'_>) -> T) -> T {
+    let comms = (cells::comm(flow), peer.and_then(cells::comm));
+    let User { pid, comm, state, netns, owner, used_ns, identity } = user(flow, comms.0.as_deref());
+    ask(&Subject {
+        tuple: flow.tuple(),
+        both_here: flow.peer.is_some() || stays_on_host(&flow.key),
+        pid,
+        comm,
+        state,
+        netns,
+        owner,
+        used_ns,
+        identity,
+        peer: peer.map(|flow| user(flow, comms.1.as_deref())),
+        label: Some(&flow.label),
+        remote_pod: flow.remote_pod.as_deref(),
+    })
 }
 
 fn user<'a>(flow: &'a FlowRecord, comm: Option<&'a str>) -> User<'a> {

@@ -320,17 +320,8 @@ impl Entry {
     pub(super) fn subject<'a>(&self, key: &FlowKey, own: &'a OwnEnd) -> Subject<'a> {
         let User { pid, comm, state, netns, owner, used_ns, identity } = own.user();
         let both_here = self.is_on_host();
-        Subject {
-            pid,
-            comm,
-            state,
-            netns,
-            owner,
-            used_ns,
-            identity,
-            both_here,
-            ..Subject::of(Tuple::of(key))
-        }
+        let of_tuple = Subject::of(Tuple::of(key));
+        Subject { both_here, pid, comm, state, netns, owner, used_ns, identity, ..of_tuple }
     }
 
     /// Asks the scope about the flow as it is now, with its other end if that is on this host.

@@ -38,9 +38,9 @@ impl Marks {
     #[must_use]
     pub(super) fn with(mut self, mark: Mark, is_set: bool) -> Self {
         if is_set {
-            self.set(mark)
+            self.set(mark);
         } else {
-            self.clear(mark)
+            self.clear(mark);
         }
         self
     }
