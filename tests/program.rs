@@ -4,6 +4,7 @@ mod cli;
 mod command_lines;
 mod filter;
 mod history;
+#[allow(dead_code, reason = "each test program needs a part")]
 #[path = "iftop/network.rs"]
 mod network;
 mod record;

@@ -117,9 +117,9 @@ pub struct ReportFlags {
 #[command(next_help_heading = "Traffic")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TrafficFlags {
-    /// Count only connections from an address of interface IF, or "any" for all
+    /// Count only connections over interface IF, or "any" for all
     ///
-    /// Can be repeated.
+    /// IF belongs to flowtop's network namespace; the kernel's routes say which connections are on it. Can be repeated.
     #[arg(short, long, value_name = "IF")]
     pub interface: Vec<String>,
     /// Count only traffic that matches the filter EXPR, such as 'port 80 or 443'

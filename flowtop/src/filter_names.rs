@@ -36,7 +36,12 @@ impl Names for HostNames {
     }
 
     fn own_netns(&self) -> u32 {
-        let inode = fs::metadata("/proc/self/ns/net").map_or(0, |metadata| metadata.st_ino());
-        u32::try_from(inode).unwrap_or_default()
+        own_netns()
     }
+}
+
+/// Inode number of flowtop's network namespace.
+pub fn own_netns() -> u32 {
+    let inode = fs::metadata("/proc/self/ns/net").map_or(0, |metadata| metadata.st_ino());
+    u32::try_from(inode).unwrap_or_default()
 }

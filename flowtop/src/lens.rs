@@ -7,7 +7,6 @@ use anyhow::Result;
 use crate::recordings::Recordings;
 use crate::who::{self, Knowledge};
 use flowtop_core::filter::{Boundary, Filter};
-use flowtop_core::interface::Chosen;
 use flowtop_core::label::Labels;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
@@ -69,7 +68,7 @@ impl Lens {
         let record = self.recordings.read(&self.recordings.heads()[at])?;
         let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
         let known = Knowledge::of(Arc::new(RecordedOwners::of(&record)), labels).wanted_by(&self.settings);
-        let scope = who::scope(&self.settings, &Chosen::default(), self.filter.clone(), &known)?;
+        let scope = who::scope(&self.settings, None, self.filter.clone(), &known)?;
         let ledger = Ledger::of_record(&record, self.boundary(&record)?, scope);
         let gap = replay.player.gap_before(at);
         Ok(Window {

@@ -1,6 +1,8 @@
 //! The live loop that all commands share: a sample goes to the ledger, owners are looked for, and what is complete leaves
 //! the kernel's table. When that happens, and what is made of the ledger, is each command's own.
 
+use std::rc::Rc;
+
 use anyhow::{Context as _, Result};
 use flowtop_bpf::Wait;
 use flowtop_common::Admission;
@@ -10,6 +12,7 @@ use flowtop_core::wire::Sample;
 use flowtop_view::settings::Settings;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::interfaces::Interfaces;
 use crate::source::Source;
 use crate::who::Knowledge;
 
@@ -29,6 +32,7 @@ pub enum Purpose {
 pub struct Session {
     source: Source,
     known: Knowledge,
+    interfaces: Option<Rc<Interfaces>>,
 }
 
 impl Session {
@@ -42,7 +46,18 @@ impl Session {
 
     /// A session of a source that counts already.
     pub fn of(source: Source, known: Knowledge) -> Self {
-        Self { source, known }
+        Self { source, known, interfaces: None }
+    }
+
+    /// The same with the interfaces of `-i`, which are followed from now on.
+    #[must_use]
+    pub fn following(self, interfaces: &Rc<Interfaces>) -> Self {
+        Self { interfaces: Some(Rc::clone(interfaces)), ..self }
+    }
+
+    /// Whether connections may be on other interfaces than in the last sample.
+    fn has_moved(&self) -> bool {
+        self.interfaces.as_ref().is_some_and(|interfaces| interfaces.follow())
     }
 
     /// Brings a ledger up to date.
@@ -59,6 +74,9 @@ impl Session {
     /// # Errors
     /// As [`Self::take`].
     pub fn sample(&mut self, ledger: &mut Ledger, purpose: Purpose) -> Result<()> {
+        if self.has_moved() {
+            ledger.judge_again();
+        }
         match purpose {
             Purpose::Rates => self.source.feed(ledger),
             Purpose::Frame | Purpose::Report => self.source.feed_exactly(ledger),
@@ -89,9 +107,16 @@ impl Session {
         first: &'a mut Ledger,
         others: impl Iterator<Item = &'a mut Ledger>,
     ) -> Result<()> {
+        let has_moved = self.has_moved();
         self.source.sample_exactly(sample)?;
-        first.apply(sample);
-        others.for_each(|ledger| ledger.apply(sample));
+        let apply = |ledger: &mut Ledger| {
+            if has_moved {
+                ledger.judge_again();
+            }
+            ledger.apply(sample);
+        };
+        apply(first);
+        others.for_each(apply);
         self.attend(first, Wait::Yes)
     }
 

@@ -7,6 +7,7 @@ mod wake;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -20,7 +21,7 @@ use crate::Usage;
 use crate::cost::Meter;
 use crate::filter_names::HostNames;
 use crate::folder::Folder;
-use crate::interfaces;
+use crate::interfaces::Interfaces;
 use crate::lens::{HOOKS, Lens};
 use crate::session::{Purpose, Session, event_loop};
 use crate::source::Source;
@@ -29,7 +30,6 @@ use flowtop_attribution::resolver::Resolver;
 use flowtop_bpf::probe;
 use flowtop_core::demo::identities::DemoNames;
 use flowtop_core::filter::Filter;
-use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::Names;
 use flowtop_sys::clock;
@@ -53,15 +53,14 @@ const REFRESH: Duration = Duration::from_secs(1);
 pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     require_terminal()?;
     let refresh = refresh(settings)?;
-    let all = interfaces::read().context("cannot list the network interfaces")?;
-    let interfaces = Chosen::new(&all, &settings.interface.value)?;
+    let interfaces = Interfaces::choose(&settings.interface.value)?;
     if !demo {
         probe::require_rights()?;
     }
     let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
     let settings = of_this_terminal(settings);
-    let ledger = who::ledger(&settings, &interfaces, filter, &known)?;
-    let state = state(&settings, &interfaces, ledger, refresh).knowing(known.owners(), known.labels());
+    let ledger = who::ledger(&settings, Some(&interfaces), filter, &known)?;
+    let state = state(&settings, interfaces.names(), ledger, refresh).knowing(known.owners(), known.labels());
     let names: Box<dyn Names> = if demo { Box::new(DemoNames) } else { resolver()? };
     let app = App::new(state, names, settings, Subject::Present { interfaces, known });
     let wanted = app.settings.clone();
@@ -74,7 +73,7 @@ pub fn replay(settings: &Settings, lens: Lens, replay: Replay) -> Result<()> {
     require_terminal()?;
     let settings = of_this_terminal(settings);
     let window = lens.window(&replay, replay.player.at())?;
-    let state = state(&settings, &Chosen::default(), Ledger::new(1, 0), REFRESH).replaying(replay);
+    let state = state(&settings, Vec::new(), Ledger::new(1, 0), REFRESH).replaying(replay);
     let mut app = App::new(state, resolver()?, settings, Subject::Past(Box::new(lens)));
     HOOKS.clone_into(&mut app.state.session.hooks);
     app.state.update(Event::Window(Ok(Box::new(window))), &*app.names);
@@ -92,11 +91,11 @@ fn resolver() -> Result<Box<dyn Names>> {
 }
 
 /// The view before anything is counted.
-fn state(settings: &Settings, interfaces: &Chosen, ledger: Ledger, refresh: Duration) -> State {
+fn state(settings: &Settings, interfaces: Vec<String>, ledger: Ledger, refresh: Duration) -> State {
     let session = SessionInfo {
         host: flowtop_attribution::resolver::own_host(),
         hooks: "loading hooks".to_owned(),
-        interfaces: interfaces.names(),
+        interfaces,
         limits: who::limits(settings),
     };
     let mut state = State::new(settings, session, ledger, refresh);
@@ -128,7 +127,7 @@ fn refresh(settings: &Settings) -> Result<Duration> {
 /// The subject of the view.
 enum Subject {
     /// Traffic of now, on these interfaces.
-    Present { interfaces: Chosen, known: Knowledge },
+    Present { interfaces: Rc<Interfaces>, known: Knowledge },
     /// Recordings.
     Past(Box<Lens>),
 }
@@ -265,9 +264,9 @@ impl App {
 
     /// Starts counting.
     fn begin(&mut self, source: Source, screen: &mut Screen) -> Result<()> {
-        let Subject::Present { known, .. } = &self.subject else { return Ok(()) };
+        let Subject::Present { known, interfaces } = &self.subject else { return Ok(()) };
         source.hooks().clone_into(&mut self.state.session.hooks);
-        self.session = Some(Session::of(source, known.clone()));
+        self.session = Some(Session::of(source, known.clone()).following(interfaces));
         self.book(Purpose::Rates)?;
         self.frame(screen)
     }
@@ -348,7 +347,7 @@ impl App {
         let Some((text, _)) = self.answer.take() else { return Ok(()) };
         let scope = answer.and_then(|filter| match &mut self.subject {
             Subject::Present { interfaces, known } => {
-                who::scope(&self.settings, interfaces, filter, known).map_err(|error| error.to_string())
+                who::scope(&self.settings, Some(interfaces), filter, known).map_err(|error| error.to_string())
             }
             // It is asked for each record on its own.
             Subject::Past(lens) => {

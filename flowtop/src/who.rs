@@ -1,6 +1,7 @@
 //! Owners and labels that the settings ask for, and the traffic that counts because of them.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,18 +9,18 @@ use anyhow::{Context as _, Result};
 use flowtop_common::Admission;
 
 use crate::Usage;
+use crate::interfaces::Interfaces;
 use crate::user_file::{self, MAX_LABELS_BYTES};
 use flowtop_attribution::Attribution;
 use flowtop_core::column;
 use flowtop_core::demo::identities::DemoOwners;
 use flowtop_core::filter::{Boundary, Filter, Pushdown};
-use flowtop_core::interface::Chosen;
 use flowtop_core::label::Labels;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::owner::{NoOwners, Owners, WithoutCommands};
 use flowtop_core::scope::attributed::{Attributed, Processes};
-use flowtop_core::scope::{AllOf, Families, NoLinkLocal, Scope};
+use flowtop_core::scope::{AllOf, Families, NoLinkLocal, OnInterfaces, Scope};
 use flowtop_core::who::Who;
 use flowtop_view::settings::{Settings, choice::Format};
 
@@ -148,7 +149,12 @@ pub fn labels(file: &str) -> Result<Labels> {
 }
 
 /// A ledger that counts and looks as the settings say.
-pub fn ledger(settings: &Settings, interfaces: &Chosen, filter: Filter, known: &Knowledge) -> Result<Ledger> {
+pub fn ledger(
+    settings: &Settings,
+    interfaces: Option<&Rc<Interfaces>>,
+    filter: Filter,
+    known: &Knowledge,
+) -> Result<Ledger> {
     let length_s = settings.seconds.value.0;
     let ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s)).keeping_departed();
     let mut ledger = ledger.seen_from(boundary(settings)?);
@@ -170,14 +176,12 @@ pub fn has_border(settings: &Settings) -> Result<bool> {
     Ok(boundary(settings)? != Boundary::default())
 }
 
-/// The traffic that the kernel side has to count: what can never pass the scope takes no room in its table.
-pub fn admission(settings: &Settings, interfaces: &Chosen, filter: &Filter) -> Result<Admission> {
+/// The traffic that the kernel side has to count: what can never pass the scope takes no room in its table. Interfaces are
+/// not asked about: a socket that is refused at its birth could not be counted when its address or its route changes.
+pub fn admission(settings: &Settings, filter: &Filter) -> Result<Admission> {
     let mut pushdown = filter.pushdown().and(boundary(settings)?.pushdown());
     if settings.ipv4.value != settings.ipv6.value {
         pushdown = pushdown.and(Pushdown::of_families(settings.ipv4.value, settings.ipv6.value));
-    }
-    if let Some(addresses) = interfaces.scope() {
-        pushdown = pushdown.and(Pushdown::of_addresses(&addresses));
     }
     Ok(pushdown.admission())
 }
@@ -185,12 +189,17 @@ pub fn admission(settings: &Settings, interfaces: &Chosen, filter: &Filter) -> R
 /// The traffic that counts.
 pub fn scope(
     settings: &Settings,
-    interfaces: &Chosen,
+    interfaces: Option<&Rc<Interfaces>>,
     filter: Filter,
     known: &Knowledge,
 ) -> Result<Option<Box<dyn Scope>>> {
     let boundary = boundary(settings)?;
+    // In the order in which they decide which end of a connection is left.
     let mut scopes = Vec::<Box<dyn Scope>>::new();
+    scopes.extend(processes(settings, known)?.map(|scope| Box::new(scope) as Box<dyn Scope>));
+    if let Some(interfaces) = interfaces.filter(|interfaces| !interfaces.are_all()) {
+        scopes.push(Box::new(OnInterfaces(Rc::<Interfaces>::clone(interfaces))));
+    }
     if boundary != Boundary::default() {
         scopes.push(Box::new(boundary));
     }
@@ -203,10 +212,6 @@ pub fn scope(
     }
     if !settings.link_local.value {
         scopes.push(Box::new(NoLinkLocal));
-    }
-    scopes.extend(processes(settings, known)?.map(|scope| Box::new(scope) as Box<dyn Scope>));
-    if let Some(addresses) = interfaces.scope() {
-        scopes.push(Box::new(addresses));
     }
     Ok((!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>))
 }

@@ -166,7 +166,7 @@ fn what_there_is_no_record_of_is_a_sentence() {
             &["-t", "-s", "5"][..],
             "-s and --interval are not for records, which have their own length; pick one with --at",
         ),
-        (&["-t", "-i", "lo"], "-i needs the addresses of the host; pick addresses with -f or -F instead"),
+        (&["-t", "-i", "lo"], "-i needs the routes of the host; pick addresses with -f or -F instead"),
         (&["-t", "-u", "packets"], "-u packets: records hold bytes; take bits or bytes"),
         (&["-t", "--demo"], "--demo makes its own traffic; leave it or PATH out"),
         (&[], "the view needs a terminal on its input and output; use -t for reports"),

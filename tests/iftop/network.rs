@@ -28,7 +28,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Namespace(Child);
 
 impl Namespace {
-    fn new() -> Self {
+    /// A namespace of its own, in which nothing is up.
+    pub fn new() -> Self {
         // It ends with its stdin, so also when the test is killed.
         let mut keeper = Command::new("unshare")
             .args(["--net", "sh", "-c", "echo; exec cat"])
@@ -60,8 +61,13 @@ impl Namespace {
         assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Process that keeps it, as `ip` takes it for the namespace.
+    pub fn keeper(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Does something in the namespace.
-    fn inside<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> T {
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> T {
         let namespace = File::open(self.file()).unwrap();
         let entered = || {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
@@ -110,7 +116,8 @@ static ONLY: Mutex<()> = Mutex::new(());
 pub struct Network {
     /// Where the connections come from.
     pub near: Namespace,
-    far: Namespace,
+    /// Where they go to.
+    pub far: Namespace,
     _only: MutexGuard<'static, ()>,
 }
 

@@ -174,6 +174,11 @@ impl Ledger {
     /// Sets the scope from the next sample on; `None` counts everything. Bytes counted so far stay.
     pub fn set_scope(&mut self, scope: Option<Box<dyn Scope>>) {
         self.scope = scope;
+        self.judge_again();
+    }
+
+    /// Has the scope asked about every flow again in the next sample, because it has changed. Bytes counted so far stay.
+    pub fn judge_again(&mut self) {
         for entry in self.flows.values_mut() {
             entry.marks = entry.marks.with(Mark::Judged, false).with(Mark::Held, false);
             entry.verdict = Verdict::ALL;

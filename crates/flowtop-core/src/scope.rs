@@ -4,6 +4,7 @@
 //! changes what is counted from then on; totals never fall.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -184,25 +185,24 @@ impl Scope for AllOf {
     }
 }
 
-/// Connections with an end on this host whose address is one of these (`-i`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Addresses {
-    /// The addresses of the chosen interfaces.
-    pub exact: Vec<IpAddr>,
-    /// Whether the loopback interface is among them, and with it every loopback address.
-    pub loopback: bool,
+/// Tells which connections the chosen interfaces carry, as it is now.
+pub trait Carriers: Debug {
+    /// Whether they carry what a socket in network namespace `netns` with this tuple sends and receives.
+    fn carry(&self, netns: u32, tuple: &Tuple) -> bool;
 }
 
-impl Scope for Addresses {
+/// Connections over chosen interfaces (`-i`), from whichever end they are.
+#[derive(Clone, Debug)]
+pub struct OnInterfaces(pub Rc<dyn Carriers>);
+
+impl Scope for OnInterfaces {
     fn verdict(&self, subject: &Subject<'_>) -> Verdict {
-        let Tuple { local, remote } = subject.tuple;
-        let is_one = |ip: IpAddr| (self.loopback && ip.is_loopback()) || self.exact.contains(&ip);
-        Verdict::both(is_one(local.ip()) || (subject.both_here && is_one(remote.ip())))
+        let of_peer = |peer: User<'_>| self.0.carry(peer.netns, &subject.tuple.mirror());
+        Verdict::both(self.0.carry(subject.netns, &subject.tuple) || subject.peer.is_some_and(of_peer))
     }
 
     fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {
-        let local = subject.tuple.local.ip();
-        Some((self.loopback && local.is_loopback()) || self.exact.contains(&local))
+        Some(self.0.carry(subject.netns, &subject.tuple))
     }
 }
 

@@ -11,7 +11,6 @@ use std::{
     ffi::CStr,
     io,
     mem::{self, MaybeUninit, offset_of},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     ptr::{self, NonNull},
     slice,
@@ -252,81 +251,6 @@ pub fn is_ignored(signal: libc::c_int) -> bool {
     result == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
-/// An address of a network interface, as `getifaddrs` lists them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InterfaceAddress {
-    pub interface: String,
-    /// Whether it is a loopback interface.
-    pub is_loopback: bool,
-    /// The address; `None` for one of another kind.
-    pub address: Option<Address>,
-}
-
-/// Where an interface can be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Address {
-    Ip(IpAddr),
-    /// On its link, by a hardware address of 6 bytes.
-    Mac([u8; 6]),
-}
-
-/// The addresses of all interfaces of this network namespace, in the kernel's order.
-pub fn interface_addresses() -> io::Result<Vec<InterfaceAddress>> {
-    struct List(*mut libc::ifaddrs);
-    impl Drop for List {
-        fn drop(&mut self) {
-            // SAFETY: what `getifaddrs` returned, freed once.
-            unsafe { libc::freeifaddrs(self.0) };
-        }
-    }
-    let mut first = ptr::null_mut();
-    // SAFETY: it writes a pointer to where it is told to.
-    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let list = List(first);
-    let (mut found, mut next) = (Vec::new(), list.0);
-    // SAFETY: null or an element of the list, which is not shared and lives as long as `list`.
-    while let Some(element) = unsafe { next.as_ref() } {
-        // SAFETY: libc fills in a string that ends with NUL.
-        let name = unsafe { CStr::from_ptr(element.ifa_name) };
-        found.push(InterfaceAddress {
-            interface: name.to_string_lossy().into_owned(),
-            is_loopback: element.ifa_flags & libc::IFF_LOOPBACK.cast_unsigned() != 0,
-            // SAFETY: null or a socket address of the family that it says, filled in by libc.
-            address: unsafe { socket_address(element.ifa_addr) },
-        });
-        next = element.ifa_next;
-    }
-    Ok(found)
-}
-
-/// # Safety
-/// The address is null, or its memory holds what its family says.
-unsafe fn socket_address(address: *const libc::sockaddr) -> Option<Address> {
-    // SAFETY: null, or a socket address; every kind begins with its family.
-    let family = i32::from(unsafe { address.as_ref() }?.sa_family);
-    // SAFETY: the family says which structure is there. It is copied, since libc promises no alignment for it.
-    unsafe {
-        match family {
-            libc::AF_INET => {
-                let v4 = address.cast::<libc::sockaddr_in>().read_unaligned();
-                Some(Address::Ip(Ipv4Addr::from_bits(u32::from_be(v4.sin_addr.s_addr)).into()))
-            }
-            libc::AF_INET6 => {
-                let v6 = address.cast::<libc::sockaddr_in6>().read_unaligned();
-                Some(Address::Ip(Ipv6Addr::from_octets(v6.sin6_addr.s6_addr).into()))
-            }
-            libc::AF_PACKET => {
-                let link = address.cast::<libc::sockaddr_ll>().read_unaligned();
-                let [mac @ .., _, _] = link.sll_addr;
-                (link.sll_halen == 6).then_some(Address::Mac(mac))
-            }
-            _ => None,
-        }
-    }
-}
-
 /// Most bytes that this system's entry of a user may have.
 const MAX_USER_BYTES: usize = 1 << 20;
 
@@ -464,54 +388,6 @@ mod tests {
         let found = User::from_uid(rustix::process::geteuid()).unwrap();
         assert_eq!(found, Some(User { name: own.trim_end().to_owned() }));
         assert_eq!(User::from_uid(Uid::from_raw(u32::MAX - 1)).unwrap(), None);
-    }
-
-    #[test]
-    fn every_address_of_an_interface_is_one_of_this_host() {
-        let found = interface_addresses().unwrap();
-        let is_bindable = |ip: &IpAddr| std::net::UdpSocket::bind((*ip, 0)).is_ok();
-        for InterfaceAddress { interface, is_loopback, address } in &found {
-            match address {
-                // One of a link needs the number of its interface.
-                Some(Address::Ip(IpAddr::V6(v6))) if v6.is_unicast_link_local() => {}
-                Some(Address::Ip(ip)) => assert!(is_bindable(ip), "{interface}: {ip}"),
-                Some(Address::Mac(mac)) => assert!(!is_loopback || *mac == [0; 6], "{interface}: {mac:x?}"),
-                None => {}
-            }
-        }
-        assert!(found.iter().any(|found| found.is_loopback && found.interface == "lo"), "{found:?}");
-    }
-
-    #[test]
-    fn addresses_are_taken_out_of_their_structures() {
-        // SAFETY: plain data, all zeros is a value of each.
-        let (mut v4, mut v6, mut link): (libc::sockaddr_in, libc::sockaddr_in6, libc::sockaddr_ll) =
-            unsafe { mem::zeroed() };
-        v4.sin_family = libc::sa_family_t::try_from(libc::AF_INET).unwrap();
-        v4.sin_addr.s_addr = u32::from(Ipv4Addr::new(192, 0, 2, 1)).to_be();
-        v6.sin6_family = libc::sa_family_t::try_from(libc::AF_INET6).unwrap();
-        v6.sin6_addr.s6_addr = Ipv6Addr::LOCALHOST.octets();
-        link.sll_family = libc::sa_family_t::try_from(libc::AF_PACKET).unwrap();
-        (link.sll_halen, link.sll_addr) = (6, [2, 0, 0, 0, 0, 7, 8, 9]);
-        let other = libc::sockaddr_ll { sll_halen: 8, ..link };
-        // SAFETY: each structure is what its family says.
-        let found = unsafe {
-            [
-                socket_address((&raw const v4).cast()),
-                socket_address((&raw const v6).cast()),
-                socket_address((&raw const link).cast()),
-                socket_address((&raw const other).cast()),
-                socket_address(ptr::null()),
-            ]
-        };
-        let expected = [
-            Some(Address::Ip(Ipv4Addr::new(192, 0, 2, 1).into())),
-            Some(Address::Ip(Ipv6Addr::LOCALHOST.into())),
-            Some(Address::Mac([2, 0, 0, 0, 0, 7])),
-            None,
-            None,
-        ];
-        assert_eq!(found, expected);
     }
 
     /// Another thread stands for the kernel side: it writes through a mapping of its own while this one reads.

@@ -87,9 +87,9 @@ pub fn run(
     let reports_left = top.as_ref().and_then(|top| top.count);
     let printer = Printer::new(settings, top)?;
     let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::new(settings, &filter)? };
-    let admission = who::admission(settings, &printer.interfaces, &filter)?;
-    let ledger = who::ledger(settings, &printer.interfaces, filter, &known)?;
-    let session = Session::start(settings, &admission, known, demo)?;
+    let admission = who::admission(settings, &filter)?;
+    let ledger = who::ledger(settings, Some(&printer.interfaces), filter, &known)?;
+    let session = Session::start(settings, &admission, known, demo)?.following(&printer.interfaces);
     let runtime = event_loop()?;
     let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left);
     let result = runtime.block_on(reporter.run(started.into()));

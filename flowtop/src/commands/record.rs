@@ -9,19 +9,18 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use tokio::time::{sleep, sleep_until};
 
 use crate::Usage;
 use crate::aside;
 use crate::cli::{RecordArgs, RetentionFlags};
-use crate::interfaces;
+use crate::interfaces::Interfaces;
 use crate::recordings::{self, Recordings};
 use crate::session::{Purpose, Session, event_loop};
 use crate::signals::Endings;
 use crate::who::{self, Knowledge};
 use flowtop_core::filter::Filter;
-use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::record::{Fill, Host, Record};
@@ -31,7 +30,6 @@ use flowtop_recording::retention::Limits;
 use flowtop_recording::schedule::{Schedule, until_sample};
 use flowtop_sys::clock;
 use flowtop_view::settings::Settings;
-use host::Interfaces;
 use store::{ENDS_WITHIN, Place, Store, TRY_EVERY, TRY_SELDOM};
 use writer::{Outcome, Writer};
 
@@ -163,7 +161,7 @@ struct Recorder {
 /// A window that is not over.
 struct Window {
     sampler: Sampler,
-    interfaces: Interfaces,
+    interfaces: host::Interfaces,
 }
 
 impl Recorder {
@@ -177,18 +175,17 @@ impl Recorder {
         let mut settings = settings.clone();
         // What a record says is bytes, and they are those of the sockets: a border turns none around.
         settings.unit.value = Unit::default();
-        let all = interfaces::read().context("cannot list the network interfaces")?;
-        let chosen = Chosen::new(&all, &settings.interface.value)?;
+        let chosen = Interfaces::choose(&settings.interface.value)?;
         let known =
             if args.demo { Knowledge::of_demo(&settings)? } else { Knowledge::of_everyone(&settings)? };
         let limits = limits(&settings, &filter);
-        let admission = who::admission(&settings, &chosen, &filter)?;
-        let scope = who::scope(&settings, &chosen, filter, &known)?;
+        let admission = who::admission(&settings, &filter)?;
+        let scope = who::scope(&settings, Some(&chosen), filter, &known)?;
         let longest_s = schedule.length(0).as_secs().saturating_mul(2).saturating_add(MARGIN_S);
         let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, longest_s);
         ledger.set_scope(scope);
         Ok(Self {
-            session: Session::start(&settings, &admission, known, args.demo)?,
+            session: Session::start(&settings, &admission, known, args.demo)?.following(&chosen),
             ledger,
             schedule,
             keep: Keep { top: args.top.map(|top| top as usize), over: args.over },
@@ -226,12 +223,12 @@ impl Recorder {
     }
 
     fn open(&self) -> Window {
-        Window { sampler: Sampler::start(&self.ledger), interfaces: Interfaces::read() }
+        Window { sampler: Sampler::start(&self.ledger), interfaces: host::Interfaces::read() }
     }
 
     /// The next window after a time without one.
     fn reopen(&self, before: &Window) -> Window {
-        Window { sampler: before.sampler.resume(&self.ledger), interfaces: Interfaces::read() }
+        Window { sampler: before.sampler.resume(&self.ledger), interfaces: host::Interfaces::read() }
     }
 
     /// One window from its start to its record; true if a signal has ended it.
@@ -271,7 +268,7 @@ impl Recorder {
     fn close(&mut self, window: &mut Window) -> Result<()> {
         self.session.take(&mut self.ledger, Purpose::Report)?;
         window.sampler.sample(&self.ledger);
-        let interfaces = Interfaces::read();
+        let interfaces = host::Interfaces::read();
         let record = window.sampler.close(&self.ledger, self.session.who());
         let used = u32::try_from(self.ledger.present()).unwrap_or(u32::MAX);
         let record = Record {

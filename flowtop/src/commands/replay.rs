@@ -53,7 +53,7 @@ fn refuse_what_needs_a_host(settings: &Settings, demo: bool) -> Result<()> {
     let wrong = match () {
         () if demo => "--demo makes its own traffic; leave it or PATH out",
         () if is_flag(&settings.interface.origin) => {
-            "-i needs the addresses of the host; pick addresses with -f or -F instead"
+            "-i needs the routes of the host; pick addresses with -f or -F instead"
         }
         () if is_flag(&settings.seconds.origin) || is_flag(&settings.interval.origin) => {
             "-s and --interval are not for records, which have their own length; pick one with --at"

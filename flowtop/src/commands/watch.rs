@@ -165,8 +165,8 @@ impl Watch {
     ) -> Result<Self> {
         let printer = Printer::new(settings, None)?;
         let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
-        let interfaces = &printer.interfaces;
-        let admission = who::admission(settings, interfaces, filter)?;
+        let interfaces = Some(&printer.interfaces);
+        let admission = who::admission(settings, filter)?;
         let ledger = || who::ledger(settings, interfaces, filter.clone(), &known);
         let only = |only: Filter| -> Result<Ledger> {
             let mut measured = ledger()?;
@@ -191,7 +191,7 @@ impl Watch {
         let tape = orders.records().then(|| Tape::open(args, orders.before, settings, limits));
         let tape = tape.transpose()?;
         Ok(Self {
-            session: Session::start(settings, &admission, known, demo)?,
+            session: Session::start(settings, &admission, known, demo)?.following(&printer.interfaces),
             sample: Sample::default(),
             ledgers,
             watched,

@@ -12,7 +12,6 @@ use core::ops::RangeInclusive;
 use flowtop_common::{Admission, PortRange, check, family, words};
 
 use crate::flow::Tuple;
-use crate::scope::Addresses;
 
 use super::expr::{Expr, Test, Word};
 use super::net::{self, Net};
@@ -51,16 +50,6 @@ impl Pushdown {
     #[must_use]
     pub fn everything() -> Self {
         Self { families: Families::BOTH, ports: None, nets: None }
-    }
-
-    /// Admits flows with an end that has one of these addresses.
-    #[must_use]
-    pub fn of_addresses(addresses: &Addresses) -> Self {
-        let host = |addr: &IpAddr| (*addr, if addr.is_ipv4() { 32 } else { 128 });
-        let loopback = [(IpAddr::from([127, 0, 0, 0]), 8), host(&Ipv6Addr::LOCALHOST.into())];
-        let exact =
-            addresses.exact.iter().filter(|addr| !(addresses.loopback && addr.is_loopback())).map(host);
-        Self::within(exact.chain(loopback.into_iter().filter(|_| addresses.loopback)).collect())
     }
 
     /// Admits flows with an end in one of these networks, written as address and prefix length.

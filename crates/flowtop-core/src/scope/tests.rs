@@ -11,33 +11,27 @@ fn verdict(scope: &dyn Scope, local: &str, remote: &str) -> Verdict {
     scope.verdict(&subject(local, remote))
 }
 
-#[test]
-fn an_interface_is_its_addresses() {
-    let eth0 = Addresses {
-        exact: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
-        loopback: false,
-    };
-    for (local, counts) in [
-        ("192.0.2.1:40000", true),
-        ("[2001:db8::1]:40000", true),
-        ("192.0.2.2:40000", false),
-        ("[2001:db8::2]:40000", false),
-        ("127.0.0.1:40000", false),
-    ] {
-        let remote = if local.starts_with('[') { "[2001:db8::9]:443" } else { "192.0.2.9:443" };
-        assert_eq!(verdict(&eth0, local, remote), Verdict::both(counts), "{local}");
-        assert_eq!(verdict(&eth0, remote, local), Verdict::NONE, "{remote}");
-        let other_here = Subject { both_here: true, ..subject(remote, local) };
-        assert_eq!(eth0.verdict(&other_here), Verdict::both(counts), "{local}");
+/// Carries what sockets of namespace 2 send to one address.
+#[derive(Debug)]
+struct ToOne(IpAddr);
+
+impl Carriers for ToOne {
+    fn carry(&self, netns: u32, tuple: &Tuple) -> bool {
+        netns == 2 && tuple.remote.ip() == self.0
     }
 }
 
 #[test]
-fn the_loopback_interface_has_every_loopback_address() {
-    let lo = Addresses { exact: vec!["127.0.0.1".parse().unwrap()], loopback: true };
-    assert_eq!(verdict(&lo, "127.9.9.9:1", "127.0.0.1:2"), Verdict::ALL);
-    assert_eq!(verdict(&lo, "[::1]:1", "[::1]:2"), Verdict::ALL);
-    assert_eq!(verdict(&lo, "192.0.2.1:1", "192.0.2.1:2"), Verdict::NONE);
+fn interfaces_are_asked_about_both_ends() {
+    let scope = OnInterfaces(Rc::new(ToOne("192.0.2.9".parse().unwrap())));
+    let there = subject("192.0.2.1:40000", "192.0.2.9:443");
+    assert_eq!((scope.verdict(&there), scope.asks_for(&there)), (Verdict::NONE, Some(false)));
+    let here = Subject { netns: 2, ..there };
+    assert_eq!((scope.verdict(&here), scope.asks_for(&here)), (Verdict::ALL, Some(true)));
+    // Of a connection that is seen from its other end.
+    let mirrored = Subject { peer: Some(here.user()), ..subject("192.0.2.9:443", "192.0.2.1:40000") };
+    assert_eq!((scope.verdict(&mirrored), scope.asks_for(&mirrored)), (Verdict::ALL, Some(false)));
+    assert_eq!(scope.prefers_second(&mirrored, &here), Some(true));
 }
 
 #[test]
@@ -67,7 +61,10 @@ fn all_of_is_what_all_agree_on() {
     let of = |scopes| verdict(&AllOf(scopes), "192.0.2.1:1", "192.0.2.2:2");
     assert_eq!(of(vec![]), Verdict::ALL);
     assert_eq!(of(vec![Box::new(NoLinkLocal), Box::new(Sent)]), Verdict { tx: true, rx: false });
-    assert_eq!(of(vec![Box::new(Sent), Box::new(Addresses::default())]), Verdict::NONE);
+    assert_eq!(
+        of(vec![Box::new(Sent), Box::new(OnInterfaces(Rc::new(ToOne(IpAddr::from([192, 0, 2, 9])))))]),
+        Verdict::NONE
+    );
     assert_eq!(AllOf(vec![Box::new(NoLinkLocal)]).untracked(), Verdict::ALL);
     assert_eq!(AllOf(vec![Box::new(NoLinkLocal), Box::new(Sent)]).untracked(), Verdict::NONE);
 }

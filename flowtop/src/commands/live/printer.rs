@@ -3,11 +3,10 @@
 use super::Top;
 use crate::Usage;
 use crate::aside;
-use crate::interfaces;
+use crate::interfaces::Interfaces;
 use anyhow::{Context as _, Result};
 use flowtop_attribution::resolver::Resolver;
 use flowtop_core::column::{self, Column};
-use flowtop_core::interface::Chosen;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::{Names, NoNames};
 use flowtop_core::rows::grouped;
@@ -19,6 +18,7 @@ use flowtop_view::settings::{Origin, Settings, choice::Format};
 use flowtop_view::text;
 use flowtop_view::top;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::rc::Rc;
 use tokio::time::Instant;
 
 /// The fields of a machine format.
@@ -65,7 +65,7 @@ pub(crate) struct Printer {
     limit: Option<usize>,
     fields: Fields,
     header: bool,
-    pub(crate) interfaces: Chosen,
+    pub(crate) interfaces: Rc<Interfaces>,
     /// Started when a name is wanted for the first time.
     resolver: Option<Resolver>,
     /// Whether a line that does not end stands on stderr.
@@ -74,7 +74,6 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(settings: &Settings, top: Option<Top>) -> Result<Self> {
-        let all = interfaces::read().context("cannot list the network interfaces")?;
         Ok(Self {
             format: settings.format.value,
             reports: text::Reports::default(),
@@ -82,7 +81,7 @@ impl Printer {
             limit: settings.rows.value.map_or(Some(top::ROWS), |_| settings.max_rows()),
             fields: Fields::of(settings).map_err(Usage)?,
             header: !settings.no_header.value,
-            interfaces: Chosen::new(&all, &settings.interface.value)?,
+            interfaces: Interfaces::choose(&settings.interface.value)?,
             resolver: None,
             progress_shown: false,
         })

@@ -14,7 +14,7 @@ use crate::fixture;
 use crate::flow::Tuple;
 use crate::ledger::Ledger;
 use crate::rows::{Row, rows};
-use crate::scope::{self, Addresses, AllOf};
+use crate::scope::{self, AllOf};
 use crate::view::View;
 use crate::who::Who;
 use crate::wire::Sample;
@@ -190,10 +190,6 @@ fn a_boundary() -> impl Strategy<Value = Boundary> {
     (v4, v6).prop_map(|(v4, v6)| Boundary::new(&v4, &v6).unwrap())
 }
 
-fn interfaces() -> impl Strategy<Value = Addresses> {
-    (vec(addr(), 0..12), any::<bool>()).prop_map(|(exact, loopback)| Addresses { exact, loopback })
-}
-
 /// Every flow and its other end, with bytes of its own.
 fn flows_of(tuples: &[Tuple]) -> Vec<(FlowKey, Flow)> {
     let mirrored = tuples.iter().flat_map(|&tuple| [tuple, tuple.mirror()]);
@@ -284,19 +280,15 @@ proptest! {
     }
 
     #[test]
-    fn nor_on_where_borders_and_interfaces_are(
-        (filter, boundary, interfaces) in (a_filter(), a_boundary(), option::of(interfaces())),
+    fn nor_on_where_borders_are(
+        (filter, boundary) in (a_filter(), a_boundary()),
         (v4, v6) in (any::<bool>(), any::<bool>()),
         tuples in vec(a_tuple(), 1..20),
     ) {
-        let mut pushdown = filter.pushdown().and(boundary.pushdown()).and(Pushdown::of_families(v4, v6));
-        if let Some(interfaces) = &interfaces {
-            pushdown = pushdown.and(Pushdown::of_addresses(interfaces));
-        }
+        let pushdown = filter.pushdown().and(boundary.pushdown()).and(Pushdown::of_families(v4, v6));
         let ledger = || {
-            let mut scopes: Vec<Box<dyn Scope>> =
+            let scopes: Vec<Box<dyn Scope>> =
                 vec![Box::new(filter.clone()), Box::new(boundary.clone()), Box::new(scope::Families { v4, v6 })];
-            scopes.extend(interfaces.clone().map(|interfaces| Box::new(interfaces) as Box<dyn Scope>));
             let mut ledger = Ledger::new(1000, 0).seen_from(boundary.clone());
             ledger.set_scope(Some(Box::new(AllOf(scopes))));
             ledger
