@@ -1,20 +1,20 @@
-//! Messages on stderr, beside the reports. A stderr that is closed is no failure.
+//! Messages on stderr. A closed stderr is not an error.
 
 use std::io::{self, Write as _};
 
 use flowtop_core::sanitize::harmless_lines;
 
-/// Says it, a line or a part of one, newline included. Names of files and errors of others may be in it.
+/// Writes a line, or a part of one, as it is, newline included. Sanitises file names and messages of the system in it.
 pub fn say(text: &str) {
     write(&harmless_lines(text));
 }
 
-/// Writes over the line that the cursor is in, which is that of a terminal.
+/// Overwrites the current line of a terminal.
 pub fn say_over(text: &str) {
     write(&format!("\r\x1b[K{}", harmless_lines(text)));
 }
 
 fn write(text: &str) {
-    // `eprint!` would panic when the other end of a pipe has gone.
+    // `eprint!` would panic if the other end of a pipe is closed.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

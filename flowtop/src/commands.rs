@@ -1,4 +1,4 @@
-//! The commands, each in a file of its name; `live` is flowtop without one and with `-t`, and the view is in `tui`.
+//! One module for each command. `live` prints reports (`-t`); the interactive view is in `tui`.
 
 pub mod doctor;
 pub mod live;

@@ -1,6 +1,7 @@
-//! The two configuration files: where they are, and all layers of settings put together.
+//! Finds the configuration files and merges all layers of settings.
 //!
-//! Not in here: their syntax (`flowtop_view::config_toml`, `flowtop_view::iftoprc`) and what the settings mean (`flowtop_view::settings`).
+//! Not in here: their syntax (`flowtop_view::config_toml`, `flowtop_view::iftoprc`) and what the settings mean
+//! (`flowtop_view::settings`).
 
 use std::env;
 use std::ffi::OsString;
@@ -19,10 +20,11 @@ use flowtop_view::iftoprc;
 use flowtop_view::settings::check::{check, in_filter};
 use flowtop_view::settings::{Assignment, Reading, Settings};
 
-/// The settings in force: defaults, under `config.toml`, under `.iftoprc`, under the command line. Warnings go to stderr.
+/// The effective settings: defaults, then `config.toml`, `.iftoprc` and the command line, each overriding the former.
+/// Prints warnings to stderr.
 ///
 /// # Errors
-/// A file that cannot be read; as [`Usage`], a line or a flag that is not right.
+/// If a file cannot be read; a [`Usage`] error if a line or a flag is invalid.
 pub fn settings(typed: &Typed) -> Result<Settings> {
     let flags = &typed.cli.report.settings;
     let mut layers = own_file(flags)?;
@@ -34,10 +36,10 @@ pub fn settings(typed: &Typed) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The filter in force, with its names looked up: once, here.
+/// The effective filter, with its names resolved once.
 ///
 /// # Errors
-/// As [`Usage`], a name that stands for nothing on this host.
+/// A [`Usage`] error if a name cannot be resolved on this host.
 pub fn filter(settings: &Settings) -> Result<Filter> {
     let text = &settings.filter.value;
     if text.is_empty() {
@@ -53,7 +55,7 @@ fn warn(warnings: &[String]) {
     }
 }
 
-/// `config.toml`, where there is one.
+/// `config.toml` if it exists.
 fn own_file(flags: &SettingsFlags) -> Result<Vec<Assignment>> {
     let Some(path) = own_path(variable("XDG_CONFIG_HOME"), variable("HOME")) else { return Ok(Vec::new()) };
     let Some(bytes) = found(user_file::read(&path, MAX_SETTINGS_BYTES), flags)? else {
@@ -63,14 +65,14 @@ fn own_file(flags: &SettingsFlags) -> Result<Vec<Assignment>> {
     Ok(config_toml::parse(&text, &path.display().to_string()).map_err(Usage)?)
 }
 
-/// Where the XDG base directory specification puts it; it wants a relative path passed over.
+/// The location in the XDG base directory specification, which requires relative paths to be ignored.
 fn own_path(config_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
     let config_home = config_home.map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = config_home.or_else(|| home.map(|home| Path::new(&home).join(".config")))?;
     Some(folder.join("flowtop").join("config.toml"))
 }
 
-/// The file that `-c` names, or `.iftoprc`, where there is one.
+/// The file given with `-c`, otherwise `.iftoprc` if it exists.
 fn iftops_file(flags: &SettingsFlags, typed: &[Assignment]) -> Result<Vec<Assignment>> {
     let path = flags.config.clone().unwrap_or_else(|| default_path(variable("HOME")));
     let read = user_file::read(&path, MAX_SETTINGS_BYTES);
@@ -82,12 +84,12 @@ fn iftops_file(flags: &SettingsFlags, typed: &[Assignment]) -> Result<Vec<Assign
     Ok(found.assignments)
 }
 
-/// As in iftop.
+/// The home directory, found as in iftop.
 fn default_path(home: Option<OsString>) -> PathBuf {
     home.map_or_else(|| PathBuf::from("iftoprc"), |home| Path::new(&home).join(".iftoprc"))
 }
 
-/// The text of a file that may be missing. `None` without one, or where a lenient reading goes on without it.
+/// Reads a file. `None` if it does not exist, or if it cannot be read and `--lenient` is set.
 fn found(read: Result<Vec<u8>, Refused>, flags: &SettingsFlags) -> Result<Option<Vec<u8>>> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),
@@ -100,10 +102,10 @@ fn found(read: Result<Vec<u8>, Refused>, flags: &SettingsFlags) -> Result<Option
     }
 }
 
-/// The text of the file that `-c` names.
+/// Reads the file given with `-c`.
 fn named(read: Result<Vec<u8>, Refused>, path: &Path, flags: &SettingsFlags) -> Result<Option<Vec<u8>>> {
     match read {
-        // As iftop says it.
+        // iftop's wording.
         Err(Refused::Absent(_)) if flags.lenient => {
             aside::say(&format!("{}: No such file or directory\n", path.display()));
             Ok(None)
@@ -116,7 +118,7 @@ fn named(read: Result<Vec<u8>, Refused>, path: &Path, flags: &SettingsFlags) -> 
     }
 }
 
-/// Of the environment; empty is absent.
+/// An environment variable; empty counts as unset.
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -1,5 +1,5 @@
-//! flowtop's own cost, by the kernel's count. Statistics about BPF programs cost some 20 ns a run, for all
-//! programs of the host, so they are on only while the cost is shown.
+//! flowtop's own resource usage, as the kernel measures it. BPF statistics add about 20 ns to each run of every BPF
+//! program on the host, so they are enabled only while they are shown.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -10,24 +10,24 @@ use crate::source::Source;
 use flowtop_core::cost::{Cost, Counters, resident_bytes};
 use flowtop_sys::clock;
 
-/// Looks at the counters from time to time.
+/// Reads the counters at intervals.
 #[derive(Debug)]
 pub struct Meter {
-    /// Statistics are on while this is open; `None` where the kernel does not let us (before Linux 5.8, or without
+    /// BPF statistics are enabled while this is open. `None` if the kernel refuses (before Linux 5.8, or without
     /// `CAP_SYS_ADMIN`).
     statistics: Option<OwnedFd>,
     before: Option<Counters>,
 }
 
 impl Meter {
-    /// Switches statistics on; dropping the meter switches them off.
+    /// Enables BPF statistics; dropping the meter disables them.
     #[must_use]
     pub fn new() -> Self {
         Self { statistics: enable_stats(Stats::RunTime).ok(), before: None }
     }
 
-    /// The cost since the last call; zero at the first one. `table` is how many connections are in the
-    /// kernel's table, and how many can be.
+    /// Cost since the previous call; zero on the first. `table` is the number of connections in the kernel's table and
+    /// its capacity.
     pub fn read(&mut self, source: &Source, table: (usize, u32)) -> Cost {
         let now = self.counters(source, table);
         let before = self.before.replace(now).unwrap_or(now);

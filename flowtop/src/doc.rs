@@ -1,7 +1,7 @@
-//! The man pages and the completions, made from the command line's definition.
+//! Generates man pages and shell completions from the definition of the command line.
 //!
-//! A page is a file of `doc/pages`, in which lines such as `.\" @options` are replaced by what is generated. These lines
-//! are comments of roff, so the files are pages by themselves.
+//! Each page is a file in `doc/pages`. A line such as `.\" @options`, which is a comment in roff, is replaced by
+//! generated text.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use crate::cli::Cli;
 use flowtop_view::state::keys::{Section, TABLE};
 
-/// The pages of the commands, by name.
+/// Pages of the subcommands, by name.
 const PAGES: [(&str, &str); 6] = [
     ("doctor", include_str!("../doc/pages/doctor.roff")),
     ("record", include_str!("../doc/pages/record.roff")),
@@ -27,13 +27,13 @@ const PAGES: [(&str, &str); 6] = [
 /// The page of flowtop itself.
 const FLOWTOP: &str = include_str!("../doc/pages/flowtop.roff");
 
-/// Date of this version. Readers such as mandoc expect one.
+/// Release date of this version, which readers such as mandoc expect.
 const DATE: &str = "2026-11-30";
 
-/// Defines how an apostrophe is written. Every generated part comes with it.
+/// Defines how an apostrophe is rendered. `clap_mangen` puts this in front of every part it generates.
 const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
-/// Writes the man page of flowtop or of one of its commands.
+/// Writes the man page of flowtop or of one of its subcommands.
 pub fn man(name: Option<&str>, out: &mut dyn io::Write) -> Result<()> {
     let mut flowtop = Cli::command();
     flowtop.build();
@@ -48,7 +48,7 @@ pub fn man(name: Option<&str>, out: &mut dyn io::Write) -> Result<()> {
     Ok(out.write_all(page(&flowtop, command, file)?.as_bytes())?)
 }
 
-/// A page from its file.
+/// Fills in the generated parts of a page.
 fn page(flowtop: &Command, command: &Command, file: &str) -> Result<String> {
     let mut text = heading(command);
     for line in file.lines() {
@@ -78,7 +78,7 @@ fn generated(part: &str, flowtop: &Command, command: &Command) -> Result<String>
     })
 }
 
-/// The title, and the sections NAME and SYNOPSIS.
+/// The title line and the sections NAME and SYNOPSIS.
 fn heading(command: &Command) -> String {
     let name = page_name(command);
     let mut roff = Roff::new();
@@ -94,12 +94,11 @@ fn heading(command: &Command) -> String {
     roff.render()
 }
 
-/// The name of a command's page.
 fn page_name(command: &Command) -> String {
     command.get_bin_name().unwrap_or(command.get_name()).replace(' ', "-")
 }
 
-/// clap's line of usage, in the fonts of a man page.
+/// clap's usage line with the fonts of a man page.
 fn synopsis(command: &Command) -> Vec<Inline> {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.lines().next().unwrap_or_default().trim_start_matches("Usage: ");
@@ -122,20 +121,20 @@ fn synopsis(command: &Command) -> Vec<Inline> {
 }
 
 fn options(command: &Command) -> Result<String> {
-    // `clap_mangen` omits what an option does if only the long help lists it.
+    // `clap_mangen` omits the description of an option that is hidden from the short help.
     let command = command.clone().mut_args(|arg| arg.hide_short_help(false));
     let mut text = Vec::new();
     Man::new(command).render_options_section(&mut text)?;
     Ok(without_preamble(&with_paragraphs(&String::from_utf8(text)?)))
 }
 
-/// A part of a page, which has the preamble at its start. Groff prints other glyphs for `^`, `` ` `` and `~` in UTF-8.
+/// Strips the preamble, and escapes `^`, `` ` `` and `~`, which groff renders as other glyphs in UTF-8.
 fn without_preamble(text: &str) -> String {
     let text = text.strip_prefix(PREAMBLE).unwrap_or(text);
     text.replace('^', "\\(ha").replace('`', "\\(ga").replace('~', "\\(ti")
 }
 
-/// Replaces empty lines and lone line breaks, which `clap_mangen` writes between the paragraphs of an option.
+/// Replaces the empty lines and `.br` that `clap_mangen` writes between the paragraphs of an option by `.IP`.
 fn with_paragraphs(roff: &str) -> String {
     let is_gap = |line: &str| line.is_empty() || line == ".br";
     let lines: Vec<&str> = roff.lines().collect();
@@ -150,13 +149,13 @@ fn with_paragraphs(roff: &str) -> String {
     text
 }
 
-/// The text below the options in the help.
+/// The text that the help prints below the options.
 fn notes(command: &Command) -> String {
     let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     without_preamble(&Roff::from(roman(text)).render())
 }
 
-/// The commands that have a page.
+/// A list of the subcommands that have a page.
 fn commands(flowtop: &Command) -> String {
     let mut roff = Roff::new();
     for command in flowtop.get_subcommands().filter(|command| has_page(command)) {
@@ -172,7 +171,7 @@ fn has_page(command: &Command) -> bool {
     PAGES.iter().any(|(name, _)| *name == command.get_name())
 }
 
-/// Keys of the view, with or without the headings of their sections.
+/// A list of the keys of the view, optionally with the headings of their sections.
 fn keys(sections: &[(Section, bool)]) -> String {
     let mut roff = Roff::new();
     for (section, has_heading) in sections {
@@ -188,7 +187,7 @@ fn keys(sections: &[(Section, bool)]) -> String {
     without_preamble(&roff.render())
 }
 
-/// The exit statuses other than 0, which mean the same for each command.
+/// The exit statuses other than 0, which are the same for every subcommand.
 fn failures() -> String {
     let mut roff = Roff::new();
     for (code, meaning) in [
@@ -202,7 +201,7 @@ fn failures() -> String {
     without_preamble(&roff.render())
 }
 
-/// The section SEE ALSO: flowtop's other pages, and those that the page names.
+/// The section SEE ALSO: flowtop's other pages, then `others`.
 fn see_also<'a>(flowtop: &Command, command: &Command, others: impl Iterator<Item = &'a str>) -> String {
     let own = std::iter::once(flowtop).chain(flowtop.get_subcommands().filter(|command| has_page(command)));
     let own = own.filter(|other| page_name(other) != page_name(command));
@@ -219,9 +218,9 @@ fn see_also<'a>(flowtop: &Command, command: &Command, others: impl Iterator<Item
     without_preamble(&roff.render())
 }
 
-/// Writes what makes `shell` complete flowtop's flags and their values.
+/// Writes the completion script for `shell`.
 pub fn completions(shell: Shell, out: &mut dyn io::Write) -> Result<()> {
-    // It panics where it cannot write.
+    // `generate` panics if it cannot write, so it writes to memory.
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "flowtop", &mut text);
     out.write_all(&text)?;

@@ -1,4 +1,4 @@
-//! Addresses and ports behind the names in a filter, on this host. Asked once, before counting starts.
+//! Resolves host and service names in a filter, once, before counting starts.
 
 use flowtop_core::filter::Names;
 use flowtop_core::names::port_of;
@@ -8,13 +8,13 @@ use std::{
     os::linux::fs::MetadataExt as _,
 };
 
-/// The host's own resolver and its list of services.
+/// The resolver and the services database of this host.
 pub struct HostNames {
     services: String,
 }
 
 impl HostNames {
-    /// Reads the list of services; without one no service has a name.
+    /// Reads the services database. If it is missing, no service has a name.
     #[must_use]
     pub fn read() -> Self {
         let bytes = fs::read("/etc/services").unwrap_or_default();

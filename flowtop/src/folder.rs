@@ -1,8 +1,8 @@
-//! Folders that flowtop writes to, often as root, and in which another user may have put something: a link, a pipe or a
-//! second name of a file in one must not make flowtop write elsewhere, or wait for ever.
+//! Safe access to directories that flowtop writes to, often as root. Another user may have put a symlink, a FIFO or a
+//! hard link there, which must not make flowtop write elsewhere or block.
 //!
-//! A folder is opened part by part and held open, and files in it are opened relative to that: what its path leads to
-//! later does not matter. Then each file is asked what it is, once it is open.
+//! A directory is opened component by component and kept open, and its files are opened relative to that descriptor, so
+//! a path that is replaced later has no effect. The type of each file is checked after it is opened.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -19,43 +19,43 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// Links on the way to a folder that are followed, as many as the kernel does.
+/// Maximum number of symlinks followed on a path, the same as in the kernel.
 const MAX_LINKS: usize = 40;
-/// Only flowtop's user: who talks to whom is private.
+/// Readable by flowtop's user only: which hosts talk to each other is private.
 const PRIVATE: Mode = Mode::from_raw_mode(0o600);
 const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
 const WRITABLE_BY_GROUP: u32 = 0o020;
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 const STICKY: u32 = 0o1000;
-/// How a file is opened that may be anything: no link is followed, a pipe is not waited for, and a terminal does not become
-/// flowtop's own.
+/// Flags to open a file of unknown type: follow no symlink, do not block on a FIFO, and do not acquire a controlling
+/// terminal.
 const CAREFULLY: OFlags =
     OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// Who may be able to change a folder and those that lead to it.
+/// Which users may have write access to a directory and its parents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
-    /// Only root and flowtop's user may change it: for files that are found again.
+    /// Only root and flowtop's user, for files that are opened again later.
     Private,
-    /// Any user may: for a file that is new. Links that another user may have made are not followed.
+    /// Any user, for a file that must not exist yet. Symlinks that another user may have created are not followed.
     Shared,
 }
 
-/// A folder that is open.
+/// An open directory.
 #[derive(Debug)]
 pub struct Folder {
     fd: OwnedFd,
-    /// As it was typed, for messages.
+    /// The path as typed, for messages.
     path: PathBuf,
 }
 
 impl Folder {
-    /// Opens a folder that only root and flowtop's user can change, and makes it if there is none.
+    /// Opens a directory that only root and flowtop's user can change, and creates it if it does not exist.
     ///
     /// # Errors
-    /// Which part of the path is not safe, or why it cannot be made.
+    /// If a component of the path is not safe, or the directory cannot be created.
     pub fn private(path: &Path) -> Result<Self> {
-        // The folders above the current one count too.
+        // Parents are checked too.
         let whole = if path.is_absolute() {
             path.to_owned()
         } else {
@@ -65,10 +65,11 @@ impl Folder {
         Ok(Self { fd, path: path.to_owned() })
     }
 
-    /// Makes a new file that only its owner can read, wherever that is. The last part of the path is its name.
+    /// Creates a new file that only its owner can read, in a directory of any user. The last component of `path` is its
+    /// name.
     ///
     /// # Errors
-    /// As [`io::Error`], that it exists or cannot be made; or which part of the path is not safe.
+    /// An [`io::Error`] if the file exists or cannot be created; or the component of the path that is not safe.
     pub fn new_file(path: &Path) -> Result<File> {
         let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -77,22 +78,22 @@ impl Folder {
         Ok(folder.create(name)?)
     }
 
-    /// Its own path, for messages.
+    /// Path of the directory, for messages.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.path
     }
 
-    /// The path of a file in it, for messages.
+    /// Path of a file in the directory, for messages.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Opens a file to read it and to append to it, and makes it if there is none; true if it was made.
+    /// Opens a file for reading and appending, and creates it if it does not exist. Returns whether it was created.
     ///
     /// # Errors
-    /// What is in its place.
+    /// If the name is taken by something that flowtop did not create.
     pub fn open_or_create(&self, name: &str) -> Result<(File, bool)> {
         let cannot = || format!("cannot write {}", self.path(name).display());
         loop {
@@ -101,17 +102,17 @@ impl Folder {
             }
             match self.create(OsStr::new(name)) {
                 Ok(file) => return Ok((file, true)),
-                // Another process was faster.
+                // Another process has created it first.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error).with_context(cannot),
             }
         }
     }
 
-    /// Opens a file to read it and to append to it, if there is one.
+    /// Opens a file for reading and appending if it exists.
     ///
     /// # Errors
-    /// What is in its place.
+    /// If the name is taken by something that flowtop did not create.
     pub fn open(&self, name: &str) -> Result<Option<File>> {
         let file = match openat(&self.fd, name, OFlags::RDWR | OFlags::APPEND | CAREFULLY, Mode::empty()) {
             Ok(fd) => File::from(fd),
@@ -128,23 +129,23 @@ impl Folder {
         Ok(Some(file))
     }
 
-    /// Opens a file to read it, if it is one that flowtop itself may have made.
+    /// Opens a file for reading if flowtop may have created it.
     #[must_use]
     pub fn open_to_read(&self, name: &str) -> Option<File> {
         let file = File::from(openat(&self.fd, name, OFlags::RDONLY | CAREFULLY, Mode::empty()).ok()?);
         is_own(&fstat(&file).ok()?).then_some(file)
     }
 
-    /// Makes a file that is not there yet.
+    /// Creates a file that must not exist.
     fn create(&self, name: &OsStr) -> io::Result<File> {
         let new = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         Ok(File::from(openat(&self.fd, name, new | OFlags::CLOEXEC, PRIVATE)?))
     }
 
-    /// Leaves an empty file.
+    /// Creates an empty file. If it already exists, that is not an error.
     ///
     /// # Errors
-    /// Why it cannot be made. One that is there already is none.
+    /// If it cannot be created.
     pub fn mark(&self, name: &str) -> Result<()> {
         match self.create(OsStr::new(name)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -154,10 +155,10 @@ impl Folder {
         }
     }
 
-    /// Removes a file, or a link, but never what a link leads to.
+    /// Removes a file or a symlink, never the target of a symlink.
     ///
     /// # Errors
-    /// Why it is still there.
+    /// If it could not be removed.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Err(Errno::NOENT) | Ok(()) => Ok(()),
@@ -165,10 +166,10 @@ impl Folder {
         }
     }
 
-    /// The names of what is in it, as far as they are text.
+    /// Names of all entries that are valid UTF-8.
     ///
     /// # Errors
-    /// A folder that cannot be read.
+    /// If the directory cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
         let cannot = || format!("cannot read the directory {}", self.path.display());
         let mut names = Vec::new();
@@ -179,24 +180,25 @@ impl Folder {
         Ok(names)
     }
 
-    /// How long a file is, if it is one that flowtop itself may have made. Nothing else is flowtop's to count or to remove.
+    /// Length in bytes of a file that flowtop may have created. `None` for any other file, which flowtop must neither
+    /// count nor remove.
     #[must_use]
     pub fn own_bytes(&self, name: &str) -> Option<u64> {
         let stat = self.stat(name)?;
         is_own(&stat).then(|| u64::try_from(stat.st_size).unwrap_or_default())
     }
 
-    /// Whether there is something of this name.
+    /// Whether an entry of this name exists.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.stat(name).is_some()
     }
 
-    /// Refuses what has the name of one of flowtop's files and is none. More names than one are nobody's danger as long as
-    /// nothing is written to it.
+    /// Checks that an entry with the name of one of flowtop's files is one. Hard links are accepted, because nothing is
+    /// written.
     ///
     /// # Errors
-    /// Its kind.
+    /// The type of the entry, if it is not a file that flowtop may have created.
     pub fn refuse_strange(&self, name: &str) -> Result<()> {
         match self.stat(name) {
             Some(stat) if foreign(&stat) != Some(Foreign::Names) => self.refuse_foreign(name, &stat),
@@ -204,16 +206,16 @@ impl Folder {
         }
     }
 
-    /// Bytes that are free in its file system, if that can be told.
+    /// Free bytes in the file system, or `None` if that cannot be determined.
     #[must_use]
     pub fn free_bytes(&self) -> Option<u64> {
         rustix::fs::fstatvfs(&self.fd).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize))
     }
 
-    /// Makes sure that new files are still there after a power failure.
+    /// Syncs the directory, so that new files survive a power failure.
     ///
     /// # Errors
-    /// Why they may not be.
+    /// If the sync fails.
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.fd)?)
     }
@@ -232,12 +234,12 @@ impl Folder {
     }
 }
 
-/// Why a file is not one that flowtop has made.
+/// Reasons why flowtop cannot have created a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Foreign {
     Kind(FileType),
     Owner,
-    /// It has another name somewhere.
+    /// It has another hard link.
     Names,
 }
 
@@ -250,7 +252,7 @@ fn foreign(stat: &Stat) -> Option<Foreign> {
     }
 }
 
-/// Whether flowtop may have made a file. A user who wants to keep it may have given it another name since.
+/// Whether flowtop may have created a file. Users may have added a hard link since, to keep it.
 fn is_own(stat: &Stat) -> bool {
     foreign(stat).is_none_or(|why| why == Foreign::Names)
 }
@@ -277,7 +279,7 @@ fn kind_text(kind: FileType) -> &'static str {
     }
 }
 
-/// The way to a folder, part by part.
+/// Walks a path to a directory, component by component.
 struct Walk<'a> {
     trust: Trust,
     /// For messages.
@@ -286,14 +288,14 @@ struct Walk<'a> {
     links: usize,
     at: OwnedFd,
     here: PathBuf,
-    /// Whether no other user can replace what is in it.
+    /// Whether no other user can replace the entries of the current directory.
     is_safe: bool,
 }
 
-/// The file that a part of a path names.
+/// What a component of a path names.
 enum Part {
     Folder(OwnedFd),
-    /// Where it leads.
+    /// Target of the symlink.
     Link(PathBuf),
 }
 
@@ -323,7 +325,7 @@ impl<'a> Walk<'a> {
         open.with_context(|| format!("cannot read the directory {}", typed.display()))
     }
 
-    /// Looks at the folder in which the walk is.
+    /// Checks the permissions of the current directory.
     fn arrive(&mut self, is_last: bool) -> Result<()> {
         let stat = fstat(&self.at).with_context(|| format!("cannot look at {}", self.here.display()))?;
         let danger = danger(&stat, geteuid().as_raw(), is_last);
@@ -359,7 +361,7 @@ impl<'a> Walk<'a> {
         Ok(Part::Link(PathBuf::from(OsString::from_vec(target.into_bytes()))))
     }
 
-    /// Opens a part as what it is, not what it leads to; a private folder is made.
+    /// Opens a component without following a symlink; creates it if it must be private and does not exist.
     fn open_part(&self, name: &OsStr) -> io::Result<OwnedFd> {
         let open =
             || openat(&self.at, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
@@ -368,21 +370,21 @@ impl<'a> Walk<'a> {
             opened => return Ok(opened?),
         }
         match mkdirat(&self.at, name, PRIVATE_FOLDER) {
-            // Another process was faster.
+            // Another process has created it first.
             Ok(()) | Err(Errno::EXIST) => Ok(open()?),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// Where a path starts.
+/// Directory at which a path starts.
 fn start(path: &Path) -> Result<(OwnedFd, PathBuf)> {
     let start = if path.is_absolute() { "/" } else { "." };
     let fd = openat(CWD, start, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     Ok((fd.with_context(|| format!("cannot use the directory {start}"))?, PathBuf::from(start)))
 }
 
-/// The part of a path that exists, behind its start.
+/// The components of a path after its start.
 fn parts(path: &Path) -> VecDeque<OsString> {
     let part = |part: Component<'_>| match part {
         Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
@@ -391,8 +393,8 @@ fn parts(path: &Path) -> VecDeque<OsString> {
     path.components().filter_map(part).collect()
 }
 
-/// How another user could change what is in a folder, as the rest of a sentence. Those that lead to flowtop's own may be
-/// for everybody, as `/tmp` is, if their sticky bit keeps people from each other's files.
+/// How another user could change the entries of a directory, as the rest of a sentence. Parents of flowtop's own
+/// directory may be writable for all users, as `/tmp` is, if the sticky bit protects the entries.
 fn danger(stat: &Stat, own_uid: u32, is_last: bool) -> Option<String> {
     let mode = stat.st_mode & 0o7777;
     if ![0, own_uid].contains(&stat.st_uid) {

@@ -1,4 +1,4 @@
-//! Recordings as a view looks at them: one record at a time, through the settings and the filter of now.
+//! Recordings as the view reads them: one record at a time, with the current settings and filter applied.
 
 use std::sync::Arc;
 
@@ -20,12 +20,12 @@ use flowtop_view::state::replay::{Replay, Window};
 /// Shown in place of the name of a hook plan.
 pub const HOOKS: &str = "recorded";
 
-/// Recordings, and what is wanted of each record.
+/// Recordings, with the settings and the filter to apply to each record.
 pub struct Lens {
     recordings: Recordings,
     settings: Settings,
     filter: Filter,
-    /// In place of those of the records.
+    /// Used instead of the labels in the records.
     labels: Option<Arc<Labels>>,
 }
 
@@ -33,10 +33,10 @@ impl Lens {
     pub fn new(recordings: Recordings, settings: &Settings, filter: Filter) -> Result<Self> {
         let labels = (!settings.labels.value.is_empty()).then(|| who::labels(&settings.labels.value));
         let mut settings = settings.clone();
-        // Whoever made the record has decided about them.
+        // Filters were already applied when the records were made.
         settings.link_local.value = true;
         settings.interface.value.clear();
-        // What a file says of the present does not keep anybody from the past.
+        // Records have no packet counts. `unit = "packets"` in a configuration file must not prevent a replay.
         if settings.unit.value == Unit::Packets {
             settings.unit.value = Unit::Bits;
         }
@@ -50,20 +50,20 @@ impl Lens {
         Player::new(moments.collect()).expect("recordings without a record are not opened")
     }
 
-    /// The settings of now, as far as they go for records.
+    /// The current settings that apply to records.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Another filter from the next record on.
+    /// Applies another filter from the next record on.
     pub fn set_filter(&mut self, filter: Filter) {
         self.filter = filter;
     }
 
-    /// A record as the view shows it.
+    /// Reads a record and applies settings and filter.
     ///
     /// # Errors
-    /// As [`Recordings::read`].
+    /// Those of [`Recordings::read`].
     pub fn window(&self, replay: &Replay, at: usize) -> Result<Window> {
         let record = self.recordings.read(&self.recordings.heads()[at])?;
         let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
@@ -80,7 +80,7 @@ impl Lens {
         })
     }
 
-    /// The border of the settings of now, else the one that was drawn when the record was made.
+    /// The border in the current settings, otherwise the one of the record.
     fn boundary(&self, record: &Record) -> Result<Boundary> {
         let now = who::boundary(&self.settings)?;
         Ok(if now == Boundary::default() { replay::boundary(record) } else { now })

@@ -1,23 +1,24 @@
-//! Letters on stdin, one at a time, from a terminal as from a pipe.
+//! Single letters read from stdin, which may be a terminal or a pipe.
 
 use std::io::{self, IsTerminal as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use tokio::io::{AsyncReadExt as _, Stdin};
 
-/// The open end of stdin. While it lives a terminal neither waits for a whole line nor shows what is typed.
+/// Reads stdin. While it exists, a terminal is not in line mode and does not echo.
 pub struct Letters {
     stdin: Option<Stdin>,
     terminal_before: Option<Termios>,
 }
 
 impl Letters {
-    /// Letters of a run that takes none.
+    /// For runs that read no letters.
     pub const fn none() -> Self {
         Self { stdin: None, terminal_before: None }
     }
 
-    /// Letters of stdin; none from a terminal that another process group has, because reading it would stop us.
+    /// Letters from stdin. Reads nothing if flowtop is not in the foreground process group of the terminal, because
+    /// SIGTTIN would stop it.
     pub fn open() -> Self {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
@@ -29,7 +30,7 @@ impl Letters {
         Self { stdin: Some(tokio::io::stdin()), terminal_before: take_letter_by_letter() }
     }
 
-    /// The next letter; waits for ever once stdin has ended.
+    /// Waits for the next letter; pending forever after the end of input.
     pub async fn next(&mut self) -> u8 {
         if let Some(stdin) = &mut self.stdin {
             if let Ok(letter) = stdin.read_u8().await {
@@ -44,13 +45,14 @@ impl Letters {
 impl Drop for Letters {
     fn drop(&mut self) {
         if let Some(before) = &self.terminal_before {
-            // A terminal that has gone needs no restoring.
+            // A terminal that is closed needs no restoring.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
     }
 }
 
-/// Sets the terminal and returns how it was; `None` where that cannot be done, and letters come line by line.
+/// Switches line mode and echo off and returns the previous modes. `None` if stdin is no terminal; letters then arrive
+/// line by line.
 fn take_letter_by_letter() -> Option<Termios> {
     let before = tcgetattr(io::stdin()).ok()?;
     let mut letters = before.clone();

@@ -1,6 +1,6 @@
-//! flowtop: an eBPF per-flow TCP traffic top.
+//! flowtop: an eBPF top for TCP traffic per flow.
 //!
-//! The module list is the table of contents; ARCHITECTURE.md says how a byte travels through it.
+//! ARCHITECTURE.md describes how these modules work together.
 
 pub mod aside;
 pub mod cli;
@@ -34,15 +34,15 @@ use std::{
     time::Instant,
 };
 
-/// The command line cannot be carried out as it was typed: exit code 2.
+/// An invalid command line or setting; exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(String);
 
-/// Does what was asked for.
+/// Runs the command.
 ///
 /// # Errors
-/// One sentence that names the thing and the next step.
+/// One sentence that names the cause and the next step.
 pub fn run(typed: &Typed) -> Result<()> {
     let demo = typed.cli.report.screen.demo;
     match &typed.cli.command {
@@ -80,7 +80,7 @@ fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     })
 }
 
-/// Does something with the settings and the filter in force, unless they are only to be printed.
+/// Resolves settings and filter and passes them to `run`, or only prints them for `--print-config`.
 fn counting(typed: &Typed, run: impl FnOnce(&Settings, Filter) -> Result<()>) -> Result<()> {
     let settings = config::settings(typed)?;
     let filter = config::filter(&settings)?;

@@ -1,17 +1,17 @@
-//! Times of the wall clock as people of this host read them.
+//! Times in the time zone of this host.
 
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 
 use flowtop_recording::replay::caption::{self, zoned};
 
-/// A time of the wall clock in the zone of `TZ` or the system.
+/// A wall-clock time in the zone of `TZ` or the system.
 #[must_use]
 pub fn local(us: i64) -> ZonedDateTime {
     zoned(us, &TimeZone::system())
 }
 
-/// The same as RFC 3339 has it, to the millisecond, with the offset of the zone.
+/// RFC 3339 to the millisecond, with the offset of the time zone.
 #[must_use]
 pub fn rfc3339(us: i64) -> String {
     caption::rfc3339(&local(us))

@@ -1,4 +1,4 @@
-//! Parse, run, exit code.
+//! Parses the command line, runs the command and sets the exit code.
 
 use flowtop::Usage;
 use flowtop::aside;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The reader has seen enough; that is not a failure.
+/// The reader of stdout has closed the pipe, which is not a failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -1,13 +1,14 @@
-//! Whether the file of the program raises the rights of the user who runs it.
+//! Detects a set-user-ID bit, set-group-ID bit or file capabilities on the program.
 
 use anyhow::{Result, bail};
 use rustix::process::{getegid, geteuid, getgid, getuid};
 use rustix::thread::{CapabilitySet, capabilities, capability_is_in_ambient_set};
 
-/// flowtop reads files and runs commands that its user names, so it never does so with rights that the user lacks.
+/// Checks that flowtop runs with no more privileges than the user who started it has, because it reads files and runs
+/// commands that this user names.
 ///
 /// # Errors
-/// The bit or capability that raises the rights, and what to do instead.
+/// If the file of the program raises privileges; says how, and what to do instead.
 pub fn refuse() -> Result<()> {
     let how = match () {
         () if getuid() != geteuid() => "is setuid",
@@ -21,8 +22,8 @@ pub fn refuse() -> Result<()> {
     )
 }
 
-/// Whether a process that is not root's has capabilities that it has not inherited as ambient ones: they are the
-/// file's. (`AT_SECURE` would say more than that: with `SELinux` it is set for services too.)
+/// Whether a process that is not root's has permitted capabilities other than ambient ones, which can only come from
+/// the file. (`AT_SECURE` is not specific enough: with `SELinux` it is set for services too.)
 fn has_file_capabilities() -> bool {
     let permitted = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted);
     let is_inherited = |capability: CapabilitySet| capability_is_in_ambient_set(capability).unwrap_or(false);

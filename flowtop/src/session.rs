@@ -1,5 +1,5 @@
-//! The live loop that all commands share: a sample goes to the ledger, owners are looked for, and what is complete leaves
-//! the kernel's table. When that happens, and what is made of the ledger, is each command's own.
+//! The live loop that all commands share: read a sample into the ledger, find owners, and remove complete flows from
+//! the kernel's table. Each command decides when to do so, and what to do with the ledger.
 
 use std::rc::Rc;
 
@@ -16,19 +16,19 @@ use crate::interfaces::Interfaces;
 use crate::source::Source;
 use crate::who::Knowledge;
 
-/// The purpose of a sample, which decides how exact it has to be and how long it may take.
+/// Why a sample is taken, which decides how exact it has to be and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Rates between two reports: what events have brought so far. Waits for nothing.
+    /// Rates between two reports: uses the counters that events have updated, and waits for nothing.
     Rates,
-    /// A frame of the screen: every socket is asked, and nothing is waited for, since the next frame comes soon.
+    /// A frame of the screen: reads every socket but does not wait for names, because the next frame comes soon.
     Frame,
-    /// A report or a record, which cannot be corrected later: every socket is asked, and names of processes that are being
-    /// read are waited for, but not for long ([`Knowledge::settle`]).
+    /// A report or a record, which cannot be corrected later: reads every socket, and waits up to 100 ms for names of
+    /// processes ([`Knowledge::settle`]).
     Report,
 }
 
-/// A source of samples, and what is known of the owners of its flows.
+/// A source of samples, with what is known about the owners of its flows.
 pub struct Session {
     source: Source,
     known: Knowledge,
@@ -36,15 +36,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts counting what is admitted; with `demo`, made-up traffic.
+    /// Starts counting the traffic that `admission` lets pass, or generating traffic for `--demo`.
     ///
     /// # Errors
-    /// As [`Source::start`].
+    /// Those of [`Source::start`].
     pub fn start(settings: &Settings, admission: &Admission, known: Knowledge, demo: bool) -> Result<Self> {
         Ok(Self::of(Source::start(settings, admission, demo)?, known))
     }
 
-    /// A session of a source that counts already.
+    /// A session with a source that has been started.
     pub fn of(source: Source, known: Knowledge) -> Self {
         Self { source, known, interfaces: None }
     }
@@ -60,19 +60,19 @@ impl Session {
         self.interfaces.as_ref().is_some_and(|interfaces| interfaces.follow())
     }
 
-    /// Brings a ledger up to date.
+    /// Takes a sample into a ledger and completes it.
     ///
     /// # Errors
-    /// Tables or sockets of the kernel that cannot be read.
+    /// If tables or sockets of the kernel cannot be read.
     pub fn take(&mut self, ledger: &mut Ledger, purpose: Purpose) -> Result<()> {
         self.sample(ledger, purpose)?;
         self.follow_up(ledger, purpose)
     }
 
-    /// The first half of [`Self::take`]: the ledger has the bytes of now.
+    /// The first half of [`Self::take`]: updates the bytes in the ledger.
     ///
     /// # Errors
-    /// As [`Self::take`].
+    /// Those of [`Self::take`].
     pub fn sample(&mut self, ledger: &mut Ledger, purpose: Purpose) -> Result<()> {
         if self.has_moved() {
             ledger.judge_again();
@@ -83,10 +83,10 @@ impl Session {
         }
     }
 
-    /// The second half: owners are looked for, which takes a while with many sockets, and what has ended is removed.
+    /// The second half of [`Self::take`]: finds owners, which takes a while with many sockets, and removes ended flows.
     ///
     /// # Errors
-    /// As [`Self::take`].
+    /// Those of [`Self::take`].
     pub fn follow_up(&mut self, ledger: &mut Ledger, purpose: Purpose) -> Result<()> {
         let wait = if purpose == Purpose::Report { Wait::Yes } else { Wait::No };
         self.attend(ledger, wait)?;
@@ -96,11 +96,11 @@ impl Session {
         Ok(())
     }
 
-    /// Brings several ledgers up to date with one sample, as exactly as for a report. Owners are looked for among the
-    /// flows of the first one, which has them all.
+    /// Takes one sample into several ledgers, as exact as for a report. Owners are found for the flows of the first
+    /// ledger, which has all of them.
     ///
     /// # Errors
-    /// As [`Self::take`].
+    /// Those of [`Self::take`].
     pub fn take_for_all<'a>(
         &mut self,
         sample: &mut Sample,
@@ -120,7 +120,7 @@ impl Session {
         self.attend(first, Wait::Yes)
     }
 
-    /// Waits a moment for the names of processes that are being read.
+    /// Waits up to 100 ms for names of processes that are being read.
     pub fn settle(&self, ledger: &mut Ledger) {
         self.known.settle(ledger);
     }
@@ -131,26 +131,26 @@ impl Session {
         self.source.remove(ledger.removable())
     }
 
-    /// The name of the hook plan.
+    /// Name of the hook plan.
     pub fn hooks(&self) -> &'static str {
         self.source.hooks()
     }
 
-    /// Owners and labels, as reports need them.
+    /// Owners and labels for reports.
     pub fn who(&self) -> Who<'_> {
         self.known.who()
     }
 
-    /// Where the samples come from.
+    /// The source of the samples.
     pub fn source(&self) -> &Source {
         &self.source
     }
 }
 
-/// The event loop of a command: one thread, with timers, signals and files.
+/// Builds the event loop of a command: one thread, with timers, signals and files.
 ///
 /// # Errors
-/// No thread or no descriptor is left.
+/// If no thread or file descriptor is available.
 pub fn event_loop() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("cannot start the event loop")
 }

@@ -1,18 +1,18 @@
-//! The signals that end a run in order: with what has been counted so far, and the terminal as it was.
+//! The signals that end a run cleanly: what has been counted is reported, and the terminal is restored.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT, SIGTERM and SIGHUP. They are watched for from the moment this is made.
+/// SIGINT, SIGTERM and SIGHUP, caught from the moment this is created.
 pub struct Endings {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` where it is ignored, as `nohup` has it: that stays so.
+    /// `None` if SIGHUP is ignored, as under `nohup`; it then stays ignored.
     hangup: Option<Signal>,
 }
 
 impl Endings {
-    /// Begins to watch, within a runtime.
+    /// Starts to catch the signals. Must be called within a runtime.
     pub fn watch() -> Result<Self> {
         let interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
         let terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
@@ -21,7 +21,7 @@ impl Endings {
         Ok(Self { interrupt, terminate, hangup })
     }
 
-    /// Waits for one of them.
+    /// Waits for the next signal.
     pub async fn any(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! Where samples come from: the kernel, or nowhere.
+//! Sources of samples: the kernel, or generated traffic.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,17 +19,16 @@ use flowtop_view::settings::choice::HoldersChoice;
 /// A source of samples.
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Source {
-    /// The kernel.
     Live(Live),
-    /// Made-up traffic.
+    /// Generated traffic (`--demo`).
     Demo(Demo),
 }
 
 impl Source {
-    /// Starts counting what is admitted, or making up.
+    /// Starts counting the traffic that `admission` lets pass, or generating traffic.
     ///
     /// # Errors
-    /// The kernel cannot count: hooks, rights or memory that it lacks.
+    /// If the kernel lacks hooks, privileges or memory that flowtop needs.
     pub fn start(settings: &Settings, admission: &Admission, demo: bool) -> Result<Self> {
         if demo {
             return Ok(Self::Demo(Demo::new(clock::now_ns())));
@@ -48,7 +47,7 @@ impl Source {
         Ok(Self::Live(live))
     }
 
-    /// The name of the hook plan.
+    /// Name of the hook plan.
     #[must_use]
     pub fn hooks(&self) -> &'static str {
         match self {
@@ -57,7 +56,7 @@ impl Source {
         }
     }
 
-    /// Reads everything that has been counted into a ledger.
+    /// Reads all counters into a ledger.
     pub fn feed(&mut self, ledger: &mut Ledger) -> Result<()> {
         match self {
             Self::Live(live) => live.feed(ledger, clock::now()),
@@ -70,7 +69,7 @@ impl Source {
         }
     }
 
-    /// The same for a report or a frame; see [`Live::ask_sockets`].
+    /// Like [`Self::feed`], but exact at this moment, for a report or a frame; see [`Live::ask_sockets`].
     pub fn feed_exactly(&mut self, ledger: &mut Ledger) -> Result<()> {
         if let Self::Live(live) = self {
             live.ask_sockets()?;
@@ -78,7 +77,7 @@ impl Source {
         self.feed(ledger)
     }
 
-    /// Reads for a report of several ledgers.
+    /// Reads one sample, exact at this moment.
     pub fn sample_exactly(&mut self, sample: &mut Sample) -> Result<()> {
         match self {
             Self::Live(live) => {
@@ -92,8 +91,8 @@ impl Source {
         }
     }
 
-    /// Nanoseconds that the programs in the kernel have run while it kept statistics, and how often; `None` where there
-    /// are none, or the kernel does not tell.
+    /// Run time of the BPF programs in ns while statistics were enabled, and the number of runs. `None` without BPF
+    /// programs or if the kernel does not provide it.
     #[must_use]
     pub fn program_costs(&self) -> Option<(u64, u64)> {
         let Self::Live(live) = self else { return None };
@@ -102,14 +101,14 @@ impl Source {
         Some(costs.iter().fold((0, 0), |sum, cost| (sum.0 + ns(cost.run_time), sum.1 + cost.runs)))
     }
 
-    /// Finds the processes that have idle sockets open; see [`Live::find_holders`].
+    /// Finds the processes that hold idle sockets open; see [`Live::find_holders`].
     pub fn find_holders(&mut self, ledger: &mut Ledger, wait: Wait) {
         if let Self::Live(live) = self {
             live.find_holders(ledger, wait);
         }
     }
 
-    /// Removes flows that have ended and been read since.
+    /// Removes flows from the kernel's table that have ended and been read since.
     pub fn remove(&mut self, keys: &[FlowKey]) -> Result<()> {
         match self {
             Self::Live(live) => live.remove(keys),

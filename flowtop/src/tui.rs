@@ -1,5 +1,5 @@
-//! The view on a terminal: clock, signals, keys, files. `flowtop_view::state` decides what follows from them, and
-//! `flowtop_view::draw` how it looks.
+//! The event loop of the interactive view: clock, signals, input and files. `flowtop_view::state` holds its state and
+//! `flowtop_view::draw` draws it.
 
 mod own_cost;
 pub mod screen;
@@ -49,7 +49,7 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Time between two frames by default.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Opens the view until the user quits.
+/// Shows live traffic until the user quits.
 pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     require_terminal()?;
     let refresh = refresh(settings)?;
@@ -64,11 +64,11 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     let names: Box<dyn Names> = if demo { Box::new(DemoNames) } else { resolver()? };
     let app = App::new(state, names, settings, Subject::Present { interfaces, known });
     let wanted = app.settings.clone();
-    // Everything is admitted: what the filter hides is told, and another filter may come.
+    // No traffic is excluded in the kernel: the view shows how much the filter hides, and the user may change it.
     app.open(Some(Box::new(move || Source::start(&wanted, &Admission::default(), demo))))
 }
 
-/// Opens the view on records.
+/// Shows recordings until the user quits.
 pub fn replay(settings: &Settings, lens: Lens, replay: Replay) -> Result<()> {
     require_terminal()?;
     let settings = of_this_terminal(settings);
@@ -90,7 +90,7 @@ fn resolver() -> Result<Box<dyn Names>> {
     Ok(Box::new(Resolver::start().context("cannot start the thread that asks for names")?))
 }
 
-/// The view before anything is counted.
+/// State of the view before the first sample.
 fn state(settings: &Settings, interfaces: Vec<String>, ledger: Ledger, refresh: Duration) -> State {
     let session = SessionInfo {
         host: flowtop_attribution::resolver::own_host(),
@@ -107,7 +107,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The time between frames that the settings want.
+/// Time between two frames, from the settings.
 fn refresh(settings: &Settings) -> Result<Duration> {
     let interval = settings.interval.value.0;
     if settings.interval.origin == Origin::Default {
@@ -124,30 +124,28 @@ fn refresh(settings: &Settings) -> Result<Duration> {
     .into())
 }
 
-/// The subject of the view.
+/// What the view shows.
 enum Subject {
-    /// Traffic of now, on these interfaces.
+    /// Live traffic, on these interfaces.
     Present { interfaces: Rc<Interfaces>, known: Knowledge },
     /// Recordings.
     Past(Box<Lens>),
 }
 
-/// Starts counting.
 type Load = Box<dyn FnOnce() -> Result<Source> + Send>;
 
 struct App {
     session: Option<Session>,
-    /// The source, as long as it is being loaded.
+    /// Set while a source is being loaded.
     loading: Option<JoinHandle<Result<Source>>>,
     state: State,
     names: Box<dyn Names>,
     theme: Theme,
     settings: Settings,
     subject: Subject,
-    /// When the last frame was drawn.
     framed: Instant,
     meter: Option<Meter>,
-    /// A filter whose names are being looked up.
+    /// A filter whose host names are being resolved.
     answer: Option<(String, JoinHandle<Result<Filter, String>>)>,
 }
 
@@ -158,18 +156,18 @@ impl App {
         Self { session, loading, state, names, theme, settings, subject, framed, meter, answer }
     }
 
-    /// Takes the terminal until the user quits.
+    /// Runs the loop until the user quits.
     fn open(mut self, load: Option<Load>) -> Result<()> {
         let runtime = event_loop()?;
-        // From here on a signal gives the terminal back.
+        // From here on, signals end the run in a way that restores the terminal.
         let signals = runtime.block_on(async { Watched::new() }).context("cannot watch for signals")?;
         let result = Screen::open().context("cannot take the terminal").and_then(|mut screen| {
             self.draw(&mut screen)?;
-            // On a thread of its own: keys and signals are served meanwhile.
+            // Loads on another thread, so that keys and signals are handled meanwhile.
             self.loading = load.map(|load| runtime.spawn_blocking(load));
             runtime.block_on(self.run(signals, &mut screen))
         });
-        // A read of stdin is pending on its own thread, and hooks may be loading on another; nothing waits for them.
+        // Another thread may be blocked reading stdin or loading hooks; do not wait for it.
         runtime.shutdown_background();
         match result {
             Err(error) if error.is::<Gone>() => Ok(()),
@@ -228,7 +226,7 @@ impl App {
         }
     }
 
-    /// Takes inputs and draws once; true ends the run.
+    /// Applies a batch of inputs and draws once. Returns whether the run ends.
     fn take(&mut self, inputs: Vec<Input>, screen: &mut Screen) -> Result<bool> {
         let mut draw = false;
         for input in inputs {
@@ -256,13 +254,12 @@ impl App {
                 self.state.update(Event::Saved(saved), &*self.names);
             }
             Effect::Show(at) => self.show(at, screen)?,
-            // The loop sees the new time itself.
+            // The loop reads the new interval from the state.
             Effect::Refresh | Effect::Quit => {}
         }
         Ok(())
     }
 
-    /// Starts counting.
     fn begin(&mut self, source: Source, screen: &mut Screen) -> Result<()> {
         let Subject::Present { known, interfaces } = &self.subject else { return Ok(()) };
         source.hooks().clone_into(&mut self.state.session.hooks);
@@ -271,7 +268,7 @@ impl App {
         self.frame(screen)
     }
 
-    /// Takes a sample and books it, once there is something to take it from.
+    /// Takes a sample into the ledger if the source is loaded.
     fn book(&mut self, purpose: Purpose) -> Result<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         session.take(&mut self.state.ledger, purpose)?;
@@ -288,7 +285,7 @@ impl App {
         self.react(&reaction, screen)
     }
 
-    /// Lets the time since the last frame pass in front of a replay.
+    /// Advances a replay by the time since the last frame.
     fn pass(&mut self, screen: &mut Screen) -> Result<()> {
         let now = Instant::now();
         let passed = now.duration_since(std::mem::replace(&mut self.framed, now));
@@ -300,7 +297,7 @@ impl App {
         self.react(&reaction, screen)
     }
 
-    /// Reads a record and shows it.
+    /// Reads a record into the state.
     fn show(&mut self, at: usize, screen: &mut Screen) -> Result<()> {
         let (Subject::Past(lens), Some(replay)) = (&self.subject, &self.state.replay) else { return Ok(()) };
         let window = lens.window(replay, at).map(Box::new).map_err(|error| format!("{error:#}"));
@@ -325,8 +322,8 @@ impl App {
         drawn.map_err(|error| Gone(error).into())
     }
 
-    /// Gives the terminal back and stops, as the terminal itself would have stopped the whole group. The signal that
-    /// goes on takes the terminal again.
+    /// Restores the terminal and stops the process group, as the terminal does on Ctrl-Z. SIGCONT takes the terminal
+    /// again.
     fn suspend(&mut self, screen: &mut Screen) -> Result<()> {
         if !has_shell() {
             let reaction = self.state.update(Event::NoShell, &*self.names);
@@ -336,7 +333,7 @@ impl App {
         kill_process_group(getpgrp(), Signal::STOP).context("cannot stop")
     }
 
-    /// Has the names of a filter looked up, which may take its time.
+    /// Starts to resolve the host names of a filter on another thread, which may take seconds.
     fn ask(&mut self, text: String) {
         let wanted = text.clone();
         let parse = move || Filter::parse(&wanted, &HostNames::read()).map_err(|error| error.to_string());
@@ -349,7 +346,7 @@ impl App {
             Subject::Present { interfaces, known } => {
                 who::scope(&self.settings, Some(interfaces), filter, known).map_err(|error| error.to_string())
             }
-            // It is asked for each record on its own.
+            // A replay evaluates the filter for each record.
             Subject::Past(lens) => {
                 lens.set_filter(filter);
                 Ok(None)
@@ -362,7 +359,7 @@ impl App {
         self.react(&reaction, screen)
     }
 
-    /// Writes what is on the screen to a new file.
+    /// Writes the screen as text to a new file.
     fn save(&self, path: &Path) -> Result<String, String> {
         let is_json = path.extension().is_some_and(|extension| extension == "json");
         let text = if is_json { save::json(&self.state, &*self.names) } else { self.text() };
@@ -387,7 +384,7 @@ impl App {
     }
 }
 
-/// The terminal cannot be written to any more. That ends the run and is no failure: the user has closed it.
+/// The terminal cannot be written to any more because the user has closed it. The run ends successfully.
 #[derive(Debug, thiserror::Error)]
 #[error("the terminal has gone")]
 struct Gone(#[source] io::Error);

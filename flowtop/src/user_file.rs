@@ -1,9 +1,9 @@
-//! Files that a user names or has at home: settings and labels.
+//! Reads files that a user names or has in the home directory: settings and labels.
 //!
-//! flowtop mostly runs as root, also with the home of somebody else (`sudo` may keep it). So nothing is read that is no
-//! regular file, has no end, or belongs to neither root nor the one who runs flowtop.
+//! flowtop usually runs as root, possibly with another user's home directory (`sudo` may keep `HOME`). So it refuses
+//! files that are not regular, too large, or owned by neither root nor the user who runs flowtop.
 //!
-//! Not in here: what the files mean, and files of the host that say who is who (`owners`).
+//! Not in here: parsing these files, and reading the files of the host about owners (`flowtop_attribution`).
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -12,27 +12,27 @@ use std::path::Path;
 
 use rustix::process::{Uid, geteuid};
 
-/// Most of a file with settings. One with every setting of a screenful of networks has a few KiB.
+/// Maximum size of a configuration file in bytes. A typical one has a few KiB.
 pub const MAX_SETTINGS_BYTES: u64 = 1 << 20;
-/// Most of a file with labels: the networks of a large cloud provider are some 5 MiB.
+/// Maximum size of a labels file in bytes. The networks of a large cloud provider take about 5 MiB.
 pub const MAX_LABELS_BYTES: u64 = 16 << 20;
 
-/// Why a file is not read.
+/// Reasons why a file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// There is none.
+    /// It does not exist.
     #[error("there is no file {0}")]
     Absent(String),
-    /// The system says so.
+    /// Reading fails.
     #[error("cannot read {0}: {1}")]
     Unreadable(String, io::Error),
-    /// It is something else.
+    /// It is not a regular file.
     #[error("cannot read {0}: it is {1}; give a regular file")]
     Kind(String, &'static str),
-    /// It is too long to be what it should be.
+    /// It is larger than the limit.
     #[error("cannot read {0}: it has more than {1} MiB")]
     Size(String, u64),
-    /// Another user decides what is in it.
+    /// It belongs to another user.
     #[error(
         "cannot use {0}: it belongs to user {1}, and flowtop reads only what is root's or of the user who runs it; give it to \
          one of them, or name another file"
@@ -40,17 +40,17 @@ pub enum Refused {
     Owner(String, u32),
 }
 
-/// The whole file.
+/// Reads the whole file.
 ///
 /// # Errors
-/// Why it is not read, in a sentence with its name.
+/// If the file is not read; a sentence with its path.
 pub fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Refused> {
     let name = || path.display().to_string();
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Refused::Absent(name()),
         _ => Refused::Unreadable(name(), error),
     };
-    // Already opening does something to some devices.
+    // The type is checked before opening, because opening has side effects on some devices.
     check(&fs::metadata(path).map_err(failed)?, name)?;
     let file = open(path).map_err(failed)?;
     check(&file.metadata().map_err(failed)?, name)?;
@@ -62,7 +62,7 @@ pub fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
-/// What takes the place of the file after it was looked at keeps nobody waiting, and becomes nobody's terminal.
+/// If the file has been replaced since that check, opening does not block and does not acquire a controlling terminal.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
@@ -84,8 +84,8 @@ fn check(file: &Metadata, name: impl Fn() -> String) -> Result<(), Refused> {
     is_trusted.then_some(()).ok_or_else(|| Refused::Owner(name(), file.uid()))
 }
 
-/// Whether what a user has written may decide what flowtop does: it is root's, the user's own, or that of the user who
-/// has called `sudo`. Only root may have been called so.
+/// Whether the owner of a file may configure flowtop: root, flowtop's user, or the user who called `sudo` to run
+/// flowtop as root.
 fn is_trusted(owner: u32, own: Uid, sudo: Option<&str>) -> bool {
     let called = sudo.and_then(|text| text.parse().ok()).filter(|_| own.is_root());
     owner == 0 || owner == own.as_raw() || called == Some(owner)
@@ -107,7 +107,7 @@ mod tests {
         symlink(path("loop"), path("loop")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
-        // It takes no room, and has no end that anybody would wait for.
+        // A sparse file takes no disk space.
         File::create(path("huge")).unwrap().set_len(1 << 40).unwrap();
         let read = |name: &str| read(&path(name), 10).map_err(|error| error.to_string());
         for name in ["good", "link"] {

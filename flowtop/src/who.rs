@@ -1,4 +1,4 @@
-//! Owners and labels that the settings ask for, and the traffic that counts because of them.
+//! What the settings select: owners and labels to look up, and the traffic to count.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -27,37 +27,37 @@ use flowtop_view::settings::{Settings, choice::Format};
 /// How long a report waits for files that are being read. They are local and small.
 const SETTLES_WITHIN: Duration = Duration::from_millis(100);
 
-/// Who is behind the flows, as far as anybody has asked.
+/// What is known about the owners of flows: the reader of identities, and labels of networks.
 #[derive(Clone, Debug)]
 pub struct Knowledge {
-    /// Reads files, if anything needs them.
+    /// Reads identities; `None` if no setting needs them.
     attribution: Option<Arc<Attribution>>,
     owners: Arc<dyn Owners>,
     labels: Arc<Labels>,
 }
 
 impl Knowledge {
-    /// Reads the labels, and starts to read about processes if the settings ask for what is in those files.
+    /// Reads the labels, and starts the reader of identities if the settings need it.
     pub fn new(settings: &Settings, filter: &Filter) -> Result<Self> {
         Self::start(settings, asks_owner(settings, filter))
     }
 
-    /// The same where a key or a filter may ask for owners later.
+    /// Like [`Self::new`], but starts the reader in any case, because the user may ask for owners later.
     pub fn of_everyone(settings: &Settings) -> Result<Self> {
         Self::start(settings, true)
     }
 
-    /// Who is who in the made-up traffic: none of its process numbers means a process of this host.
+    /// Owners of generated traffic, whose process numbers mean no process of this host.
     pub fn of_demo(settings: &Settings) -> Result<Self> {
         Ok(Self::of(Arc::new(DemoOwners), Arc::new(labels(&settings.labels.value)?)).wanted_by(settings))
     }
 
-    /// Owners and labels of another source, such as a recording, and nothing about the processes of this host.
+    /// Owners and labels of another source, such as a recording. Nothing is read from this host.
     pub fn of(owners: Arc<dyn Owners>, labels: Arc<Labels>) -> Self {
         Self { attribution: None, owners, labels }
     }
 
-    /// The same without command lines, if the settings want none.
+    /// Removes command lines if the settings say so.
     #[must_use]
     #[expect(
         clippy::arc_with_non_send_sync,
@@ -86,7 +86,7 @@ impl Knowledge {
         Ok(Self { attribution, owners, labels: Arc::new(labels(&settings.labels.value)?) })
     }
 
-    /// As the reports need it.
+    /// Owners and labels for reports.
     #[must_use]
     pub fn who(&self) -> Who<'_> {
         let trouble =
@@ -94,7 +94,7 @@ impl Knowledge {
         Who { owners: &*self.owners, labels: &self.labels, trouble }
     }
 
-    /// Asks for the processes that are new in the ledger. Returns at once.
+    /// Requests the identities of processes that are new in the ledger. Does not wait.
     pub fn ask(&self, ledger: &Ledger) {
         if let Some(attribution) = &self.attribution {
             attribution.pass_time();
@@ -104,7 +104,7 @@ impl Knowledge {
         }
     }
 
-    /// Waits a moment for what has been asked for, so that a report has the names of what is new in it.
+    /// Waits up to 100 ms for requested identities, so that a report has the names of new processes.
     pub fn settle(&self, ledger: &mut Ledger) {
         if let Some(attribution) = &self.attribution {
             attribution.settle(SETTLES_WITHIN);
@@ -117,13 +117,13 @@ impl Knowledge {
         Arc::clone(&self.labels)
     }
 
-    /// Where identities come from.
+    /// The source of identities.
     pub fn owners(&self) -> Arc<dyn Owners> {
         Arc::clone(&self.owners)
     }
 }
 
-/// Whether anything that is shown or counted depends on files about processes.
+/// Whether anything that is shown or counted needs identities of processes.
 fn asks_owner(settings: &Settings, filter: &Filter) -> bool {
     let fields = &settings.fields.value;
     let lists_owners = match settings.format.value {
@@ -138,7 +138,7 @@ fn asks_owner(settings: &Settings, filter: &Filter) -> bool {
     lists_owners || chooses || filters || settings.by.value.asks_owner()
 }
 
-/// The labels in a file; without a name, those that addresses have by themselves.
+/// Reads a labels file. An empty name gives the built-in labels only.
 pub fn labels(file: &str) -> Result<Labels> {
     if file.is_empty() {
         return Ok(Labels::default());
@@ -148,7 +148,7 @@ pub fn labels(file: &str) -> Result<Labels> {
     Ok(Labels::parse(&text).map_err(|error| Usage(format!("--labels: {file}: {error}")))?)
 }
 
-/// A ledger that counts and looks as the settings say.
+/// An empty ledger with the scope of the settings.
 pub fn ledger(
     settings: &Settings,
     interfaces: Option<&Rc<Interfaces>>,
@@ -165,13 +165,13 @@ pub fn ledger(
     Ok(ledger)
 }
 
-/// The border that `-F` and `-G` draw.
+/// The border given by `-F` and `-G`.
 pub fn boundary(settings: &Settings) -> Result<Boundary> {
     let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
     Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
 }
 
-/// Whether there is one, so that ends inside are on the left.
+/// Whether a border is set, which puts inner ends on the left.
 pub fn has_border(settings: &Settings) -> Result<bool> {
     Ok(boundary(settings)? != Boundary::default())
 }
@@ -186,7 +186,7 @@ pub fn admission(settings: &Settings, filter: &Filter) -> Result<Admission> {
     Ok(pushdown.admission())
 }
 
-/// The traffic that counts.
+/// The traffic to count.
 pub fn scope(
     settings: &Settings,
     interfaces: Option<&Rc<Interfaces>>,
@@ -216,7 +216,7 @@ pub fn scope(
     Ok((!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>))
 }
 
-/// The settings that keep traffic out, beside the filter, as the flags that were typed.
+/// The flags other than `-f` that exclude traffic, as typed.
 #[must_use]
 pub fn limits(settings: &Settings) -> String {
     let texts =
@@ -247,7 +247,7 @@ fn processes(settings: &Settings, known: &Knowledge) -> Result<Option<Processes>
     Ok(asks.then(|| Processes { pids, cgroups, mntns, owners: known.owners() }))
 }
 
-/// The path from the root of the tree, also of one that was written as a directory.
+/// The path relative to the root of the cgroup hierarchy, without `.` or a trailing slash.
 fn cgroup(path: &str) -> String {
     let mounted = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
     let below = mounted.iter().find_map(|tree| path.strip_prefix(tree)).unwrap_or(path);

@@ -151,7 +151,7 @@ fn given_twice(path: &[&str], needed: &[&str], arg: &clap::Arg) -> Result<Vec<St
     Ok(found.map(|value| value.to_str().unwrap().to_owned()).collect())
 }
 
-/// Flags that take a value, as path of commands and argument.
+/// Long flags that take a value.
 fn valued(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
     command.get_arguments().filter(|arg| arg.get_long().is_some() && arg.get_action().takes_values())
 }

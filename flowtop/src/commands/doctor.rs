@@ -1,4 +1,4 @@
-//! What this kernel offers, which hooks work, and what is missing. Every plan is really tried.
+//! `flowtop doctor`: checks kernel, privileges and hooks. Every plan is loaded and tried.
 
 use anyhow::Result;
 use aya::sys::{Stats, enable_stats};
@@ -8,31 +8,31 @@ use flowtop_core::hooks::Hooks;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// Messages forth and back for the cost of a run.
+/// Messages per direction to measure the cost of a run.
 const MESSAGES: u32 = 2_000;
 
-/// The whole finding.
+/// The result as printed with `--json`.
 #[derive(Debug, Serialize)]
 pub struct Finding {
     /// Release of the running kernel.
     kernel: String,
-    /// Machine type.
+    /// Machine type, such as `x86_64`.
     machine: String,
-    /// `none`, `integrity`, `confidentiality`, or null where the kernel has no lockdown.
+    /// `none`, `integrity`, `confidentiality`, or null if the kernel has no lockdown.
     lockdown: Option<String>,
-    /// Why the kernel's type information cannot be used, or null.
+    /// Why the kernel's BTF cannot be used, or null.
     btf_problem: Option<String>,
-    /// What flowtop may do.
+    /// Privileges of flowtop.
     capabilities: Vec<Capability>,
-    /// Every family of hooks.
+    /// Every hook plan.
     plans: Vec<Tried>,
-    /// The family that `--hooks auto` takes, or null.
+    /// The plan that `--hooks auto` takes, or null.
     chosen: Option<&'static str>,
     /// Value of `--max-flows`.
     max_flows: u32,
-    /// `RLIMIT_MEMLOCK` in bytes, null for unlimited. It binds before Linux 5.11 only.
+    /// `RLIMIT_MEMLOCK` in bytes, null for unlimited. It only applies before Linux 5.11.
     memlock_bytes: Option<u64>,
-    /// Value of `kernel.ftrace_enabled`, null where there is no such setting.
+    /// Value of `kernel.ftrace_enabled`, null if the setting does not exist.
     ftrace_enabled: Option<bool>,
 }
 
@@ -48,20 +48,20 @@ struct Tried {
     name: &'static str,
     /// Loads, attaches and counts.
     loads: bool,
-    /// Why not.
+    /// Why it does not work, or null.
     reason: Option<String>,
     /// Kernel memory of its tables in bytes.
     table_bytes: Option<u64>,
-    /// Where the state of a socket is kept.
+    /// Where it stores the state of a socket.
     socket_state: Option<&'static str>,
-    /// Nanoseconds that a run of its programs takes on small messages, as the kernel times them, which takes time itself;
-    /// null where the kernel does not tell.
+    /// Mean run time of its programs on small messages in ns, as measured by the kernel, which includes the cost of
+    /// measuring; null if the kernel does not provide it.
     run_ns: Option<f64>,
-    /// Bytes sent are counted when the peer acknowledges them.
+    /// Whether bytes sent are counted only when the peer acknowledges them.
     counts_on_ack: Option<bool>,
 }
 
-/// Tries everything.
+/// Runs all checks.
 pub fn examine(max_flows: u32) -> Result<Finding> {
     let uname = rustix::system::uname();
     let capabilities = probe::effective_capabilities()?;
@@ -118,7 +118,7 @@ fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_fl
     }
 }
 
-/// What a run of the programs costs here, on average over [`MESSAGES`].
+/// Mean run time in ns of the programs over [`MESSAGES`].
 fn run_ns(loaded: &Loaded) -> Option<f64> {
     let _statistics = enable_stats(Stats::RunTime).ok()?;
     let sum = || -> Option<(f64, u64)> {
@@ -147,13 +147,13 @@ fn refused(hooks: Hooks, reason: String) -> Tried {
 }
 
 impl Finding {
-    /// Whether flowtop works here.
+    /// Whether flowtop works on this host.
     #[must_use]
     pub fn is_fit(&self) -> bool {
         self.chosen.is_some()
     }
 
-    /// The finding for a person.
+    /// The result as text.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

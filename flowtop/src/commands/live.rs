@@ -1,4 +1,4 @@
-//! The `-t` loop: clock, signals, letters. Reports are made in `flowtop_view` and printed by `printer`.
+//! The `-t` loop: clock, signals, letters. `flowtop_view` formats reports and `printer` prints them.
 
 pub(crate) mod printer;
 
@@ -27,25 +27,24 @@ use std::{
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
-/// Longest time between two reads of the kernel's table.
+/// Maximum time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// How much of the time that starting takes is part of the N seconds of `-s N`. A slow start must not eat up a short
-/// run.
+/// Share of the startup time that counts towards `-s N`. A slow start must not use up a short run.
 const START_WITHIN: Duration = Duration::from_millis(500);
 
-/// tcptop's way to report.
+/// Options of `flowtop top`.
 #[derive(Debug)]
 pub struct Top {
     reports: top::Reports,
-    /// Reports until the end; `None` for no end.
+    /// Number of reports; `None` for no limit.
     count: Option<u32>,
     has_summary: bool,
     clears: bool,
 }
 
 impl Top {
-    /// As it was typed.
+    /// As typed.
     #[must_use]
     pub fn of(args: &TopArgs) -> Self {
         let clears = !args.noclear && io::stdout().is_terminal();
@@ -67,7 +66,7 @@ impl Top {
     }
 }
 
-/// Why the loop woke up.
+/// Events that wake the loop.
 #[derive(Clone, Copy)]
 enum Wake {
     Sample,
@@ -76,7 +75,7 @@ enum Wake {
     Letter(u8),
 }
 
-/// Starts counting and reports until told to stop. `started` is when flowtop was.
+/// Counts and prints reports until the run ends. `started` is when flowtop was started.
 pub fn run(
     settings: &Settings,
     filter: Filter,
@@ -93,7 +92,7 @@ pub fn run(
     let runtime = event_loop()?;
     let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left);
     let result = runtime.block_on(reporter.run(started.into()));
-    // A read of stdin may be pending on its own thread; nothing waits for it.
+    // A thread may be blocked reading stdin; do not wait for it.
     runtime.shutdown_background();
     result
 }
@@ -104,12 +103,12 @@ struct Reporter {
     view: View,
     printer: Printer,
     own_lookups: OwnLookups,
-    /// Measures what flowtop itself costs, where somebody wants to know.
+    /// Measures flowtop's own resource usage if `--cost` is set.
     meter: Option<Meter>,
     max_flows: u32,
-    /// Reports until the end of a run that has a number of them.
+    /// Remaining reports if their number is limited.
     reports_left: Option<u32>,
-    /// Length of a run that ends with its only report, at least a second.
+    /// Duration of a run with a single report (`-s`), at least a second.
     once: Option<Duration>,
     interval: Duration,
     host: String,
@@ -133,18 +132,18 @@ impl Reporter {
         }
     }
 
-    /// Ends after so many reports, if there is a number.
+    /// Exits after this many reports.
     fn only(self, reports_left: Option<u32>) -> Self {
         Self { reports_left, ..self }
     }
 
     async fn run(mut self, started: Instant) -> Result<()> {
-        // Before the baseline: from then on a signal ends the run with a report, not without one.
+        // Catch signals before the baseline is taken, so that from then on a signal ends the run with a report.
         let mut endings = Endings::watch()?;
         self.printer.introduce()?;
         self.session.sample(&mut self.ledger, Purpose::Rates)?;
         let start = Instant::now();
-        // Within the first interval: with many sockets it takes a while.
+        // Counts as part of the first interval, because it takes a while with many sockets.
         self.follow_up(Purpose::Rates)?;
         self.cost();
         self.announce();
@@ -167,7 +166,7 @@ impl Reporter {
         }
     }
 
-    /// Does what the loop woke up for; true ends the run.
+    /// Handles an event. Returns whether the run ends.
     fn act(&mut self, wake: Wake) -> Result<bool> {
         match wake {
             Wake::Sample => {
@@ -191,7 +190,7 @@ impl Reporter {
     }
 
     fn press(&mut self, letter: u8) -> Result<bool> {
-        // What a person may turn would break a format that programs read.
+        // Letters that change the view would change the format that programs read.
         if self.printer.format != Format::Text && !b"uq".contains(&letter) {
             return Ok(false);
         }
@@ -224,7 +223,7 @@ impl Reporter {
         Ok(())
     }
 
-    /// One line on stderr once everything from now on is counted.
+    /// Says on stderr that counting has started.
     fn announce(&self) {
         let Source::Live(live) = self.session.source() else {
             return aside::say("flowtop: making up the traffic of a demo\n");
@@ -248,7 +247,7 @@ impl Reporter {
         self.printer.report(&self.ledger, &self.view, &heading)
     }
 
-    /// What flowtop has cost since the last call, if somebody wants to know.
+    /// Resource usage since the previous call if `--cost` is set.
     fn cost(&mut self) -> Option<Cost> {
         let table = (self.ledger.present(), self.max_flows);
         self.meter.as_mut().map(|meter| meter.read(self.session.source(), table))
@@ -263,14 +262,14 @@ impl Reporter {
     }
 }
 
-/// Since when a ledger counts, and its newest sample: RFC 3339 with the offset of the local zone.
+/// Start and newest sample of a ledger: RFC 3339 with the offset of the local time zone.
 pub(crate) fn counted(ledger: &Ledger) -> [String; 2] {
     let now_us = ledger.moment().us;
     let start_us = now_us.saturating_sub_unsigned(ledger.elapsed_ns() / 1000);
     [start_us, now_us].map(crate::local_time::rfc3339)
 }
 
-/// Ticks at `start + n * period`; ticks that came too late are left out.
+/// Ticks at `start + n * period`. Missed ticks are skipped.
 fn every(start: Instant, period: Duration) -> Interval {
     let mut ticks = interval_at(start + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

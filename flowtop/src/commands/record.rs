@@ -1,5 +1,4 @@
-//! `flowtop record`: clock, signals, windows. What is in a record is made in `flowtop_core::sampler`, and written by a thread of
-//! its own.
+//! `flowtop record`: clock, signals, windows. `flowtop_core::sampler` makes the records, and a thread writes them.
 
 pub(crate) mod host;
 pub(crate) mod store;
@@ -35,13 +34,13 @@ use writer::{Outcome, Writer};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const US_PER_DAY: i64 = 24 * 3600 * 1_000_000;
-/// How much longer than a window a flow that has ended stays in the ledger.
+/// How much longer than a window an ended flow stays in the ledger.
 const MARGIN_S: u64 = 60;
 
-/// Records until told to stop, or so many times.
+/// Records until interrupted, or `--count` records.
 ///
 /// # Errors
-/// A directory that cannot be written to, hooks that do not work, a clock that is not set.
+/// If the directory cannot be written to, no hooks work, or the clock is not set.
 pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()> {
     let every = args.every.unwrap_or(MINUTE.max(args.length.unwrap_or(MINUTE)));
     let schedule = Schedule::new(every, args.length.unwrap_or(every));
@@ -49,7 +48,7 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
         schedule.ok_or_else(|| Usage("--for: give a time that is not longer than --every".to_owned()))?;
     let dir = directory(args.output.as_deref())?;
     event_loop()?.block_on(async {
-        // Before anything is waited for or loaded: from now on a signal ends the run in order.
+        // Catch signals before waiting for the lock or loading programs, so that a signal always ends the run cleanly.
         let mut endings = Endings::watch()?;
         let turn = Turn { schedule, count: args.count, is_quiet: args.quiet, dir: &dir };
         let Some((place, count)) = turn.wait(&mut endings).await? else { return Ok(()) };
@@ -71,9 +70,8 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Waits until no other run writes to the directory, and says how many records are left of the run then: one that has
-    /// a number of them ends when it would have ended without waiting. `None` if another run goes on, or a signal ends
-    /// the run.
+    /// Waits until no other run writes to the directory. Returns how many records remain: a run with `--count` ends
+    /// when it would have ended without waiting. `None` if the other run goes on, or a signal arrives.
     async fn wait(&self, endings: &mut Endings) -> Result<Option<(Place, Option<u64>)>> {
         let place = Place::open(self.dir)?;
         let (start, started) = (clock::now(), Instant::now());
@@ -97,7 +95,7 @@ impl Turn<'_> {
         Ok(Some((place, self.count.map(left))))
     }
 
-    /// A run of cron is silent as long as another run records.
+    /// Started by cron, a run prints nothing while another one is recording.
     fn say(&self, text: &str, also_if_quiet: bool) {
         if also_if_quiet || !self.is_quiet {
             aside::say(&format!("flowtop: {}: {text}\n", self.dir.display()));
@@ -105,7 +103,7 @@ impl Turn<'_> {
     }
 }
 
-/// How long records are kept, and how much room they may take.
+/// Limits on the age and size of recordings.
 pub(crate) fn kept(flags: RetentionFlags) -> Limits {
     Limits {
         keep_us: Some(i64::from(flags.keep_days).saturating_mul(US_PER_DAY)),
@@ -114,16 +112,16 @@ pub(crate) fn kept(flags: RetentionFlags) -> Limits {
     }
 }
 
-/// The directory of records, by default that of the service, of root or of the user.
+/// Directory of recordings; the default depends on whether flowtop runs as a service, as root or as another user.
 ///
 /// # Errors
-/// As [`Usage`], none was given, and there is no home directory.
+/// A [`Usage`] error if none was given and there is no home directory.
 pub fn directory(typed: Option<&Path>) -> Result<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = typed {
         return Ok(dir.to_owned());
     }
-    // systemd may give several, with colons between.
+    // systemd separates several directories with colons.
     if let Some(dirs) = env::var_os("STATE_DIRECTORY")
         && let Some(dir) = env::split_paths(&dirs).next().filter(|dir| dir.is_absolute())
     {
@@ -137,10 +135,10 @@ pub fn directory(typed: Option<&Path>) -> Result<PathBuf> {
     Ok(state.ok_or_else(|| Usage("there is no home directory; give -o DIR".to_owned()))?.join("flowtop"))
 }
 
-/// The recordings at these paths, or where `flowtop record` writes if there are none.
+/// Opens the recordings at `paths`, by default those of this host.
 ///
 /// # Errors
-/// As [`recordings::open`] and [`directory`].
+/// Those of [`recordings::open`] and [`directory`].
 pub fn recordings(paths: &[PathBuf]) -> Result<Recordings> {
     if paths.is_empty() { recordings::open(&[directory(None)?]) } else { recordings::open(paths) }
 }
@@ -158,7 +156,7 @@ struct Recorder {
     is_quiet: bool,
 }
 
-/// A window that is not over.
+/// The current window.
 struct Window {
     sampler: Sampler,
     interfaces: host::Interfaces,
@@ -173,7 +171,7 @@ impl Recorder {
         store: Store,
     ) -> Result<Self> {
         let mut settings = settings.clone();
-        // What a record says is bytes, and they are those of the sockets: a border turns none around.
+        // Records hold bytes as the sockets sent and received them, so a border must not swap ends.
         settings.unit.value = Unit::default();
         let chosen = Interfaces::choose(&settings.interface.value)?;
         let known =
@@ -226,12 +224,12 @@ impl Recorder {
         Window { sampler: Sampler::start(&self.ledger), interfaces: host::Interfaces::read() }
     }
 
-    /// The next window after a time without one.
+    /// Starts a window after a gap.
     fn reopen(&self, before: &Window) -> Window {
         Window { sampler: before.sampler.resume(&self.ledger), interfaces: host::Interfaces::read() }
     }
 
-    /// One window from its start to its record; true if a signal has ended it.
+    /// Runs a window from its start to its record. Returns whether a signal has ended it.
     async fn pass(&mut self, window: &mut Window, endings: &mut Endings) -> Result<bool> {
         let end = clock::after(|us| self.schedule.length(us));
         loop {
@@ -250,7 +248,7 @@ impl Recorder {
         }
     }
 
-    /// The time between two windows, in which the kernel's table is read all the same: what has ended leaves it.
+    /// Spends the time between two windows (`--for`). The kernel's table is read in it too, to remove ended flows.
     async fn wait_for_next(&mut self, endings: &mut Endings) -> Result<bool> {
         let end = clock::after(|us| self.schedule.gap(us));
         loop {
@@ -287,7 +285,7 @@ impl Recorder {
         self.session.take(&mut self.ledger, Purpose::Rates)
     }
 
-    /// Waits until everything is written.
+    /// Waits until all records are written.
     fn end(self, dir: &Path) -> Result<()> {
         let (is_quiet, dir) = (self.is_quiet, dir.display());
         let Outcome { written, bytes, unwritten } = self.writer.end();
@@ -306,7 +304,7 @@ impl Recorder {
     }
 }
 
-/// The settings that keep traffic out of the records, as flags.
+/// The flags that exclude traffic from the records.
 pub(crate) fn limits(settings: &Settings, filter: &Filter) -> String {
     let filter =
         if *filter == Filter::default() { String::new() } else { format!("-f '{}'", settings.filter.value) };

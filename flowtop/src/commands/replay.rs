@@ -1,4 +1,5 @@
-//! `flowtop replay`: records from disk, in the view and as reports. How one becomes numbers is in `flowtop_recording::replay`.
+//! `flowtop replay`: shows records in the view or prints reports. `flowtop_recording::replay` turns a record into
+//! numbers.
 
 use anyhow::{Result, bail};
 use jiff::ZonedDateTime;
@@ -47,7 +48,7 @@ pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -
     }
 }
 
-/// What can only be said of the host that flowtop runs on, and while it counts.
+/// Rejects flags that only make sense for live traffic of this host.
 fn refuse_what_needs_a_host(settings: &Settings, demo: bool) -> Result<()> {
     let is_flag = |origin: &Origin| matches!(origin, Origin::Flag(_));
     let wrong = match () {
@@ -66,7 +67,7 @@ fn refuse_what_needs_a_host(settings: &Settings, demo: bool) -> Result<()> {
     Err(Usage(wrong.to_owned()).into())
 }
 
-/// Goes to the record of a time that was asked for.
+/// Moves to the record of the time given with `--at`.
 fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> {
     let (first_us, last_us) = player.time_us();
     let zone = opened.time_zone();
@@ -89,7 +90,7 @@ fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> 
     Ok(())
 }
 
-/// Prints the report of every record, or of one. A record that is damaged is told and passed over.
+/// Prints the report of every record, or of one. A damaged record is reported and skipped.
 fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
     let mut printer = Printer::new(lens.settings(), None)?;
     printer.print_header()?;

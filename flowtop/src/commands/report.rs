@@ -1,6 +1,6 @@
-//! `flowtop report`: recordings → the report of a period, on stdout.
+//! `flowtop report`: reads recordings and prints the report of a period.
 //!
-//! Not in here: how recordings are read (`recordings`), and what a report says (`flowtop_recording::analysis`).
+//! Not in here: reading recordings (`recordings`), and the content of a report (`flowtop_recording::analysis`).
 
 use std::io::{self, BufWriter, Write as _};
 use std::sync::{Arc, mpsc};
@@ -29,13 +29,13 @@ use flowtop_recording::when::{self, Asked};
 use flowtop_view::settings::choice::Format;
 use flowtop_view::settings::quantity::Limit;
 
-/// Rows of a text by default.
+/// Default number of rows in text.
 const TEXT_ROWS: usize = 10;
 
 /// Reads the recordings and writes the report.
 ///
 /// # Errors
-/// Recordings that cannot be read, a period without a record, or as [`Usage`] a wrong command line.
+/// If recordings cannot be read or the period has no record; a [`Usage`] error if the command line is invalid.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let now = now(args.timezone.as_deref())?;
     let asked = when::period(args.from.as_deref(), args.to.as_deref(), &now).map_err(Usage)?;
@@ -63,7 +63,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         .context("cannot write the report")
 }
 
-/// The time of now, in the zone that was asked for.
+/// The current time in the requested time zone.
 fn now(zone: Option<&str>) -> Result<ZonedDateTime> {
     let wrong = |name: &str| {
         let right = "give one like UTC or Europe/Berlin, whose file is in /usr/share/zoneinfo";
@@ -85,15 +85,14 @@ fn filter(text: Option<&str>) -> Result<Filter> {
     Ok(Filter::parse(text, &HostNames::read()).map_err(wrong)?)
 }
 
-/// The period that was asked for; where an end was not, that of the records.
+/// The requested period. An end that was not given is that of the records.
 fn period(asked: &Asked, recordings: &Recordings) -> Period {
     let (first_us, last_us) = recordings.time_us();
     let from_us = asked.from.map_or(first_us, Timestamp::as_microsecond);
-    // The end of a period is not in it, and the last record is.
+    // The end of a period is exclusive, and the last record has to be inside.
     Period { from_us, to_us: asked.to.map_or(last_us.saturating_add(1), Timestamp::as_microsecond) }
 }
 
-/// The report of each period.
 fn read(recordings: &Recordings, questions: &[Question], zone: &TimeZone) -> Result<Vec<Report>> {
     let mut looks = Vec::new();
     for question in questions {
@@ -118,14 +117,14 @@ fn read(recordings: &Recordings, questions: &[Question], zone: &TimeZone) -> Res
     Ok(looks.into_iter().map(report).collect())
 }
 
-/// The records of a period, summed up.
+/// Sums up the records of a period.
 struct Look {
     plan: Arc<Plan>,
     history: History,
     damage: Vec<String>,
 }
 
-/// Reads the records once more where there are too many rows.
+/// Reads the records a second time if there were too many rows for the first pass.
 fn look_again(recordings: &Recordings, questions: &[Question], looks: &mut [Look]) -> Result<()> {
     let mut clues: Vec<Option<Clues>> = looks.iter_mut().map(|look| look.history.row_clues()).collect();
     for (number, clues) in clues.iter_mut().enumerate() {
@@ -142,20 +141,20 @@ fn look_again(recordings: &Recordings, questions: &[Question], looks: &mut [Look
     Ok(())
 }
 
-/// Records that are read ahead of those that are summed up, on another processor if there is one.
+/// Number of records read ahead on another thread.
 const AHEAD: usize = 4;
 
-/// A step of the thread that reads.
+/// A message of the reading thread.
 enum Done {
     Read(usize, Result<Box<Record>>),
     Turn(Turn),
 }
 
-/// Reads and counts the records of a plan; what is damaged is told and passed over.
+/// Reads and counts the records of a plan. A damaged record is reported and skipped.
 ///
-/// The thread that reads a record also frees it. A thread of glibc keeps small pieces of memory that it frees for what it
-/// asks for next, wherever they lie: if rows got pieces between those of records, no hole would be large enough for the
-/// next record, and the memory would grow with the period (`cargo xtask bench history --hosts 3 --days 3`).
+/// The thread that reads a record also frees it. glibc reuses small chunks that a thread has freed wherever they are:
+/// if rows took chunks between those of records, no hole would be large enough for the next record, and memory would
+/// grow with the period (`cargo xtask bench history --hosts 3 --days 3`).
 fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<Vec<String>> {
     let mut damage = Vec::new();
     thread::scope(|scope| {
@@ -170,7 +169,7 @@ fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<V
                     }
                     count @ Turn::Count { .. } => Done::Turn(count),
                 };
-                // The counting thread takes no more records once one could not be read.
+                // The counting thread stops receiving after a record that could not be read.
                 let Ok(()) = reader.send(done) else { break };
             }
         });
@@ -180,7 +179,7 @@ fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<V
                 Done::Read(_, Err(error)) if costs_one_record(&error) => damage.push(error.to_string()),
                 Done::Read(_, Err(error)) => return Err(error),
                 Done::Turn(Turn::Count { life, low_us, is_last }) => {
-                    // The reader may have ended, and its records end here.
+                    // The channel is closed once all records have been read.
                     let _ = counted.send(history.count(life, low_us, is_last));
                 }
                 Done::Turn(Turn::Read { .. }) => unreachable!("what is read comes with what it is"),
@@ -190,7 +189,7 @@ fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<V
     })
 }
 
-/// The recordings at each path.
+/// For each path, whether it has records in the period.
 fn paths(recordings: &Recordings, plan: &Plan) -> Vec<PathReport> {
     let heads = recordings.heads();
     let name = |source: &Source| (source.path.display().to_string(), source.unreadable.clone());
@@ -207,7 +206,7 @@ fn paths(recordings: &Recordings, plan: &Plan) -> Vec<PathReport> {
     paths.end()
 }
 
-/// Why there is no report, and of what there could be one.
+/// Explains that the period has no record, and which period has.
 fn nothing(recordings: &Recordings, period: &Period, zone: &TimeZone) -> anyhow::Error {
     let mut hosts: Vec<_> = recordings.hosts().map(|host| host.name.as_str()).collect();
     hosts.dedup();
@@ -232,7 +231,7 @@ fn style(args: &ReportArgs, zone: &TimeZone) -> Style {
     Style { zone: zone.clone(), rows: rows(args), columns, unit }
 }
 
-/// Writes one report, or one against the other.
+/// Writes one report, or the comparison of two.
 fn write(
     args: &ReportArgs,
     mut reports: Vec<Report>,
@@ -275,7 +274,7 @@ fn write_two(args: &ReportArgs, diff: &Diff, zone: &TimeZone, out: &mut impl io:
     }
 }
 
-/// What CSV has no place for.
+/// Notes that CSV has no column for.
 fn say(lines: &[String]) {
     for line in lines {
         aside::say(&format!("flowtop: {line}\n"));

@@ -1,5 +1,4 @@
-//! `flowtop watch`: clock, signals, commands. What is watched for, and when it has come about, is decided in
-//! `flowtop_view::watch`.
+//! `flowtop watch`: clock, signals, actions. `flowtop_view::watch` decides when a condition is met.
 
 mod commands;
 mod tape;
@@ -36,18 +35,18 @@ use flowtop_view::watch::condition::Condition;
 use flowtop_view::watch::trigger::{Firing, Interval, Trigger};
 use tape::Tape;
 
-/// Time between two looks.
+/// Time between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// Time after which it can happen again, unless it is recorded for longer.
+/// Default of `--hold-off`, unless a longer time is recorded.
 const HOLD_OFF: Duration = Duration::from_mins(1);
 
-/// What was asked for.
+/// The parsed command line.
 struct Orders {
     conditions: Vec<Condition>,
     actions: Vec<Action>,
     before: Duration,
     hold_off: Duration,
-    /// Firings until the end; `None` for no end.
+    /// Firings until the run ends; `None` for no limit.
     count: Option<u64>,
 }
 
@@ -83,10 +82,10 @@ impl Orders {
     }
 }
 
-/// Watches until told to stop, or so many times.
+/// Watches until interrupted, or until conditions have been met `--count` times.
 ///
 /// # Errors
-/// As [`Usage`], a condition or an action that is not right; hooks that do not work, a directory that cannot be written
+/// A [`Usage`] error for an invalid condition or action; otherwise if no hooks work or the directory cannot be written
 /// to.
 pub fn run(settings: &Settings, filter: &Filter, args: &WatchArgs, demo: bool) -> Result<()> {
     let orders = Orders::of(args)?;
@@ -101,9 +100,9 @@ pub fn run(settings: &Settings, filter: &Filter, args: &WatchArgs, demo: bool) -
 
 /// The ledgers that each sample goes to.
 struct Ledgers {
-    /// What is reported.
+    /// For reports.
     shown: Ledger,
-    /// What is recorded, where a border turns ends around in the others.
+    /// For records, if a border swaps ends in the others.
     sockets: Option<Ledger>,
 }
 
@@ -113,12 +112,12 @@ impl Ledgers {
     }
 }
 
-/// A condition, and what is measured for it.
+/// A condition, and the traffic measured for it.
 struct Watched {
     trigger: Trigger,
-    /// The traffic of its filter, if it has one.
+    /// The traffic that matches its filter, if it has one.
     only: Option<Ledger>,
-    /// Bytes that had been measured at the last look.
+    /// Totals at the previous sample.
     measured: Bytes,
 }
 
@@ -127,12 +126,12 @@ impl Watched {
         Self { trigger: Trigger::new(condition, hold_off), only, measured: Bytes::default() }
     }
 
-    /// What is measured; `shown` where all that is shown is.
+    /// The ledger to measure; `shown` without a filter.
     fn ledger<'a>(&'a self, shown: &'a Ledger) -> &'a Ledger {
         self.only.as_ref().unwrap_or(shown)
     }
 
-    /// What was moved since the last look, which was at `from_ns`.
+    /// Traffic since the previous sample, which was taken at `from_ns`.
     fn interval(&mut self, shown: &Ledger, from_ns: u64) -> Interval {
         let ledger = self.only.as_ref().unwrap_or(shown);
         let now = ledger.totals().bytes;
@@ -235,23 +234,23 @@ impl Watch {
         result
     }
 
-    /// How often anything that is watched for has come about.
+    /// Total number of firings.
     fn fired(&self) -> u64 {
         self.watched.iter().map(|watched| watched.trigger.fired()).sum()
     }
 
-    /// Whether it may happen again.
+    /// Whether another firing is allowed.
     fn may_fire(&self) -> bool {
         self.count.is_none_or(|count| self.fired() < count)
     }
 
-    /// Whether it has happened as often as it may, and nothing of that is left to do.
+    /// Whether `--count` is reached and all actions have completed.
     fn is_over(&self) -> bool {
         let is_recording = self.tape.as_ref().is_some_and(Tape::is_recording);
         !self.may_fire() && !is_recording && self.commands.running() == 0
     }
 
-    /// Takes a sample, and does what is to be done for each condition that has come about.
+    /// Takes a sample, and performs the actions of each condition that is met.
     fn look(&mut self) -> Result<()> {
         let from_ns = self.ledgers.shown.at_ns();
         self.take_sample()?;
@@ -297,7 +296,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Prints the report of now.
+    /// Prints a report.
     fn print(&mut self, alert: &Alert) -> Result<()> {
         let [start, time] = counted(&self.ledgers.shown);
         let (hooks, who): (_, Who<'_>) = (self.session.hooks(), self.session.who());

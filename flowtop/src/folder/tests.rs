@@ -1,11 +1,11 @@
-//! Folders that somebody else has prepared.
+//! Tests with directories that an attacker has prepared.
 
 use super::*;
 use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 
-/// Some user that is not flowtop's.
+/// A user other than flowtop's.
 const OTHER: u32 = 65_534;
 
 fn is_root() -> bool {
@@ -16,7 +16,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Why a folder is refused, without the temporary folder that it is in.
+/// The reason why a directory is refused, without the path of the temporary directory.
 fn refused(dir: &Path, path: &str) -> String {
     let error = Folder::private(&dir.join(path)).unwrap_err();
     format!("{error:#}").replace(dir.to_str().unwrap(), "DIR")
@@ -44,7 +44,7 @@ fn a_folder_that_others_can_change_is_refused() {
             format!("DIR/open can be changed by others (mode {mode:04o}); {next}")
         );
     }
-    // What leads to one may be for everybody, as long as nobody can rename what belongs to others.
+    // A parent may be writable for all users if the sticky bit protects its entries.
     set_mode(&open, 0o1777);
     Folder::private(&open.join("below")).unwrap();
     set_mode(&open, 0o777);
@@ -104,7 +104,7 @@ fn what_is_no_folder_is_refused() {
     assert_eq!(refused(dir.path(), "file/below"), "DIR/file is a file, not a directory; give another one");
 }
 
-/// A victim, a private folder, and what the attacker has put into it under the name of one of flowtop's files.
+/// A victim file, a private directory, and what the attacker has put there under the name of one of flowtop's files.
 #[test]
 fn what_is_no_file_of_its_own_is_neither_written_nor_waited_for() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
-//! flowtop's own cost, on the screen.
+//! flowtop's own resource usage, shown in the view.
 
 use super::App;
 use crate::cost::Meter;
 use flowtop_view::state::update::Event;
 
 impl App {
-    /// Measures flowtop's own cost as long as it is shown.
+    /// Starts or stops the measurement so that it only runs while it is shown.
     pub(super) fn measure(&mut self) {
         let Some(session) = self.session.as_ref().filter(|_| self.state.own_cost.is_shown()) else {
             self.meter = None;

@@ -1,4 +1,4 @@
-//! The terminal while the view has it: taken, drawn on, and given back as it was, however the program ends.
+//! The terminal while the interactive view uses it. It is restored on every exit, also after a panic.
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::panic;
@@ -19,14 +19,14 @@ use rustix::termios::tcgetwinsize;
 
 use crate::Usage;
 
-/// Presses and the wheel, reported in SGR's form; crossterm's own command asks for every movement as well.
+/// Reports of button presses and the wheel in SGR encoding. crossterm's own command would also request mouse motion.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
-/// Whether there is one.
+/// Checks that stdin and stdout are a terminal.
 ///
 /// # Errors
-/// As [`Usage`], that there is none.
+/// A [`Usage`] error if they are not.
 pub fn require_terminal() -> anyhow::Result<()> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         return Ok(());
@@ -35,27 +35,27 @@ pub fn require_terminal() -> anyhow::Result<()> {
     Err(Usage(what.to_owned()).into())
 }
 
-/// Whether a shell in this session could continue flowtop after it has stopped.
+/// Whether a shell in this session could resume flowtop after SIGSTOP.
 #[must_use]
 pub fn has_shell() -> bool {
     let session = getsid(None).ok();
     getppid().is_some_and(|parent| getsid(Some(parent)).ok() == session)
 }
 
-/// A terminal that shows the view. Giving it back is its drop.
+/// A terminal that shows the view. Dropping it restores the terminal.
 pub struct Screen {
     backend: CrosstermBackend<BufWriter<Stdout>>,
-    /// The cells that the terminal shows.
+    /// Cells that the terminal shows now.
     shown: Buffer,
-    /// The cells that it is to show.
+    /// Cells of the next frame.
     next: Buffer,
     cursor: Option<Position>,
-    /// What the terminal shows is unknown from here on: every cell is written anew.
+    /// The content of the terminal is unknown, so the next frame writes every cell.
     is_stale: bool,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Puts the terminal into raw mode and the alternate screen.
     pub fn open() -> io::Result<Self> {
         restore_on_panic();
         let mut screen = Self {
@@ -69,9 +69,9 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Takes the terminal again, whatever has become of it meanwhile.
+    /// Takes the terminal again after a stop, whatever its state is now.
     pub fn enter(&mut self) -> io::Result<()> {
-        // A signal that cannot be caught may have stopped flowtop: then the modes to come back to are still known.
+        // After SIGSTOP, which cannot be caught, the saved modes are still the right ones to restore.
         disable_raw_mode()?;
         enable_raw_mode()?;
         execute!(self.backend, EnterAlternateScreen, Hide, EnableBracketedPaste)?;
@@ -80,24 +80,24 @@ impl Screen {
         io::Write::flush(&mut self.backend)
     }
 
-    /// Gives the terminal back.
+    /// Restores the terminal.
     pub fn leave() {
         restore();
     }
 
-    /// Draws every cell the next time.
+    /// Makes the next frame write every cell.
     pub fn forget(&mut self) {
         self.is_stale = true;
     }
 
-    /// Columns and lines.
+    /// Size in columns and lines.
     #[must_use]
     pub fn size() -> (u16, u16) {
         tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row))
     }
 
-    /// Lets `draw` fill a buffer of this size and writes what is different. `draw` returns where the cursor is, if it is
-    /// to be seen.
+    /// Lets `draw` fill a buffer of the terminal's size and writes the cells that differ. `draw` returns the position
+    /// of the cursor if it is visible.
     pub fn draw(
         &mut self,
         size: (u16, u16),
@@ -136,7 +136,7 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back as it was taken. One that has gone needs no restoring.
+/// Restores the terminal. Errors are ignored, because the terminal may be closed.
 fn restore() {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(MOUSE_OFF.as_bytes());
@@ -144,7 +144,7 @@ fn restore() {
     let _ = disable_raw_mode();
 }
 
-/// The message of a panic is written on the terminal as it was before.
+/// Restores the terminal before the message of a panic is printed.
 fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

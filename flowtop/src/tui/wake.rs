@@ -1,4 +1,4 @@
-//! The events that the loop of the view waits for: signals, bytes of the terminal, ticks, and answers of other threads.
+//! Events that wake the view's loop: signals, input, ticks, and answers of other threads.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::source::Source;
 use flowtop_core::filter::Filter;
 use flowtop_view::state::input::{Awaited, Decoder, Input};
 
-/// How long after an ESC more bytes belong to the same key. Terminals send the bytes of a key at once.
+/// How long after an ESC further bytes belong to the same key. Terminals send all bytes of a key at once.
 const KEY_GAP: Duration = Duration::from_millis(30);
-/// The same for the rest of a sequence. A user cannot have typed its beginning, so the rest is on its way unless the
+/// Timeout within an escape sequence. Its first bytes cannot have been typed, so the rest will arrive unless the
 /// network lost it.
 const SEQUENCE_GAP: Duration = Duration::from_secs(1);
-/// The same for pasted text, which must not become commands if the network stalls.
+/// Timeout within pasted text, which must not be taken for commands when the network stalls.
 const PASTE_GAP: Duration = Duration::from_secs(5);
 
 /// The event that woke the loop.
 pub(super) enum Wake {
-    /// There is a source of samples, or there will be none.
+    /// The source of samples has been loaded, or has failed to load.
     Loaded(Result<Box<Source>>),
     Sample,
     Frame,
@@ -36,7 +36,7 @@ pub(super) enum Wake {
     Quit,
 }
 
-/// The signals that a terminal's owner sends.
+/// Signals that the terminal's user sends.
 pub(super) struct Watched {
     endings: Endings,
     resized: Signals,
@@ -64,7 +64,7 @@ impl Watched {
     }
 }
 
-/// Reads and decodes the terminal on stdin.
+/// Reads and decodes input from the terminal on stdin.
 pub(super) struct Keyboard {
     stdin: Stdin,
     decoder: Decoder,
@@ -83,7 +83,7 @@ impl Keyboard {
         tokio::select! {
             biased;
             read = self.stdin.read(&mut bytes) => match read {
-                // The end of the input, or a terminal that has gone.
+                // End of input, or the terminal is closed.
                 Ok(0) | Err(_) => Wake::Quit,
                 Ok(n) => {
                     self.read_at = Instant::now();
@@ -95,7 +95,7 @@ impl Keyboard {
     }
 }
 
-/// Waits until the rest of an incomplete input is overdue.
+/// Waits until incomplete input has timed out.
 async fn silence(awaited: Option<Awaited>, read_at: Instant) {
     let Some(awaited) = awaited else { return std::future::pending().await };
     let gap = match awaited {
@@ -103,7 +103,7 @@ async fn silence(awaited: Option<Awaited>, read_at: Instant) {
         Awaited::Sequence => SEQUENCE_GAP,
         Awaited::Paste => PASTE_GAP,
     };
-    // If the loop was busy, the bytes may be there but unread.
+    // If the loop was busy, the remaining bytes may have arrived but not been read.
     sleep_until((read_at + gap).max(Instant::now() + KEY_GAP)).await;
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn answered(
     }
 }
 
-/// The source that is being loaded.
+/// A source that is being loaded on another thread.
 pub(super) async fn loaded(loading: &mut Option<JoinHandle<Result<Source>>>) -> Wake {
     let Some(task) = loading else { return std::future::pending().await };
     let source = task.await;
@@ -127,7 +127,7 @@ pub(super) async fn loaded(loading: &mut Option<JoinHandle<Result<Source>>>) -> 
     })
 }
 
-/// Ticks from now on; ticks that came too late are left out.
+/// Ticks from now on. Missed ticks are skipped.
 pub(super) fn every(period: Duration) -> Interval {
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

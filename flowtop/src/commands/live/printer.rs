@@ -1,4 +1,4 @@
-//! Reports in their format, each flushed to stdout, and what is said around them.
+//! Formats reports and writes them to stdout, each flushed; messages go to stderr.
 
 use super::Top;
 use crate::Usage;
@@ -21,11 +21,11 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::rc::Rc;
 use tokio::time::Instant;
 
-/// The fields of a machine format.
+/// Fields of JSON and CSV.
 enum Fields {
-    /// Of connections; `None` for all.
+    /// Fields of connections; `None` for all.
     Flows(Option<Vec<&'static Column>>),
-    /// Of the rows of `--by`.
+    /// Fields of rows with `--by`.
     Groups(Vec<&'static str>),
 }
 
@@ -56,11 +56,11 @@ impl Fields {
     }
 }
 
-/// Writes reports in their format, each flushed, and what is said around them.
+/// Writes reports in the requested format.
 pub(crate) struct Printer {
     pub(crate) format: Format,
     reports: text::Reports,
-    /// Instead of iftop's.
+    /// Print tcptop's layout instead of iftop's.
     top: Option<Top>,
     limit: Option<usize>,
     fields: Fields,
@@ -68,7 +68,7 @@ pub(crate) struct Printer {
     pub(crate) interfaces: Rc<Interfaces>,
     /// Started when a name is wanted for the first time.
     resolver: Option<Resolver>,
-    /// Whether a line that does not end stands on stderr.
+    /// Whether the last line on stderr is incomplete.
     progress_shown: bool,
 }
 
@@ -87,7 +87,7 @@ impl Printer {
         })
     }
 
-    /// What stands before the first report.
+    /// Writes what comes before the first report.
     pub(crate) fn introduce(&mut self) -> Result<()> {
         match self.format {
             Format::Text if self.top.is_some() => Ok(()),
@@ -99,7 +99,7 @@ impl Printer {
         }
     }
 
-    /// The names of the fields, in CSV.
+    /// Writes the CSV header.
     pub(crate) fn print_header(&mut self) -> Result<()> {
         if self.format != Format::Csv || !self.header {
             return Ok(());
@@ -108,18 +108,18 @@ impl Printer {
         to_stdout(|out| csv::header(&self.fields.names(), out))
     }
 
-    /// A line about the next report, which is of another ledger, in text.
+    /// In text, writes a line about the next report, whose ledger differs from that of the previous one.
     pub(crate) fn print_caption(&mut self, caption: &str) -> Result<()> {
         self.reports.forget_ledger();
         self.print_line(caption)
     }
 
-    /// Has groups keep what the newest sample has removed from the ledger. To be called after each sample.
+    /// Adds flows that the newest sample has removed from the ledger to their groups. Must be called after each sample.
     pub(crate) fn follow(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) {
         self.reports.follow(ledger, view, who);
     }
 
-    /// A line about the next report, in text.
+    /// In text, writes a line about the next report.
     pub(crate) fn print_line(&mut self, caption: &str) -> Result<()> {
         if self.format == Format::Text { self.say(&format!("{caption}\n")) } else { Ok(()) }
     }
@@ -159,7 +159,7 @@ impl Printer {
         Ok(self.reports.report(ledger, view, names, who))
     }
 
-    /// Starts to look names up when the first one is wanted.
+    /// Starts resolving host names when the first one is needed.
     fn resolve(&mut self, view: &View) -> Result<()> {
         if self.resolver.is_none() && (view.host_names || view.service_names) {
             self.resolver = Some(Resolver::start().context("cannot start the thread that asks for names")?);
@@ -167,7 +167,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Asks for the names that a report of now would have, so that they are there when it is due.
+    /// Requests the host names that a report would need now, so that they are known when it is due.
     pub(crate) fn ask_names(&mut self, ledger: &Ledger, view: &View) -> Result<()> {
         if self.format == Format::Text && self.top.is_none() {
             self.resolve(view)?;
@@ -178,13 +178,13 @@ impl Printer {
         Ok(())
     }
 
-    /// Writes to stdout, at once.
+    /// Writes to stdout and flushes.
     pub(crate) fn say(&mut self, text: &str) -> Result<()> {
         self.clear_progress();
         to_stdout(|out| out.write_all(text.as_bytes()))
     }
 
-    /// A line on stderr.
+    /// Writes a line to stderr.
     pub(crate) fn note(&mut self, text: &str) {
         self.clear_progress();
         aside::say(&format!("flowtop: {text}\n"));
@@ -196,7 +196,7 @@ impl Printer {
         }
     }
 
-    /// How long it takes to the only report, for somebody who watches.
+    /// On a terminal, shows the time left until the only report.
     pub(crate) fn progress(&mut self, end: Option<Instant>) {
         let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
         let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
@@ -205,10 +205,10 @@ impl Printer {
     }
 }
 
-/// Bytes of a report that are written at once.
+/// Size of the buffer of a report in bytes.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// Writes to stdout, at once.
+/// Writes to stdout and flushes.
 fn to_stdout(write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>) -> Result<()> {
     let mut out = BufWriter::with_capacity(BLOCK_BYTES, io::stdout().lock());
     write(&mut out).and_then(|()| out.flush()).context("cannot write the report")

@@ -1,4 +1,4 @@
-//! Which host this is, and what its interfaces have counted.
+//! Identity of this host, and counters of its interfaces.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,30 +9,30 @@ use flowtop_core::window::Bytes;
 
 const INTERFACES: &str = "/sys/class/net";
 
-/// Its name, and its ids as the files below `root` have them.
+/// Name and ids of this host, from files below `root`.
 #[must_use]
 pub fn host(root: &Path) -> Host {
     let id = |path: PathBuf| fs::read_to_string(path).ok().and_then(|text| id(&text)).unwrap_or_default();
     Host {
         name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         machine_id: id(root.join("etc/machine-id")),
-        // Of the kernel that is running, wherever flowtop is.
+        // The boot id is that of the running kernel, whatever `root` is.
         boot_id: id(PathBuf::from("/proc/sys/kernel/random/boot_id")),
     }
 }
 
-/// 32 digits, with or without dashes.
+/// Parses 32 hexadecimal digits, with or without dashes.
 fn id(text: &str) -> Option<[u8; 16]> {
     let digits: String = text.trim().chars().filter(|c| *c != '-').collect();
     u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes)
 }
 
-/// Counters of the interfaces of flowtop's network namespace, since each was made.
+/// Counters of the interfaces in flowtop's network namespace, each since the interface was created.
 #[derive(Clone, Debug, Default)]
 pub struct Interfaces(BTreeMap<String, InterfaceRecord>);
 
 impl Interfaces {
-    /// As the kernel has it now; empty where it does not tell.
+    /// Reads the counters. Empty if the kernel does not provide them.
     #[must_use]
     pub fn read() -> Self {
         let entries = fs::read_dir(INTERFACES).into_iter().flatten().flatten();
@@ -40,8 +40,7 @@ impl Interfaces {
         Self(names.filter_map(|name| Some((name.clone(), counters(&name)?))).collect())
     }
 
-    /// The difference to `earlier`. An interface that is new, or that has been made again, has counted all of
-    /// it since.
+    /// Difference to `earlier`. If an interface has been created since, all of its count.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Vec<InterfaceRecord> {
         let new = InterfaceRecord::default();

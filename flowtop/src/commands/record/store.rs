@@ -1,7 +1,8 @@
-//! The directory of a recording: one writer, segments that are only appended to, and what is left of writers that were
-//! killed.
+//! The directory of a recording. One run at a time appends to its segments, and repairs what interrupted runs left
+//! behind.
 //!
-//! Not in here: what has to go (`flowtop_recording::retention`), and how files are named (`flowtop_recording::segment`).
+//! Not in here: which segments to remove (`flowtop_recording::retention`), and their names
+//! (`flowtop_recording::segment`).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,15 +24,15 @@ use flowtop_recording::retention::{Limits, Segment, until_us};
 use flowtop_recording::segment::SegmentName;
 
 const LOCK: &str = "flowtop.lock";
-/// How the name of a mark begins that a run leaves which found the directory locked; its time in µs follows.
+/// Prefix of the marks left by runs that found the directory locked; the time in µs follows.
 const LOCK_CONFLICTS: &str = "turned-away-";
-/// How long a run may take to end when the next one starts: cron does not wait.
+/// How long to wait for the previous run to end, because cron starts the next one without waiting.
 pub const ENDS_WITHIN: Duration = Duration::from_secs(3);
-/// Time between two looks whether it has ended: within that time, and later.
+/// Time between two attempts to lock, before and after that wait.
 pub const TRY_EVERY: Duration = Duration::from_millis(50);
 pub const TRY_SELDOM: Duration = Duration::from_millis(250);
 
-/// A directory to which another run may still write.
+/// A directory that another run may hold locked.
 #[derive(Debug)]
 pub struct Place {
     folder: Folder,
@@ -39,10 +40,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Opens a directory, which is made if there is none.
+    /// Opens a directory, and creates it if it does not exist.
     ///
     /// # Errors
-    /// A directory that cannot be made or written to, or in which another user could change what is written.
+    /// If it cannot be created or written to, or another user could change files in it.
     pub fn open(dir: &Path) -> Result<Self> {
         let folder = Folder::private(dir)?;
         let (lock, _) = folder.open_or_create(LOCK)?;
@@ -52,10 +53,10 @@ impl Place {
         Ok(Self { folder, lock })
     }
 
-    /// Locks it against other runs; false if one holds the lock.
+    /// Locks the directory. Returns `false` if another run holds the lock.
     ///
     /// # Errors
-    /// A file system that has no locks.
+    /// If the file system does not support locks.
     pub fn lock(&self) -> Result<bool> {
         match flock(&self.lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(true),
@@ -66,18 +67,19 @@ impl Place {
         }
     }
 
-    /// Leaves a mark for whoever writes to it: another run wanted to do so at `at_us` (µs since 1970 UTC), and has ended.
+    /// Leaves a mark for the run that writes: another run started at `at_us` (µs since 1970 UTC) and found the lock
+    /// held.
     ///
     /// # Errors
-    /// Why it cannot be left.
+    /// If the mark cannot be created.
     pub fn leave_mark(&self, at_us: i64) -> Result<()> {
         self.folder.mark(&format!("{LOCK_CONFLICTS}{at_us}"))
     }
 
-    /// The store in it, once it is locked. What an interrupted writer has left at the end of the newest segment is cut.
+    /// Opens the store, which must be locked. Truncates an incomplete record at the end of the newest segment.
     ///
     /// # Errors
-    /// A directory that cannot be read, a file that cannot be written to.
+    /// If the directory cannot be read or a segment cannot be written to.
     pub fn store(self, limits: Limits) -> Result<(Store, Vec<String>)> {
         let Self { folder, lock } = self;
         let mut store = Store { folder, limits, active: None, ends_ns: HashMap::new(), _lock: lock };
@@ -95,37 +97,38 @@ pub struct Store {
     folder: Folder,
     limits: Limits,
     active: Option<Active>,
-    /// Where the last record of this boot ends in a segment, in ns of the monotonic clock, if there is one.
+    /// End of the last record of this boot in each segment, in ns of the monotonic clock, if it has one.
     ends_ns: HashMap<SegmentName, Option<u64>>,
-    /// Held as long as the store is.
+    /// Holds the lock.
     _lock: File,
 }
 
-/// The segment that takes records.
+/// The segment that is appended to.
 #[derive(Debug)]
 struct Active {
     name: SegmentName,
-    /// Its name, as it is written.
+    /// File name.
     file_name: String,
     file: File,
-    /// Its length: all of it whole frames.
+    /// Length in bytes, which covers whole frames only.
     bytes: u64,
 }
 
 /// The outcome of writing a record.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Bytes that it takes.
+    /// Size of the record in bytes.
     pub bytes: u64,
-    /// Notes for stderr, a sentence each.
+    /// Warnings for stderr, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Store {
-    /// Opens a directory as soon as no other run writes to it. `None` if one goes on, for which a mark is left.
+    /// Opens and locks a directory, waiting for the previous run to end. If that run goes on, leaves a mark and returns
+    /// `None`.
     ///
     /// # Errors
-    /// As [`Place::open`] and [`Place::store`].
+    /// Those of [`Place::open`] and [`Place::store`].
     pub fn open(dir: &Path, limits: Limits, now_us: i64) -> Result<Option<(Self, Vec<String>)>> {
         let place = Place::open(dir)?;
         let until = Instant::now() + ENDS_WITHIN;
@@ -138,11 +141,11 @@ impl Store {
         place.store(limits).map(Some)
     }
 
-    /// Writes a record behind all others of its hour, after what is too old or too much has gone. The record gets the
-    /// marks of runs that found the directory locked.
+    /// Removes segments that exceed the retention limits, then appends a record to the segment of its hour. Marks of
+    /// runs that found the directory locked are moved into the record.
     ///
     /// # Errors
-    /// Why it is not written. The recording is as it was, but for what was too old.
+    /// If the record is not written. The recording is then unchanged, except for segments that were removed.
     pub fn append(&mut self, record: &mut Record) -> Result<Written> {
         let marks = self.marks()?;
         record.lock_conflicts_us = marks.iter().map(|(at_us, _)| *at_us).collect();
@@ -155,7 +158,7 @@ impl Store {
         active.append(&frame).with_context(|| unwritable(&self.folder.path(&active.file_name)))?;
         self.ends_ns.insert(active.name, Some(record.span.end_ns));
         for (_, mark) in marks {
-            // One that stays is told twice.
+            // If a mark cannot be removed, the next record reports it again.
             let _ = self.folder.remove(&mark);
         }
         Ok(Written { bytes, notes })
@@ -184,13 +187,14 @@ impl Store {
         Ok(())
     }
 
-    /// Where the last record in a segment ends that is of the same boot as this one. Files are asked once.
+    /// End of the last record in a segment that belongs to this boot. Each segment is read once.
     fn end_ns(&mut self, name: SegmentName, record: &Record) -> Result<Option<u64>> {
         if let Some(known) = self.ends_ns.get(&name) {
             return Ok(*known);
         }
         let file = self.folder.open_to_read(&file_of(name)?);
-        // The file that is open, whatever has its name by now. One that has no record yet is as old as its name says.
+        // For the current segment read the open file, since its name may be taken by now. A segment without a record is
+        // dated by its name.
         let recordings = file.as_ref().and_then(|file| recordings::open(&[path_of(file)]).ok());
         let end_ns = recordings.and_then(|recordings| {
             let of_boot = recordings.heads().iter().filter(|at| at.head.host.boot_id == record.host.boot_id);
@@ -212,7 +216,7 @@ impl Store {
         Ok(())
     }
 
-    /// Opens the segment for a window that starts then.
+    /// Opens the segment for a window that starts at `start_us`.
     fn activate_for(&mut self, start_us: i64, incoming: u64, notes: &mut Vec<String>) -> Result<()> {
         let mut name = SegmentName::of(start_us);
         let of_hour = self.segments()?.into_iter().rev().find(|(known, _)| known.hour_us == name.hour_us);
@@ -233,8 +237,8 @@ impl Store {
         Ok(())
     }
 
-    /// Opens a segment, without the part of a record that an interrupted writer has left at its end. `None` if something
-    /// else is there that is no record: it stays, and nothing is written behind it.
+    /// Opens a segment and truncates an incomplete record at its end. `None` if it ends with anything else that is not
+    /// a record: it is kept, and nothing is appended to it.
     fn active(&self, name: SegmentName, notes: &mut Vec<String>) -> Result<Option<Active>> {
         let file_name = file_of(name)?;
         let path = self.folder.path(&file_name);
@@ -254,24 +258,25 @@ impl Store {
             ));
         }
         if is_new {
-            // So that it is still there after a power failure.
+            // Sync, so that the segment survives a power failure.
             self.folder.sync().with_context(|| unwritable(&path))?;
         }
         Ok(Some(Active { name, file_name, file, bytes }))
     }
 
-    /// The segments and their lengths, the oldest first.
+    /// Segments with their lengths, oldest first.
     fn segments(&self) -> Result<Vec<(SegmentName, u64)>> {
         let names =
             self.folder.names()?.into_iter().filter_map(|file| Some((SegmentName::parse(&file)?, file)));
-        // One that has just been removed by hand is none, and what flowtop has not made neither counts nor goes.
+        // Skips segments that were removed meanwhile, and files that flowtop did not create: they are neither counted
+        // nor removed.
         let own = names.filter_map(|(name, file)| Some((name, self.folder.own_bytes(&file)?)));
         let mut segments: Vec<_> = own.collect();
         segments.sort_unstable();
         Ok(segments)
     }
 
-    /// Marks of runs that found the directory locked: when, in µs since 1970 UTC, and its name.
+    /// Marks of runs that found the directory locked: the time in µs since 1970 UTC, and the file name.
     fn marks(&self) -> Result<Vec<(i64, String)>> {
         let at_us = |name: &str| name.strip_prefix(LOCK_CONFLICTS)?.parse().ok();
         let mut marks: Vec<_> =
@@ -285,26 +290,26 @@ fn file_of(name: SegmentName) -> Result<String> {
     name.file().context("the clock shows a time outside the calendar; set it")
 }
 
-/// A path to a file that is open.
+/// A path to an open file.
 fn path_of(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 impl Active {
-    /// Writes a whole frame or nothing.
+    /// Appends a frame, or leaves the file unchanged.
     fn append(&mut self, frame: &[u8]) -> io::Result<()> {
         let written = self.file.write_all(frame).and_then(|()| self.file.sync_data());
         match written {
             Ok(()) => self.bytes += frame.len() as u64,
-            // A disk that is full has taken a part.
+            // A full disk may have taken a part of the frame.
             Err(_) => self.file.set_len(self.bytes)?,
         }
         written
     }
 }
 
-/// How many bytes there are up to the end of the last frame, also of one in a newer format; and whether what is behind it
-/// was left by a writer that was interrupted: a part of a frame, or zeros where a power failure kept one from the disk.
+/// Bytes up to the end of the last frame, including frames of newer formats; and whether the rest was left by an
+/// interrupted run: a part of a frame, or zeros where a power failure kept data from reaching the disk.
 fn whole(content: &[u8]) -> (u64, bool) {
     let (mut end, mut left) = (0, None);
     for found in scan(content) {

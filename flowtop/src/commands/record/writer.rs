@@ -1,4 +1,4 @@
-//! The thread that writes records, so that a slow disk never keeps anybody from counting.
+//! A thread that writes records, so that a slow disk does not delay counting.
 
 use std::sync::mpsc::{Receiver, SendError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -10,31 +10,31 @@ use crate::aside;
 use flowtop_core::record::Record;
 use flowtop_recording::format::missing::Missing;
 
-/// Records that wait for a slow disk; a further one is not written.
+/// Maximum number of records queued for a slow disk; further ones are dropped.
 const WAITING: usize = 4;
 
-/// Takes records and never waits.
+/// Queues records without blocking.
 #[derive(Debug)]
 pub struct Writer {
     to_thread: SyncSender<Record>,
     thread: JoinHandle<Outcome>,
-    /// Records for which there was no room to wait, since the last one that had.
+    /// Records dropped since the last one that was queued.
     turned_down: Missing,
 }
 
-/// The outcome of a run's records.
+/// Totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Records on disk.
+    /// Records written.
     pub written: u64,
-    /// Bytes that they take.
+    /// Bytes written.
     pub bytes: u64,
-    /// Records that are not there.
+    /// Records dropped or failed.
     pub unwritten: u64,
 }
 
 impl Writer {
-    /// Starts the thread that appends records to a recording.
+    /// Starts the thread.
     pub fn start(mut store: Store) -> Result<Self> {
         Self::by(move |record| store.append(record))
     }
@@ -48,7 +48,7 @@ impl Writer {
         Ok(Self { to_thread, thread, turned_down: Missing::default() })
     }
 
-    /// Hands a record over.
+    /// Queues a record, or drops it if the queue is full.
     pub fn write(&mut self, mut record: Record) {
         self.turned_down.tell(&mut record);
         match self.to_thread.try_send(record) {
@@ -60,7 +60,7 @@ impl Writer {
         }
     }
 
-    /// Hands a record over if there is room for it to wait; else gives it back.
+    /// Queues a record, or returns it if the queue is full.
     pub fn offer(&mut self, record: Record) -> Option<Record> {
         match self.to_thread.try_send(record) {
             Ok(()) => None,
@@ -68,7 +68,7 @@ impl Writer {
         }
     }
 
-    /// Hands a record over as soon as there is room for it: for the end of a run, when counting is over.
+    /// Queues a record, waiting for room: for the end of a run, when there is nothing left to count.
     pub fn wait_and_write(&mut self, record: Record) {
         if let Err(SendError(record)) = self.to_thread.send(record) {
             self.turned_down = Missing::with(&record);
@@ -85,7 +85,7 @@ impl Writer {
 
 fn write_all(mut append: impl FnMut(&mut Record) -> Result<Written>, records: &Receiver<Record>) -> Outcome {
     let mut outcome = Outcome::default();
-    // Of those, what no record tells yet.
+    // Failed records that no written record mentions yet.
     let mut untold = Missing::default();
     for mut record in records {
         outcome.unwritten += record.unwritten;
@@ -128,7 +128,7 @@ mod tests {
         .unwrap();
         writer.write(Record::default());
         assert_eq!(starts.recv().unwrap(), [0]);
-        // One is being written, so many wait, and three are too many. The counting thread did not wait for that.
+        // One record is being written, the queue is full, and three more are dropped. The sender never blocks.
         for _ in 0..WAITING + 3 {
             writer.write(Record::default());
         }

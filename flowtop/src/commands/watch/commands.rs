@@ -1,22 +1,22 @@
-//! Commands in the background: started, waited for, counted. None is waited for in the way of a sample.
+//! Commands run in the background by `exec`. Waiting for them never delays a sample.
 
 use std::process::{ExitStatus, Stdio};
 
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-/// Commands that may run at the same time. More of them would be a sign that they do not end.
+/// Maximum number of commands at a time, in case they do not end.
 const MAX_RUNNING: usize = 4;
 
-/// The commands that run.
+/// The running commands.
 #[derive(Debug, Default)]
 pub(super) struct Commands(JoinSet<(String, std::io::Result<ExitStatus>)>);
 
 impl Commands {
-    /// Starts a line of shell.
+    /// Runs a line of shell.
     ///
     /// # Errors
-    /// Why it is not started.
+    /// If it cannot be started.
     pub(super) fn start(
         &mut self,
         command: &str,
@@ -33,12 +33,12 @@ impl Commands {
         Ok(())
     }
 
-    /// How many there are.
+    /// Number of running commands.
     pub(super) fn running(&self) -> usize {
         self.0.len()
     }
 
-    /// Waits until one has ended, and says how; for ever while there is none.
+    /// Waits until a command ends, and returns how; pending forever if none runs.
     pub(super) async fn ended(&mut self) -> String {
         match self.0.join_next().await {
             Some(Ok((command, Ok(status)))) => format!("`{command}` has ended: {status}"),

@@ -1,4 +1,4 @@
-//! The recording of a watch: the time before as frames in memory, the time after as records on disk.
+//! Recording for `flowtop watch`: a ring of compressed records in memory, and a writer to disk once a condition is met.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,12 @@ use flowtop_view::watch::before::Before;
 
 /// Length of a record.
 const WINDOW_NS: u64 = 10_000_000_000;
-/// Memory for the time before.
+/// Maximum size in bytes of the records kept in memory.
 const MAX_BYTES: usize = 64 << 20;
-/// Records that wait for the disk.
+/// Maximum number of records queued for the disk.
 const MAX_WAITING: usize = 1024;
 
-/// Records that wait to be wanted, and the one that is being made.
+/// The records kept in memory, and the current window.
 pub(super) struct Tape {
     directory: PathBuf,
     host: Host,
@@ -37,20 +37,20 @@ pub(super) struct Tape {
     max_flows: u32,
     window: Option<(Sampler, Interfaces)>,
     before: Before<Piece>,
-    /// Records that the writer has no room for yet.
+    /// Records that did not fit into the writer's queue yet.
     waiting: VecDeque<Piece>,
     lost: u64,
     /// Bytes from the start of the first window to the end of the last one.
     moved: Bytes,
-    /// The end of the last record that the writer has taken, in ns of the monotonic clock, and what had moved by then.
+    /// End of the last record given to the writer, in ns of the monotonic clock, and the totals at that time.
     written: Option<(u64, Bytes)>,
-    /// Recorded up to then, in ns of the monotonic clock.
+    /// Record until this time, in ns of the monotonic clock.
     until_ns: Option<u64>,
     writer: Writer,
 }
 
 impl Tape {
-    /// Opens a directory, by default `watch` in that of `flowtop record`.
+    /// Opens a directory, by default `watch` in the directory of `flowtop record`.
     pub(super) fn open(
         args: &WatchArgs,
         before: Duration,
@@ -83,7 +83,7 @@ impl Tape {
         })
     }
 
-    /// Begins with the newest sample of a ledger.
+    /// Starts the first window at the newest sample of a ledger.
     pub(super) fn start(&mut self, ledger: &Ledger) {
         self.window = Some((Sampler::start(ledger), Interfaces::read()));
     }
@@ -92,7 +92,7 @@ impl Tape {
         self.until_ns.is_some()
     }
 
-    /// Takes the newest sample, of so many flows of the kernel's table.
+    /// Adds the newest sample. `flows` is the number of flows in the kernel's table.
     pub(super) fn sample(&mut self, ledger: &Ledger, who: Who<'_>, flows: usize) {
         let Some((sampler, _)) = &mut self.window else { return };
         sampler.sample(ledger);
@@ -106,7 +106,7 @@ impl Tape {
         self.hand_over();
     }
 
-    /// Writes what has been, and so much of what comes.
+    /// Writes the records in memory, and those of the given time from now on.
     pub(super) fn record(&mut self, after: Duration, now_ns: u64) {
         let until_ns = now_ns.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
         self.until_ns = Some(self.until_ns.map_or(until_ns, |earlier_ns| earlier_ns.max(until_ns)));
@@ -119,7 +119,7 @@ impl Tape {
         self.hand_over();
     }
 
-    /// Ends the window with the newest sample.
+    /// Ends the current window at the newest sample.
     fn close(&mut self, ledger: &Ledger, who: Who<'_>, flows: usize) {
         let Some((sampler, interfaces)) = &mut self.window else { return };
         let counted = Interfaces::read();
@@ -142,7 +142,7 @@ impl Tape {
         }
     }
 
-    /// Gives the writer as much as it has room for.
+    /// Moves records to the writer while its queue has room.
     fn hand_over(&mut self) {
         while let Some(piece) = self.waiting.front() {
             let Some(record) = piece.record(self.written) else { return };
@@ -155,7 +155,7 @@ impl Tape {
         }
     }
 
-    /// Writes what is left, and says what there is.
+    /// Writes the remaining records, and returns a summary.
     pub(super) fn end(mut self, ledger: &Ledger, who: Who<'_>, flows: usize) -> String {
         if self.is_recording() {
             self.close(ledger, who, flows);
@@ -174,15 +174,15 @@ impl Tape {
     }
 }
 
-/// A record as it is kept in memory.
+/// A record in memory.
 struct Piece {
     frame: Vec<u8>,
-    /// Bytes before its window.
+    /// Totals at the start of its window.
     moved_before: Bytes,
 }
 
 impl Piece {
-    /// The record, with the bytes since the last one that was written: the records in between were not wanted.
+    /// The record, with the gap since the last one that was written; those in between were dropped.
     fn record(&self, written: Option<(u64, Bytes)>) -> Option<Record> {
         let record = Frame::parse(&self.frame, 0).ok()?.record().ok()?;
         let written = written.filter(|(end_ns, _)| *end_ns < record.span.start_ns);

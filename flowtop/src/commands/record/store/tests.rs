@@ -1,4 +1,4 @@
-//! Directories that another run writes to, that are too full, and that somebody has left in a hurry.
+//! Tests with directories that another run holds, that are full, or that an interrupted run has left.
 
 use super::*;
 use crate::recordings;
@@ -79,7 +79,7 @@ fn what_is_no_part_of_a_record_is_left_alone() {
         assert_eq!(fs::read(&file).unwrap(), rest);
         assert_eq!(minutes(dir.path().join("flowtop-20261102T08Z-1.rec").as_path()).last(), Some(&number));
     }
-    // What a power failure has kept from the disk.
+    // Zeros after a power failure.
     fs::write(&file, [0; 4096]).unwrap();
     fs::remove_file(dir.path().join("flowtop-20261102T08Z-1.rec")).unwrap();
     let (mut store, notes) = open(dir.path(), Limits::default());
@@ -88,7 +88,7 @@ fn what_is_no_part_of_a_record_is_left_alone() {
     assert_eq!(minutes(dir.path()), [3]);
 }
 
-/// Names of segments that are something else, and names of the same file elsewhere.
+/// Entries that have the name of a segment but are something else, and hard links.
 #[test]
 fn what_has_the_name_of_a_segment_and_is_none_neither_counts_nor_goes() {
     let dir = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ fn what_has_the_name_of_a_segment_and_is_none_neither_counts_nor_goes() {
     fs::write(victim.path(), vec![7; 1 << 20]).unwrap();
     let (mut store, _) = open(dir.path(), Limits { max_bytes: Some(10_000), ..Limits::default() });
     write(&mut store, 0);
-    // Root may link a file away to keep it.
+    // Root may hard-link a segment to keep it.
     fs::hard_link(path("flowtop-20261102T08Z.rec"), path("kept.rec")).unwrap();
     std::os::unix::fs::symlink(victim.path(), path("flowtop-20261101T08Z.rec")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, path("flowtop-20261101T09Z.rec"), rustix::fs::Mode::RWXU).unwrap();
@@ -167,7 +167,7 @@ fn no_more_bytes_than_allowed_are_there_at_any_time() {
     assert!(error.to_string().contains("--max-size"), "{error}");
 }
 
-/// Minute `minute` of a boot, where the clock on the wall is wrong by so much.
+/// A record of minute `minute` of a boot, with a wall clock that is off by `wrong_us`.
 fn at(minute: u64, boot: u8, wrong_us: i64) -> Record {
     let mut record = fixture::record(minute, vec![]);
     record.host.boot_id = [boot; 16];
@@ -183,7 +183,7 @@ fn a_clock_that_was_set_back_does_not_make_fresh_records_the_oldest() {
     let one = encode(&fixture::record(0, vec![])).len() as u64;
     let limits = Limits { max_bytes: Some(one * 20), ..Limits::default() };
     let (mut store, _) = open(dir.path(), limits);
-    // A year ahead, in this boot and in the one before.
+    // A wall clock a year ahead, in this boot and in the previous one.
     for (minutes, boot, wrong_us) in [(0..8, 1, YEAR_US), (8..16, 2, YEAR_US), (16..200, 2, 0)] {
         for minute in minutes {
             store.append(&mut at(minute, boot, wrong_us)).unwrap();
@@ -193,14 +193,14 @@ fn a_clock_that_was_set_back_does_not_make_fresh_records_the_oldest() {
         }
     }
     drop(store);
-    // What another run has written counts as well.
+    // Segments of other runs count too.
     let (mut store, _) = open(dir.path(), limits);
     store.append(&mut at(200, 2, -YEAR_US)).unwrap();
     store.append(&mut at(201, 2, 0)).unwrap();
     assert_eq!(minutes_of(dir.path()).iter().rev().take(3).collect::<Vec<_>>(), [&201, &200, &199]);
 }
 
-/// In the order of the clock that nobody sets.
+/// Segments are ordered by the monotonic clock, which cannot be set.
 fn minutes_of(dir: &Path) -> Vec<u64> {
     let mut minutes = minutes(dir);
     minutes.sort_unstable();
@@ -212,7 +212,7 @@ fn a_clock_that_is_set_for_the_first_time_does_not_make_fresh_records_old() {
     let dir = tempfile::tempdir().unwrap();
     let limits = Limits { keep_us: Some(2 * 3600 * 1_000_000), ..Limits::default() };
     let (mut store, _) = open(dir.path(), limits);
-    // A board without a battery begins in 1970.
+    // A board without a battery starts in 1970.
     for (minute, wrong_us) in [(0, -NOW_US), (1, -NOW_US), (2, 0), (3, 0)] {
         store.append(&mut at(minute, 2, wrong_us)).unwrap();
     }
