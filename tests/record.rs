@@ -24,7 +24,7 @@ use crate::{records, tools};
 use flowtop::recordings::{self, Recordings};
 use flowtop_core::record::{Gap, Record};
 use flowtop_core::window::Bytes;
-use flowtop_recording::format::frame::Why;
+use flowtop_recording::format::frame::Cause;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Bytes of the connection whose record is looked at.
@@ -167,7 +167,7 @@ fn a_run_that_is_killed_leaves_every_record_before() {
         running.end();
         let left = open(dir.path());
         let whole = left.records(|_| true).map(Result::unwrap).count();
-        assert!(whole > before && left.damage().iter().all(|damaged| damaged.damage.why == Why::Torn));
+        assert!(whole > before && left.damage().iter().all(|damaged| damaged.damage.cause == Cause::Torn));
         before = whole;
     }
     let output = record(dir.path(), &["--demo", "--every", "1s", "--count", "1"]).output().unwrap();

@@ -59,7 +59,7 @@ fn day(flows: usize, minutes: usize) -> Result<Vec<Row>> {
     let mut read = 0;
     for found in scan(&recording) {
         let Found::Frame(frame) = found else { anyhow::bail!("the recording is damaged") };
-        let record = frame.record().map_err(|damage| damage.why)?;
+        let record = frame.record().map_err(|damage| damage.cause)?;
         ensure!(record == records[read], "minute {read} is not what was recorded");
         read += 1;
     }

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::Usage;
-use crate::aside;
 use crate::cli::{SettingsFlags, Typed};
 use crate::filter_names::HostNames;
+use crate::stderr;
 use crate::user_file::{self, MAX_SETTINGS_BYTES, Refused};
 use flowtop_core::filter::{Filter, FilterError};
 use flowtop_view::config_toml;
@@ -51,7 +51,7 @@ pub fn filter(settings: &Settings) -> Result<Filter> {
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        aside::say(&format!("{warning}\n"));
+        stderr::print(&format!("{warning}\n"));
     }
 }
 
@@ -95,7 +95,7 @@ fn found(read: Result<Vec<u8>, Refused>, flags: &SettingsFlags) -> Result<Option
         Ok(bytes) => Ok(Some(bytes)),
         Err(Refused::Absent(_)) => Ok(None),
         Err(refused) if flags.lenient => {
-            aside::say(&format!("{refused}\n"));
+            stderr::print(&format!("{refused}\n"));
             Ok(None)
         }
         Err(refused) => Err(refused.into()),
@@ -107,7 +107,7 @@ fn named(read: Result<Vec<u8>, Refused>, path: &Path, flags: &SettingsFlags) -> 
     match read {
         // iftop's wording.
         Err(Refused::Absent(_)) if flags.lenient => {
-            aside::say(&format!("{}: No such file or directory\n", path.display()));
+            stderr::print(&format!("{}: No such file or directory\n", path.display()));
             Ok(None)
         }
         Err(refused @ Refused::Absent(_)) => {

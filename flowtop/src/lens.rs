@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::knowledge::{self, Knowledge};
 use crate::recordings::Recordings;
-use crate::who::{self, Knowledge};
+use crate::selection;
 use flowtop_core::filter::{Boundary, Filter};
 use flowtop_core::label::Labels;
 use flowtop_core::ledger::Ledger;
@@ -31,7 +32,7 @@ pub struct Lens {
 
 impl Lens {
     pub fn new(recordings: Recordings, settings: &Settings, filter: Filter) -> Result<Self> {
-        let labels = (!settings.labels.value.is_empty()).then(|| who::labels(&settings.labels.value));
+        let labels = (!settings.labels.value.is_empty()).then(|| knowledge::labels(&settings.labels.value));
         let mut settings = settings.clone();
         // Filters were already applied when the records were made.
         settings.link_local.value = true;
@@ -68,7 +69,7 @@ impl Lens {
         let record = self.recordings.read(&self.recordings.heads()[at])?;
         let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
         let known = Knowledge::of(Arc::new(RecordedOwners::of(&record)), labels).wanted_by(&self.settings);
-        let scope = who::scope(&self.settings, None, self.filter.clone(), &known)?;
+        let scope = selection::scope(&self.settings, None, self.filter.clone(), &known)?;
         let ledger = Ledger::of_record(&record, self.boundary(&record)?, scope);
         let gap = replay.player.gap_before(at);
         Ok(Window {
@@ -82,12 +83,12 @@ impl Lens {
 
     /// The border in the current settings, otherwise the one of the record.
     fn boundary(&self, record: &Record) -> Result<Boundary> {
-        let now = who::boundary(&self.settings)?;
+        let now = selection::boundary(&self.settings)?;
         Ok(if now == Boundary::default() { replay::boundary(record) } else { now })
     }
 
     fn limits(&self, then: String) -> String {
-        let now = who::limits(&self.settings);
+        let now = selection::limits(&self.settings);
         [then, now].into_iter().filter(|limits| !limits.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }

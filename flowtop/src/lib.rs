@@ -2,7 +2,6 @@
 //!
 //! ARCHITECTURE.md describes how these modules work together.
 
-pub mod aside;
 pub mod cli;
 pub mod commands;
 mod config;
@@ -11,17 +10,19 @@ mod doc;
 pub mod filter_names;
 mod folder;
 mod interfaces;
+mod knowledge;
 mod lens;
 mod letters;
 mod local_time;
 pub mod raised;
 pub mod recordings;
+mod selection;
 mod session;
 mod signals;
 pub mod source;
+pub mod stderr;
 pub mod tui;
 mod user_file;
-mod who;
 
 use anyhow::{Context as _, Result, bail};
 use cli::{Command, DoctorArgs, Typed};

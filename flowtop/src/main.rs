@@ -1,9 +1,9 @@
 //! Parses the command line, runs the command and sets the exit code.
 
 use flowtop::Usage;
-use flowtop::aside;
 use flowtop::cli::Typed;
 use flowtop::raised;
+use flowtop::stderr;
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            aside::say(&format!("flowtop: {error:#}\n"));
+            stderr::print(&format!("flowtop: {error:#}\n"));
             if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -20,7 +20,7 @@ use rustix::fs::{Mode, OFlags};
 use flowtop_core::record::hosts::tell_apart;
 use flowtop_core::record::{Host, Record, Span};
 use flowtop_recording::analysis::plan::Headed;
-use flowtop_recording::format::frame::{self, Damage, Frame, MAX_HEAD_BYTES, Why};
+use flowtop_recording::format::frame::{self, Cause, Damage, Frame, MAX_HEAD_BYTES};
 use flowtop_recording::format::scan::{Found, scan};
 use flowtop_recording::segment;
 
@@ -57,7 +57,7 @@ impl Headed for At {
 
 /// Bytes of a file that could not be read as records.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: bytes {} to {} are {}", .file.display(), .damage.offset, .damage.offset + .damage.bytes, .damage.why)]
+#[error("{}: bytes {} to {} are {}", .file.display(), .damage.offset, .damage.offset + .damage.bytes, .damage.cause)]
 pub struct Damaged {
     /// The file.
     pub file: PathBuf,
@@ -218,7 +218,7 @@ impl Recordings {
 
     /// Why there is no record.
     fn nothing(&self, paths: &[PathBuf]) -> anyhow::Error {
-        let newer = self.damage.iter().find(|damaged| matches!(damaged.damage.why, Why::Newer(_)));
+        let newer = self.damage.iter().find(|damaged| matches!(damaged.damage.cause, Cause::Newer(_)));
         if let Some(why) = newer.or(self.damage.first()) {
             return anyhow::anyhow!("there is no record that can be read: {why}");
         }
@@ -346,7 +346,8 @@ impl Opening {
             }
         }
         if searched < length {
-            let damage = Damage { offset: from + searched, bytes: length - searched, why: Why::Unsearched };
+            let damage =
+                Damage { offset: from + searched, bytes: length - searched, cause: Cause::Unsearched };
             self.damage.push(Damaged { file: path.to_owned(), damage });
         }
         Ok(())
@@ -458,17 +459,17 @@ fn unreadable(path: &Path) -> String {
     format!("cannot read {}", path.display())
 }
 
-fn head_at(file: &File, offset: u64) -> io::Result<Result<frame::Head, Why>> {
+fn head_at(file: &File, offset: u64) -> io::Result<Result<frame::Head, Cause>> {
     let mut bytes = [0; MAX_HEAD_BYTES];
     // Names of hosts are short.
     for wanted in [256, MAX_HEAD_BYTES] {
         let read = read_at(file, &mut bytes[..wanted], offset)?;
         let head = frame::Head::parse(&bytes[..read]);
-        if head != Err(Why::Torn) || read < wanted {
+        if head != Err(Cause::Torn) || read < wanted {
             return Ok(head);
         }
     }
-    Ok(Err(Why::Torn))
+    Ok(Err(Cause::Torn))
 }
 
 /// As much as there is.
@@ -654,8 +655,8 @@ mod tests {
         assert_eq!(minutes(&recordings), [0]);
         let damage: Vec<_> = recordings.damage().iter().map(|damaged| damaged.damage).collect();
         let searched_to = frame_bytes + MAX_SEARCHED_BYTES;
-        let foreign = Damage { offset: frame_bytes, bytes: MAX_SEARCHED_BYTES, why: Why::Foreign };
-        let unsearched = Damage { offset: searched_to, bytes: huge - searched_to, why: Why::Unsearched };
+        let foreign = Damage { offset: frame_bytes, bytes: MAX_SEARCHED_BYTES, cause: Cause::Foreign };
+        let unsearched = Damage { offset: searched_to, bytes: huge - searched_to, cause: Cause::Unsearched };
         assert_eq!(damage, [foreign, unsearched]);
     }
 }

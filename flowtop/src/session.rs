@@ -13,8 +13,8 @@ use flowtop_view::settings::Settings;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::interfaces::Interfaces;
+use crate::knowledge::Knowledge;
 use crate::source::Source;
-use crate::who::Knowledge;
 
 /// Why a sample is taken, which decides how exact it has to be and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,10 +22,11 @@ use crate::cost::Meter;
 use crate::filter_names::HostNames;
 use crate::folder::Folder;
 use crate::interfaces::Interfaces;
+use crate::knowledge::Knowledge;
 use crate::lens::{HOOKS, Lens};
+use crate::selection;
 use crate::session::{Purpose, Session, event_loop};
 use crate::source::Source;
-use crate::who::{self, Knowledge};
 use flowtop_attribution::resolver::Resolver;
 use flowtop_bpf::probe;
 use flowtop_core::demo::identities::DemoNames;
@@ -59,7 +60,7 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     }
     let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
     let settings = of_this_terminal(settings);
-    let ledger = who::ledger(&settings, Some(&interfaces), filter, &known)?;
+    let ledger = selection::ledger(&settings, Some(&interfaces), filter, &known)?;
     let state = state(&settings, interfaces.names(), ledger, refresh).knowing(known.owners(), known.labels());
     let names: Box<dyn Names> = if demo { Box::new(DemoNames) } else { resolver()? };
     let app = App::new(state, names, settings, Subject::Present { interfaces, known });
@@ -96,7 +97,7 @@ fn state(settings: &Settings, interfaces: Vec<String>, ledger: Ledger, refresh: 
         host: flowtop_attribution::resolver::own_host(),
         hooks: "loading hooks".to_owned(),
         interfaces,
-        limits: who::limits(settings),
+        limits: selection::limits(settings),
     };
     let mut state = State::new(settings, session, ledger, refresh);
     state.size = Screen::size();
@@ -344,7 +345,8 @@ impl App {
         let Some((text, _)) = self.answer.take() else { return Ok(()) };
         let scope = answer.and_then(|filter| match &mut self.subject {
             Subject::Present { interfaces, known } => {
-                who::scope(&self.settings, Some(interfaces), filter, known).map_err(|error| error.to_string())
+                selection::scope(&self.settings, Some(interfaces), filter, known)
+                    .map_err(|error| error.to_string())
             }
             // A replay evaluates the filter for each record.
             Subject::Past(lens) => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use flowtop::recordings;
 use flowtop_core::record::Record;
-use flowtop_recording::format::frame::Why;
+use flowtop_recording::format::frame::Cause;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// part.
 pub fn read(dir: &Path) -> Vec<Record> {
     let Ok(recordings) = recordings::open(&[dir.to_owned()]) else { return Vec::new() };
-    assert!(recordings.damage().iter().all(|damaged| damaged.damage.why == Why::Torn));
+    assert!(recordings.damage().iter().all(|damaged| damaged.damage.cause == Cause::Torn));
     recordings.records(|_| true).map(Result::unwrap).collect()
 }
 

@@ -2,14 +2,15 @@
 
 pub(crate) mod printer;
 
-use crate::aside;
 use crate::cli::TopArgs;
 use crate::cost::Meter;
+use crate::knowledge::Knowledge;
 use crate::letters::Letters;
+use crate::selection;
 use crate::session::{Purpose, Session, event_loop};
 use crate::signals::Endings;
 use crate::source::Source;
-use crate::who::{self, Knowledge};
+use crate::stderr;
 use anyhow::Result;
 use flowtop_attribution::resolver::OwnLookups;
 use flowtop_core::cost::Cost;
@@ -86,8 +87,8 @@ pub fn run(
     let reports_left = top.as_ref().and_then(|top| top.count);
     let printer = Printer::new(settings, top)?;
     let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::new(settings, &filter)? };
-    let admission = who::admission(settings, &filter)?;
-    let ledger = who::ledger(settings, Some(&printer.interfaces), filter, &known)?;
+    let admission = selection::admission(settings, &filter)?;
+    let ledger = selection::ledger(settings, Some(&printer.interfaces), filter, &known)?;
     let session = Session::start(settings, &admission, known, demo)?.following(&printer.interfaces);
     let runtime = event_loop()?;
     let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left);
@@ -226,16 +227,16 @@ impl Reporter {
     /// Says on stderr that counting has started.
     fn announce(&self) {
         let Source::Live(live) = self.session.source() else {
-            return aside::say("flowtop: making up the traffic of a demo\n");
+            return stderr::print("flowtop: making up the traffic of a demo\n");
         };
         let passed_over: Vec<_> =
             live.refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
         let passed_over =
             if passed_over.is_empty() { String::new() } else { format!(" ({})", passed_over.join("; ")) };
-        aside::say(&format!("flowtop: counting with {} hooks{passed_over}\n", live.plan.hooks));
+        stderr::print(&format!("flowtop: counting with {} hooks{passed_over}\n", live.plan.hooks));
         if let Some(reason) = &live.unseeded {
             let since = "connections older than now are counted from their first event on";
-            aside::say(&format!("flowtop: {since}: {reason}\n"));
+            stderr::print(&format!("flowtop: {since}: {reason}\n"));
         }
     }
 
@@ -257,7 +258,7 @@ impl Reporter {
         let bytes = self.ledger.totals().bytes;
         if bytes.tx == 0 && bytes.rx == 0 {
             let elapsed_s = self.ledger.elapsed_s();
-            aside::say(&format!("flowtop: no TCP connection carried data in {elapsed_s:.1} s\n"));
+            stderr::print(&format!("flowtop: no TCP connection carried data in {elapsed_s:.1} s\n"));
         }
     }
 }

@@ -12,13 +12,14 @@ use anyhow::{Result, ensure};
 use tokio::time::{sleep, sleep_until};
 
 use crate::Usage;
-use crate::aside;
 use crate::cli::{RecordArgs, RetentionFlags};
 use crate::interfaces::Interfaces;
+use crate::knowledge::Knowledge;
 use crate::recordings::{self, Recordings};
+use crate::selection;
 use crate::session::{Purpose, Session, event_loop};
 use crate::signals::Endings;
-use crate::who::{self, Knowledge};
+use crate::stderr;
 use flowtop_core::filter::Filter;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
@@ -54,7 +55,7 @@ pub fn run(args: &RecordArgs, settings: &Settings, filter: Filter) -> Result<()>
         let Some((place, count)) = turn.wait(&mut endings).await? else { return Ok(()) };
         let (store, notes) = place.store(kept(args.retention))?;
         for note in notes {
-            aside::say(&format!("flowtop: {note}\n"));
+            stderr::print(&format!("flowtop: {note}\n"));
         }
         let recorder = Recorder::start(args, settings, filter, schedule, store)?;
         Box::pin(Recorder { count, ..recorder }.run(endings, &dir)).await
@@ -98,7 +99,7 @@ impl Turn<'_> {
     /// Started by cron, a run prints nothing while another one is recording.
     fn say(&self, text: &str, also_if_quiet: bool) {
         if also_if_quiet || !self.is_quiet {
-            aside::say(&format!("flowtop: {}: {text}\n", self.dir.display()));
+            stderr::print(&format!("flowtop: {}: {text}\n", self.dir.display()));
         }
     }
 }
@@ -177,8 +178,8 @@ impl Recorder {
         let known =
             if args.demo { Knowledge::of_demo(&settings)? } else { Knowledge::of_everyone(&settings)? };
         let limits = limits(&settings, &filter);
-        let admission = who::admission(&settings, &filter)?;
-        let scope = who::scope(&settings, Some(&chosen), filter, &known)?;
+        let admission = selection::admission(&settings, &filter)?;
+        let scope = selection::scope(&settings, Some(&chosen), filter, &known)?;
         let longest_s = schedule.length(0).as_secs().saturating_mul(2).saturating_add(MARGIN_S);
         let mut ledger = Ledger::new(settings.max_flows.value.0 as usize, longest_s);
         ledger.set_scope(scope);
@@ -290,7 +291,7 @@ impl Recorder {
         let (is_quiet, dir) = (self.is_quiet, dir.display());
         let Outcome { written, bytes, unwritten } = self.writer.end();
         if !is_quiet {
-            aside::say(&format!("flowtop: {written} records in {dir}, {bytes} bytes\n"));
+            stderr::print(&format!("flowtop: {written} records in {dir}, {bytes} bytes\n"));
         }
         let all = written + unwritten;
         ensure!(unwritten == 0, "{unwritten} of {all} records are not in {dir}; the lines above say why");
@@ -299,7 +300,7 @@ impl Recorder {
 
     fn say(&self, text: &str) {
         if !self.is_quiet {
-            aside::say(&format!("flowtop: {text}\n"));
+            stderr::print(&format!("flowtop: {text}\n"));
         }
     }
 }
@@ -308,7 +309,7 @@ impl Recorder {
 pub(crate) fn limits(settings: &Settings, filter: &Filter) -> String {
     let filter =
         if *filter == Filter::default() { String::new() } else { format!("-f '{}'", settings.filter.value) };
-    [filter, who::limits(settings)]
+    [filter, selection::limits(settings)]
         .iter()
         .filter(|text| !text.is_empty())
         .cloned()

@@ -5,12 +5,12 @@ use anyhow::{Result, bail};
 use jiff::ZonedDateTime;
 
 use crate::Usage;
-use crate::aside;
 use crate::cli::ReplayArgs;
 use crate::commands::live::printer::Printer;
 use crate::commands::record;
 use crate::lens::{HOOKS, Lens};
 use crate::recordings::costs_one_record;
+use crate::stderr;
 use crate::tui;
 use flowtop_core::filter::Filter;
 use flowtop_core::number::Unit;
@@ -27,12 +27,12 @@ pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -
     refuse_what_needs_a_host(settings, demo)?;
     let recordings = record::recordings(&args.paths)?;
     for damaged in recordings.damage() {
-        aside::say(&format!("flowtop: {damaged}; all other records are shown\n"));
+        stderr::print(&format!("flowtop: {damaged}; all other records are shown\n"));
     }
     for source in recordings.without_records() {
         let path = source.path.display();
         let why = source.unreadable.clone().unwrap_or_else(|| format!("{path}: no recording"));
-        aside::say(&format!("flowtop: {why}\n"));
+        stderr::print(&format!("flowtop: {why}\n"));
     }
     let mut lens = Lens::new(recordings, settings, filter)?;
     let opened = ZonedDateTime::now();
@@ -73,7 +73,7 @@ fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> 
     let zone = opened.time_zone();
     let time = when::at(text, zoned(last_us, zone).date(), opened).map_err(Usage)?;
     if let Some(note) = &time.note {
-        aside::say(&format!("flowtop: {note}\n"));
+        stderr::print(&format!("flowtop: {note}\n"));
     }
     let us = time.at.as_microsecond();
     if !(first_us..=last_us).contains(&us) {
@@ -85,7 +85,7 @@ fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> 
     let span = &player.moment().span;
     if !(span.began_us()..span.end_us).contains(&us) {
         let shown = when::show(zoned(span.start_us, zone).timestamp(), zone);
-        aside::say(&format!("flowtop: nothing was recorded at that time; this is {shown}\n"));
+        stderr::print(&format!("flowtop: nothing was recorded at that time; this is {shown}\n"));
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
     for at in wanted {
         let window = match lens.window(replay, at) {
             Err(error) if costs_one_record(&error) => {
-                aside::say(&format!("flowtop: {error}; the report goes on without it\n"));
+                stderr::print(&format!("flowtop: {error}; the report goes on without it\n"));
                 continue;
             }
             window => window?,

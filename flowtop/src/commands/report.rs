@@ -12,11 +12,11 @@ use jiff::{Timestamp, ZonedDateTime};
 use rustix::termios::tcgetwinsize;
 
 use crate::Usage;
-use crate::aside;
 use crate::cli::ReportArgs;
 use crate::commands::record;
 use crate::filter_names::HostNames;
 use crate::recordings::{Recordings, Source, costs_one_record};
+use crate::stderr;
 use flowtop_core::filter::Filter;
 use flowtop_core::number::Unit;
 use flowtop_core::record::Record;
@@ -277,6 +277,6 @@ fn write_two(args: &ReportArgs, diff: &Diff, zone: &TimeZone, out: &mut impl io:
 /// Notes that CSV has no column for.
 fn say(lines: &[String]) {
     for line in lines {
-        aside::say(&format!("flowtop: {line}\n"));
+        stderr::print(&format!("flowtop: {line}\n"));
     }
 }

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::Usage;
-use crate::aside;
 use crate::cli::WatchArgs;
 use crate::commands::live::counted;
 use crate::commands::live::printer::Printer;
 use crate::commands::record;
 use crate::filter_names::HostNames;
+use crate::knowledge::Knowledge;
+use crate::selection;
 use crate::session::{Session, event_loop};
 use crate::signals::Endings;
-use crate::who::{self, Knowledge};
+use crate::stderr;
 use commands::Commands;
 use flowtop_core::filter::{Filter, FilterError};
 use flowtop_core::ledger::Ledger;
@@ -165,11 +166,11 @@ impl Watch {
         let printer = Printer::new(settings, None)?;
         let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
         let interfaces = Some(&printer.interfaces);
-        let admission = who::admission(settings, filter)?;
-        let ledger = || who::ledger(settings, interfaces, filter.clone(), &known);
+        let admission = selection::admission(settings, filter)?;
+        let ledger = || selection::ledger(settings, interfaces, filter.clone(), &known);
         let only = |only: Filter| -> Result<Ledger> {
             let mut measured = ledger()?;
-            let scopes = who::scope(settings, interfaces, filter.clone(), &known)?;
+            let scopes = selection::scope(settings, interfaces, filter.clone(), &known)?;
             let (owners, labels) = (known.owners(), known.labels());
             let only: Box<dyn Scope> = Box::new(Attributed { filter: only, owners, labels });
             measured.set_scope(Some(Box::new(AllOf([scopes, Some(only)].into_iter().flatten().collect()))));
@@ -180,9 +181,9 @@ impl Watch {
             Ok(Watched::new(condition.clone(), orders.hold_off, only))
         };
         let watched = orders.conditions.iter().map(watched).collect::<Result<_>>()?;
-        let sockets = (orders.records() && who::has_border(settings)?).then(|| -> Result<Ledger> {
+        let sockets = (orders.records() && selection::has_border(settings)?).then(|| -> Result<Ledger> {
             let mut sockets = Ledger::new(settings.max_flows.value.0 as usize, 0);
-            sockets.set_scope(who::scope(settings, interfaces, filter.clone(), &known)?);
+            sockets.set_scope(selection::scope(settings, interfaces, filter.clone(), &known)?);
             Ok(sockets)
         });
         let ledgers = Ledgers { shown: ledger()?, sockets: sockets.transpose()? };
@@ -316,16 +317,16 @@ impl Watch {
     fn end(mut self, started: Instant) {
         if let Some(tape) = self.tape.take() {
             let said = tape.end(self.ledgers.sockets(), self.session.who(), self.sample.flows.len());
-            aside::say(&format!("flowtop: {said}\n"));
+            stderr::print(&format!("flowtop: {said}\n"));
         }
         if self.commands.running() > 0 {
-            aside::say(&format!("flowtop: {} commands still run\n", self.commands.running()));
+            stderr::print(&format!("flowtop: {} commands still run\n", self.commands.running()));
         }
         let elapsed_s = started.elapsed().as_secs_f64();
         for Watched { trigger, .. } in &self.watched {
             let of =
                 if self.watched.len() > 1 { format!("{}: ", trigger.condition()) } else { String::new() };
-            aside::say(&format!("flowtop: {of}{}\n", summary(trigger, elapsed_s)));
+            stderr::print(&format!("flowtop: {of}{}\n", summary(trigger, elapsed_s)));
         }
     }
 }

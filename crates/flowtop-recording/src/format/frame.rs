@@ -69,11 +69,11 @@ pub struct Damage {
     pub offset: u64,
     /// How long it is, in bytes.
     pub bytes: u64,
-    pub why: Why,
+    pub cause: Cause,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum Cause {
     /// No frame starts here.
     #[error("not written by flowtop")]
     Foreign,
@@ -140,22 +140,22 @@ impl Head {
     /// The head at the start of some bytes, of which [`MAX_HEAD_BYTES`] are enough.
     ///
     /// # Errors
-    /// [`Why::Torn`] if there may be a head that goes on behind the bytes, [`Why::Foreign`] if there is none. A head of a
+    /// [`Cause::Torn`] if there may be a head that goes on behind the bytes, [`Cause::Foreign`] if there is none. A head of a
     /// newer version is none of the two.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Why> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Cause> {
         let magic = &MAGIC[..MAGIC.len().min(bytes.len())];
         if !bytes.starts_with(magic) {
-            return Err(Why::Foreign);
+            return Err(Cause::Foreign);
         }
-        let head_bytes = part(bytes, 10).map(u16::from_le_bytes).ok_or(Why::Torn)?.into();
+        let head_bytes = part(bytes, 10).map(u16::from_le_bytes).ok_or(Cause::Torn)?.into();
         if !(NAME_AT + CRC_BYTES..=MAX_HEAD_BYTES).contains(&head_bytes) {
-            return Err(Why::Foreign);
+            return Err(Cause::Foreign);
         }
-        let (fields, crc) = bytes.get(..head_bytes).ok_or(Why::Torn)?.split_at(head_bytes - CRC_BYTES);
+        let (fields, crc) = bytes.get(..head_bytes).ok_or(Cause::Torn)?.split_at(head_bytes - CRC_BYTES);
         if crc32fast::hash(fields).to_le_bytes() != crc {
-            return Err(Why::Foreign);
+            return Err(Cause::Foreign);
         }
-        Self::of(fields).ok_or(Why::Foreign)
+        Self::of(fields).ok_or(Cause::Foreign)
     }
 
     /// Whether this flowtop knows the format.
@@ -207,15 +207,15 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// The damage. Where it is only the version, the bytes of the frame are those of the damage.
     pub fn parse(bytes: &'a [u8], offset: u64) -> Result<Self, Damage> {
-        let damage = |why, frame_bytes: usize| Damage { offset, bytes: frame_bytes as u64, why };
-        let head = Head::parse(bytes).map_err(|why| damage(why, bytes.len()))?;
+        let damage = |cause, frame_bytes: usize| Damage { offset, bytes: frame_bytes as u64, cause };
+        let head = Head::parse(bytes).map_err(|cause| damage(cause, bytes.len()))?;
         let payload = bytes.get(head.payload_at..head.frame_bytes);
-        let payload = payload.ok_or(damage(Why::Torn, bytes.len()))?;
+        let payload = payload.ok_or(damage(Cause::Torn, bytes.len()))?;
         if crc32fast::hash(payload) != head.payload_crc {
-            return Err(damage(Why::Checksum, head.frame_bytes));
+            return Err(damage(Cause::Checksum, head.frame_bytes));
         }
         if !head.is_readable() {
-            return Err(damage(Why::Newer(head.version), head.frame_bytes));
+            return Err(damage(Cause::Newer(head.version), head.frame_bytes));
         }
         Ok(Self { head, offset, payload })
     }
@@ -236,8 +236,11 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// The part of the payload that is damaged.
     pub fn record(&self) -> Result<Record, Damage> {
-        let damage =
-            |why| Damage { offset: self.offset, bytes: self.head.frame_bytes as u64, why: Why::Content(why) };
+        let damage = |part| Damage {
+            offset: self.offset,
+            bytes: self.head.frame_bytes as u64,
+            cause: Cause::Content(part),
+        };
         let bytes = self.head.content_bytes;
         if bytes > MAX_CONTENT_BYTES {
             return Err(damage("its length"));

@@ -3,7 +3,7 @@
 
 use memchr::memmem;
 
-use super::frame::{Damage, Frame, MAGIC, Why};
+use super::frame::{Cause, Damage, Frame, MAGIC};
 
 /// A frame, or bytes that are none.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl<'a> Iterator for Scan<'a> {
         }
         match self.frame_at(self.at) {
             Ok(frame) => Some(self.pass(frame)),
-            Err(damage) => Some(Found::Damage(self.pass_damage(damage.why))),
+            Err(damage) => Some(Found::Damage(self.pass_damage(damage.cause))),
         }
     }
 }
@@ -54,9 +54,9 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes on to the next frame that can be read, or to the end. Frames of a newer version are damage of their own.
-    fn pass_damage(&mut self, why: Why) -> Damage {
+    fn pass_damage(&mut self, cause: Cause) -> Damage {
         let from = self.at;
-        if let (Why::Newer(_), Err(damage)) = (why, self.frame_at(from)) {
+        if let (Cause::Newer(_), Err(damage)) = (cause, self.frame_at(from)) {
             self.at += usize::try_from(damage.bytes).unwrap_or(usize::MAX);
             return damage;
         }
@@ -65,12 +65,12 @@ impl<'a> Scan<'a> {
             let at = from + 1 + found;
             match self.frame_at(at) {
                 Ok(frame) => self.next = Some(frame),
-                Err(Damage { why: Why::Newer(_), .. }) => {}
+                Err(Damage { cause: Cause::Newer(_), .. }) => {}
                 Err(_) => continue,
             }
             self.at = at;
             break;
         }
-        Damage { offset: from as u64, bytes: (self.at - from) as u64, why }
+        Damage { offset: from as u64, bytes: (self.at - from) as u64, cause }
     }
 }

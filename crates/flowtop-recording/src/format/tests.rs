@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::frame::{Damage, Frame, Head, MAGIC, VERSION, Why, encode};
+use super::frame::{Cause, Damage, Frame, Head, MAGIC, VERSION, encode};
 use super::scan::{Found, scan};
 use flowtop_core::owner::{Identity, Pod};
 use flowtop_core::record::{Fill, FlowRecord, Gap, Host, InterfaceRecord, Record, Rest, Span, fixture};
@@ -252,7 +252,7 @@ fn cut_at_any_byte_all_frames_before_are_read_and_the_rest_is_told() {
         let end = if whole == 0 { 0 } else { ends[whole - 1] };
         let (read, damage) = read(&all[..length]);
         assert_eq!(read, records[..whole]);
-        let torn = Damage { offset: end as u64, bytes: (length - end) as u64, why: Why::Torn };
+        let torn = Damage { offset: end as u64, bytes: (length - end) as u64, cause: Cause::Torn };
         assert_eq!(damage, if length == end { vec![] } else { vec![torn] });
     }
 }
@@ -277,8 +277,8 @@ fn a_newer_format_is_told_and_passed_over() {
     let (read, damage) = read(&frames.concat());
     assert_eq!(read, [records[0].clone(), records[2].clone()]);
     let (offset, bytes) = (frames[0].len() as u64, frames[1].len() as u64);
-    assert_eq!(damage, [Damage { offset, bytes, why: Why::Newer(VERSION + 1) }]);
-    assert_eq!(damage[0].why.to_string(), "a record in format 2, which needs a newer flowtop");
+    assert_eq!(damage, [Damage { offset, bytes, cause: Cause::Newer(VERSION + 1) }]);
+    assert_eq!(damage[0].cause.to_string(), "a record in format 2, which needs a newer flowtop");
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn a_payload_larger_than_it_says_is_damage() {
         let frame = says(bytes);
         let frame = Frame::parse(&frame, 7).unwrap();
         let damage = frame.record().unwrap_err();
-        assert_eq!((damage.offset, damage.why), (7, Why::Content(why)));
+        assert_eq!((damage.offset, damage.cause), (7, Cause::Content(why)));
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Top;
 use crate::Usage;
-use crate::aside;
 use crate::interfaces::Interfaces;
+use crate::stderr;
 use anyhow::{Context as _, Result};
 use flowtop_attribution::resolver::Resolver;
 use flowtop_core::column::{self, Column};
@@ -92,7 +92,7 @@ impl Printer {
         match self.format {
             Format::Text if self.top.is_some() => Ok(()),
             Format::Text => {
-                aside::say(&self.interfaces.introduction());
+                stderr::print(&self.interfaces.introduction());
                 self.say(&text::listening_on(&self.interfaces.names()))
             }
             Format::Csv | Format::Json => self.print_header(),
@@ -187,12 +187,12 @@ impl Printer {
     /// Writes a line to stderr.
     pub(crate) fn note(&mut self, text: &str) {
         self.clear_progress();
-        aside::say(&format!("flowtop: {text}\n"));
+        stderr::print(&format!("flowtop: {text}\n"));
     }
 
     fn clear_progress(&mut self) {
         if std::mem::take(&mut self.progress_shown) {
-            aside::say_over("");
+            stderr::overwrite("");
         }
     }
 
@@ -200,7 +200,7 @@ impl Printer {
     pub(crate) fn progress(&mut self, end: Option<Instant>) {
         let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
         let left_s = end.saturating_duration_since(Instant::now()).as_secs_f64();
-        aside::say_over(&format!("flowtop: {left_s:.0} s left"));
+        stderr::overwrite(&format!("flowtop: {left_s:.0} s left"));
         self.progress_shown = true;
     }
 }

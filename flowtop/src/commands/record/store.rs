@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::folder::Folder;
 use crate::recordings;
 use flowtop_core::record::Record;
-use flowtop_recording::format::frame::{Why, encode};
+use flowtop_recording::format::frame::{Cause, encode};
 use flowtop_recording::format::scan::{Found, scan};
 use flowtop_recording::retention::{Limits, Segment, until_us};
 use flowtop_recording::segment::SegmentName;
@@ -315,7 +315,7 @@ fn whole(content: &[u8]) -> (u64, bool) {
     for found in scan(content) {
         match found {
             Found::Frame(frame) => (end, left) = (frame.offset() + frame.head().frame_bytes as u64, None),
-            Found::Damage(damage) if matches!(damage.why, Why::Newer(_)) => {
+            Found::Damage(damage) if matches!(damage.cause, Cause::Newer(_)) => {
                 (end, left) = (damage.offset + damage.bytes, None);
             }
             Found::Damage(damage) => left = Some(damage),
@@ -323,7 +323,7 @@ fn whole(content: &[u8]) -> (u64, bool) {
     }
     let is_torn = left.is_some_and(|damage| {
         let rest = &content[usize::try_from(end).unwrap_or(content.len())..];
-        damage.why == Why::Torn || rest.iter().all(|byte| *byte == 0)
+        damage.cause == Cause::Torn || rest.iter().all(|byte| *byte == 0)
     });
     (end, is_torn)
 }

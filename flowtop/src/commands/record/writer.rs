@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context as _, Result};
 
 use super::store::{Store, Written};
-use crate::aside;
+use crate::stderr;
 use flowtop_core::record::Record;
 use flowtop_recording::format::missing::Missing;
 
@@ -55,7 +55,7 @@ impl Writer {
             Ok(()) => self.turned_down = Missing::default(),
             Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) => {
                 self.turned_down = Missing::with(&record);
-                aside::say("flowtop: the disk is too slow: a record is not written\n");
+                stderr::print("flowtop: the disk is too slow: a record is not written\n");
             }
         }
     }
@@ -95,11 +95,11 @@ fn write_all(mut append: impl FnMut(&mut Record) -> Result<Written>, records: &R
                 (outcome.written, outcome.bytes) = (outcome.written + 1, outcome.bytes + written.bytes);
                 untold = Missing::default();
                 for note in written.notes {
-                    aside::say(&format!("flowtop: {note}\n"));
+                    stderr::print(&format!("flowtop: {note}\n"));
                 }
             }
             Err(error) => {
-                aside::say(&format!("flowtop: a record is not written: {error:#}\n"));
+                stderr::print(&format!("flowtop: a record is not written: {error:#}\n"));
                 (outcome.unwritten, untold) = (outcome.unwritten + 1, Missing::with(&record));
             }
         }

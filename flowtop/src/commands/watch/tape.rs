@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::aside;
 use crate::cli::WatchArgs;
 use crate::commands::record::host::{self, Interfaces};
 use crate::commands::record::store::Store;
 use crate::commands::record::writer::Writer;
 use crate::commands::record::{directory, kept};
+use crate::stderr;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::record::{Fill, Gap, Host, Record};
 use flowtop_core::sampler::Sampler;
@@ -65,7 +65,7 @@ impl Tape {
             bail!("{}: another flowtop records there; give --output another directory", directory.display());
         };
         for note in notes {
-            aside::say(&format!("flowtop: {note}\n"));
+            stderr::print(&format!("flowtop: {note}\n"));
         }
         Ok(Self {
             directory,
@@ -114,7 +114,7 @@ impl Tape {
         let cut = self.before.take_cut();
         if cut > 0 {
             let mib = MAX_BYTES >> 20;
-            aside::say(&format!("flowtop: {cut} records of the time before did not fit into {mib} MiB\n"));
+            stderr::print(&format!("flowtop: {cut} records of the time before did not fit into {mib} MiB\n"));
         }
         self.hand_over();
     }

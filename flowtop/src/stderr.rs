@@ -4,13 +4,13 @@ use std::io::{self, Write as _};
 
 use flowtop_core::sanitize::harmless_lines;
 
-/// Writes a line, or a part of one, as it is, newline included. Sanitises file names and messages of the system in it.
-pub fn say(text: &str) {
+/// Writes text, newline included, with control characters escaped.
+pub fn print(text: &str) {
     write(&harmless_lines(text));
 }
 
 /// Overwrites the current line of a terminal.
-pub fn say_over(text: &str) {
+pub fn overwrite(text: &str) {
     write(&format!("\r\x1b[K{}", harmless_lines(text)));
 }
 

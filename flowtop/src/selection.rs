@@ -1,0 +1,146 @@
+//! The traffic that the settings select.
+
+use std::rc::Rc;
+
+use anyhow::Result;
+use flowtop_common::Admission;
+
+use crate::Usage;
+use crate::interfaces::Interfaces;
+use crate::knowledge::Knowledge;
+use flowtop_core::filter::{Boundary, Filter, Pushdown};
+use flowtop_core::ledger::Ledger;
+use flowtop_core::number::Unit;
+use flowtop_core::scope::attributed::{Attributed, Processes};
+use flowtop_core::scope::{AllOf, Families, NoLinkLocal, OnInterfaces, Scope};
+use flowtop_view::settings::Settings;
+
+/// An empty ledger with the scope of the settings.
+pub fn ledger(
+    settings: &Settings,
+    interfaces: Option<&Rc<Interfaces>>,
+    filter: Filter,
+    known: &Knowledge,
+) -> Result<Ledger> {
+    let length_s = settings.seconds.value.0;
+    let ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s)).keeping_departed();
+    let mut ledger = ledger.seen_from(boundary(settings)?);
+    if settings.unit.value == Unit::Packets {
+        ledger = ledger.in_packets();
+    }
+    ledger.set_scope(scope(settings, interfaces, filter, known)?);
+    Ok(ledger)
+}
+
+/// The border given by `-F` and `-G`.
+pub fn boundary(settings: &Settings) -> Result<Boundary> {
+    let boundary = Boundary::new(&settings.net.value, &settings.net6.value);
+    Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
+}
+
+/// Whether a border is set, which puts inner ends on the left.
+pub fn has_border(settings: &Settings) -> Result<bool> {
+    Ok(boundary(settings)? != Boundary::default())
+}
+
+/// What the BPF programs have to count. Traffic that can never pass the scope is not admitted, to save room in the
+/// table. Interfaces are not asked about: a socket that is refused at its birth could not be counted when its address or
+/// its route changes.
+pub fn admission(settings: &Settings, filter: &Filter) -> Result<Admission> {
+    let mut pushdown = filter.pushdown().and(boundary(settings)?.pushdown());
+    if settings.ipv4.value != settings.ipv6.value {
+        pushdown = pushdown.and(Pushdown::of_families(settings.ipv4.value, settings.ipv6.value));
+    }
+    Ok(pushdown.admission())
+}
+
+/// The traffic to count.
+pub fn scope(
+    settings: &Settings,
+    interfaces: Option<&Rc<Interfaces>>,
+    filter: Filter,
+    known: &Knowledge,
+) -> Result<Option<Box<dyn Scope>>> {
+    let boundary = boundary(settings)?;
+    // In the order in which they decide which end of a connection is left.
+    let mut scopes = Vec::<Box<dyn Scope>>::new();
+    scopes.extend(processes(settings, known)?.map(|scope| Box::new(scope) as Box<dyn Scope>));
+    if let Some(interfaces) = interfaces.filter(|interfaces| !interfaces.are_all()) {
+        scopes.push(Box::new(OnInterfaces(Rc::<Interfaces>::clone(interfaces))));
+    }
+    if boundary != Boundary::default() {
+        scopes.push(Box::new(boundary));
+    }
+    if filter != Filter::default() {
+        let (owners, labels) = (known.owners(), known.labels());
+        scopes.push(Box::new(Attributed { filter, owners, labels }));
+    }
+    if settings.ipv4.value != settings.ipv6.value {
+        scopes.push(Box::new(Families { v4: settings.ipv4.value, v6: settings.ipv6.value }));
+    }
+    if !settings.link_local.value {
+        scopes.push(Box::new(NoLinkLocal));
+    }
+    Ok((!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>))
+}
+
+/// The flags other than `-f` that exclude traffic, as typed.
+#[must_use]
+pub fn limits(settings: &Settings) -> String {
+    let texts =
+        |flag: &str, values: &[String]| values.iter().map(|value| format!("{flag} {value}")).collect();
+    let numbers = |flag: &str, values: &[u64]| values.iter().map(|value| format!("{flag} {value}")).collect();
+    let family = |flag: &str, is_on: bool| if is_on { vec![flag.to_owned()] } else { Vec::new() };
+    let one_family = settings.ipv4.value != settings.ipv6.value;
+    let all: [Vec<String>; 8] = [
+        texts("-i", &settings.interface.value),
+        texts("-F", &settings.net.value),
+        texts("-G", &settings.net6.value),
+        family("-4", one_family && settings.ipv4.value),
+        family("-6", one_family && settings.ipv6.value),
+        numbers("--pid", &settings.pid.value),
+        texts("--cgroup", &settings.cgroup.value),
+        numbers("--mntns", &settings.mntns.value),
+    ];
+    all.concat().join(" ")
+}
+
+fn processes(settings: &Settings, known: &Knowledge) -> Result<Option<Processes>> {
+    let pid =
+        |pid: &u64| u32::try_from(*pid).map_err(|_| Usage(format!("--pid: {pid} is no process number")));
+    let pids = settings.pid.value.iter().map(pid).collect::<Result<Vec<_>, _>>()?;
+    let cgroups: Vec<_> = settings.cgroup.value.iter().map(|path| cgroup(path)).collect();
+    let mntns = settings.mntns.value.clone();
+    let asks = !(pids.is_empty() && cgroups.is_empty() && mntns.is_empty());
+    Ok(asks.then(|| Processes { pids, cgroups, mntns, owners: known.owners() }))
+}
+
+/// The path relative to the root of the cgroup hierarchy, without `.` or a trailing slash.
+fn cgroup(path: &str) -> String {
+    let mounted = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+    let below = mounted.iter().find_map(|tree| path.strip_prefix(tree)).unwrap_or(path);
+    format!("/{}", below.trim_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_out_is_told_as_it_was_asked_for() {
+        let mut settings = Settings::default();
+        assert_eq!(limits(&settings), "");
+        settings.net.value = vec!["10.0.0.0/8".to_owned()];
+        settings.pid.value = vec![7, 8];
+        settings.ipv4.value = true;
+        assert_eq!(limits(&settings), "-F 10.0.0.0/8 -4 --pid 7 --pid 8");
+    }
+
+    #[test]
+    fn a_cgroup_may_be_written_as_a_directory() {
+        for path in ["/a/b", "a/b/", "/sys/fs/cgroup/a/b", "/sys/fs/cgroup/unified/a/b"] {
+            assert_eq!(cgroup(path), "/a/b");
+        }
+        assert_eq!(cgroup("/"), "/");
+    }
+}
