@@ -141,7 +141,7 @@ pub fn directory(typed: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// Those of [`recordings::open`] and [`directory`].
 pub fn recordings(paths: &[PathBuf]) -> Result<Recordings> {
-    if paths.is_empty() { recordings::open(&[directory(None)?]) } else { recordings::open(paths) }
+    Ok(if paths.is_empty() { recordings::open(&[directory(None)?]) } else { recordings::open(paths) }?)
 }
 
 struct Recorder {

@@ -9,7 +9,7 @@ use crate::cli::ReplayArgs;
 use crate::commands::live::printer::Printer;
 use crate::commands::record;
 use crate::lens::{HOOKS, Lens};
-use crate::recordings::costs_one_record;
+use crate::recordings;
 use crate::stderr;
 use crate::tui;
 use flowtop_core::filter::Filter;
@@ -31,8 +31,9 @@ pub fn run(settings: &Settings, filter: Filter, args: &ReplayArgs, demo: bool) -
     }
     for source in recordings.without_records() {
         let path = source.path.display();
-        let why = source.unreadable.clone().unwrap_or_else(|| format!("{path}: no recording"));
-        stderr::print(&format!("flowtop: {why}\n"));
+        let unreadable = source.unreadable.as_ref().map(ToString::to_string);
+        let reason = unreadable.unwrap_or_else(|| format!("{path}: no recording"));
+        stderr::print(&format!("flowtop: {reason}\n"));
     }
     let mut lens = Lens::new(recordings, settings, filter)?;
     let opened = ZonedDateTime::now();
@@ -116,4 +117,8 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
         is_any = true;
     }
     if is_any { Ok(()) } else { bail!("no record could be read") }
+}
+
+fn costs_one_record(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(recordings::Error::costs_one_record)
 }

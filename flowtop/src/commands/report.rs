@@ -15,7 +15,7 @@ use crate::Usage;
 use crate::cli::ReportArgs;
 use crate::commands::record;
 use crate::filter_names::HostNames;
-use crate::recordings::{Recordings, Source, costs_one_record};
+use crate::recordings::{self, Recordings, Source};
 use crate::stderr;
 use flowtop_core::filter::Filter;
 use flowtop_core::number::Unit;
@@ -146,7 +146,7 @@ const AHEAD: usize = 4;
 
 /// A message of the reading thread.
 enum Done {
-    Read(usize, Result<Box<Record>>),
+    Read(usize, Result<Box<Record>, recordings::Error>),
     Turn(Turn),
 }
 
@@ -176,8 +176,8 @@ fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<V
         for done in done {
             match done {
                 Done::Read(life, Ok(record)) => history.read(life, *record),
-                Done::Read(_, Err(error)) if costs_one_record(&error) => damage.push(error.to_string()),
-                Done::Read(_, Err(error)) => return Err(error),
+                Done::Read(_, Err(error)) if error.costs_one_record() => damage.push(error.to_string()),
+                Done::Read(_, Err(error)) => return Err(error.into()),
                 Done::Turn(Turn::Count { life, low_us, is_last }) => {
                     // The channel is closed once all records have been read.
                     let _ = counted.send(history.count(life, low_us, is_last));
@@ -192,7 +192,9 @@ fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<V
 /// For each path, whether it has records in the period.
 fn paths(recordings: &Recordings, plan: &Plan) -> Vec<PathReport> {
     let heads = recordings.heads();
-    let name = |source: &Source| (source.path.display().to_string(), source.unreadable.clone());
+    let name = |source: &Source| {
+        (source.path.display().to_string(), source.unreadable.as_ref().map(ToString::to_string))
+    };
     let mut paths = Paths::new(plan.period(), recordings.sources().iter().map(name));
     let mut is_inside = vec![false; heads.len()];
     for place in plan.inside(heads) {
