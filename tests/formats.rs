@@ -15,6 +15,8 @@ use std::{slice, thread};
 
 use serde_json::{Value, json};
 
+use flowtop_core::group;
+
 #[path = "formats/hosts.rs"]
 mod hosts;
 #[path = "formats/live.rs"]
@@ -23,25 +25,6 @@ mod live;
 mod manifest;
 #[allow(dead_code, reason = "each test file needs a part")]
 mod tools;
-
-/// The keys of `--by`.
-const KEYS: [&str; 15] = [
-    "flow",
-    "peer",
-    "host",
-    "local-port",
-    "remote-port",
-    "process",
-    "user",
-    "unit",
-    "container",
-    "pod",
-    "namespace",
-    "netns",
-    "label",
-    "remote-pod",
-    "net/24",
-];
 
 /// Some of the larger groups: those whose keys show the same fields, and those of many fields.
 const LARGER: [&str; 9] = [
@@ -164,8 +147,8 @@ fn words(text: Option<&str>) -> Option<Vec<&str>> {
 /// Every key, every ordered pair of them, and some larger groups.
 fn all_groups() -> Vec<String> {
     let pairs =
-        KEYS.iter().flat_map(|a| KEYS.iter().filter(move |b| *b != a).map(move |b| format!("{a},{b}")));
-    KEYS.iter().copied().chain(LARGER).map(str::to_owned).chain(pairs).collect()
+        group::words().flat_map(|a| group::words().filter(move |b| *b != a).map(move |b| format!("{a},{b}")));
+    group::words().chain(LARGER).map(str::to_owned).chain(pairs).collect()
 }
 
 /// flowtop with nobody's configuration files, on a clock of UTC.
@@ -272,7 +255,7 @@ fn of_recordings(recordings: &Recordings) -> Vec<Asked> {
     }
     let two = Asked { seen_twice: Some(*seen_twice), ..report("neighbours", neighbours) };
     let border = ["-F", "198.51.100.0/24", "-F", "127.0.0.1/32"];
-    for by in KEYS {
+    for by in group::words() {
         let parts = [
             of_demo.with(&["-f", "src port 443 or dst port 2379"]),
             of_demo.with(&["-L", "3"]),
@@ -299,7 +282,7 @@ fn of_now(dir: &Path) -> Vec<Asked> {
     let args = ["-t", "--demo", "-s", "1", "--host-root", nobody.to_str().unwrap()];
     let live = Asked::new("live", &args, "demo", &[]);
     let mut asked = vec![live.clone(), live.fields(FLOW_FIELDS[0])];
-    asked.extend(KEYS.iter().chain(&LIVE_PAIRS).map(|by| live.by(by)));
+    asked.extend(group::words().chain(LIVE_PAIRS).map(|by| live.by(by)));
     asked.extend(GROUP_FIELDS.map(|[by, fields]| live.by(by).fields(fields)));
     asked.push(live.by("process").with(&["-L", "2"]));
     asked

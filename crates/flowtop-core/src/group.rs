@@ -290,10 +290,13 @@ impl Group {
     }
 }
 
-/// Every key, for error messages.
+/// Every key as it is written in `--by`; `net/24` stands for networks of any length.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|known| known.text).chain(["net/24"])
+}
+
 fn right() -> String {
-    let words: Vec<_> = WORDS.iter().map(|known| known.text).collect();
-    format!("give one or more of {}, net/24", words.join(", "))
+    format!("give one or more of {}", words().collect::<Vec<_>>().join(", "))
 }
 
 impl fmt::Display for Group {

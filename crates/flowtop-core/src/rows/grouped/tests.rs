@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::{ACCEPTED, CONNECTED, flow, key, ledger_of, sample};
+use crate::group;
 use crate::label::Labels;
 use crate::owner::{Identity as Who_, Owners, Seen};
 use crate::rows;
@@ -137,30 +138,12 @@ fn a_frozen_order_stays_and_its_values_go_on() {
     assert!(with(|who| frozen.report(&mut Table::default(), &later, &other, who)).is_none());
 }
 
-const KEYS: [&str; 15] = [
-    "flow",
-    "peer",
-    "host",
-    "local-port",
-    "remote-port",
-    "process",
-    "user",
-    "unit",
-    "container",
-    "pod",
-    "namespace",
-    "netns",
-    "label",
-    "remote-pod",
-    "net/24",
-];
-
 /// Every key, every pair of them, and some larger groups.
 fn all_groups() -> Vec<String> {
-    let pairs = KEYS.iter().flat_map(|a| KEYS.iter().map(move |b| (a, b))).filter(|(a, b)| a != b);
+    let pairs = group::words().flat_map(|a| group::words().map(move |b| (a, b))).filter(|(a, b)| a != b);
     let pairs = pairs.map(|(a, b)| format!("{a},{b}"));
-    let single = KEYS.iter().map(|key| (*key).to_owned());
-    single
+    group::words()
+        .map(str::to_owned)
         .chain(pairs)
         .chain(["label,user,netns,flow", "net/24,net/8,pod,namespace"].map(str::to_owned))
         .collect()

@@ -13,6 +13,7 @@ use super::reported;
 use super::world::{FIRST_S, SECONDS, Window, any_windows};
 use crate::analysis::{Question, Report, Row};
 use flowtop_core::flow::Tuple;
+use flowtop_core::group;
 use flowtop_core::record::fixture::{flow, record};
 use flowtop_core::record::{FlowRecord, Gap, Host, Record, Span};
 use flowtop_core::rows::key::Cell;
@@ -213,24 +214,9 @@ fn any_network(has_totals: bool) -> impl Strategy<Value = Network> {
 
 /// A group of one or two keys.
 fn any_keys() -> impl Strategy<Value = String> {
-    let keys = [
-        "flow",
-        "peer",
-        "host",
-        "local-port",
-        "remote-port",
-        "process",
-        "user",
-        "unit",
-        "container",
-        "pod",
-        "namespace",
-        "netns",
-        "label",
-        "remote-pod",
-        "net/24",
-    ];
-    prop::sample::subsequence(keys.to_vec(), 1..=2).prop_shuffle().prop_map(|keys| keys.join(","))
+    prop::sample::subsequence(group::words().collect::<Vec<_>>(), 1..=2)
+        .prop_shuffle()
+        .prop_map(|keys| keys.join(","))
 }
 
 fn by_flow(report: &Report) -> BTreeMap<Tuple, Bytes> {
