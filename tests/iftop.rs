@@ -14,6 +14,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+#[allow(dead_code, reason = "each test program needs a part")]
 mod network;
 
 use crate::command_lines::{Line, lines};
