@@ -20,14 +20,14 @@ pub struct Slot {
     pub tx_bytes: u64,
     /// See [`Flow::rx_bytes`].
     pub rx_bytes: u64,
-    /// See [`Flow::last_us`]: the last segment at the last look.
+    /// See [`Flow::last_us`]: the last segment at the last refresh of the details.
     pub last_us: u64,
     /// See [`Flow::base_tx_bytes`].
     pub base_tx_bytes: u64,
     /// See [`Flow::base_rx_bytes`].
     pub base_rx_bytes: u64,
-    /// How often more than the bytes was looked at: another number than before says that the details may be others.
-    pub looks: u32,
+    /// Counts the refreshes of the details: another number than before says that they may be others.
+    pub generation: u32,
     /// See [`Flow::state`].
     pub state: u8,
     /// Some of [`flags`](crate::flags).
@@ -47,7 +47,7 @@ impl Slot {
     }
 }
 
-/// The rest of an entry: the element of the array `DETAILS` with the number of the slot. What a look writes is the second
+/// The rest of an entry: the element of the array `DETAILS` with the number of the slot. What a refresh writes is the second
 /// of its two cache lines.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

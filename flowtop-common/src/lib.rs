@@ -233,8 +233,8 @@ indexed! {
     Cookies = "whether sockets are told apart by their cookies",
     /// Elements of the cache by socket less one.
     CacheMask = "mask of the cache by socket",
-    /// Microseconds between two looks at the owner of a flow and at TCP's own counters.
-    LookUs = "time between two looks at a socket",
+    /// Microseconds between two refreshes of the owner of a flow and of TCP's own counters.
+    RefreshUs = "time between two refreshes of the details of a socket",
     /// BTF type number of `struct tcp_sock`.
     TcpSock = "type of a TCP socket",
     /// The bit of [`Field::KernSock`].

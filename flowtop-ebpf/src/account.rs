@@ -1,24 +1,21 @@
-//! An event → the flow entry of its socket, or the reserved entry. Counters in an entry are absolute and only grow.
-//! Where the entry of a socket is found is in [`crate::find`], how a flow begins and ends in [`crate::lifecycle`].
+//! An event → the flow entry of its socket, or the reserved entry.
 //!
 //! What an event seldom does is in functions of their own, out of the way: beside a stream that fills the caches, every
 //! line of instructions that an event passes has to be fetched again.
 
 use crate::{
+    cache::{self, Cached},
     constants::constant,
-    find::{self, Cached, Entry, Place},
-    maps::{SocketState, add, count},
-    owner,
+    counters::{self, advance, state},
+    entry::{Entry, Target},
+    layout::{SocketState, socket},
+    maps::count_loss,
+    opening,
     read::{Access, Socket},
-    totals::{self, advance, grow, state},
-    untracked,
+    refresh, slots, untracked,
 };
-use core::{
-    ffi::c_void,
-    hint::cold_path,
-    sync::atomic::{Ordering, compiler_fence},
-};
-use flowtop_common::{Constant, Detail, Field, Slot};
+use core::{ffi::c_void, hint::cold_path};
+use flowtop_common::{Constant, Loss};
 
 /// An event of the send side, with what the call returned.
 #[derive(Clone, Copy)]
@@ -32,201 +29,136 @@ pub enum Sent {
 /// The application has sent on the socket at this address.
 #[inline(always)]
 pub fn sent<A: Access>(sk: *const c_void, how: Sent) {
-    match (find::cached(sk), how) {
-        (Cached::Entry(sk, entry), Sent::Locked(_)) => used_entry::<A>(sk, entry),
-        (Cached::Entry(sk, entry), Sent::Unlocked(_)) => sent_unlocked_entry::<A>(sk, entry),
+    match (cache::lookup(sk), how) {
+        (Cached::Entry(sk, entry), Sent::Locked(_)) => locked_entry::<A>(sk, entry),
+        (Cached::Entry(sk, entry), Sent::Unlocked(_)) => unlocked_entry::<A>(sk, entry),
         (Cached::Ignored, _) => {}
-        (Cached::Unknown, Sent::Locked(ret)) => used::<A>(sk, ret),
-        (Cached::Unknown, Sent::Unlocked(ret)) => sent_unlocked::<A>(sk, ret),
+        (Cached::Unknown, Sent::Locked(ret)) => uncached_locked::<A>(sk, ret),
+        (Cached::Unknown, Sent::Unlocked(ret)) => uncached_unlocked::<A>(sk, ret),
     }
 }
 
 /// The application has, or may have, received from the socket at this address. Under the socket lock.
 #[inline(always)]
 pub fn received<A: Access>(sk: *const c_void) {
-    match find::cached(sk) {
-        Cached::Entry(sk, entry) => used_entry::<A>(sk, entry),
+    match cache::lookup(sk) {
+        Cached::Entry(sk, entry) => locked_entry::<A>(sk, entry),
         Cached::Ignored => {}
-        Cached::Unknown => used::<A>(sk, 0),
+        Cached::Unknown => uncached_locked::<A>(sk, 0),
+    }
+}
+
+#[inline(always)]
+fn locked_entry<A: Access>(sk: Socket<A>, entry: Entry) {
+    let tcp_state = sk.tcp_state();
+    let due = refresh::is_due(&sk, entry.slot);
+    if due || tcp_state == state::CLOSE {
+        cold_path();
+        return refresh::locked(sk, entry, due);
+    }
+    let slot = entry.slot;
+    slot.state.set(tcp_state as u8);
+    advance(&slot.rx_bytes, counters::taken_seq(&sk), slot.rx_origin.get());
+    advance(&slot.tx_bytes, counters::queued_seq(&sk, tcp_state), slot.tx_origin.get());
+}
+
+#[inline(always)]
+fn unlocked_entry<A: Access>(sk: Socket<A>, entry: Entry) {
+    if refresh::is_due(&sk, entry.slot) {
+        cold_path();
+        refresh::unlocked(sk, entry);
+    } else if !refresh::is_stored_last(&sk, entry.slot, refresh::advance_unlocked) {
+        cold_path();
+        refresh::store_again(sk, entry.slot);
     }
 }
 
 /// The application has used a locked socket that the cache does not know.
 #[inline(never)]
-fn used<A: Access>(sk: *const c_void, ret: i32) {
+fn uncached_locked<A: Access>(sk: *const c_void, ret: i32) {
     let Some(sk) = A::socket(sk) else { return };
-    match find::known_or_missed(sk, ret) {
-        Place::Entry(entry) => used_entry(sk, entry),
-        Place::Untracked(of) => refresh_untracked(sk, of, sk.tcp_state(), false),
-        Place::Nowhere => {}
-    }
-}
-
-#[inline(always)]
-fn used_entry<A: Access>(sk: Socket<A>, entry: Entry<'_>) {
-    let tcp_state = sk.tcp_state();
-    let due = owner::is_due(&sk, entry.slot);
-    if due || tcp_state == state::CLOSE {
-        cold_path();
-        return look_locked(sk, entry, due);
-    }
-    let slot = entry.slot;
-    slot.state = tcp_state as u8;
-    advance(&mut slot.rx_bytes, totals::taken(&sk), slot.rx_origin);
-    advance(&mut slot.tx_bytes, totals::handed_over(&sk, tcp_state), slot.tx_origin);
-}
-
-/// The rarer part of an event of a locked socket.
-#[inline(never)]
-fn look_locked<A: Access>(sk: Socket<A>, entry: Entry<'_>, due: bool) {
-    refresh(&sk, entry.slot, sk.tcp_state());
-    if due && let Some(detail) = find::detail(entry.number) {
-        // In a softirq nobody owns the lock, and the current process is not the user.
-        look(&sk, entry.slot, detail, sk.sock::<u32>(Field::LockOwned) != 0);
+    match known_or_unseeded(sk, ret) {
+        Target::Entry(entry) => locked_entry(sk, entry),
+        Target::Untracked(of) => locked_untracked(sk, of, sk.tcp_state(), false),
+        Target::Miss => {}
     }
 }
 
 /// A send call has returned on a socket that the cache does not know; other threads may be sending. After CLOSE the
 /// final number is there already.
 #[inline(never)]
-fn sent_unlocked<A: Access>(sk: *const c_void, ret: i32) {
+fn uncached_unlocked<A: Access>(sk: *const c_void, ret: i32) {
     let Some(sk) = A::socket(sk) else { return };
-    match find::known_or_missed(sk, ret) {
-        Place::Entry(entry) => sent_unlocked_entry(sk, entry),
-        Place::Untracked(of) if sk.tcp_state() != state::CLOSE => untracked::sent(of, ret as u64),
-        Place::Untracked(_) | Place::Nowhere => {}
+    match known_or_unseeded(sk, ret) {
+        Target::Entry(entry) => unlocked_entry(sk, entry),
+        Target::Untracked(of) if sk.tcp_state() != state::CLOSE => untracked::sent(of, ret as u64),
+        Target::Untracked(_) | Target::Miss => {}
     }
+}
+
+/// The target of a socket that an event is about and that the cache does not know. A socket without a state is older than
+/// the start and was missed by seeding: it counts from here on, with what the call at hand has sent. A call on a socket
+/// that is not connected has no flow.
+#[inline(always)]
+fn known_or_unseeded<A: Access>(sk: Socket<A>, ret: i32) -> Target {
+    let Some(of) = state_or_unseeded(sk, ret) else { return Target::Miss };
+    let number = of.slot.get();
+    if of.has(socket::IGNORED) {
+        cache::insert::<A>(sk.sk, None);
+    } else if number != slots::NONE as u32 {
+        cache::insert::<A>(sk.sk, Some(number));
+    }
+    Target::of(of)
 }
 
 #[inline(always)]
-fn sent_unlocked_entry<A: Access>(sk: Socket<A>, entry: Entry<'_>) {
-    if owner::is_due(&sk, entry.slot) {
-        cold_path();
-        look_unlocked(sk, entry);
-    } else if !is_stored_last(&sk, entry.slot, totals::advance_unlocked) {
-        cold_path();
-        store_again(sk, entry.slot);
+fn state_or_unseeded<A: Access>(sk: Socket<A>, ret: i32) -> Option<&'static SocketState> {
+    let known = A::state(sk.sk);
+    if let Some(of) = known
+        && of.has(socket::HAS_FLOW)
+    {
+        return Some(of);
     }
-}
-
-/// The rarer part of the event of a send call.
-#[inline(never)]
-fn look_unlocked<A: Access>(sk: Socket<A>, entry: Entry<'_>) {
-    store_unlocked(&sk, entry.slot);
-    if let Some(detail) = find::detail(entry.number) {
-        look(&sk, entry.slot, detail, true);
+    let tcp_state = sk.tcp_state();
+    if matches!(tcp_state, state::CLOSE | state::LISTEN) {
+        return None;
     }
+    if known.is_none() {
+        count_loss(Loss::Unseeded);
+    }
+    let of = opening::new_state(sk)?;
+    opening::open(sk, of, tcp_state, ret);
+    Some(of)
 }
 
 /// Brings everything up to date; the socket is locked. `tcp_state` is the state before a change, and `closing` says
 /// that the change is the one to CLOSE. Returns the entry, if the socket has one.
 #[inline(always)]
-pub fn update<'a, A: Access>(
+pub fn update<A: Access>(
     sk: Socket<A>,
-    of: &'a mut SocketState,
+    of: &'static SocketState,
     tcp_state: u32,
     closing: bool,
-) -> Option<Entry<'a>> {
-    match find::place(of) {
-        Place::Entry(entry) => {
-            refresh(&sk, entry.slot, tcp_state);
+) -> Option<Entry> {
+    match Target::of(of) {
+        Target::Entry(entry) => {
+            refresh::bytes(&sk, entry.slot, tcp_state);
             Some(entry)
         }
-        Place::Untracked(of) => {
-            refresh_untracked(sk, of, tcp_state, closing);
+        Target::Untracked(of) => {
+            locked_untracked(sk, of, tcp_state, closing);
             None
         }
-        Place::Nowhere => None,
+        Target::Miss => None,
     }
 }
 
 /// A locked socket without an entry. Unlocked senders add what they have sent; the rest can be told only when they are
 /// done.
 #[inline(never)]
-fn refresh_untracked<A: Access>(sk: Socket<A>, of: &mut SocketState, tcp_state: u32, closing: bool) {
+fn locked_untracked<A: Access>(sk: Socket<A>, of: &SocketState, tcp_state: u32, closing: bool) {
     if tcp_state != state::CLOSE && (constant(Constant::SendLocked) != 0 || closing) {
         untracked::total_sent(&sk, of, tcp_state);
     }
     untracked::received(&sk, of);
-}
-
-/// Brings an entry up to date; the socket is locked. In state CLOSE there is only the receive queue left to empty:
-/// the rest was stored by the change to it, and `tcp_disconnect` may have zeroed it since.
-#[inline(always)]
-fn refresh<A: Access>(sk: &Socket<A>, slot: &mut Slot, tcp_state: u32) {
-    refresh_received(sk, slot);
-    if tcp_state == state::CLOSE {
-        return;
-    }
-    let sent = totals::sent(sk, u32::from(slot.flags), tcp_state);
-    grow(&mut slot.tx_bytes, sent.since(slot.tx_origin));
-    slot.state = tcp_state as u8;
-}
-
-/// Looks at more than the bytes: at what TCP says of its segments and, in the context of the socket's user, at who that
-/// is. Not at every event: the kernel sends and repeats segments between events too, so these are never of the last
-/// moment. Each is a word of its own, so it needs no lock.
-#[inline(always)]
-pub fn look<A: Access>(sk: &Socket<A>, slot: &mut Slot, detail: &mut Detail, with_user: bool) {
-    detail.sent_bytes = sk.tcp(Field::BytesSent);
-    detail.retrans_bytes = sk.tcp(Field::BytesRetrans);
-    detail.retrans_segs = sk.tcp(Field::TotalRetrans);
-    detail.segs_in = sk.tcp(Field::SegsIn);
-    detail.segs_out = sk.tcp(Field::SegsOut);
-    detail.srtt_us_x8 = sk.tcp(Field::SrttUs);
-    slot.last_us = sk.tcp(Field::TcpMstamp);
-    if with_user {
-        owner::note(detail);
-    }
-    looked(slot);
-}
-
-/// The details may be others. Counted after they have been written: whoever reads the number first and finds it as it
-/// was has missed nothing, and will see another one.
-#[inline(always)]
-pub fn looked(slot: &mut Slot) {
-    compiler_fence(Ordering::Release);
-    // SAFETY: part of the entry; two events may count at the same moment.
-    unsafe { count(&raw mut slot.looks) }
-}
-
-/// `tcp_disconnect` zeroes `bytes_received` and moves `copied_seq`: what exceeds the former is not a count.
-#[inline(always)]
-pub fn refresh_received<A: Access>(sk: &Socket<A>, slot: &mut Slot) {
-    let (position, bytes_received) = totals::received(sk);
-    let rx_bytes = position.since(slot.rx_origin);
-    if rx_bytes <= bytes_received {
-        grow(&mut slot.rx_bytes, rx_bytes);
-    }
-}
-
-/// Stores the bytes sent while other threads may be sending too, so that the last store has the last value.
-#[inline(always)]
-pub fn store_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot) {
-    for _ in 0..4 {
-        if is_stored_last(sk, slot, totals::sent_unlocked) {
-            break;
-        }
-    }
-}
-
-/// [`store_unlocked`] for whoever has not been the last one to store.
-#[inline(never)]
-fn store_again<A: Access>(sk: Socket<A>, slot: &mut Slot) {
-    store_unlocked(&sk, slot);
-}
-
-/// Stores the bytes sent once. Whoever stores looks at `write_seq` again behind a barrier. If it has moved, the thread
-/// that moved it may have stored before us, so the number has to be taken anew; if not, that thread will store after us.
-#[inline(always)]
-fn is_stored_last<A: Access>(
-    sk: &Socket<A>,
-    slot: &mut Slot,
-    store: impl Fn(&Socket<A>, &mut Slot, u32),
-) -> bool {
-    let write_seq: u32 = sk.tcp(Field::WriteSeq);
-    store(sk, slot, write_seq);
-    // SAFETY: part of the entry; adding nothing is the barrier.
-    unsafe { add(&raw mut slot.tx_bytes, 0) }
-    sk.tcp::<u32>(Field::WriteSeq) == write_seq
 }

@@ -32,8 +32,14 @@ macro_rules! numbers {
 #[inline(always)]
 pub fn constant(constant: Constant) -> u64 {
     numbers!(Constant, placeholder::CONSTANTS, constant, [
-        Store Task SendLocked SlotCount FreeMask Cookies CacheMask LookUs TcpSock KernSockMask
+        Store Task SendLocked SlotCount FreeMask Cookies CacheMask RefreshUs TcpSock KernSockMask
     ])
+}
+
+/// Whether sockets are told apart by their cookies, and not by their addresses.
+#[inline(always)]
+pub fn by_cookie() -> bool {
+    constant(Constant::Cookies) != 0
 }
 
 /// Offset in bytes of a field; at compile time it must be known which.

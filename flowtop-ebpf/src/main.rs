@@ -5,20 +5,26 @@
 //! space's choice (`flowtop_bpf::plan`); the two flow-end tracepoints are always among them.
 #![no_std]
 #![no_main]
-// For two instructions that Rust cannot say on this target: see `maps::add` and `constants`.
+// For instructions that Rust cannot say on this target: see `shared`, `constants` and `cache`.
 #![feature(asm_experimental_arch)]
 
 mod account;
+mod cache;
 mod calls;
 mod constants;
-mod find;
+mod counters;
+mod entry;
+mod holders;
+mod key;
+mod layout;
 mod lifecycle;
 mod maps;
+mod opening;
 mod owner;
-mod owners;
 mod read;
+mod refresh;
+mod shared;
 mod slots;
-mod totals;
 mod untracked;
 
 use account::Sent;
@@ -109,7 +115,7 @@ fn received_fentry(ctx: FEntryContext) -> i32 {
 #[kprobe]
 fn send_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg::<*const c_void>(0) {
-        calls::begins(sk);
+        calls::enter(sk);
     }
     0
 }
@@ -117,7 +123,7 @@ fn send_kprobe(ctx: ProbeContext) -> u32 {
 /// Return of `tcp_sendmsg_locked` or `do_tcp_sendpages`, under the socket lock.
 #[kretprobe]
 fn sent_kretprobe(ctx: RetProbeContext) -> u32 {
-    if let Some(sk) = calls::ends() {
+    if let Some(sk) = calls::leave() {
         account::sent::<Probed>(sk, Sent::Locked(ctx.ret::<i32>()));
     }
     0
@@ -157,21 +163,21 @@ extern "C" fn visit(ctx: *const TcpIterContext) -> i32 {
     0
 }
 
-/// One open file of one process: who has which socket open. Needs `bpf_sock_from_file`, Linux 5.11.
+/// One open file of one process: which process has which socket open. Needs `bpf_sock_from_file`, Linux 5.11.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
-extern "C" fn holders(ctx: *const owners::TaskFileContext) -> i32 {
+extern "C" fn holders(ctx: *const holders::TaskFileContext) -> i32 {
     // SAFETY: the kernel passes a valid context.
-    owners::open_file(unsafe { &*ctx });
+    holders::open_file(unsafe { &*ctx });
     0
 }
 
 /// One socket of a walk over all of a namespace: is it the kernel's own?
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-extern "C" fn kernel_sockets(ctx: *const owners::TcpContext) -> i32 {
+extern "C" fn kernel_sockets(ctx: *const holders::TcpContext) -> i32 {
     // SAFETY: the kernel passes a valid context.
-    owners::socket_of_namespace(unsafe { &*ctx });
+    holders::socket_of_namespace(unsafe { &*ctx });
     0
 }
 

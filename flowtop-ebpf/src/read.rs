@@ -2,9 +2,9 @@
 //! carry BTF types, [`Probed`] for kprobes. Nothing else knows the difference.
 
 use crate::{
-    constants::{constant, offset},
-    find,
-    maps::{SOCKET_STORAGE, SOCKET_TABLE, SocketState},
+    constants::{by_cookie, constant, offset},
+    layout::SocketState,
+    maps::{SOCKET_STORAGE, SOCKET_TABLE},
 };
 use aya_ebpf::{
     bindings::{BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE},
@@ -30,11 +30,12 @@ pub trait Access: Copy {
     /// `base` points at the struct that the field belongs to.
     unsafe fn load<T: Copy + Default>(base: *const c_void, field: Field) -> T;
 
-    /// The state of the socket, if it has one.
-    fn state(sk: *const c_void) -> Option<*mut SocketState>;
+    /// The state of the socket, if it has one. For a program `'static` is its own run: RCU keeps what it has found until
+    /// then, even if the socket is destroyed meanwhile.
+    fn state(sk: *const c_void) -> Option<&'static SocketState>;
 
     /// The state of the socket, or a new one of all zeros; `None` when there is no memory for it.
-    fn state_or_new(sk: *const c_void) -> Option<*mut SocketState>;
+    fn state_or_new(sk: *const c_void) -> Option<&'static SocketState>;
 
     /// The socket has ended.
     fn forget_state(sk: *const c_void);
@@ -69,12 +70,12 @@ impl Access for Typed {
     }
 
     #[inline(always)]
-    fn state(sk: *const c_void) -> Option<*mut SocketState> {
+    fn state(sk: *const c_void) -> Option<&'static SocketState> {
         if constant(Constant::Store) == u64::from(store::SOCKET) { storage(sk, 0) } else { table(sk) }
     }
 
     #[inline(always)]
-    fn state_or_new(sk: *const c_void) -> Option<*mut SocketState> {
+    fn state_or_new(sk: *const c_void) -> Option<&'static SocketState> {
         if constant(Constant::Store) == u64::from(store::SOCKET) {
             storage(sk, BPF_SK_STORAGE_GET_F_CREATE as u64)
         } else {
@@ -93,7 +94,7 @@ impl Access for Typed {
     #[inline(always)]
     fn number(sk: *const c_void) -> u64 {
         // SAFETY: the verifier knows `sk` as a socket.
-        if find::by_cookie() { unsafe { bpf_get_socket_cookie(sk.cast_mut()) } } else { sk as u64 }
+        if by_cookie() { unsafe { bpf_get_socket_cookie(sk.cast_mut()) } } else { sk as u64 }
     }
 }
 
@@ -115,12 +116,12 @@ impl Access for Probed {
     }
 
     #[inline(always)]
-    fn state(sk: *const c_void) -> Option<*mut SocketState> {
+    fn state(sk: *const c_void) -> Option<&'static SocketState> {
         table(sk)
     }
 
     #[inline(always)]
-    fn state_or_new(sk: *const c_void) -> Option<*mut SocketState> {
+    fn state_or_new(sk: *const c_void) -> Option<&'static SocketState> {
         table_or_new(sk)
     }
 
@@ -136,26 +137,29 @@ impl Access for Probed {
 }
 
 #[inline(always)]
-fn storage(sk: *const c_void, create: u64) -> Option<*mut SocketState> {
+fn storage(sk: *const c_void, create: u64) -> Option<&'static SocketState> {
     // SAFETY: the map is a socket storage of this value type, and the verifier knows `sk` as a socket.
-    let state = unsafe {
+    let state: *const SocketState = unsafe {
         bpf_sk_storage_get(
             (&raw const SOCKET_STORAGE).cast_mut().cast(),
             sk.cast_mut(),
             ptr::null_mut(),
             create,
         )
-    };
-    if state.is_null() { None } else { Some(state.cast()) }
+    }
+    .cast();
+    // SAFETY: null or a value of the storage, which is aligned, and whose fields are all shared words.
+    unsafe { state.as_ref() }
 }
 
 #[inline(always)]
-fn table(sk: *const c_void) -> Option<*mut SocketState> {
-    SOCKET_TABLE.get_ptr_mut(&(sk as u64))
+fn table(sk: *const c_void) -> Option<&'static SocketState> {
+    // SAFETY: the fields of a value are all shared words.
+    unsafe { SOCKET_TABLE.get(&(sk as u64)) }
 }
 
 #[inline(always)]
-fn table_or_new(sk: *const c_void) -> Option<*mut SocketState> {
+fn table_or_new(sk: *const c_void) -> Option<&'static SocketState> {
     if let Some(state) = table(sk) {
         return Some(state);
     }

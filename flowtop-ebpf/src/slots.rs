@@ -6,9 +6,9 @@
 
 use crate::{
     constants::constant,
-    maps::{ALLOCATION, FREE, add},
+    maps::{ALLOCATION, FREE},
+    shared::Shared,
 };
-use core::ptr;
 use flowtop_common::Constant;
 
 /// Slot 0 is never used, so that a state of all zeros has none.
@@ -20,39 +20,31 @@ const ATTEMPTS: u32 = 8;
 /// The number of a slot that is the caller's alone, or [`NONE`]. A function of its own, since it is needed rarely and
 /// is long when unrolled.
 #[inline(never)]
-pub fn take() -> u64 {
-    let Some(allocation) = ALLOCATION.get_ptr_mut(0) else { return NONE };
-    // SAFETY: the lookup succeeded; others change the fields at any time, hence volatile.
-    let (next, head, tail) =
-        unsafe { (&raw mut (*allocation).next, &raw mut (*allocation).head, &raw mut (*allocation).tail) };
+pub fn allocate() -> u64 {
+    let Some(allocation) = ALLOCATION.get(0) else { return NONE };
     for _ in 0..ATTEMPTS {
-        // SAFETY: as above.
-        let (taken, given) = unsafe { (ptr::read_volatile(head), ptr::read_volatile(tail)) };
+        let (taken, given) = (allocation.head.get(), allocation.tail.get());
         if taken < given {
-            let slot = FREE.get((taken & constant(Constant::FreeMask)) as u32).copied();
-            if claim(head, taken) {
+            let slot = FREE.get((taken & constant(Constant::FreeMask)) as u32).map(Shared::get);
+            if claim(&allocation.head, taken) {
                 return slot.unwrap_or(NONE);
             }
             continue;
         }
-        // SAFETY: as above.
-        let fresh = unsafe { ptr::read_volatile(next) };
+        let fresh = allocation.next.get();
         if fresh >= constant(Constant::SlotCount) {
             return NONE;
         }
-        if claim(next, fresh) {
+        if claim(&allocation.next, fresh) {
             return fresh + 1;
         }
     }
     NONE
 }
 
-/// Increases a counter; true if nobody else did since it was `before`.
+/// Increases a counter, which is a full barrier; true if nobody else did since it was `before`.
 #[inline(always)]
-fn claim(counter: *mut u64, before: u64) -> bool {
-    // SAFETY: the counter is part of a map element; the add is a full barrier.
-    unsafe {
-        add(counter, 1);
-        ptr::read_volatile(counter) == before + 1
-    }
+fn claim(counter: &Shared<u64>, before: u64) -> bool {
+    counter.add(1);
+    counter.get() == before + 1
 }

@@ -3,67 +3,59 @@
 //! Such a socket keeps in its state how many of its bytes the reserved entry has already.
 
 use crate::{
-    maps::{SocketState, UNTRACKED, add, socket},
+    counters,
+    layout::{SocketState, socket},
+    maps::UNTRACKED,
     read::{Access, Socket},
-    totals,
 };
 use flowtop_common::{FlowKey, flags, words};
 
 /// The flow table was full. What the socket has carried so far is history.
 #[inline(always)]
-pub fn opened(of: &mut SocketState, key: &FlowKey, tx_bytes: u64, rx_bytes: u64) {
-    of.untracked_tx_bytes = tx_bytes;
-    of.untracked_rx_bytes = rx_bytes;
-    of.flags |= socket::UNTRACKED;
-    if mirrored(key, of.flags) {
-        of.flags |= socket::MIRRORED;
-    }
-    if let Some(untracked) = UNTRACKED.get_ptr_mut(0) {
-        // SAFETY: the lookup succeeded.
-        unsafe { add(&raw mut (*untracked).flows, 1) }
+pub fn opened(of: &SocketState, key: &FlowKey, tx_bytes: u64, rx_bytes: u64) {
+    of.untracked_tx_bytes.set(tx_bytes);
+    of.untracked_rx_bytes.set(rx_bytes);
+    let mirrored = if mirrored(key, of.flags.get()) { socket::MIRRORED } else { 0 };
+    of.add_flag(socket::UNTRACKED | mirrored);
+    if let Some(untracked) = UNTRACKED.get(0) {
+        untracked.flows.add(1);
     }
 }
 
 /// A locked socket without an entry: what it has sent since the last time goes into the reserved entry.
 #[inline(always)]
-pub fn total_sent<A: Access>(sk: &Socket<A>, of: &mut SocketState, tcp_state: u32) {
-    let tx_bytes = totals::sent(sk, of.flags, tcp_state).since(of.tx_origin);
-    if tx_bytes > of.untracked_tx_bytes {
-        sent(of, tx_bytes - of.untracked_tx_bytes);
+pub fn total_sent<A: Access>(sk: &Socket<A>, of: &SocketState, tcp_state: u32) {
+    let tx_bytes = counters::sent(sk, of.flags.get(), tcp_state).since(of.tx_origin.get());
+    let before = of.untracked_tx_bytes.get();
+    if tx_bytes > before {
+        sent(of, tx_bytes - before);
     }
 }
 
-/// Such a socket has sent so much more.
+/// Such a socket has sent so much more. Other threads may be sending on it too.
 #[inline(always)]
-pub fn sent(of: &mut SocketState, bytes: u64) {
-    let Some(untracked) = UNTRACKED.get_ptr_mut(0) else { return };
-    // SAFETY: the lookups succeeded.
-    unsafe {
-        add(&raw mut of.untracked_tx_bytes, bytes);
-        add(&raw mut (*untracked).tx_bytes, bytes);
-        if of.flags & socket::MIRRORED != 0 {
-            add(&raw mut (*untracked).mirrored_tx_bytes, bytes);
-        }
+pub fn sent(of: &SocketState, bytes: u64) {
+    let Some(untracked) = UNTRACKED.get(0) else { return };
+    of.untracked_tx_bytes.add(bytes);
+    untracked.tx_bytes.add(bytes);
+    if of.has(socket::MIRRORED) {
+        untracked.mirrored_tx_bytes.add(bytes);
     }
 }
 
 /// A locked socket without an entry: what it has received since the last time goes into the reserved entry.
 #[inline(always)]
-pub fn received<A: Access>(sk: &Socket<A>, of: &mut SocketState) {
-    let (position, bytes_received) = totals::received(sk);
-    let rx_bytes = position.since(of.rx_origin);
-    let Some(untracked) = UNTRACKED.get_ptr_mut(0) else { return };
-    if rx_bytes > bytes_received || rx_bytes <= of.untracked_rx_bytes {
+pub fn received<A: Access>(sk: &Socket<A>, of: &SocketState) {
+    let (position, bytes_received) = counters::received(sk);
+    let (rx_bytes, before) = (position.since(of.rx_origin.get()), of.untracked_rx_bytes.get());
+    let Some(untracked) = UNTRACKED.get(0) else { return };
+    if rx_bytes > bytes_received || rx_bytes <= before {
         return;
     }
-    let bytes = rx_bytes - of.untracked_rx_bytes;
-    of.untracked_rx_bytes = rx_bytes;
-    // SAFETY: the lookup succeeded.
-    unsafe {
-        add(&raw mut (*untracked).rx_bytes, bytes);
-        if of.flags & socket::MIRRORED != 0 {
-            add(&raw mut (*untracked).mirrored_rx_bytes, bytes);
-        }
+    of.untracked_rx_bytes.set(rx_bytes);
+    untracked.rx_bytes.add(rx_bytes - before);
+    if of.has(socket::MIRRORED) {
+        untracked.mirrored_rx_bytes.add(rx_bytes - before);
     }
 }
 

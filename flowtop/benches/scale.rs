@@ -226,7 +226,7 @@ fn entry(number: u32, seconds: u32) -> (Slot, Detail) {
         flags: flags::byte(flags::BORN | flags::PASSIVE | flags::OPEN),
         state: 1,
         uses: 16,
-        looks: seconds,
+        generation: seconds,
         last_us: now_ns() / 1000,
         ..Slot::default()
     };

@@ -10,13 +10,13 @@ use flowtop_common::{Slot, flags};
 struct Told {
     tx_bytes: u64,
     rx_bytes: u64,
-    /// Looks, TCP state and flags, side by side.
+    /// Generation, TCP state and flags, side by side.
     others: u64,
 }
 
 impl Told {
     fn of(slot: &Slot) -> Self {
-        let others = u64::from(slot.looks) << 16 | u64::from(slot.state) << 8 | u64::from(slot.flags);
+        let others = u64::from(slot.generation) << 16 | u64::from(slot.state) << 8 | u64::from(slot.flags);
         Self { tx_bytes: slot.tx_bytes, rx_bytes: slot.rx_bytes, others }
     }
 }
@@ -56,7 +56,7 @@ mod tests {
     enum Event {
         Send(u64),
         Receive(u64),
-        Look,
+        Refresh,
         State(u8),
     }
 
@@ -64,7 +64,7 @@ mod tests {
         prop_oneof![
             (0..3_u64).prop_map(Event::Send),
             (0..3_u64).prop_map(Event::Receive),
-            Just(Event::Look),
+            Just(Event::Refresh),
             (1..13_u8).prop_map(Event::State),
         ]
     }
@@ -73,13 +73,13 @@ mod tests {
         match event {
             Event::Send(bytes) => slot.tx_bytes += bytes,
             Event::Receive(bytes) => slot.rx_bytes += bytes,
-            Event::Look => (slot.looks, slot.last_us) = (slot.looks + 1, slot.last_us + 7),
+            Event::Refresh => (slot.generation, slot.last_us) = (slot.generation + 1, slot.last_us + 7),
             Event::State(state) => slot.state = state,
         }
     }
 
     fn opened() -> Slot {
-        Slot { looks: 1, state: 1, flags: flags::byte(flags::OPEN), ..Slot::default() }
+        Slot { generation: 1, state: 1, flags: flags::byte(flags::OPEN), ..Slot::default() }
     }
 
     proptest! {

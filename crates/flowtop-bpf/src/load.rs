@@ -137,7 +137,7 @@ fn load_some(
 
 /// Constants for the programs, in the order of [`Constant`].
 fn constants(plan: &Plan, host: &Host, demand: Demand) -> [u32; Constant::COUNT] {
-    let Demand { max_flows, look_us } = demand;
+    let Demand { max_flows, refresh_us } = demand;
     let tcp_sock_id = match plan.cast {
         Cast::Helper => 0,
         Cast::Kfunc { tcp_sock_id, .. } => tcp_sock_id,
@@ -151,7 +151,7 @@ fn constants(plan: &Plan, host: &Host, demand: Demand) -> [u32; Constant::COUNT]
         (Constant::FreeMask, ring_size(max_flows) - 1),
         (Constant::Cookies, u32::from(plan.cookies)),
         (Constant::CacheMask, cache_elements(max_flows) - 1),
-        (Constant::LookUs, look_us),
+        (Constant::RefreshUs, refresh_us),
         (Constant::TcpSock, tcp_sock_id),
         (Constant::KernSockMask, host.kern_sock_mask),
     ] {

@@ -38,22 +38,22 @@ const ENDS: [Program; 2] = [
 pub struct Demand {
     /// Flows that have an entry of their own at a time.
     pub max_flows: u32,
-    /// Microseconds between two looks at the owner of a flow and at TCP's own counters, among them its packets. A look
+    /// Microseconds between two refreshes of the owner of a flow and of TCP's own counters, among them its packets. A refresh
     /// costs as much as several events.
-    pub look_us: u32,
+    pub refresh_us: u32,
 }
 
 impl Demand {
     /// As fresh as a screen that is drawn once a second.
     #[must_use]
     pub const fn of(max_flows: u32) -> Self {
-        Self { max_flows, look_us: 1_000_000 }
+        Self { max_flows, refresh_us: 1_000_000 }
     }
 
     /// Packets are right to a twentieth of the shortest window.
     #[must_use]
     pub const fn for_packets(self) -> Self {
-        Self { look_us: 100_000, ..self }
+        Self { refresh_us: 100_000, ..self }
     }
 }
 

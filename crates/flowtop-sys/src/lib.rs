@@ -348,7 +348,7 @@ mod tests {
         let memory = memory::<Slot>(3);
         let mut slots = whole::<Slot>(&memory, 3);
         let all_ones =
-            Slot { pad: 0xff, ..Slot { looks: u32::MAX, state: 0xff, uses: 0xff, ..Slot::default() } };
+            Slot { pad: 0xff, ..Slot { generation: u32::MAX, state: 0xff, uses: 0xff, ..Slot::default() } };
         let open = Slot { flags: flags::byte(flags::OPEN | flags::ENDED), ..all_ones };
         slots.set(1, open);
         slots.set(2, Slot { flags: flags::byte(!flags::OPEN), ..all_ones });

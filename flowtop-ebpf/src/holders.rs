@@ -1,11 +1,11 @@
-//! Who has which socket open: two iterators that user space runs at the start and now and then later. They write a
+//! Which processes have which sockets open: two iterators that user space runs at the start and now and then later. They write a
 //! [`Holder`] for each pair of a flow and a process, and touch no entry; no event runs anything of this.
 
 use crate::{
     constants::constant,
-    maps::{DETAILS, SLOTS, SocketState, socket},
+    entry::Target,
     read::{Access, Socket, Typed},
-    slots,
+    shared::Shared,
 };
 use aya_ebpf::helpers::generated::{bpf_seq_write, bpf_sock_from_file};
 use core::{ffi::c_void, mem::transmute, ptr};
@@ -73,15 +73,11 @@ pub fn socket_of_namespace(ctx: &TcpContext) {
 #[inline(always)]
 fn key_of(sk: *const c_void) -> Option<FlowKey> {
     let sk = Socket::<Typed>::typed(sk)?;
-    // SAFETY: the lookup succeeded.
-    let of: &SocketState = unsafe { &*Typed::state(sk.sk)? };
-    if of.flags & socket::UNTRACKED != 0 || of.slot == slots::NONE as u32 {
-        return None;
-    }
-    let (slot, detail) = (SLOTS.get(of.slot)?, DETAILS.get(of.slot)?);
-    // SAFETY: a field of the slot; others write at the same time.
-    let open = u32::from(unsafe { ptr::read_volatile(&raw const slot.flags) }) & flags::OPEN != 0;
-    if open { Some(detail.key) } else { None }
+    let Target::Entry(entry) = Target::of(Typed::state(sk.sk)?) else { return None };
+    let detail = entry.detail()?;
+    let is_open = u32::from(entry.slot.flags.get()) & flags::OPEN != 0;
+    // SAFETY: the words of a key that was stored before the flag.
+    is_open.then(|| unsafe { transmute::<[u64; 7], FlowKey>(detail.key.each_ref().map(Shared::get)) })
 }
 
 /// A holder that does not fit is asked for again by the kernel.

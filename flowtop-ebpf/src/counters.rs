@@ -15,10 +15,13 @@
 //!
 //! Those 32 bits are all that most events look at ([`advance`]): a call moves less than 2^31 bytes (`MAX_RW_COUNT`), so
 //! the upper half follows from the last number. Should events have been missed, the formula above puts it right at
-//! the next look (`owner::is_due`), at the latest at the end of the flow.
+//! the next refresh of the details (`refresh::is_due`), at the latest at the end of the flow.
 
-use crate::read::{Access, Socket};
-use flowtop_common::{Field, Slot, flags};
+use crate::{
+    read::{Access, Socket},
+    shared::Shared,
+};
+use flowtop_common::{Field, flags};
 
 /// TCP states, `include/net/tcp_states.h`.
 pub mod state {
@@ -70,18 +73,19 @@ fn fin_queued(tcp_state: u32) -> u32 {
 
 /// Raises a counter to `value`.
 #[inline(always)]
-pub fn grow(counter: &mut u64, value: u64) {
-    if value > *counter {
-        *counter = value;
+pub fn raise(counter: &Shared<u64>, value: u64) {
+    if value > counter.get() {
+        counter.set(value);
     }
 }
 
 /// Raises a counter to the next number whose lower half is the distance of `seq` from `origin`.
 #[inline(always)]
-pub fn advance(counter: &mut u64, seq: u32, origin: u32) {
-    let step = seq.wrapping_sub(origin).wrapping_sub(*counter as u32) as i32;
+pub fn advance(counter: &Shared<u64>, seq: u32, origin: u32) {
+    let before = counter.get();
+    let step = seq.wrapping_sub(origin).wrapping_sub(before as u32) as i32;
     if step > 0 {
-        *counter = counter.wrapping_add(step as u64);
+        counter.set(before.wrapping_add(step as u64));
     }
 }
 
@@ -92,7 +96,7 @@ pub fn sent<A: Access>(sk: &Socket<A>, role: u32, tcp_state: u32) -> Position {
 }
 
 #[inline(always)]
-fn sent_up_to<A: Access>(sk: &Socket<A>, write_seq: u32, role: u32, tcp_state: u32) -> Position {
+pub fn sent_up_to<A: Access>(sk: &Socket<A>, write_seq: u32, role: u32, tcp_state: u32) -> Position {
     let unacked = write_seq.wrapping_sub(sk.tcp::<u32>(Field::SndUna));
     let syn = (role & flags::ACTIVE != 0) as u64;
     let fin = fin_queued(tcp_state);
@@ -102,30 +106,14 @@ fn sent_up_to<A: Access>(sk: &Socket<A>, write_seq: u32, role: u32, tcp_state: u
 
 /// Sequence number behind the last byte that the application has handed to TCP; the socket is locked.
 #[inline(always)]
-pub fn handed_over<A: Access>(sk: &Socket<A>, tcp_state: u32) -> u32 {
-    sk.tcp::<u32>(Field::WriteSeq).wrapping_sub(fin_queued(tcp_state))
+pub fn queued_seq<A: Access>(sk: &Socket<A>, tcp_state: u32) -> u32 {
+    without_fin(sk.tcp(Field::WriteSeq), tcp_state)
 }
 
-/// [`sent`] into the entry of a socket that is not locked. `write_seq` was read before the state is: `tcp_shutdown`
-/// changes the state and then queues the FIN, so a `write_seq` behind the FIN is never taken for one before it. After
-/// CLOSE the final number is there already.
+/// The same of a `write_seq` that was read before the state was.
 #[inline(always)]
-pub fn sent_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot, write_seq: u32) {
-    let tcp_state = sk.tcp_state();
-    if tcp_state != state::CLOSE {
-        let sent = sent_up_to(sk, write_seq, u32::from(slot.flags), tcp_state);
-        grow(&mut slot.tx_bytes, sent.since(slot.tx_origin));
-    }
-}
-
-/// The same by [`advance`].
-#[inline(always)]
-pub fn advance_unlocked<A: Access>(sk: &Socket<A>, slot: &mut Slot, write_seq: u32) {
-    let tcp_state = sk.tcp_state();
-    if tcp_state != state::CLOSE {
-        let seq = write_seq.wrapping_sub(fin_queued(tcp_state));
-        advance(&mut slot.tx_bytes, seq, slot.tx_origin);
-    }
+pub fn without_fin(write_seq: u32, tcp_state: u32) -> u32 {
+    write_seq.wrapping_sub(fin_queued(tcp_state))
 }
 
 /// What the application has taken from TCP, and `bytes_received`, which it cannot exceed.
@@ -144,7 +132,7 @@ pub fn received<A: Access>(sk: &Socket<A>) -> (Position, u64) {
 
 /// Sequence number behind the last byte that the application has taken from TCP; the socket is locked.
 #[inline(always)]
-pub fn taken<A: Access>(sk: &Socket<A>) -> u32 {
+pub fn taken_seq<A: Access>(sk: &Socket<A>) -> u32 {
     let copied_seq: u32 = sk.tcp(Field::CopiedSeq);
     let fin = is_done(sk) && copied_seq == sk.tcp::<u32>(Field::RcvNxt);
     copied_seq.wrapping_sub(u32::from(fin))
