@@ -14,7 +14,7 @@ use crate::cli::{SettingsFlags, Typed};
 use crate::filter_names::HostNames;
 use crate::stderr;
 use crate::user_file::{self, MAX_SETTINGS_BYTES, Refused};
-use flowtop_core::filter::{Filter, FilterError};
+use flowtop_core::filter::{Filter, FilterError, zone_ids};
 use flowtop_view::config_toml;
 use flowtop_view::iftoprc;
 use flowtop_view::settings::check::{check, in_filter};
@@ -44,6 +44,11 @@ pub fn filter(settings: &Settings) -> Result<Filter> {
     let text = &settings.filter.value;
     if text.is_empty() {
         return Ok(Filter::default());
+    }
+    for zone in zone_ids(text) {
+        let why =
+            "sockets are told apart by address alone, so a link-local address matches on every interface";
+        aside::say(&format!("flowtop: --filter: %{zone} is not looked at: {why}\n"));
     }
     let bad = |error: FilterError| Usage(settings.filter.bad(text, &in_filter(&error, text)).to_string());
     Ok(Filter::parse(text, &HostNames::read()).map_err(bad)?)

@@ -5,9 +5,9 @@
 //! the local end, for what was received the remote one.
 //!
 //! What differs from pcap-filter(7), on purpose:
-//! - What a TCP socket cannot answer (`len`, `tcp[13]`, `ether`, `vlan`) is an error.
-//! - What never matches a TCP socket (`udp`, `arp`, `multicast`) is an error too, unless an odd number of `not`
-//!   stands before it: `not udp` is what people write, and it is always true.
+//! - What a TCP socket cannot answer (`less`, `tcp[13]`, `ether host`, `vlan`) is an error, unless the rest decides.
+//! - What never matches a TCP socket (`udp`, `arp`, `multicast`) is false: `not udp` and `tcp or udp` are what people
+//!   write. A filter that can then match nothing is an error.
 //! - `net` takes no network names, and a service is a TCP service.
 //! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `container`, `label`, `remote-pod` and `remote-ns` are
 //!   words; a host of that name is written `\pid`. Behind those that ask for a name any word is one: `label pod`.
@@ -21,12 +21,14 @@ mod eval;
 mod expr;
 mod glob;
 mod lexer;
+mod link;
 mod net;
 mod operand;
 mod parse;
 mod print;
 mod pushdown;
 mod state;
+mod suggestion;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -88,6 +90,16 @@ impl Names for AnyName {
 /// The mistake, with its position.
 pub fn check(text: &str) -> Result<(), FilterError> {
     Filter::parse(text, &AnyName).map(|_| ())
+}
+
+/// The zone ids in an expression (`%eth0`), which are read and not looked at: a socket's addresses have none.
+#[must_use]
+pub fn zone_ids(text: &str) -> Vec<String> {
+    let of_address = |token: &lexer::Token<'_>| {
+        let (_, zone) = token.text.split_once('%')?;
+        matches!(token.lexeme, lexer::Lexeme::Ip6(_)).then(|| zone.into())
+    };
+    lexer::tokens(text).iter().filter_map(of_address).collect()
 }
 
 impl Filter {

@@ -97,6 +97,10 @@ impl<'a> Parser<'a> {
 
     fn prefix_bits(&mut self, most: u8) -> Result<u8, FilterError> {
         let token = self.advance();
+        if token.lexeme == Lexeme::Dotted {
+            let message = format!("a mask has a word of its own: write `mask {}` instead of `/`", token.text);
+            return Err(FilterError::at(token, message));
+        }
         let Lexeme::Number(number) = token.lexeme else {
             return Err(FilterError::missing(token, "a prefix length", "net 10.0.0.0/8"));
         };

@@ -6,7 +6,8 @@ use alloc::string::String;
 use core::fmt;
 
 use super::lexer::{Lexeme, Token};
-use super::words::{Kind, Layer};
+use super::suggestion;
+use super::words::{Keyword, Kind, Layer};
 
 /// A rejected filter expression. The text says what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +63,25 @@ impl core::error::Error for FilterError {}
 
 /// Constructors, one per kind of mistake.
 impl FilterError {
-    /// A value that no word explains.
-    pub(super) fn bare(token: &Token<'_>) -> Self {
-        let (value, word) = match token.lexeme {
-            Lexeme::Number(_) => (token.text, "port"),
-            _ => (token.text, "host"),
+    /// A value that no word explains, and what stands behind it.
+    pub(super) fn bare(tokens: &[Token<'_>]) -> Self {
+        let (token, question) = (&tokens[0], suggestion::question(tokens));
+        let value = token.text;
+        let message = match (&token.lexeme, suggestion::word(value), suggestion::flag(value)) {
+            (Lexeme::Name(_), Some(word), _) => {
+                format!(
+                    "`{value}` is no word of filters; write `{word}`, or `host {value}` for a host of that name"
+                )
+            }
+            (Lexeme::Name(_), None, Some(flag)) => {
+                format!("`{value}` is no word of filters; use the flag {flag}")
+            }
+            (Lexeme::Name(_), None, None) if question.starts_with("host ") => format!(
+                "`{value}` needs a word that says what it is: write `{question}`, or `comm {value}` for a process"
+            ),
+            _ => format!("`{value}` needs a word that says what it is: write `{question}`"),
         };
-        Self::at(token, format!("`{value}` needs a word that says what it is: write `{word} {value}`"))
+        Self::at(token, message)
     }
 
     /// A value is missing at this token.
@@ -85,6 +98,9 @@ impl FilterError {
         let text = token.text;
         let message = match token.lexeme {
             Lexeme::Close => "this parenthesis closes nothing; remove it".to_owned(),
+            Lexeme::Name(_) if ["and", "or", "not"].contains(&text.to_ascii_lowercase().as_str()) => {
+                format!("words are in lower case; write `{}`", text.to_ascii_lowercase())
+            }
             _ => format!("`{text}` does not follow from what is before it; join the two with `and` or `or`"),
         };
         Self::at(token, message)
@@ -105,10 +121,11 @@ impl FilterError {
     /// A word with the wrong words before it.
     pub(super) fn misplaced(token: &Token<'_>, kind: Kind) -> Self {
         let (word, example) = (token.text, kind.example());
-        Self::at(
-            token,
-            format!("`{word}` cannot stand before a value like `{example}`; write `{example}` alone"),
-        )
+        let right = match token.lexeme {
+            Lexeme::Keyword(Keyword::Protocol(_)) => format!("`{word} and {example}`"),
+            _ => format!("`{example}` alone"),
+        };
+        Self::at(token, format!("`{word}` cannot stand before a value like `{example}`; write {right}"))
     }
 
     /// A word of the language where a value has to stand.

@@ -58,7 +58,7 @@ impl Test {
             Self::Named(named, glob) => named.matches(glob, flow),
             Self::State(state) => flow.users().any(|user| user.state == *state),
             Self::Netns(netns) => flow.users().any(|user| user.netns == *netns),
-            Self::Never(_) => false,
+            Self::Never(_) | Self::Unknown(_) => false,
         }
     }
 }

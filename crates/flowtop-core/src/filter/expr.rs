@@ -52,6 +52,8 @@ pub(super) enum Test {
     Netns(u32),
     /// False: what no TCP socket is, as it is written.
     Never(String),
+    /// What a TCP socket does not know, as it is written. It stands only where its answer makes no difference.
+    Unknown(String),
 }
 
 /// Which ends of a direction a question is about.
@@ -85,6 +87,48 @@ impl Expr {
             Self::Not(inner) => inner.has(wanted),
             Self::Joined(_, parts) => parts.iter().any(|part| part.has(wanted)),
             Self::Test(test) => wanted(test),
+        }
+    }
+
+    /// The answer, where it is the same for every flow that can be counted.
+    pub(super) fn constant(&self) -> Option<bool> {
+        match self {
+            Self::Not(inner) => inner.constant().map(|holds| !holds),
+            Self::Test(Test::Tcp) => Some(true),
+            Self::Test(Test::Never(_)) => Some(false),
+            Self::Test(_) => None,
+            Self::Joined(word, parts) => {
+                let (decides, mut all) = (*word == Word::Or, Some(*word == Word::And));
+                for part in parts {
+                    match part.constant() {
+                        Some(holds) if holds == decides => return Some(decides),
+                        Some(_) => {}
+                        None => all = None,
+                    }
+                }
+                all
+            }
+        }
+    }
+
+    /// The first question whose answer is unknown and makes a difference.
+    pub(super) fn unknown(&self) -> Option<&str> {
+        match self {
+            _ if self.constant().is_some() => None,
+            Self::Not(inner) => inner.unknown(),
+            Self::Joined(_, parts) => parts.iter().find_map(Self::unknown),
+            Self::Test(Test::Unknown(written)) => Some(written),
+            Self::Test(_) => None,
+        }
+    }
+
+    /// The question that makes it `constant`.
+    pub(super) fn decisive(&self) -> Option<&Test> {
+        let constant = self.constant();
+        match self {
+            Self::Not(inner) => inner.decisive(),
+            Self::Joined(_, parts) => parts.iter().find(|part| part.constant() == constant)?.decisive(),
+            Self::Test(test) => Some(test),
         }
     }
 

@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
+use super::suggestion;
 use super::words::{self, Keyword};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     loop {
         let trimmed = rest.trim_start_matches([' ', '\t', '\r', '\n']);
         column += rest.len() - trimmed.len();
-        let (lexeme, bytes) = first(trimmed);
+        let (lexeme, bytes) = first(trimmed, tokens.last());
         let (text, behind) = trimmed.split_at(bytes);
         let last = matches!(lexeme, Lexeme::End | Lexeme::Bad(_));
         tokens.push(Token { lexeme, text, column });
@@ -66,7 +67,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
 }
 
 /// The first lexeme of a text that begins with no white space, and its length in bytes.
-fn first(text: &str) -> (Lexeme, usize) {
+fn first(text: &str, before: Option<&Token<'_>>) -> (Lexeme, usize) {
     let symbols = [("&&", Lexeme::And), ("||", Lexeme::Or), ("!", Lexeme::Not), ("(", Lexeme::Open)];
     let more = [(")", Lexeme::Close), ("/", Lexeme::Slash)];
     if let Some((symbol, lexeme)) =
@@ -80,9 +81,14 @@ fn first(text: &str) -> (Lexeme, usize) {
         Some('\\') => escaped(text),
         Some(c) if c.is_ascii_alphanumeric() || ":*?".contains(c) => {
             let run = run(text);
-            (word(run), run.len())
+            let lexeme = word(run);
+            let zone = if matches!(lexeme, Lexeme::Ip6(_)) { zone(&text[run.len()..]) } else { "" };
+            (lexeme, run.len() + zone.len())
         }
-        Some(c) => (Lexeme::Bad(foreign(c)), c.len_utf8()),
+        Some(c) => {
+            let message = suggestion::sign(c, text, before).unwrap_or_else(|| foreign(c));
+            (Lexeme::Bad(message), c.len_utf8())
+        }
     }
 }
 
@@ -96,17 +102,30 @@ fn foreign(c: char) -> String {
     format!("`{}` means nothing here; a name with such a character is written in quotes", c.escape_default())
 }
 
+/// The zone id behind an IPv6 address, with its `%`: the interface of a link-local one.
+fn zone(text: &str) -> &str {
+    let Some(name) = text.strip_prefix('%') else { return "" };
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    let end = name.find(|c| !is_of_name(c)).unwrap_or(name.len());
+    if end == 0 { "" } else { &text[..=end] }
+}
+
 /// The longest word at the beginning. Like pcap's, it ends in no `-` or `_`.
 fn run(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.:*?".contains(c)).unwrap_or(text.len());
     text[..end].trim_end_matches(['-', '_'])
 }
 
-fn word(run: &str) -> Lexeme {
+pub(super) fn word(run: &str) -> Lexeme {
     if is_mac(run) {
         Lexeme::Mac
     } else if run.contains(':') {
-        let bad = || Lexeme::Bad(format!("`{run}` is no IPv6 address; write one like `2001:db8::1`"));
+        let bad = || {
+            Lexeme::Bad(match suggestion::with_colon(run) {
+                Some(right) => format!("`{run}` is no address; write `{right}`"),
+                None => format!("`{run}` is no IPv6 address; write one like `2001:db8::1`"),
+            })
+        };
         run.parse().map_or_else(|_| bad(), Lexeme::Ip6)
     } else if run.contains(['*', '?']) {
         Lexeme::Pattern

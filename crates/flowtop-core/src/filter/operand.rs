@@ -9,7 +9,7 @@ use super::error::FilterError;
 use super::expr::{Expr, Test};
 use super::glob::Glob;
 use super::lexer::{Lexeme, Token};
-use super::parse::{Head, Parser, never};
+use super::parse::{Head, Parser};
 use super::state;
 use super::words::{self, Kind, Protocol};
 
@@ -18,31 +18,26 @@ const COMM_BYTES: usize = 15;
 
 impl<'a> Parser<'a> {
     /// The question that a value and the words before it ask.
-    pub(super) fn operand(&mut self, head: Head<'a>, negated: bool) -> Result<Expr, FilterError> {
+    pub(super) fn operand(&mut self, head: Head<'a>) -> Result<Expr, FilterError> {
         let token = self.advance();
-        let Some(word) = head.protocol.foreign() else { return self.question_about(head, token, negated) };
+        let Some(word) = head.protocol.foreign() else { return self.question_about(head, token) };
         // The names of another protocol are not looked up; everything else has to be well-formed.
         if !matches!(token.lexeme, Lexeme::Name(_)) {
-            self.question_about(head, token, negated)?;
+            self.question_about(head, token)?;
         }
-        never(word, head.written.unwrap_or(token), negated)
+        Ok(self.never(word, head.written.unwrap_or(token)))
     }
 
-    fn question_about(
-        &mut self,
-        head: Head<'a>,
-        token: &'a Token<'a>,
-        negated: bool,
-    ) -> Result<Expr, FilterError> {
+    fn question_about(&mut self, head: Head<'a>, token: &'a Token<'a>) -> Result<Expr, FilterError> {
         let test = match head.kind {
             Kind::Host | Kind::Net => return self.place(head, token),
             Kind::Port => self.port(token).map(|port| Test::Port(head.ends, port..=port)),
             Kind::PortRange => self.port_range(token).map(|range| Test::Port(head.ends, range)),
-            Kind::Proto => return protocol(head.protocol, token, negated),
+            Kind::Proto => return self.ip_protocol(head.protocol, token),
             Kind::Pid => number(token, head.kind).map(Test::Pid),
             Kind::Comm => comm(token).map(Test::Comm),
             Kind::Named(named) => pattern(token, head.kind).map(|glob| Test::Named(named, glob)),
-            Kind::State => tcp_state(token).map(Test::State),
+            Kind::State => return self.tcp_state(token),
             Kind::Netns => self.netns(token).map(Test::Netns),
         };
         test.map(Expr::from)
@@ -84,12 +79,51 @@ impl<'a> Parser<'a> {
 
     /// A service, or a number in decimal.
     fn port_named(&self, name: &str, token: &Token<'_>) -> Result<u16, FilterError> {
-        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+        if is_number(name) {
             return port_number(name.parse().unwrap_or(u32::MAX), token);
         }
-        let unknown =
-            || format!("`{name}` is no TCP service that this host knows; write the number of the port");
+        let unknown = || match name.split_once('-') {
+            Some((first, last)) if is_number(first) && is_number(last) => {
+                format!("`{name}` is a range; write `portrange {name}`")
+            }
+            _ => format!("`{name}` is no TCP service that this host knows; write the number of the port"),
+        };
         self.names.service(name).ok_or_else(|| FilterError::at(token, unknown()))
+    }
+
+    /// `proto`: TCP in both families or one, or what never matches.
+    fn ip_protocol(&mut self, family: Protocol, token: &Token<'_>) -> Result<Expr, FilterError> {
+        let number = match &token.lexeme {
+            Lexeme::Number(number) => *number,
+            Lexeme::Name(name) => words::protocol_number(name).ok_or_else(|| {
+                FilterError::at(token, format!("`{name}` is no protocol above IP; write its number"))
+            })?,
+            _ => return Err(FilterError::wrong(token, Kind::Proto)),
+        };
+        Ok(match (number, family) {
+            (6, Protocol::Ip) => Test::Ip.into(),
+            (6, Protocol::Ip6) => Test::Ip6.into(),
+            (6, _) => self.always(token),
+            (other, _) => self.never(&format!("proto {other}"), token),
+        })
+    }
+
+    fn tcp_state(&mut self, token: &Token<'_>) -> Result<Expr, FilterError> {
+        let number = match &token.lexeme {
+            Lexeme::Name(name) => state::number(name),
+            _ => None,
+        };
+        let unknown = || format!("`{}` is no TCP state; write one of {}", token.text, state::list());
+        let number = number.ok_or_else(|| FilterError::at(token, unknown()))?;
+        if state::is_counted(number) {
+            return Ok(Test::State(number).into());
+        }
+        let why = format!(
+            "`{}` never matches, because flowtop counts a connection from ESTABLISHED on; write one of {}",
+            token.text,
+            state::list()
+        );
+        Ok(self.constant(Test::Never(format!("state {}", state::name(number))), FilterError::at(token, why)))
     }
 
     fn netns(&self, token: &Token<'_>) -> Result<u32, FilterError> {
@@ -98,6 +132,10 @@ impl<'a> Parser<'a> {
             _ => number(token, Kind::Netns),
         }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn port_number(number: u32, token: &Token<'_>) -> Result<u16, FilterError> {
@@ -109,23 +147,6 @@ fn number(token: &Token<'_>, kind: Kind) -> Result<u32, FilterError> {
     match token.lexeme {
         Lexeme::Number(number) => Ok(number),
         _ => Err(FilterError::wrong(token, kind)),
-    }
-}
-
-/// `proto`: TCP in both families or one, or what never matches.
-fn protocol(family: Protocol, token: &Token<'_>, negated: bool) -> Result<Expr, FilterError> {
-    let number = match &token.lexeme {
-        Lexeme::Number(number) => *number,
-        Lexeme::Name(name) => words::protocol_number(name).ok_or_else(|| {
-            FilterError::at(token, format!("`{name}` is no protocol above IP; write its number"))
-        })?,
-        _ => return Err(FilterError::wrong(token, Kind::Proto)),
-    };
-    match (number, family) {
-        (6, Protocol::Ip) => Ok(Test::Ip.into()),
-        (6, Protocol::Ip6) => Ok(Test::Ip6.into()),
-        (6, _) => Ok(Test::Tcp.into()),
-        (other, _) => never(&format!("proto {other}"), token, negated),
     }
 }
 
@@ -153,13 +174,4 @@ fn comm(token: &Token<'_>) -> Result<Glob, FilterError> {
         return Err(FilterError::at(token, message));
     }
     Ok(glob)
-}
-
-fn tcp_state(token: &Token<'_>) -> Result<u32, FilterError> {
-    let number = match &token.lexeme {
-        Lexeme::Name(name) => state::number(name),
-        _ => None,
-    };
-    let unknown = || format!("`{}` is no TCP state; write one of {}", token.text, state::list());
-    number.ok_or_else(|| FilterError::at(token, unknown()))
 }

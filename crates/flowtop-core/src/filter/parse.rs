@@ -19,6 +19,7 @@ use super::words::{Keyword, Kind, Protocol};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// How deep `not`, parentheses and changes between `and` and `or` may be nested. Keeps every walk over the tree
 /// far from the end of the stack.
@@ -27,13 +28,13 @@ pub(super) const MAX_LEVELS: usize = 128;
 /// An expression, `None` for an empty text.
 pub(super) fn expression(text: &str, names: &dyn Names) -> Result<Option<Expr>, FilterError> {
     let tokens = lexer::tokens(text);
-    let mut parser = Parser { tokens: &tokens, at: 0, names, levels: 0 };
+    let mut parser = Parser { tokens: &tokens, at: 0, names, levels: 0, remarks: Vec::new() };
     if parser.peek().lexeme == Lexeme::End {
         return Ok(None);
     }
-    let (expr, _) = parser.list(Context { head: None, negated: false })?;
+    let (expr, _) = parser.list(None)?;
     match parser.peek() {
-        Token { lexeme: Lexeme::End, .. } => Ok(Some(expr)),
+        Token { lexeme: Lexeme::End, .. } => parser.judged(expr).map(Some),
         token => Err(FilterError::behind_an_expression(token)),
     }
 }
@@ -44,6 +45,8 @@ pub(super) struct Parser<'a> {
     at: usize,
     pub(super) names: &'a dyn Names,
     levels: usize,
+    /// What is wrong with a question, should it decide that nothing can match.
+    remarks: Vec<(Test, FilterError)>,
 }
 
 /// Words before a value, such as `src host`.
@@ -56,24 +59,7 @@ pub(super) struct Head<'a> {
     pub(super) written: Option<&'a Token<'a>>,
 }
 
-#[derive(Clone, Copy)]
-struct Context<'a> {
-    /// The words of the question before it.
-    head: Option<Head<'a>>,
-    /// Whether an odd number of `not` is around it.
-    negated: bool,
-}
-
 type Parsed<'a> = Result<(Expr, Option<Head<'a>>), FilterError>;
-
-/// A test that never matches: an error, unless it is negated.
-pub(super) fn never(written: &str, token: &Token<'_>, negated: bool) -> Result<Expr, FilterError> {
-    if negated {
-        return Ok(Test::Never(written.to_owned()).into());
-    }
-    let message = format!("`{written}` never matches, because flowtop counts TCP sockets only; remove it");
-    Err(FilterError::at(token, message))
-}
 
 impl<'a> Parser<'a> {
     pub(super) fn peek(&self) -> &'a Token<'a> {
@@ -95,11 +81,45 @@ impl<'a> Parser<'a> {
         there
     }
 
-    /// Terms, joined by `and` and `or`.
-    fn list(&mut self, context: Context<'a>) -> Parsed<'a> {
-        let (first, mut head) = self.term(context)?;
+    /// A test that never matches. Wrong only where the whole expression cannot match either.
+    pub(super) fn never(&mut self, written: &str, token: &Token<'_>) -> Expr {
+        let message =
+            format!("`{written}` never matches, because flowtop counts TCP sockets only; remove it");
+        self.constant(Test::Never(written.to_owned()), FilterError::at(token, message))
+    }
+
+    /// What is true of every TCP socket, so that its opposite is not.
+    pub(super) fn always(&mut self, token: &Token<'_>) -> Expr {
+        let message = "flowtop counts TCP only, and without it the filter never matches; remove it";
+        self.constant(Test::Tcp, FilterError::at(token, message))
+    }
+
+    /// What a TCP socket does not know. Wrong wherever it makes a difference.
+    pub(super) fn unknown(&mut self, written: String, error: FilterError) -> Expr {
+        self.constant(Test::Unknown(written), error)
+    }
+
+    pub(super) fn constant(&mut self, test: Test, error: FilterError) -> Expr {
+        self.remarks.push((test.clone(), error));
+        test.into()
+    }
+
+    /// The expression, if it can match something and asks only what a socket knows.
+    fn judged(self, expr: Expr) -> Result<Expr, FilterError> {
+        let wrong = match expr.unknown() {
+            Some(written) => Some(Test::Unknown(written.to_owned())),
+            None if expr.constant() == Some(false) => expr.decisive().cloned(),
+            None => None,
+        };
+        let remark = self.remarks.into_iter().find(|(test, _)| Some(test) == wrong.as_ref());
+        remark.map_or(Ok(expr), |(_, error)| Err(error))
+    }
+
+    /// Terms, joined by `and` and `or`, behind a question with these words.
+    fn list(&mut self, before: Option<Head<'a>>) -> Parsed<'a> {
+        let (first, mut head) = self.term(before)?;
         let expr = self.joined(first, |parser| {
-            let (next, next_head) = parser.behind_a_word(Context { head, ..context })?;
+            let (next, next_head) = parser.behind_a_word(head)?;
             head = next_head;
             Ok(next)
         })?;
@@ -124,49 +144,52 @@ impl<'a> Parser<'a> {
     }
 
     /// A term, or a value with the words of the term before.
-    fn behind_a_word(&mut self, context: Context<'a>) -> Parsed<'a> {
-        let is_value = self.is_value_ahead() || context.head.is_some_and(|head| self.is_lone_kind(head.kind));
+    fn behind_a_word(&mut self, before: Option<Head<'a>>) -> Parsed<'a> {
+        let is_value = self.is_value_ahead() || before.is_some_and(|head| self.is_lone_kind(head.kind));
         if !is_value {
-            return self.term(context);
+            return self.term(before);
         }
-        let Some(head) = context.head else {
-            return Err(FilterError::bare(&self.tokens[self.first_value()]));
+        let Some(head) = before else {
+            return Err(FilterError::bare(&self.tokens[self.first_value()..]));
         };
         let head = Head { written: None, ..head };
-        Ok((self.value(head, context.negated)?, Some(head)))
+        Ok((self.value(head)?, Some(head)))
     }
 
     /// One question, a negated term, or a list in parentheses.
-    fn term(&mut self, context: Context<'a>) -> Parsed<'a> {
+    fn term(&mut self, before: Option<Head<'a>>) -> Parsed<'a> {
         let token = self.peek();
         match &token.lexeme {
             Lexeme::Not => {
                 self.advance();
                 self.enter(token)?;
-                let (expr, head) = self.term(Context { negated: !context.negated, ..context })?;
+                let (expr, head) = self.term(before)?;
                 self.levels -= 1;
                 Ok((expr.negated(), head))
             }
             Lexeme::Open => {
                 self.advance();
                 self.enter(token)?;
-                let (expr, _) = self.list(context)?;
+                let (expr, _) = self.list(before)?;
                 self.close()?;
-                Ok((expr, context.head))
+                Ok((expr, before))
             }
-            Lexeme::Keyword(_) => self.question(context.negated),
-            lexeme if lexeme.is_value() => Err(FilterError::bare(token)),
+            Lexeme::Keyword(_) => self.question(),
+            lexeme if lexeme.is_value() => Err(FilterError::bare(&self.tokens[self.at..])),
             _ => Err(FilterError::missing(token, "an expression", "port 443")),
         }
     }
 
-    fn question(&mut self, negated: bool) -> Parsed<'a> {
+    fn question(&mut self) -> Parsed<'a> {
         let start = self.peek();
+        if self.takes(&Lexeme::Keyword(Keyword::Link)) {
+            return Ok((self.link(start)?, None));
+        }
         let protocol = self.protocol();
         let ends = self.ends()?;
         let kind = self.kind();
         let Some(kind) = kind.or(ends.map(|_| Kind::Host)) else {
-            return Ok((self.lone(protocol, start, negated)?, None));
+            return Ok((self.lone(protocol, start)?, None));
         };
         let head = Head {
             protocol: protocol.unwrap_or(Protocol::Any),
@@ -177,7 +200,7 @@ impl<'a> Parser<'a> {
         if (ends.is_some() && !kind.has_ends()) || !head.protocol.takes(kind) {
             return Err(FilterError::misplaced(start, kind));
         }
-        Ok((self.value(head, negated)?, Some(head)))
+        Ok((self.value(head)?, Some(head)))
     }
 
     fn protocol(&mut self) -> Option<Protocol> {
@@ -212,28 +235,23 @@ impl<'a> Parser<'a> {
     }
 
     /// A question that has no value, behind the protocol it may have.
-    fn lone(
-        &mut self,
-        protocol: Option<Protocol>,
-        start: &Token<'_>,
-        negated: bool,
-    ) -> Result<Expr, FilterError> {
+    fn lone(&mut self, protocol: Option<Protocol>, start: &Token<'_>) -> Result<Expr, FilterError> {
         let token = self.peek();
         let test = match (protocol, &token.lexeme) {
             (_, Lexeme::Keyword(Keyword::Cast(word))) => {
                 self.advance();
-                return never(word, token, negated);
+                return Ok(self.never(word, token));
             }
             (Some(Protocol::Ip), _) => Test::Ip,
             (Some(Protocol::Ip6), _) => Test::Ip6,
-            (Some(Protocol::Tcp | Protocol::Any), _) => Test::Tcp,
+            (Some(Protocol::Tcp | Protocol::Any), _) => return Ok(self.always(start)),
             (Some(Protocol::Ported(word) | Protocol::Addressed(word) | Protocol::Other(word)), _) => {
-                return never(word, start, negated);
+                return Ok(self.never(word, start));
             }
             (None, Lexeme::Keyword(Keyword::Inbound)) => self.taken(Test::Inbound),
             (None, Lexeme::Keyword(Keyword::Outbound)) => self.taken(Test::Outbound),
             (None, Lexeme::Keyword(Keyword::Refused(layer))) => {
-                return Err(FilterError::refused(token, *layer));
+                return self.refused(token, *layer);
             }
             _ => return Err(FilterError::missing(token, "an expression", "port 443")),
         };
@@ -246,30 +264,30 @@ impl<'a> Parser<'a> {
     }
 
     /// A value, a negated one, or a list of them in parentheses.
-    fn value(&mut self, head: Head<'a>, negated: bool) -> Result<Expr, FilterError> {
+    fn value(&mut self, head: Head<'a>) -> Result<Expr, FilterError> {
         let token = self.peek();
         match &token.lexeme {
             Lexeme::Not => {
                 self.advance();
                 self.enter(token)?;
-                let expr = self.value(head, !negated)?;
+                let expr = self.value(head)?;
                 self.levels -= 1;
                 Ok(expr.negated())
             }
             Lexeme::Open => {
                 self.advance();
                 self.enter(token)?;
-                self.values(head, negated)
+                self.values(head)
             }
-            Lexeme::Keyword(_) if self.is_name(self.at, head.kind) => self.operand(head, negated),
+            Lexeme::Keyword(_) if self.is_name(self.at, head.kind) => self.operand(head),
             Lexeme::Keyword(_) => Err(FilterError::keyword_as_value(token, head.kind)),
-            lexeme if lexeme.is_value() => self.operand(head, negated),
+            lexeme if lexeme.is_value() => self.operand(head),
             _ => Err(FilterError::missing(token, "a value", head.kind.example())),
         }
     }
 
     /// A list of values behind its open parenthesis. pcap lets it begin with another one for a lone number only.
-    fn values(&mut self, head: Head<'a>, negated: bool) -> Result<Expr, FilterError> {
+    fn values(&mut self, head: Head<'a>) -> Result<Expr, FilterError> {
         let first = self.peek();
         if first.lexeme == Lexeme::Open && !self.is_number_in_parentheses() {
             return Err(FilterError::at(
@@ -277,8 +295,8 @@ impl<'a> Parser<'a> {
                 "a list of values begins with one parenthesis; remove this one",
             ));
         }
-        let value = self.value(head, negated)?;
-        let expr = self.joined(value, |parser| parser.value(Head { written: None, ..head }, negated))?;
+        let value = self.value(head)?;
+        let expr = self.joined(value, |parser| parser.value(Head { written: None, ..head }))?;
         self.close()?;
         Ok(expr)
     }

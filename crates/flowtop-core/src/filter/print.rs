@@ -66,7 +66,7 @@ impl fmt::Display for Test {
             Self::Named(named, glob) => write!(f, "{} {glob}", named.word()),
             Self::State(number) => write!(f, "state {}", state::name(*number)),
             Self::Netns(netns) => write!(f, "netns {netns}"),
-            Self::Never(written) => f.write_str(written),
+            Self::Never(written) | Self::Unknown(written) => f.write_str(written),
         }
     }
 }

@@ -20,6 +20,10 @@ const NAMES: [&str; 12] = [
     "new-syn-recv",
 ];
 
+/// The states in which a connection has an entry: from ESTABLISHED on. The kernel keeps TIME_WAIT in a socket of its own,
+/// which carries no bytes.
+const COUNTED: [u32; 7] = [1, 4, 5, 7, 8, 9, 11];
+
 /// Other names that `ss` has for a state.
 const ALIASES: [(&str, u32); 4] = [("estab", 1), ("closed", 7), ("unconn", 7), ("listening", 10)];
 
@@ -37,7 +41,12 @@ pub(super) fn name(number: u32) -> &'static str {
     index.and_then(|index| NAMES.get(index)).copied().unwrap_or("unknown")
 }
 
-/// All canonical names, for a message.
+/// Whether a connection that flowtop counts can be in this state.
+pub(super) fn is_counted(number: u32) -> bool {
+    COUNTED.contains(&number)
+}
+
+/// The canonical names of the states that can match, for a message.
 pub(super) fn list() -> String {
-    NAMES.join(", ")
+    COUNTED.map(name).join(", ")
 }

@@ -11,6 +11,8 @@ pub(super) enum Keyword {
     Cast(&'static str),
     Inbound,
     Outbound,
+    /// `ether` and its like, before a link-layer address.
+    Link,
     /// A word of pcap's that a TCP socket cannot answer.
     Refused(Layer),
 }
@@ -103,11 +105,14 @@ const OTHER: [&str; 32] = [
 
 const CAST: [&str; 2] = ["broadcast", "multicast"];
 
-const PACKET: [&str; 6] = ["less", "greater", "len", "length", "byte", "protochain"];
+const PACKET: [&str; 5] = ["less", "greater", "len", "length", "byte"];
+
+/// The words for the layer below IP. pcap takes one for the other.
+const ETHER: [&str; 8] = ["link", "ether", "ppp", "slip", "fddi", "tr", "wlan", "radio"];
 
 #[rustfmt::skip]
-const LINK: [&str; 69] = [
-    "link", "ether", "ppp", "slip", "fddi", "tr", "wlan", "radio", "gateway", "vlan", "mpls", "pppoed",
+const LINK: [&str; 61] = [
+    "gateway", "vlan", "mpls", "pppoed",
     "pppoes", "geneve", "type", "subtype", "direction", "dir", "address1", "addr1", "address2", "addr2",
     "address3", "addr3", "address4", "addr4", "ra", "ta", "ifindex", "lane", "llc", "metac", "bcc", "oam",
     "oamf4", "oamf4ec", "oamf4sc", "sc", "ilmic", "vpi", "vci", "connectmsg", "metaconnect", "on", "ifname",
@@ -141,6 +146,7 @@ pub(super) fn keyword(word: &str) -> Option<Keyword> {
             .or_else(|| one_of(&ADDRESSED).map(protocol(Protocol::Addressed)))
             .or_else(|| one_of(&OTHER).map(protocol(Protocol::Other)))
             .or_else(|| one_of(&CAST).map(Keyword::Cast))
+            .or_else(|| one_of(&ETHER).map(|_| Keyword::Link))
             .or_else(|| one_of(&PACKET).map(layer(Layer::Packet)))
             .or_else(|| one_of(&LINK).map(layer(Layer::Link)))
     })
@@ -160,7 +166,8 @@ fn simple(word: &str) -> Option<Keyword> {
         "net" => Keyword::Kind(Kind::Net),
         "port" => Keyword::Kind(Kind::Port),
         "portrange" => Keyword::Kind(Kind::PortRange),
-        "proto" => Keyword::Kind(Kind::Proto),
+        // The chain of headers of a TCP packet ends in the same protocol.
+        "proto" | "protochain" => Keyword::Kind(Kind::Proto),
         "pid" => Keyword::Kind(Kind::Pid),
         "comm" => Keyword::Kind(Kind::Comm),
         "state" => Keyword::Kind(Kind::State),
@@ -175,9 +182,9 @@ fn simple(word: &str) -> Option<Keyword> {
 #[cfg(test)]
 pub(super) fn all() -> Vec<&'static str> {
     let simple = ["src", "dst", "mask", "inbound", "outbound", "ip", "ip6", "tcp", "host", "net", "port"];
-    let more = ["portrange", "proto", "pid", "comm", "state", "netns"];
+    let more = ["portrange", "proto", "protochain", "pid", "comm", "state", "netns"];
     let named = NAMED.map(|(word, ..)| word);
-    let lists = [&simple[..], &more, &named, &PORTED, &ADDRESSED, &OTHER, &CAST, &PACKET, &LINK];
+    let lists = [&simple[..], &more, &named, &PORTED, &ADDRESSED, &OTHER, &CAST, &ETHER, &PACKET, &LINK];
     lists.concat()
 }
 

@@ -54,7 +54,7 @@ fn test() -> impl Strategy<Value = Test> {
         prop_oneof![0..4_u32, any::<u32>()].prop_map(Test::Pid),
         "[a-c*?\\\\\" ü()]{1,8}".prop_map(|text| Test::Comm(glob::Glob::parse(&text))),
         "[a-c*? -]{1,8}".prop_map(|text| Test::Named(words::Named::Label, glob::Glob::parse(&text))),
-        (1..=12_u32).prop_map(Test::State),
+        select(vec![1, 4, 5, 7, 8, 9, 11_u32]).prop_map(Test::State),
         (0..3_u32).prop_map(Test::Netns),
         select(vec!["udp", "arp", "icmp6", "proto 17", "multicast"]).prop_map(|w| Test::Never(w.to_owned())),
     ]
@@ -70,19 +70,7 @@ fn expr() -> impl Strategy<Value = Expr> {
             }),
         ]
     });
-    expr.prop_map(|expr| allowed(expr, false))
-}
-
-/// The expression with `tcp` wherever something stands that never matches and is not negated.
-fn allowed(expr: Expr, negated: bool) -> Expr {
-    match expr {
-        Expr::Not(inner) => Expr::Not(Box::new(allowed(*inner, !negated))),
-        Expr::Joined(word, parts) => {
-            Expr::Joined(word, parts.into_iter().map(|part| allowed(part, negated)).collect())
-        }
-        Expr::Test(Test::Never(_)) if !negated => Test::Tcp.into(),
-        other @ Expr::Test(_) => other,
-    }
+    expr.prop_map(|expr| if expr.constant() == Some(false) { expr.negated() } else { expr })
 }
 
 fn a_filter() -> impl Strategy<Value = Filter> {
@@ -300,7 +288,7 @@ proptest! {
 
     #[test]
     fn the_other_end_sees_the_directions_swapped(filter in a_filter(), subject in a_subject()) {
-        let text = filter.to_string().replace("inbound", "tcp").replace("outbound", "tcp");
+        let text = filter.to_string().replace("inbound", "netns 1").replace("outbound", "netns 1");
         let filter = parse(&text).unwrap();
         let mut tuple = subject.tuple;
         if tuple.local.is_ipv4() != tuple.remote.is_ipv4() {

@@ -194,7 +194,7 @@ fn a_filter_knows_whether_it_asks_for_owners() {
         ("label x", false),
         ("remote-pod x or remote-ns y", false),
         ("comm x", true),
-        ("not (tcp or pod x)", true),
+        ("not (port 80 or pod x)", true),
     ] {
         assert_eq!(parse(expression).unwrap().asks_owner(), asks, "{expression}");
         assert_eq!(
