@@ -72,9 +72,9 @@ pub struct Allocation {
 pub mod flags {
     /// The birth of the socket was seen, so its totals are all since the start.
     pub const BORN: u32 = 1;
-    /// This end called `connect`.
+    /// This end called `connect`: seen, or proved by its SYN.
     pub const ACTIVE: u32 = 2;
-    /// This end was accepted from a listener.
+    /// This end was accepted from a listener: seen, or, for an older socket, its counters hold no SYN.
     pub const PASSIVE: u32 = 4;
     /// No event can change the entry any more.
     pub const ENDED: u32 = 8;
@@ -168,6 +168,8 @@ indexed! {
     WriteSeq = ("tcp_sock", "write_seq"),
     /// First unacknowledged sequence number.
     SndUna = ("tcp_sock", "snd_una"),
+    /// Next sequence number to be sent.
+    SndNxt = ("tcp_sock", "snd_nxt"),
     /// Bytes acknowledged, the SYN of an active open included.
     BytesAcked = ("tcp_sock", "bytes_acked"),
     /// Bytes received in order, the FIN included.

@@ -120,7 +120,8 @@ fn state_or_unseeded<A: Access>(sk: Socket<A>, ret: i32) -> Option<&'static Sock
         return Some(of);
     }
     let tcp_state = sk.tcp_state();
-    if matches!(tcp_state, state::CLOSE | state::LISTEN) {
+    // In SYN_SENT only a Fast Open sends, and before it the sequence numbers may not be set.
+    if matches!(tcp_state, state::CLOSE | state::LISTEN) || tcp_state == state::SYN_SENT && ret <= 0 {
         return None;
     }
     if known.is_none() {

@@ -47,7 +47,7 @@ pub fn by_cookie() -> bool {
 pub fn offset(field: Field) -> usize {
     numbers!(Field, placeholder::FIELDS, field, [
         Family State LocalPort RemotePort LocalV4 RemoteV4 LocalV6 RemoteV6 Net SockFlags LockOwned Cookie
-        NetInum WriteSeq SndUna BytesAcked BytesReceived RcvNxt CopiedSeq BytesSent BytesRetrans TotalRetrans SegsIn
+        NetInum WriteSeq SndUna SndNxt BytesAcked BytesReceived RcvNxt CopiedSeq BytesSent BytesRetrans TotalRetrans SegsIn
         SegsOut SrttUs TcpMstamp TaskFlags TaskLeader TaskComm TaskTgid SocketSk KernSock
     ]) as usize
 }

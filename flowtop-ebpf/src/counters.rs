@@ -5,7 +5,7 @@
 //! RX = bytes_received - (u32)(rcv_nxt - copied_seq) - FIN read
 //! ```
 //!
-//! `bytes_acked` holds the SYN of an active open (`tcp_snd_una_update`), `write_seq` moves past our FIN once it is
+//! `bytes_acked` holds the SYN of an active open (`tcp_snd_una_update`; see [`role`]), `write_seq` moves past our FIN once it is
 //! queued (`tcp_send_fin`), `copied_seq` past the peer's once it is read (`tcp_recvmsg_locked`). Checked against
 //! `net/ipv4/tcp.c`, `tcp_input.c` and `tcp_output.c` of Linux 5.10, 6.1 and 6.18.
 //!
@@ -71,10 +71,11 @@ fn fin_queued(tcp_state: u32) -> u32 {
     matches!(tcp_state, FIN_WAIT1 | FIN_WAIT2 | CLOSING | LAST_ACK) as u32
 }
 
-/// Raises a counter to `value`.
+/// Raises a counter to `value`. A value below zero (a sum of fields that do not belong together) is not greater: the next
+/// event brings the right one.
 #[inline(always)]
 pub fn raise(counter: &Shared<u64>, value: u64) {
-    if value > counter.get() {
+    if value as i64 > counter.get() as i64 {
         counter.set(value);
     }
 }
@@ -97,11 +98,45 @@ pub fn sent<A: Access>(sk: &Socket<A>, role: u32, tcp_state: u32) -> Position {
 
 #[inline(always)]
 pub fn sent_up_to<A: Access>(sk: &Socket<A>, write_seq: u32, role: u32, tcp_state: u32) -> Position {
-    let unacked = write_seq.wrapping_sub(sk.tcp::<u32>(Field::SndUna));
     let syn = (role & flags::ACTIVE != 0) as u64;
     let fin = fin_queued(tcp_state);
-    let queued = sk.tcp::<u64>(Field::BytesAcked).wrapping_add(u64::from(unacked));
-    Position { bytes: queued.wrapping_sub(syn + u64::from(fin)), seq: write_seq.wrapping_sub(fin) }
+    let bytes = queued(sk, write_seq).saturating_sub(syn + u64::from(fin));
+    Position { bytes, seq: write_seq.wrapping_sub(fin) }
+}
+
+/// Length of what has been acknowledged or waits for it, SYN and FIN included.
+#[inline(always)]
+fn queued<A: Access>(sk: &Socket<A>, write_seq: u32) -> u64 {
+    let unacked = write_seq.wrapping_sub(sk.tcp::<u32>(Field::SndUna));
+    sk.tcp::<u64>(Field::BytesAcked).wrapping_add(u64::from(unacked))
+}
+
+/// The flags of a socket whose flow opens, with the role that its counters prove.
+///
+/// A socket restored with `TCP_REPAIR` goes from SYN_SENT to ESTABLISHED like one that connects, and has sent no SYN:
+/// nothing of it is queued or acknowledged. Its role is unknown.
+#[inline(always)]
+pub fn role<A: Access>(sk: &Socket<A>, known: u32, tcp_state: u32) -> u32 {
+    if known & flags::BORN == 0 {
+        return known | role_of_older(sk, tcp_state);
+    }
+    if known & flags::ACTIVE != 0 && queued(sk, sk.tcp(Field::WriteSeq)) == 0 { known & !flags::ACTIVE } else { known }
+}
+
+/// The role of a socket that is older than the start. Up to `snd_nxt` each byte has been sent a first time, and
+/// `bytes_sent - bytes_retrans` counts these bytes, but neither SYN nor FIN. So if it is one less than the sequence numbers
+/// that are acknowledged or in flight, a SYN is among them: this end connected. Any other difference (segments that the
+/// device refused, a queue restored by `TCP_REPAIR`, fields read without the lock) proves nothing.
+#[inline(always)]
+fn role_of_older<A: Access>(sk: &Socket<A>, tcp_state: u32) -> u32 {
+    let snd_nxt: u32 = sk.tcp(Field::SndNxt);
+    let fin = u64::from(fin_queued(tcp_state) & (snd_nxt == sk.tcp::<u32>(Field::WriteSeq)) as u32);
+    let first_sends = sk.tcp::<u64>(Field::BytesSent).wrapping_sub(sk.tcp::<u64>(Field::BytesRetrans));
+    match queued(sk, snd_nxt).wrapping_sub(fin).wrapping_sub(first_sends) {
+        0 => flags::PASSIVE,
+        1 => flags::ACTIVE,
+        _ => 0,
+    }
 }
 
 /// Sequence number behind the last byte that the application has handed to TCP; the socket is locked.
@@ -126,7 +161,7 @@ pub fn received<A: Access>(sk: &Socket<A>) -> (Position, u64) {
     let bytes_received: u64 = sk.tcp(Field::BytesReceived);
     let fin = (done && copied_seq == rcv_nxt) as u32;
     let unread = u64::from(rcv_nxt.wrapping_sub(copied_seq)) + u64::from(fin);
-    let position = Position { bytes: bytes_received.wrapping_sub(unread), seq: copied_seq.wrapping_sub(fin) };
+    let position = Position { bytes: bytes_received.saturating_sub(unread), seq: copied_seq.wrapping_sub(fin) };
     (position, bytes_received)
 }
 

@@ -31,7 +31,7 @@ pub fn new_state<A: Access>(sk: Socket<A>) -> Option<&'static SocketState> {
 pub fn open<A: Access>(sk: Socket<A>, of: &SocketState, tcp_state: u32, sent_now: i32) {
     // SAFETY: no arguments.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    let role = of.flags.get();
+    let role = counters::role(&sk, of.flags.get(), tcp_state);
     let born = role & flags::BORN != 0;
     let key = key::of(&sk, if born { now_ns } else { sk.sk as u64 });
     let sent = counters::sent(&sk, role, tcp_state);
@@ -41,7 +41,7 @@ pub fn open<A: Access>(sk: Socket<A>, of: &SocketState, tcp_state: u32, sent_now
     of.rx_origin.set(rx_origin);
     let (mut tx_bytes, mut rx_bytes) = (0, 0);
     if !born {
-        tx_bytes = sent.bytes.wrapping_sub(if sent_now > 0 { sent_now as u64 } else { 0 });
+        tx_bytes = sent.bytes.saturating_sub(if sent_now > 0 { sent_now as u64 } else { 0 });
         rx_bytes = received.bytes;
     }
     of.flags.set(role | socket::HAS_FLOW);

@@ -27,7 +27,8 @@ pub fn opened(of: &SocketState, key: &FlowKey, tx_bytes: u64, rx_bytes: u64) {
 pub fn total_sent<A: Access>(sk: &Socket<A>, of: &SocketState, tcp_state: u32) {
     let tx_bytes = counters::sent(sk, of.flags.get(), tcp_state).since(of.tx_origin.get());
     let before = of.untracked_tx_bytes.get();
-    if tx_bytes > before {
+    // As for `counters::raise`.
+    if tx_bytes as i64 > before as i64 {
         sent(of, tx_bytes - before);
     }
 }

@@ -17,6 +17,7 @@ mod owners;
 mod pods;
 mod receiving;
 mod reporting;
+mod restored;
 mod sending;
 mod uring;
 
@@ -79,6 +80,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         offload::CASES,
         uring::CASES,
         older::CASES,
+        restored::CASES,
         owners::CASES,
         pods::CASES,
         chosen::CASES,

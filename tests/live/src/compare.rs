@@ -21,8 +21,8 @@ pub struct Connection {
     pub initiator_bytes: Bytes,
     /// Bytes of the acceptor since flowtop started.
     pub acceptor_bytes: Bytes,
-    /// Older than flowtop, which may then not know which end called `connect`.
-    pub older: bool,
+    /// Restored with `TCP_REPAIR`: neither end is the one that called `connect`.
+    pub is_restored: bool,
 }
 
 /// Says whether flowtop's number may stand for the application's; [`exact`] unless a limitation is documented.
@@ -45,15 +45,15 @@ type Ends = (Bytes, Bytes);
 /// The first difference, as `expected ..., got ...`.
 pub fn compare(connections: &[Connection], report: &Report, holds: Holds) -> Result<(), String> {
     let mut expected: HashMap<Tuple, Vec<Ends>> = HashMap::new();
-    let mut older: HashMap<Tuple, bool> = HashMap::new();
+    let mut restored: HashMap<Tuple, bool> = HashMap::new();
     for connection in connections {
         let tuple = (connection.netns, connection.initiator, connection.acceptor);
-        older.insert(tuple, connection.older);
+        restored.insert(tuple, connection.is_restored);
         expected.entry(tuple).or_default().push((connection.initiator_bytes, connection.acceptor_bytes));
     }
     let mut reported: HashMap<Tuple, Vec<Ends>> = HashMap::new();
     for row in &report.flows {
-        if let Some((tuple, ends)) = initiators_view(row, &older)? {
+        if let Some((tuple, ends)) = initiators_view(row, &restored)? {
             reported.entry(tuple).or_default().push(ends);
         }
     }
@@ -63,12 +63,12 @@ pub fn compare(connections: &[Connection], report: &Report, holds: Holds) -> Res
     })
 }
 
-/// The row's tuple and bytes with the initiator first, if its tuple is one of `older`'s keys.
-fn initiators_view(row: &Row, older: &HashMap<Tuple, bool>) -> Result<Option<(Tuple, Ends)>, String> {
+/// The row's tuple and bytes with the initiator first, if its tuple is one of `restored`'s keys.
+fn initiators_view(row: &Row, restored: &HashMap<Tuple, bool>) -> Result<Option<(Tuple, Ends)>, String> {
     let peer = row.peer.as_ref().map(|peer| peer.bytes).unwrap_or_default();
     let forward = (row.netns, row.local(), row.remote());
     let backward = (row.netns, row.remote(), row.local());
-    match (older.get(&forward), older.get(&backward)) {
+    match (restored.get(&forward), restored.get(&backward)) {
         (Some(false), _) if row.initiator != Some(true) => {
             Err(format!("expected {} to be called the initiator, got {:?}", row.local(), row.initiator))
         }

@@ -197,7 +197,6 @@ pub struct Pair {
     /// The end that was accepted.
     pub acceptor: End,
     netns: u32,
-    older: bool,
 }
 
 impl Pair {
@@ -214,7 +213,7 @@ impl Pair {
 
     /// Two ends that are one connection in the namespace of the calling thread.
     pub fn of(initiator: End, acceptor: End) -> Result<Self> {
-        Ok(Self { initiator, acceptor, netns: netns::inode()?, older: false })
+        Ok(Self { initiator, acceptor, netns: netns::inode()? })
     }
 
     /// Moves `count` bytes each way by plain sends and reads.
@@ -239,7 +238,6 @@ impl Pair {
 
     /// From here on bytes count: flowtop starts now, and the connection is older than it.
     pub fn starts_here(&mut self) {
-        self.older = true;
         for end in [&mut self.initiator, &mut self.acceptor] {
             end.before_start = Bytes { tx: end.sent, rx: end.received };
         }
@@ -267,7 +265,7 @@ impl Pair {
             acceptor: self.acceptor.local,
             initiator_bytes: self.initiator.since_start(),
             acceptor_bytes: self.acceptor.since_start(),
-            older: self.older,
+            is_restored: false,
         })
     }
 }

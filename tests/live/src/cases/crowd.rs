@@ -115,7 +115,7 @@ fn judge_filtered(connections: &[Connection], report: &Report) -> Result<(), Str
     if (report.untracked.flows, report.untracked.bytes) != (0, Bytes::default()) {
         return Err(format!("untracked: expected nothing, got {:?}", report.untracked));
     }
-    // Nobody saw who connected the older ones, so what counts of them is the end that is shown on the left.
+    // What counts is the end that is shown on the left.
     let rows = report.flows.iter().map(|row| row.bytes).fold(Bytes::default(), sum);
     if report.totals == rows {
         Ok(())

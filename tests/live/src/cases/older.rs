@@ -1,5 +1,8 @@
 //! Connections that are older than flowtop: neither their history nor their first event counts.
 
+use std::net::SocketAddr;
+use std::ops::Range;
+
 use anyhow::{Context, Result};
 
 use super::Case;
@@ -18,6 +21,11 @@ pub const CASES: &[Case] = &[
         "a connection from before the start that is accepted after it",
         "sockets that no process has opened yet",
         not_accepted,
+    ),
+    Case::exact(
+        "an older connection to the larger port",
+        "the end with the larger port taken for the one that connected",
+        larger_port,
     ),
     Case::exact(
         "older connections in more network namespaces than files may be open",
@@ -106,6 +114,31 @@ fn not_accepted(stage: &mut Stage<'_>) -> Result<()> {
     pair.close();
     bench.check("after the close", &[pair.outcome()?])?;
     bench.quit()
+}
+
+/// Of a server whose port is above that of its client. One connection outlives the listener.
+fn larger_port(stage: &mut Stage<'_>) -> Result<()> {
+    let at = |port| SocketAddr::new(LOOPBACK, port);
+    let listen = || first_free(61_000..62_000, |port| Listener::bind_with(at(port), None));
+    let dial = |listener: &Listener| first_free(20_000..21_000, |port| Pair::over(listener, Some(at(port))));
+    let (gone, listener) = (listen()?, listen()?);
+    let mut pairs = [dial(&gone)?, dial(&listener)?];
+    drop(gone);
+    // Neither has sent a byte in the first, and both have in the second.
+    pairs[1].ask(307, 401)?;
+    pairs.iter_mut().for_each(Pair::starts_here);
+    let mut bench = stage.start(&[])?;
+    for pair in &mut pairs {
+        pair.ask(1_013, 20_011)?;
+    }
+    bench.check("while open", &outcomes(&pairs)?)?;
+    pairs.iter_mut().for_each(Pair::close);
+    bench.check("after the close", &outcomes(&pairs)?)?;
+    bench.quit()
+}
+
+fn first_free<T>(mut ports: Range<u16>, bind: impl Fn(u16) -> Result<T>) -> Result<T> {
+    ports.find_map(|port| bind(port).ok()).context("no port of the range is free")
 }
 
 fn many_namespaces_are_possible() -> Result<()> {

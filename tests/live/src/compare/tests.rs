@@ -30,14 +30,14 @@ fn report(rows: &[String]) -> Report {
     .expect("a valid report")
 }
 
-fn connection(initiator: (u64, u64), acceptor: (u64, u64), older: bool) -> Connection {
+fn connection(initiator: (u64, u64), acceptor: (u64, u64), is_restored: bool) -> Connection {
     Connection {
         netns: 1,
         initiator: INITIATOR.parse().expect("address"),
         acceptor: ACCEPTOR.parse().expect("address"),
         initiator_bytes: Bytes { tx: initiator.0, rx: initiator.1 },
         acceptor_bytes: Bytes { tx: acceptor.0, rx: acceptor.1 },
-        older,
+        is_restored,
     }
 }
 
@@ -60,7 +60,7 @@ fn a_missing_row_fails_unless_nothing_was_carried() {
 }
 
 #[test]
-fn only_an_older_connection_may_be_shown_from_its_acceptor() {
+fn only_a_restored_connection_may_be_shown_from_the_other_end() {
     let turned = report(&[row(ACCEPTOR, INITIATOR, "null", (7, 5), Some((5, 7)))]);
     assert_eq!(compare(&[connection((5, 7), (7, 5), true)], &turned, exact), Ok(()));
     compare(&[connection((5, 7), (7, 5), false)], &turned, exact).expect_err("its birth was seen");
