@@ -112,6 +112,10 @@ pub struct Flow {
     pub base_tx_bytes: u64,
     /// `rx_bytes` when the entry was opened: 0 for a socket whose birth was seen.
     pub base_rx_bytes: u64,
+    /// Sequence number that stands for 0 bytes sent. Both origins are 0 where they are unknown.
+    pub tx_origin: u32,
+    /// Sequence number that stands for 0 bytes received.
+    pub rx_origin: u32,
     /// `CLOCK_MONOTONIC` in nanoseconds when the entry was opened.
     pub opened_ns: u64,
     /// Cgroup v2 id of the owner, 0 while it has not been seen.
@@ -140,6 +144,8 @@ impl Flow {
             retrans_bytes: detail.retrans_bytes,
             base_tx_bytes: slot.base_tx_bytes,
             base_rx_bytes: slot.base_rx_bytes,
+            tx_origin: slot.tx_origin,
+            rx_origin: slot.rx_origin,
             opened_ns: detail.opened_ns,
             cgroup_id: detail.cgroup_id,
             comm: detail.comm,

@@ -17,6 +17,7 @@ mod intake;
 mod kept;
 mod losses;
 mod marks;
+mod origins;
 mod outside;
 mod owners;
 mod pairs;

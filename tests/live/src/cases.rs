@@ -15,6 +15,7 @@ mod offload;
 mod older;
 mod owners;
 mod pods;
+mod proxied;
 mod receiving;
 mod reporting;
 mod restored;
@@ -81,6 +82,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         uring::CASES,
         older::CASES,
         restored::CASES,
+        proxied::CASES,
         owners::CASES,
         pods::CASES,
         chosen::CASES,

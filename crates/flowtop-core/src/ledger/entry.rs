@@ -218,7 +218,12 @@ impl Entry {
 
     /// The role of this end when the connection was opened.
     pub(super) fn role(&self) -> Role {
-        Role::of(self.status.flags())
+        Role::of(self.flow_flags())
+    }
+
+    /// Some of [`flags`], as the kernel's entry has them.
+    pub(super) fn flow_flags(&self) -> u32 {
+        self.status.flags()
     }
 
     pub fn verdict(&self) -> Verdict {

@@ -15,6 +15,7 @@ use slab::Slab;
 
 use super::entry::{Moved, OwnEnd};
 use super::marks::Mark;
+use super::origins::Origins;
 use super::{Entry, Ledger};
 use crate::owner::Seen;
 use crate::scope::{Scope, Subject};
@@ -84,6 +85,8 @@ pub(super) struct Flows {
     hasher: RandomState,
     slots: Slab<(FlowKey, Entry)>,
     lines: Vec<Line>,
+    /// Where the sequence numbers of each flow began, by place: apart, since only looking for the other end needs them.
+    origins: Vec<Origins>,
     /// Traffic of flows while they were held back, by place.
     held: HashMap<u32, Moved, RandomState>,
     stamp: u32,
@@ -134,6 +137,11 @@ impl Flows {
         self.slots.iter_mut().map(|(_, (_, entry))| entry)
     }
 
+    /// Where the sequence numbers of a flow began.
+    pub(super) fn origins(&self, place: u32) -> Origins {
+        self.origins.get(place as usize).copied().unwrap_or_default()
+    }
+
     /// The first flow of a table will be asked for.
     pub(super) fn rewind(&mut self) {
         self.guess = 0;
@@ -156,7 +164,7 @@ impl Flows {
     ///
     /// # Panics
     /// With 2^32 flows.
-    pub(super) fn open(&mut self, key: &FlowKey, mut entry: Entry, since: u32) -> u32 {
+    pub(super) fn open(&mut self, key: &FlowKey, mut entry: Entry, origins: Origins, since: u32) -> u32 {
         let number = self.slots.vacant_key();
         let place = u32::try_from(number).expect("fewer flows than 2^32");
         entry.place = place;
@@ -168,7 +176,9 @@ impl Flows {
         self.single.insert_unique(of_ends(hasher, key), place, |place| of_ends(hasher, key_at(place)));
         if number == self.lines.len() {
             self.lines.push(Line::default());
+            self.origins.push(Origins::default());
         }
+        self.origins[number] = origins;
         self.lines[number] = Line { since, ..Line::default() };
         place
     }

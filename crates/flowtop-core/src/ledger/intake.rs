@@ -5,6 +5,7 @@ use flowtop_common::{Flow, FlowKey, flags};
 
 use super::entry::Moved;
 use super::marks::Mark;
+use super::origins::Origins;
 use super::{Entry, Ledger, pairs};
 use crate::flow::Tuple;
 use crate::owner::Seen;
@@ -53,7 +54,7 @@ impl Ledger {
             note_owner(&mut self.new_owners, entry.users.current(), entry.used_ns());
         }
         let is_closed = entry.closed_ns.is_some();
-        let place = self.flows.open(key, entry, self.journal.ticks());
+        let place = self.flows.open(key, entry, Origins::of(flow), self.journal.ticks());
         self.closed.extend(is_closed.then_some(place));
         self.newborn.push(place);
         self.waiting.push((place, grown));

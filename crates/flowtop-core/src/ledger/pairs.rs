@@ -1,9 +1,10 @@
 //! Pairs the two flows that are the two ends of one connection.
 //!
 //! The ends of a connection have mirrored tuples. A tuple may be used again and again between two samples, and two
-//! network namespaces may use the same addresses, so a mirrored tuple alone proves nothing: the ends are looked for
-//! in one namespace first, in the order in which they were opened, and across namespaces only where one namespace
-//! on each side can be meant.
+//! network namespaces may use the same addresses, and a proxy may keep both addresses and ports, so a mirrored tuple alone
+//! proves nothing. The initial sequence numbers do: ends whose numbers cross are paired wherever they are, and ends whose
+//! numbers do not are none. Where they are unknown, the ends are looked for in one namespace first, in the order in which
+//! they were opened, and across namespaces only where one namespace on each side can be meant.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -13,6 +14,7 @@ use flowtop_common::FlowKey;
 
 use super::Entry;
 use super::flows::Flows;
+use super::origins::{Origins, Sequence};
 use crate::filter::Side;
 use crate::flow::{Role, Tuple};
 
@@ -29,10 +31,11 @@ struct Candidate {
     newborn: bool,
     role: Role,
     side: Side,
+    sequence: Sequence,
 }
 
 impl Candidate {
-    fn new(key: &FlowKey, entry: &Entry, newborn: bool) -> Self {
+    fn new(key: &FlowKey, entry: &Entry, origins: Origins, newborn: bool) -> Self {
         let (connection, mirrored) = connection(&Tuple::of(key));
         Self {
             connection,
@@ -44,7 +47,18 @@ impl Candidate {
             newborn,
             role: entry.role(),
             side: entry.side,
+            sequence: Sequence::of(origins, entry.kept.bytes, entry.flow_flags()),
         }
+    }
+
+    /// Whether the two can be the ends of one connection.
+    fn fits(&self, other: &Self) -> bool {
+        self.mirrored != other.mirrored && self.sequence.fits(other.sequence)
+    }
+
+    /// The same for both ends of a connection.
+    fn origins(&self) -> Origins {
+        if self.mirrored { self.sequence.origins.crossed() } else { self.sequence.origins }
     }
 
     fn chronologically(&self, other: &Self) -> Ordering {
@@ -86,9 +100,11 @@ fn candidates(flows: &Flows, newborn: &[u32], sample: u32) -> Vec<Candidate> {
             places.pop();
         }
     }
-    let found = places.iter().filter_map(|place| flows.at(*place));
+    let found = places.iter().filter_map(|place| Some((flows.at(*place)?, flows.origins(*place))));
     found
-        .map(|(key, entry)| Candidate::new(key, entry, newborn.binary_search(&entry.place).is_ok()))
+        .map(|((key, entry), origins)| {
+            Candidate::new(key, entry, origins, newborn.binary_search(&entry.place).is_ok())
+        })
         .collect()
 }
 
@@ -98,8 +114,10 @@ fn join_group(group: &mut [Candidate], pairs: &mut Vec<(u32, u32)>) {
         return;
     }
     let mut joined = HashSet::new();
+    join_by_origins(group, &mut joined, pairs);
     for namespace in group.chunk_by(|a, b| a.netns == b.netns) {
-        join_in_order(&namespace.iter().collect::<Vec<_>>(), &mut joined, pairs);
+        let rest: Vec<_> = namespace.iter().filter(|flow| !joined.contains(&flow.place)).collect();
+        join_in_order(&rest, &mut joined, pairs);
     }
     let mut rest: Vec<&Candidate> =
         group.iter().filter(|candidate| !joined.contains(&candidate.place)).collect();
@@ -113,12 +131,21 @@ fn join_group(group: &mut [Candidate], pairs: &mut Vec<(u32, u32)>) {
     }
 }
 
+/// Pairs ends whose sequence numbers cross, in whatever namespaces.
+fn join_by_origins(group: &[Candidate], joined: &mut HashSet<u32>, pairs: &mut Vec<(u32, u32)>) {
+    let mut known: Vec<_> = group.iter().filter(|flow| flow.origins().are_known()).collect();
+    known.sort_unstable_by(|a, b| a.origins().cmp(&b.origins()).then_with(|| a.chronologically(b)));
+    for same in known.chunk_by(|a, b| a.origins() == b.origins()) {
+        join_in_order(same, joined, pairs);
+    }
+}
+
 /// Pairs neighbours in time that are opposite ends: a connection's ends are opened after those of the connection that
 /// had its tuple before, and before those of the next.
 fn join_in_order(flows: &[&Candidate], joined: &mut HashSet<u32>, pairs: &mut Vec<(u32, u32)>) {
     let mut flows = flows.iter().peekable();
     while let Some(one) = flows.next() {
-        let Some(other) = flows.next_if(|other| other.mirrored != one.mirrored) else { continue };
+        let Some(other) = flows.next_if(|other| one.fits(other)) else { continue };
         if !one.newborn && !other.newborn {
             continue;
         }

@@ -2,6 +2,7 @@
 
 mod bordered;
 mod model;
+mod proxied;
 mod scoped;
 
 use flowtop_common::flags;
