@@ -24,6 +24,7 @@ mod settings;
 mod skipped;
 mod stall;
 mod streams;
+mod unread;
 mod usage;
 mod view;
 mod watch;

@@ -48,7 +48,7 @@ pub fn filter(settings: &Settings) -> Result<Filter> {
     for zone in zone_ids(text) {
         let why =
             "sockets are told apart by address alone, so a link-local address matches on every interface";
-        aside::say(&format!("flowtop: --filter: %{zone} is not looked at: {why}\n"));
+        stderr::print(&format!("flowtop: --filter: %{zone} is not looked at: {why}\n"));
     }
     let bad = |error: FilterError| Usage(settings.filter.bad(text, &in_filter(&error, text)).to_string());
     Ok(Filter::parse(text, &HostNames::read()).map_err(bad)?)

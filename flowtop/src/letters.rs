@@ -17,6 +17,11 @@ impl Letters {
         Self { stdin: None, terminal_before: None }
     }
 
+    /// Letters of stdin where it is a terminal.
+    pub fn of_a_terminal() -> Self {
+        if io::stdin().is_terminal() { Self::open() } else { Self::none() }
+    }
+
     /// Letters from stdin. Reads nothing if flowtop is not in the foreground process group of the terminal, because
     /// SIGTTIN would stop it.
     pub fn open() -> Self {

@@ -14,6 +14,7 @@ mod knowledge;
 mod lens;
 mod letters;
 mod local_time;
+mod output;
 pub mod raised;
 pub mod recordings;
 mod selection;

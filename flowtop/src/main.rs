@@ -7,6 +7,12 @@ use flowtop::stderr;
 use std::{io, process::ExitCode};
 
 fn main() -> ExitCode {
+    let code = run();
+    stderr::finish();
+    code
+}
+
+fn run() -> ExitCode {
     match raised::refuse().and_then(|()| flowtop::run(&Typed::read())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -1,8 +1,13 @@
 //! Messages on stderr. A closed stderr is not an error.
 
-use std::io::{self, Write as _};
+use std::time::Duration;
 
 use flowtop_core::sanitize::harmless_lines;
+
+use crate::output;
+
+/// How long the end of the program waits for a reader that is slow.
+const READS_WITHIN: Duration = Duration::from_millis(200);
 
 /// Writes text, newline included, with control characters escaped.
 pub fn print(text: &str) {
@@ -15,6 +20,10 @@ pub fn overwrite(text: &str) {
 }
 
 fn write(text: &str) {
-    // `eprint!` would panic if the other end of a pipe is closed.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    output::stderr().say(text);
+}
+
+/// Has what was printed last written before the program ends, unless nobody reads.
+pub fn finish() {
+    output::stderr().wait(Some(READS_WITHIN));
 }

@@ -72,7 +72,10 @@ impl Top {
 enum Wake {
     Sample,
     Report,
+    /// The end of a run that has one.
     Last,
+    /// A signal ends the run.
+    Signal,
     Letter(u8),
 }
 
@@ -151,19 +154,29 @@ impl Reporter {
         let end = self.once.map(|length| start + length - (start - started).min(START_WITHIN));
         let mut sampling = every(start, SAMPLE_EVERY.min(self.interval));
         let mut reporting = every(start, self.interval);
-        let mut letters = if end.is_none() { Letters::open() } else { Letters::none() };
+        let mut letters = self.letters();
         loop {
             self.printer.progress(end);
             let wake = tokio::select! {
-                () = endings.any() => Wake::Last,
+                () = endings.any() => Wake::Signal,
+                error = self.printer.failure() => return Err(error),
                 () = at(end), if end.is_some() => Wake::Last,
                 _ = reporting.tick(), if end.is_none() => Wake::Report,
                 letter = letters.next() => Wake::Letter(letter),
                 _ = sampling.tick() => Wake::Sample,
             };
             if self.act(wake)? {
-                return Ok(());
+                return self.printer.finish(&mut endings, matches!(wake, Wake::Signal)).await;
             }
+        }
+    }
+
+    /// Letters are for runs without an end. tcptop takes none, and what a script has on stdin is not for it.
+    fn letters(&self) -> Letters {
+        match (self.once, self.reports_left) {
+            (None, None) if self.printer.is_top() => Letters::of_a_terminal(),
+            (None, None) => Letters::open(),
+            _ => Letters::none(),
         }
     }
 
@@ -175,13 +188,20 @@ impl Reporter {
                 self.printer.ask_names(&self.ledger, &self.view)?;
             }
             Wake::Report if self.view.paused => self.take(Purpose::Rates)?,
+            // A run of a number of reports makes them all, later.
+            Wake::Report if self.printer.is_behind() => {
+                self.take(Purpose::Rates)?;
+                if self.reports_left.is_none() {
+                    self.printer.drop_report();
+                }
+            }
             Wake::Report => {
                 self.report()?;
                 self.reports_left = self.reports_left.map(|left| left.saturating_sub(1));
                 return Ok(self.reports_left == Some(0));
             }
             Wake::Letter(letter) => return self.press(letter),
-            Wake::Last => {
+            Wake::Last | Wake::Signal => {
                 self.report()?;
                 self.say_if_silent();
                 return Ok(true);

@@ -220,9 +220,14 @@ impl Watch {
         let mut sampling = tokio::time::interval(SAMPLE_EVERY);
         sampling.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         sampling.tick().await;
-        let result = loop {
+        let mut by_signal = false;
+        let mut result = loop {
             tokio::select! {
-                () = endings.any() => break Ok(()),
+                () = endings.any() => {
+                    by_signal = true;
+                    break Ok(());
+                }
+                error = self.printer.failure() => break Err(error),
                 ended = self.commands.ended() => self.printer.note(&ended),
                 _ = sampling.tick() => match self.look() {
                     Ok(()) if self.is_over() => break Ok(()),
@@ -231,6 +236,9 @@ impl Watch {
                 },
             }
         };
+        if result.is_ok() {
+            result = self.printer.finish(&mut endings, by_signal).await;
+        }
         self.end(started);
         result
     }
@@ -299,6 +307,11 @@ impl Watch {
 
     /// Prints a report.
     fn print(&mut self, alert: &Alert) -> Result<()> {
+        // A watch of a number of firings prints them all.
+        if self.count.is_none() && self.printer.is_behind() {
+            self.printer.drop_report();
+            return Ok(());
+        }
         let [start, time] = counted(&self.ledgers.shown);
         let (hooks, who): (_, Who<'_>) = (self.session.hooks(), self.session.who());
         let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost: None };

@@ -1,8 +1,9 @@
 //! The terminal while the interactive view uses it. It is restored on every exit, also after a panic.
 
-use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::panic;
 use std::sync::Once;
+use std::time::Duration;
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -15,13 +16,18 @@ use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use rustix::process::{getppid, getsid};
-use rustix::termios::tcgetwinsize;
+use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
 
 use crate::Usage;
+use crate::output::{self, Buffer as Output};
 
 /// Reports of button presses and the wheel in SGR encoding. crossterm's own command would also request mouse motion.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// How long a terminal that stands still is waited for at the end, and how often what it has not taken is dropped.
+const RESTORES_WITHIN: Duration = Duration::from_millis(100);
+const RESTORES: u32 = 5;
 
 /// Checks that stdin and stdout are a terminal.
 ///
@@ -44,7 +50,7 @@ pub fn has_shell() -> bool {
 
 /// A terminal that shows the view. Dropping it restores the terminal.
 pub struct Screen {
-    backend: CrosstermBackend<BufWriter<Stdout>>,
+    backend: CrosstermBackend<Output>,
     /// Cells that the terminal shows now.
     shown: Buffer,
     /// Cells of the next frame.
@@ -59,7 +65,7 @@ impl Screen {
     pub fn open() -> io::Result<Self> {
         restore_on_panic();
         let mut screen = Self {
-            backend: CrosstermBackend::new(BufWriter::new(io::stdout())),
+            backend: CrosstermBackend::new(Output::stdout()),
             shown: Buffer::empty(Rect::ZERO),
             next: Buffer::empty(Rect::ZERO),
             cursor: None,
@@ -97,12 +103,17 @@ impl Screen {
     }
 
     /// Lets `draw` fill a buffer of the terminal's size and writes the cells that differ. `draw` returns the position
-    /// of the cursor if it is visible.
+    /// of the cursor if it is visible. A terminal that has not taken the frame before gets none.
     pub fn draw(
         &mut self,
         size: (u16, u16),
         draw: impl FnOnce(&mut Buffer) -> Option<Position>,
     ) -> io::Result<()> {
+        output::stdout().settle();
+        if output::stdout().is_busy() {
+            return Ok(());
+        }
+        output::stdout().failed()?;
         let area = Rect::new(0, 0, size.0, size.1);
         self.next.resize(area);
         let cursor = draw(&mut self.next);
@@ -138,9 +149,16 @@ impl Drop for Screen {
 
 /// Restores the terminal. Errors are ignored, because the terminal may be closed.
 fn restore() {
-    let mut stdout = io::stdout();
+    let mut stdout = Output::stdout();
     let _ = stdout.write_all(MOUSE_OFF.as_bytes());
     let _ = execute!(stdout, DisableBracketedPaste, Show, LeaveAlternateScreen);
+    for _ in 0..RESTORES {
+        if output::stdout().wait(Some(RESTORES_WITHIN)) {
+            break;
+        }
+        // Nobody reads the rest of a frame that is left anyway; without it there is room for what gives the terminal back.
+        let _ = tcflush(io::stdout(), QueueSelector::OFlush);
+    }
     let _ = disable_raw_mode();
 }
 

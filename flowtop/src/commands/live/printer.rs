@@ -3,6 +3,8 @@
 use super::Top;
 use crate::Usage;
 use crate::interfaces::Interfaces;
+use crate::output::{self, Buffer};
+use crate::signals::Endings;
 use crate::stderr;
 use anyhow::{Context as _, Result};
 use flowtop_attribution::resolver::Resolver;
@@ -17,9 +19,11 @@ use flowtop_view::json;
 use flowtop_view::settings::{Origin, Settings, choice::Format};
 use flowtop_view::text;
 use flowtop_view::top;
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::rc::Rc;
 use tokio::time::Instant;
+
+const CANNOT_WRITE: &str = "cannot write the report";
 
 /// Fields of JSON and CSV.
 enum Fields {
@@ -70,6 +74,8 @@ pub(crate) struct Printer {
     resolver: Option<Resolver>,
     /// Whether the last line on stderr is incomplete.
     progress_shown: bool,
+    /// Reports that were not made since the last one, because the reader was behind.
+    dropped: u64,
 }
 
 impl Printer {
@@ -84,6 +90,7 @@ impl Printer {
             interfaces: Interfaces::choose(&settings.interface.value)?,
             resolver: None,
             progress_shown: false,
+            dropped: 0,
         })
     }
 
@@ -125,6 +132,7 @@ impl Printer {
     }
 
     pub(crate) fn report(&mut self, ledger: &Ledger, view: &View, heading: &json::Heading<'_>) -> Result<()> {
+        self.tell_dropped();
         if self.format == Format::Text {
             let report = self.text(ledger, view, heading.who)?;
             return self.say(&report);
@@ -196,6 +204,50 @@ impl Printer {
         }
     }
 
+    /// Whether reports are tcptop's.
+    pub(crate) fn is_top(&self) -> bool {
+        self.top.is_some()
+    }
+
+    /// Whether the reader has not yet taken what was printed before.
+    pub(crate) fn is_behind(&self) -> bool {
+        output::stdout().is_busy()
+    }
+
+    /// A report that is not made, because the reader is behind.
+    pub(crate) fn drop_report(&mut self) {
+        self.dropped += 1;
+    }
+
+    /// Tells how many reports were dropped.
+    fn tell_dropped(&mut self) {
+        if self.dropped > 0 {
+            let reports = if self.dropped == 1 { "report was" } else { "reports were" };
+            let dropped = std::mem::take(&mut self.dropped);
+            self.note(&format!("{dropped} {reports} dropped, because the reader of the output was too slow"));
+        }
+    }
+
+    /// Waits for the reader to take what was printed.
+    pub(crate) fn wait(&self) -> Result<()> {
+        output::stdout().wait(None);
+        output::stdout().failed().context(CANNOT_WRITE)
+    }
+
+    /// Waits until nothing can be printed any more.
+    pub(crate) async fn failure(&self) -> anyhow::Error {
+        anyhow::Error::new(output::stdout().failure().await).context(CANNOT_WRITE)
+    }
+
+    /// Has the rest written before the run ends; `by_signal` if one has ended it.
+    pub(crate) async fn finish(&mut self, endings: &mut Endings, by_signal: bool) -> Result<()> {
+        self.tell_dropped();
+        if !output::stdout().finish(endings, by_signal).await {
+            self.note("the reader of the output took no more of it; its end is missing");
+        }
+        output::stdout().failed().context(CANNOT_WRITE)
+    }
+
     /// On a terminal, shows the time left until the only report.
     pub(crate) fn progress(&mut self, end: Option<Instant>) {
         let Some(end) = end.filter(|_| io::stderr().is_terminal()) else { return };
@@ -205,11 +257,10 @@ impl Printer {
     }
 }
 
-/// Size of the buffer of a report in bytes.
-const BLOCK_BYTES: usize = 64 << 10;
-
-/// Writes to stdout and flushes.
-fn to_stdout(write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>) -> Result<()> {
-    let mut out = BufWriter::with_capacity(BLOCK_BYTES, io::stdout().lock());
-    write(&mut out).and_then(|()| out.flush()).context("cannot write the report")
+/// Has it written to stdout. It is there when this returns, unless the reader is slow.
+fn to_stdout(write: impl FnOnce(&mut Buffer) -> io::Result<()>) -> Result<()> {
+    let mut out = Buffer::stdout();
+    let written = write(&mut out).and_then(|()| out.flush());
+    output::stdout().settle();
+    written.and_then(|()| output::stdout().failed()).context(CANNOT_WRITE)
 }

@@ -1,0 +1,183 @@
+//! Output that nobody takes: a full pipe, a terminal that stands still. Counting and signals go on; a run without end
+//! drops whole reports and says how many, any other one waits.
+
+use std::fs::File;
+use std::io::PipeReader;
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use rustix::fs::OFlags;
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+
+use super::*;
+
+/// What ends a run, and how soon it has to.
+const ENDINGS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Until a thing that must come has come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn until(what: &str, mut has_come: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !has_come() {
+        assert!(start.elapsed() < PATIENCE, "{what} does not come");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A run of made-up traffic whose stdout is a small pipe, and the end of it that is not read.
+fn unread(args: &[&str]) -> (Child, PipeReader) {
+    let (reader, writer) = io::pipe().unwrap();
+    fcntl_setpipe_size(&writer, 4096).unwrap();
+    (flowtop(args).arg("--demo").stdout(writer).spawn().unwrap(), reader)
+}
+
+/// Whether its thread for output is inside of `write`.
+fn is_blocked(child: &Child) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().map(|task| task.unwrap().path());
+    let text = |path: std::path::PathBuf| fs::read_to_string(path).unwrap_or_default();
+    tasks
+        .filter(|task| text(task.join("comm")) == "output\n")
+        .any(|task| text(task.join("syscall")).starts_with(&format!("{} 0x1 ", libc_write())))
+}
+
+const fn libc_write() -> u32 {
+    if cfg!(target_arch = "x86_64") { 1 } else { 64 }
+}
+
+/// Ends it with a signal; what it says on stderr.
+fn end(mut child: Child, signal: Signal) -> String {
+    let sent = Instant::now();
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    until("the end", || child.try_wait().unwrap().is_some());
+    assert!(sent.elapsed() < AT_ONCE, "{signal:?}: {:?}", sent.elapsed());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut said = String::new();
+    child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said).unwrap());
+    said
+}
+
+#[test]
+fn a_signal_ends_a_run_that_nobody_reads() {
+    let runs: [&[&str]; 4] = [
+        &["-t", "--interval", "0.1"],
+        &["-t", "--interval", "0.1", "--format", "json"],
+        &["-t", "--interval", "0.1", "--format", "csv"],
+        &["top", "0.1"],
+    ];
+    for (args, signal) in runs.iter().zip(ENDINGS.into_iter().cycle()) {
+        let (child, _reader) = unread(args);
+        until("a full pipe", || is_blocked(&child));
+        let said = end(child, signal);
+        assert!(
+            said.contains("flowtop: the reader of the output took no more of it; its end is missing\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_run_without_end_drops_whole_reports_and_says_how_many() {
+    let (child, mut reader) = unread(&["-t", "--interval", "0.1", "--format", "json"]);
+    until("a full pipe", || is_blocked(&child));
+    thread::sleep(Duration::from_secs(1));
+    let all = thread::spawn(move || {
+        let mut all = String::new();
+        reader.read_to_string(&mut all).unwrap();
+        all
+    });
+    until("an empty pipe", || !is_blocked(&child));
+    let said = end(child, Signal::TERM);
+    let reports: Vec<Value> =
+        all.join().unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let gap =
+        |pair: &[Value]| pair[1]["elapsed_s"].as_f64().unwrap() - pair[0]["elapsed_s"].as_f64().unwrap();
+    assert!(reports.windows(2).any(|pair| gap(pair) > 0.8), "nothing was dropped");
+    let told = said.lines().find_map(|line| line.strip_prefix("flowtop: ")?.strip_suffix(" too slow"));
+    let dropped: u32 =
+        told.and_then(|told| told.split(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("{said}"));
+    assert!(dropped >= 5, "{said}");
+}
+
+#[test]
+fn a_run_with_an_end_waits_for_its_reader() {
+    let runs: [(&[&str], usize); 2] =
+        [(&["-t", "-s", "1", "--format", "json"], 1), (&["top", "0.1", "5", "--format", "json"], 5)];
+    for (args, reports) in runs {
+        let (mut child, mut reader) = unread(args);
+        until("a full pipe", || is_blocked(&child));
+        thread::sleep(Duration::from_secs(2));
+        assert_eq!(child.try_wait().unwrap(), None, "{args:?}");
+        let mut all = String::new();
+        reader.read_to_string(&mut all).unwrap();
+        assert_eq!(all.lines().count(), reports, "{args:?}");
+        all.lines().for_each(|line| assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}"));
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_report_that_waits_for_its_reader() {
+    for signal in ENDINGS {
+        let (child, _reader) = unread(&["-t", "-s", "1", "--format", "json"]);
+        until("a full pipe", || is_blocked(&child));
+        end(child, signal);
+    }
+}
+
+#[test]
+fn messages_that_nobody_reads_stop_nothing() {
+    let (_reader, writer) = io::pipe().unwrap();
+    fcntl_setpipe_size(&writer, 4096).unwrap();
+    let mut command = flowtop(&["-t", "--demo", "--interval", "0.1"]);
+    let child = command.stderr(writer.try_clone().unwrap()).stdout(writer).spawn().unwrap();
+    until("a full pipe", || is_blocked(&child));
+    end(child, Signal::TERM);
+}
+
+/// A terminal of which nobody reads what it shows, and the end that programs have.
+fn terminal() -> (OwnedFd, File) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let slave = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap();
+    (master, slave.into())
+}
+
+fn resize(terminal: &File, columns: u16) {
+    let size = Winsize { ws_row: 120, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(terminal, size).unwrap();
+}
+
+#[test]
+fn a_signal_ends_the_view_on_a_terminal_that_stands_still() {
+    for signal in ENDINGS {
+        let (_master, slave) = terminal();
+        resize(&slave, 400);
+        let modes = |terminal: &File| {
+            let modes = tcgetattr(terminal).unwrap();
+            (modes.local_modes, modes.input_modes, modes.output_modes, modes.control_modes)
+        };
+        let before = modes(&slave);
+        let end_of = || slave.try_clone().unwrap();
+        let mut command = flowtop(&["--demo"]);
+        command.env("TERM", "xterm-256color").stdin(end_of()).stdout(end_of()).stderr(end_of());
+        let child = command.spawn().unwrap();
+        until("the view", || modes(&slave) != before);
+        let mut columns = 400;
+        // Every other size is drawn whole.
+        until("a full terminal", || {
+            columns = 799 - columns;
+            resize(&slave, columns);
+            kill_process(Pid::from_child(&child), Signal::WINCH).unwrap();
+            is_blocked(&child)
+        });
+        end(child, signal);
+        assert_eq!(modes(&slave), before);
+    }
+}
