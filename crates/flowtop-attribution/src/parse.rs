@@ -5,4 +5,5 @@ pub mod cni;
 pub mod kubernetes;
 pub mod manifest;
 pub mod process;
+pub mod runtime;
 pub mod secrets;

@@ -7,4 +7,5 @@ pub mod files;
 pub mod manifests;
 pub mod names;
 pub mod process;
+pub mod runtimes;
 pub mod uts;

@@ -12,7 +12,7 @@ use crate::parse::process::user_name;
 use crate::read::addresses::PodAddresses;
 use crate::read::cgroups::Cgroups;
 use crate::read::files::Trouble;
-use crate::read::names::Sources;
+use crate::read::names::{MAX_PASSWD_BYTES, Sources};
 use crate::read::process::{self, Process};
 use flowtop_core::owner::addresses::Addresses;
 use flowtop_core::owner::{Identity, Pod, Seen};
@@ -21,8 +21,6 @@ use flowtop_sys::User;
 #[cfg(test)]
 mod tests;
 
-/// Most of `/etc/passwd` that is read.
-const MAX_PASSWD_BYTES: usize = 4 << 20;
 /// Most of the cgroups of a process that is read.
 const MAX_CGROUP_BYTES: usize = 64 << 10;
 /// Characters of a unit, a user or the path of a cgroup that are kept.

@@ -188,9 +188,12 @@ pub const ALL: &[Column] = &[
     }),
     text("user", "text?", "Its effective user", |s| s.identity()?.user.as_deref().map(Cow::from)),
     text("unit", "text?", "Its systemd unit", |s| s.identity()?.unit.as_deref().map(Cow::from)),
-    text("container_id", "text?", "First 12 digits of the id of its container", |s| {
-        s.identity()?.short_container_id().map(Cow::from)
-    }),
+    text(
+        "container_id",
+        "text?",
+        "First 12 digits of the id of its container; of ECS and Garden the whole id",
+        |s| s.identity()?.short_container_id().map(Cow::from),
+    ),
     text("container", "text?", "Name of that container", |s| {
         s.identity()?.container.as_deref().map(Cow::from)
     }),

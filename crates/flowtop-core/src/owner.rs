@@ -72,7 +72,7 @@ pub struct Identity {
     /// Name of the user, or the number if it has none.
     pub user: Option<String>,
     pub unit: Option<String>,
-    /// Id of the container, 64 hex digits.
+    /// Id of the container: 64 hex digits of most runtimes, another form of ECS and Garden.
     pub container_id: Option<String>,
     pub container: Option<String>,
     /// Name of the pod, or its UID while it has no name here.
@@ -84,14 +84,17 @@ pub struct Identity {
     pub mntns: Option<u64>,
 }
 
-/// Digits of a container's id that are shown, as docker shows them.
+/// Digits of a container's id that are shown, as docker shows them, where all of it are hex digits.
 pub const SHORT_ID_CHARS: usize = 12;
 
 impl Identity {
-    /// The first digits of the container's id.
+    /// The first digits of the container's id, where it is one of hex digits alone: the containers of an ECS task differ
+    /// in what follows them.
     #[must_use]
     pub fn short_container_id(&self) -> Option<&str> {
-        self.container_id.as_deref().map(|id| id.get(..SHORT_ID_CHARS).unwrap_or(id))
+        let is_hex = |id: &str| id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = self.container_id.as_deref()?;
+        Some(id.get(..SHORT_ID_CHARS).filter(|_| is_hex(id)).unwrap_or(id))
     }
 
     /// Where the process runs, in one word: `namespace/pod/container`, the container, or the unit.
@@ -214,6 +217,15 @@ mod tests {
         let places = [&Identity::default(), &unit, &container, &named, &pod].map(Identity::place);
         let expected = ["", "nginx.service", "abababababab", "web", "shop/web-0/web"];
         assert_eq!(places.map(Option::unwrap_or_default), expected);
+    }
+
+    #[test]
+    fn ids_that_differ_at_their_end_are_shown_whole() {
+        let of = |id: &str| Identity { container_id: Some(id.to_owned()), ..Identity::default() };
+        let ids =
+            [of(&"ab".repeat(32)), of("00112233445566778899aabbccddeeff-1234567890"), of("6f265890-5165")];
+        let shown = ["abababababab", "00112233445566778899aabbccddeeff-1234567890", "6f265890-5165"];
+        assert_eq!(ids.each_ref().map(|identity| identity.short_container_id().unwrap()), shown);
     }
 
     /// Knows one process, and no other.

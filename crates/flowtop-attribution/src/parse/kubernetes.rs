@@ -3,6 +3,8 @@
 //!
 //! Not in here: where the files are and in which order they are asked (`read`).
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -83,6 +85,36 @@ pub fn bundle(config: &[u8], runtime: Runtime, pod_uid: Option<&str>) -> Option<
     (pod.is_some() && is_of_the_pod).then_some(Names { namespace, pod, container })
 }
 
+/// The name that nerdctl gives a container, in the `config.json` of one that is in no pod: authors of pods may have such an
+/// annotation too.
+#[must_use]
+pub fn nerdctl(config: &[u8], pod_uid: Option<&str>) -> Option<Names> {
+    #[derive(Deserialize)]
+    struct Config {
+        annotations: serde_json::Map<String, Value>,
+    }
+    let Config { annotations } = serde_json::from_slice(config).ok()?;
+    let container = annotations.get("nerdctl/name").and_then(Value::as_str).and_then(name);
+    container
+        .filter(|_| pod_uid.is_none())
+        .map(|container| Names { container: Some(container), ..Names::default() })
+}
+
+/// The first name of each container by its id, in the `containers.json` of the storage that podman and CRI-O share;
+/// nothing else of the file is kept.
+#[must_use]
+pub fn storage(list: &[u8]) -> HashMap<String, String> {
+    #[derive(Deserialize)]
+    struct Container {
+        id: String,
+        #[serde(default)]
+        names: Option<Vec<String>>,
+    }
+    let containers: Vec<Container> = serde_json::from_slice(list).unwrap_or_default();
+    let first = |container: Container| Some((container.id, container.names?.into_iter().next()?));
+    containers.into_iter().filter_map(first).filter(|(id, _)| is_id(id)).collect()
+}
+
 /// The name in docker's `config.v2.json`; nothing else of the file is kept. Who starts a container chooses its name, so
 /// that of another pod than that of its cgroup, if that is known, says nothing.
 #[must_use]
@@ -93,16 +125,21 @@ pub fn docker(config: &[u8], pod_uid: Option<&str>) -> Option<Names> {
         name: String,
     }
     let Config { name: found } = serde_json::from_slice(config).ok()?;
-    let found = found.trim_start_matches('/');
+    container(found.trim_start_matches('/'), pod_uid)
+}
+
+/// What the name of a container says: that of docker, podman or nerdctl, or one that a kubelet has made.
+#[must_use]
+pub fn container(found: &str, pod_uid: Option<&str>) -> Option<Names> {
     if let Some(of_pod) = found.strip_prefix("k8s_") {
-        return dockers_pod(of_pod, pod_uid);
+        return kubelets_container(of_pod, pod_uid);
     }
     let container = name(found);
     container.is_some().then_some(Names { container, ..Names::default() })
 }
 
-/// Parses the kubelet's name of a docker container, behind `k8s_`: `CONTAINER_POD_NAMESPACE_UID_ATTEMPT`.
-fn dockers_pod(text: &str, pod_uid: Option<&str>) -> Option<Names> {
+/// Parses the kubelet's name of a container of docker or CRI-O, behind `k8s_`: `CONTAINER_POD_NAMESPACE_UID_ATTEMPT`.
+fn kubelets_container(text: &str, pod_uid: Option<&str>) -> Option<Names> {
     let parts: Vec<&str> = text.split('_').collect();
     let [container, pod, namespace, uid, _attempt] = parts[..] else { return None };
     let is_of_the_pod = is_uid(uid) && pod_uid.is_none_or(|expected| expected == uid);
@@ -208,6 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn podman_s_storage_names_containers() {
+        let (a, b, c) = ("aa".repeat(32), "bb".repeat(32), "cc".repeat(32));
+        let list = format!(
+            r#"[{{"id":"{a}","names":["web","alias"],"metadata":"{{}}"}},{{"id":"{b}"}},{{"id":"{c}","names":[]}},
+            {{"id":"../x","names":["y"]}}]"#
+        );
+        assert_eq!(storage(list.as_bytes()), HashMap::from([(a, "web".to_owned())]));
+        assert!(storage(b"{").is_empty());
+        let of_crio = format!("k8s_app_web-0_shop_{HASH}_0");
+        assert_eq!(container(&of_crio, Some(HASH)), Some(names("shop", "web-0", "app")));
+    }
+
+    #[test]
+    fn nerdctl_names_its_containers_but_none_of_a_pod() {
+        let config = br#"{"annotations":{"nerdctl/name":"web","nerdctl/namespace":"default"}}"#;
+        assert_eq!(nerdctl(config, None), Some(names("", "", "web")));
+        assert_eq!((nerdctl(config, Some(HASH)), nerdctl(b"{}", None)), (None, None));
+    }
+
+    #[test]
     fn a_container_of_another_pod_names_nothing() {
         let other = "3edaaeae-9080-4ba5-afa0-fb268056297d";
         let crio = format!(
@@ -224,7 +281,7 @@ mod tests {
         #[test]
         fn no_text_breaks_the_readers(text in "\\PC*", bytes: Vec<u8>) {
             let runtimes = [Runtime::Containerd, Runtime::CriO].map(|runtime| bundle(&bytes, runtime, None));
-            let _ = (log_link(&text), log_directory(&text), runtimes, docker(&bytes, None));
+            let _ = (log_link(&text), log_directory(&text), runtimes, docker(&bytes, None), nerdctl(&bytes, None), storage(&bytes));
         }
 
         #[test]

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::files::{Pace, Trouble};
 use super::process;
 use super::uts;
-use crate::parse::cgroup;
 use crate::parse::kubernetes::Names;
 use crate::parse::manifest::{self, Manifest, Node};
 
@@ -68,23 +67,14 @@ fn read(folder: &Path, trouble: &Trouble) -> Vec<Option<Manifest>> {
 /// The node's name: what the only kubelet of this host has for one.
 fn node_name(proc: &Path, trouble: &Trouble) -> Option<String> {
     let kubelets = trouble.names_in(proc).into_iter().filter_map(|name| name.parse().ok());
-    let kubelets: Vec<_> = kubelets.filter(|pid| is_kubelet(proc, *pid, trouble)).take(2).collect();
+    let kubelets: Vec<_> = kubelets
+        .filter(|pid| process::host_daemon(proc, *pid, &["kubelet"], trouble).is_some())
+        .take(2)
+        .collect();
     let [pid] = kubelets[..] else { return None };
     let folder = proc.join(pid.to_string());
     match manifest::node(&trouble.read(&folder.join("cmdline"), MAX_ARGUMENTS_BYTES)?)? {
         Node::Named(name) => Some(name),
         Node::Host => manifest::node_name(&uts::host_name(&folder)?),
     }
-}
-
-/// Whether a process is a kubelet of the host: any process may call itself that, but only root outside of containers is
-/// believed.
-fn is_kubelet(proc: &Path, pid: u32, trouble: &Trouble) -> bool {
-    let comm = trouble.read(&proc.join(pid.to_string()).join("comm"), 32);
-    if comm.as_deref() != Some(b"kubelet\n") {
-        return false;
-    }
-    let Some(process) = process::read(proc, pid, u64::MAX, trouble) else { return false };
-    let place = process.cgroup.as_deref().map(cgroup::parse).unwrap_or_default();
-    process.uid == Some(0) && place.pod_uid.is_none() && place.container_id.is_none()
 }

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::files::Trouble;
 use super::manifests::Manifests;
-use crate::parse::cgroup::Place;
-use crate::parse::kubernetes::{self, Names, Runtime};
+use super::runtimes::Runtimes;
+use crate::parse::cgroup::{Place, Rootless};
+use crate::parse::kubernetes::{self, Names};
 use crate::results::Results;
 use flowtop_core::owner::addresses::Claim;
 use flowtop_core::sanitize::breaks_a_screen;
 
-/// Most of a configuration that is read. One with thousands of variables has a few hundred KiB.
-const MAX_CONFIG_BYTES: usize = 1 << 20;
+/// Most of `/etc/passwd` that is read.
+pub const MAX_PASSWD_BYTES: usize = 4 << 20;
 /// How often a directory is asked whether it has changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -71,15 +72,8 @@ pub struct Sources {
     directories: Listing,
     results: Results,
     manifests: Manifests,
+    runtimes: Runtimes,
 }
-
-/// Where a runtime keeps the configuration of a container, around its id.
-const BUNDLES: [(&str, &str, Runtime); 4] = [
-    ("run/containerd/io.containerd.runtime.v2.task/k8s.io", "config.json", Runtime::Containerd),
-    ("run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io", "config.json", Runtime::Containerd),
-    ("run/containers/storage/overlay-containers", "userdata/config.json", Runtime::CriO),
-    ("var/lib/containers/storage/overlay-containers", "userdata/config.json", Runtime::CriO),
-];
 
 impl Sources {
     /// Looks below `root`, and for processes below `proc`.
@@ -90,6 +84,7 @@ impl Sources {
             directories: Listing::new(root.join("var/log/pods"), kubernetes::log_directory),
             results: Results::new(root),
             manifests: Manifests::new(root, proc),
+            runtimes: Runtimes::new(root, proc),
         }
     }
 
@@ -98,7 +93,11 @@ impl Sources {
     pub fn names(&mut self, place: &Place, trouble: &Trouble) -> Names {
         let uid = place.pod_uid.as_deref();
         let of_container = place.hosts_container_id.as_ref().map(|id| self.of_container(id, uid, trouble));
-        let mut names = of_container.unwrap_or_default();
+        let mut names = match (of_container, &place.rootless) {
+            (Some(names), _) => names,
+            (None, Some(rootless)) => self.of_user(rootless, trouble),
+            (None, None) => Names { container: place.container_name.clone(), ..Names::default() },
+        };
         let Some(uid) = uid else { return names };
         if names.pod.is_none() && !place.is_claimed {
             let of_pod = self.of_pod(uid, trouble).unwrap_or_default();
@@ -121,16 +120,16 @@ impl Sources {
         if let Some(names) = self.links.get(id, trouble) {
             return names.clone();
         }
-        let bundle = BUNDLES.iter().find_map(|(folder, file, runtime)| {
-            let config = trouble.read(&self.root.join(folder).join(id).join(file), MAX_CONFIG_BYTES)?;
-            kubernetes::bundle(&config, *runtime, pod_uid)
-        });
-        let docker = || {
-            let folder = self.root.join("var/lib/docker/containers").join(id);
-            kubernetes::docker(&trouble.read(&folder.join("config.v2.json"), MAX_CONFIG_BYTES)?, pod_uid)
-        };
-        let found = bundle.or_else(docker).or_else(|| self.results.of_sandbox(id, trouble));
-        found.unwrap_or_default()
+        let found = self.runtimes.of_container(id, pod_uid, trouble);
+        found.or_else(|| self.results.of_sandbox(id, trouble)).unwrap_or_default()
+    }
+
+    /// Of a user's own container that user's runtimes are asked.
+    fn of_user(&mut self, rootless: &Rootless, trouble: &Trouble) -> Names {
+        let passwd = trouble.read_text(&self.root.join("etc/passwd"), MAX_PASSWD_BYTES).unwrap_or_default();
+        let names = self.runtimes.of_user(rootless.uid, &passwd, &rootless.id, trouble).unwrap_or_default();
+        // A user may call a container as a kubelet calls that of a pod.
+        Names { container: names.container, ..Names::default() }
     }
 
     fn of_pod(&mut self, uid: &str, trouble: &Trouble) -> Option<Names> {
@@ -164,11 +163,8 @@ impl Sources {
 
     /// The containers that a pod is known to have had: the kubelet keeps a folder for each.
     fn containers(&self, uid: &str, trouble: &Trouble) -> Vec<String> {
-        trouble.names_in(&self.kubelets(uid).join("containers"))
-    }
-
-    /// The kubelet's folder of a pod.
-    fn kubelets(&self, uid: &str) -> PathBuf {
-        self.root.join("var/lib/kubelet/pods").join(uid)
+        let folders = self.runtimes.kubelets(uid).into_iter();
+        let mut names = folders.map(|folder| trouble.names_in(&folder.join("containers")));
+        names.find(|names| !names.is_empty()).unwrap_or_default()
     }
 }

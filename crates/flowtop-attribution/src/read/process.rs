@@ -55,6 +55,16 @@ pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Pr
     })
 }
 
+/// Which of these daemons of the host a process is: any process may call itself that, but only root outside of containers
+/// is believed.
+pub fn host_daemon<'n>(proc: &Path, pid: u32, names: &[&'n str], trouble: &Trouble) -> Option<&'n str> {
+    let comm = trouble.read(&proc.join(pid.to_string()).join("comm"), COMM_CHARS)?;
+    let name = names.iter().find(|name| comm.strip_suffix(b"\n") == Some(name.as_bytes()))?;
+    let process = read(proc, pid, u64::MAX, trouble)?;
+    let place = process.cgroup.as_deref().map(cgroup::parse).unwrap_or_default();
+    (process.uid == Some(0) && place.is_of_host()).then_some(*name)
+}
+
 /// When the process started, in nanoseconds of the monotonic clock, which stands still while the host sleeps.
 fn started_ns(folder: &Path, trouble: &Trouble) -> Option<u64> {
     let stat = trouble.read(&folder.join("stat"), MAX_BYTES)?;

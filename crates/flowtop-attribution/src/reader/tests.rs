@@ -6,6 +6,7 @@ use super::*;
 
 mod addresses;
 mod hostile;
+mod runtimes;
 #[path = "../../../../tests/tools/skip.rs"]
 mod skip;
 

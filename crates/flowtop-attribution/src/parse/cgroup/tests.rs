@@ -85,6 +85,180 @@ fn of_a_container_in_a_container_both_are_known() {
     );
 }
 
+/// Each path with its unit, the id of its container, and the name of its container.
+fn assert_means(rows: &[(&str, &str, &str, &str)]) {
+    for (path, unit, id, name) in rows {
+        let place = parse(path);
+        let of = |text: Option<String>| text.unwrap_or_default();
+        let found = (of(place.unit), of(place.container_id), of(place.container_name));
+        assert_eq!(found, ((*unit).to_owned(), (*id).to_owned(), (*name).to_owned()), "{path}");
+    }
+}
+
+const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+#[test]
+fn ids_of_containers_are_where_their_managers_put_them() {
+    const TASK: &str = "1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c";
+    let (other, of_ecs, handle) =
+        ("bb".repeat(32), format!("{TASK}-1234567890"), "6f265890-5165-7fab-6b52-18d1");
+    let rows = [
+        (format!("/ecs/{TASK}/{of_ecs}"), "", of_ecs.as_str(), ""),
+        (format!("/ecs/{of_ecs}"), "", of_ecs.as_str(), ""),
+        (format!("/ecs/{TASK}"), "", "", ""),
+        (format!("/ecs/{UID}/{ID}"), "", ID, ""),
+        (format!("/ecstasks.slice/ecstasks-{TASK}.slice/docker-{ID}.scope"), "docker-ID.scope", ID, ""),
+        (format!("/garden/{handle}"), "", handle, ""),
+        (format!("/garden/good/{handle}"), "", handle, ""),
+        (format!("/garden-1/garden/bad/{handle}/x"), "", handle, ""),
+        ("/garden/good".to_owned(), "", "", ""),
+        (format!("/docker/{ID}/docker/{other}"), "", other.as_str(), ""),
+        (format!("/system.slice/docker-{ID}.scope/buildkit/3k4jx0g7lqm2"), "docker-ID.scope", ID, ""),
+        (
+            format!("/system.slice/docker-{ID}.scope/system.slice/containerd.service"),
+            "containerd.service",
+            ID,
+            "",
+        ),
+        (format!("/actions_job/{ID}"), "", ID, ""),
+        (format!("/libpod_parent/{ID}/libpod-{other}"), "", other.as_str(), ""),
+        (format!("/system.slice/libpod-conmon-{ID}.scope"), "libpod-conmon-ID.scope", "", ""),
+        (format!("/system.slice/isulad-{ID}.scope"), "isulad-ID.scope", ID, ""),
+        (
+            format!("/machine.slice/libpod-{ID}.scope/container/system.slice/httpd.service"),
+            "httpd.service",
+            ID,
+            "",
+        ),
+        (format!("/default/{ID}"), "", ID, ""),
+        (format!("/lxc.payload.web/system.slice/docker-{ID}.scope"), "docker-ID.scope", ID, "web"),
+        ("/default/redis-test".to_owned(), "", "", ""),
+    ];
+    for (path, unit, id, name) in rows {
+        assert_means(&[(&path, &unit.replace("ID", ID), id, name)]);
+    }
+}
+
+#[test]
+fn names_of_containers_and_units_in_them_are_told_by_their_managers() {
+    assert_means(&[
+        ("/lxc.payload.web/system.slice/nginx.service", "nginx.service", "", "web"),
+        ("/lxc.payload.web/init.scope", "init.scope", "", "web"),
+        ("/lxc.payload.web/.lxc", "", "", "web"),
+        ("/lxc.payload/web/system.slice/ssh.service", "ssh.service", "", "web"),
+        ("/lxc/101/ns/system.slice/system-getty.slice/getty@1.service", "getty@1.service", "", "101"),
+        ("/lxc/101/ns", "", "", "101"),
+        ("/lxc/web01", "", "", "web01"),
+        ("/lxc.monitor.web", "", "", ""),
+        ("/lxc.monitor/101", "", "", ""),
+        (
+            "/system.slice/pve-container@101.service/lxc/101/ns/system.slice/mysql.service",
+            "mysql.service",
+            "",
+            "101",
+        ),
+        (
+            "/user.slice/user-1000.slice/user@1000.service/app.slice/lxc-1.scope/lxc.payload.me/system.slice/a.service",
+            // What a user's container calls a unit may be called like one of the host.
+            "user@1000.service",
+            "",
+            "me",
+        ),
+        (
+            "/machine.slice/systemd-nspawn@web.service/payload/system.slice/nginx.service",
+            "nginx.service",
+            "",
+            "web",
+        ),
+        ("/machine.slice/systemd-nspawn@web.service/payload", "systemd-nspawn@web.service", "", "web"),
+        ("/machine.slice/systemd-nspawn@web.service/supervisor", "systemd-nspawn@web.service", "", ""),
+        (
+            "/machine.slice/systemd-nspawn@my\\x2dapp.service",
+            "systemd-nspawn@my\\x2dapp.service",
+            "",
+            "my-app",
+        ),
+        ("/machine.slice/machine-web.scope/payload/system.slice/a.service", "a.service", "", "web"),
+        (
+            "/machine.slice/machine-qemu\\x2d2\\x2dubuntu22.04.scope/libvirt/emulator",
+            "machine-qemu\\x2d2\\x2dubuntu22.04.scope",
+            "",
+            "ubuntu22.04",
+        ),
+        (
+            "/machine.slice/machine-lxc\\x2d77\\x2dmy\\x2dweb.scope/libvirt/x",
+            "machine-lxc\\x2d77\\x2dmy\\x2dweb.scope",
+            "",
+            "my-web",
+        ),
+        ("/machine/qemu-3-db.libvirt-qemu/emulator", "", "", "db"),
+        ("/libvirt/lxc/db", "", "", "db"),
+        ("/machine.slice/machine-broken\\xzz.scope", "machine-broken\\xzz.scope", "", ""),
+    ]);
+}
+
+#[test]
+fn services_of_talos_are_called_as_it_calls_them() {
+    assert_means(&[
+        ("/podruntime/kubelet", "kubelet", "", ""),
+        ("/podruntime/runtime", "cri", "", ""),
+        ("/system/apid", "apid", "", ""),
+        ("/system/runtime", "containerd", "", ""),
+        ("/system/extensions/tailscale", "ext-tailscale", "", ""),
+        ("/init", "init", "", ""),
+        ("/system", "", "", ""),
+        ("/a.slice/podruntime/etcd", "etcd", "", ""),
+    ]);
+}
+
+/// Slices by which a kubelet is told to put its pods elsewhere.
+#[test]
+fn pods_are_found_below_any_slice() {
+    let (uid, id) = (UID.replace('-', "_"), "bb".repeat(32));
+    for (above, qos) in [
+        (
+            "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable",
+            "burstable",
+        ),
+        ("/k8s.slice/k8s-kubepods.slice/k8s-kubepods", "guaranteed"),
+        ("/system.slice/k3s.service/kubepods-besteffort", "besteffort"),
+    ] {
+        let path = format!("{above}-pod{uid}.slice/cri-containerd-{id}.scope");
+        let place = parse(&path);
+        assert_eq!((place.pod_uid.as_deref(), place.qos), (Some(UID), Some(qos)), "{path}");
+        assert_eq!((place.hosts_container_id, place.is_claimed), (Some(id.clone()), false), "{path}");
+    }
+}
+
+#[test]
+fn a_container_of_a_user_is_the_user_s_and_not_the_host_s() {
+    let id = "bb".repeat(32);
+    for (path, uid) in [
+        (
+            format!("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{id}.scope/container"),
+            Some(1000),
+        ),
+        (format!("/user.slice/user-7.slice/user@7.service/user.slice/nerdctl-{id}.scope"), Some(7)),
+        (format!("/user.slice/user-0.slice/session-1.scope/libpod_parent/libpod-{id}"), Some(0)),
+        (format!("/user.slice/user-7.slice/user@7.service/lxc.payload.a/docker/{id}"), None),
+        (format!("/user.slice/user-7.slice/user@7.service/kubepods/pod{UID}/{id}"), None),
+        (format!("/docker/{id}/user.slice/user-7.slice/docker-{id}.scope"), None),
+        (format!("/system.slice/docker-{id}.scope"), None),
+    ] {
+        let rootless = parse(&path).rootless;
+        assert_eq!(rootless, uid.map(|uid| Rootless { uid, id: id.clone() }), "{path}");
+    }
+}
+
+/// With cgroup v1, LXC's systemd makes cgroups in its own hierarchy only.
+#[test]
+fn of_many_lines_of_a_container_that_of_its_systemd_wins() {
+    let lines = "9:memory:/lxc/101/ns\n1:name=systemd:/lxc/101/ns/system.slice/ssh.service\n0::/\n";
+    assert_eq!(choose(lines), Some("/lxc/101/ns/system.slice/ssh.service"));
+    let lines = "9:memory:/lxc/101\n1:name=systemd:/init.scope\n0::/x\n";
+    assert_eq!(choose(lines), Some("/lxc/101"));
+}
+
 const UID: &str = "510c6077-35fa-4cc8-838a-7fb28917f773";
 
 /// Who has a subtree of cgroups can call those below it after any pod and container.
@@ -139,6 +313,7 @@ fn on_a_node_that_is_a_container_its_pods_are_its_own() {
             format!("/system.slice/docker-{outer}.scope"),
         ),
         (format!("/kubepods/pod{UID}/{outer}"), format!("/kubepods/pod{UID}/{outer}")),
+        ("/lxc/101/ns/init.scope".to_owned(), "/lxc/101".to_owned()),
         ("/init.scope".to_owned(), String::new()),
         ("/".to_owned(), String::new()),
     ] {
