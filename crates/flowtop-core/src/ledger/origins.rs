@@ -32,7 +32,7 @@ impl Origins {
 
     /// The sequence numbers behind so many bytes.
     fn behind(self, bytes: Bytes) -> Self {
-        let low = |bytes: u64| (bytes & u64::from(u32::MAX)) as u32;
+        let low = |bytes: u64| u32::try_from(bytes & u64::from(u32::MAX)).unwrap_or_default();
         Self { tx: self.tx.wrapping_add(low(bytes.tx)), rx: self.rx.wrapping_add(low(bytes.rx)) }
     }
 
