@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod lookups;
 pub mod parse;
 pub mod read;
 mod reader;
@@ -14,20 +15,24 @@ mod results;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flowtop_core::owner::addresses::Addresses;
-use flowtop_core::owner::known::Known;
 use flowtop_core::owner::{Identity, Owners, Pod, Seen};
+use lookups::{Answers, Limits, Lookups, Questions};
 pub use read::files::Trouble;
-use reader::Reader;
 pub use reader::processes;
+use reader::{Answer, Reader};
 
-/// Processes that wait to be read; the memory is taken at once. Those beyond are asked for by a later report.
-const QUEUE: usize = 2_048;
+const LIMITS: Limits = Limits { answers: 65_536, questions: 2_048 };
+
+/// How long an answer about a living process holds at least, in seconds.
+const HOLDS_S: u64 = 10;
+/// Processes that are read again in a second on average, so that many of them cost no more than few. Reading one takes
+/// about 0.2 ms. A process that has executed another program also has another name in the kernel, which makes it
+/// another key.
+const AGAIN_PER_S: u64 = 8;
 
 /// How long an answer about the addresses of pods holds.
 const ADDRESSES_HOLD: Duration = Duration::from_secs(2);
@@ -47,17 +52,14 @@ enum Question {
 #[derive(Debug)]
 pub struct Attribution {
     shared: Arc<Shared>,
-    questions: SyncSender<Question>,
+    identities: Lookups<Seen, Arc<Identity>, Question>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    known: Mutex<Known>,
     addresses: Mutex<Places>,
     /// Whether any pod has an address: most hosts have no pods, and need not ask for each row.
     has_addresses: AtomicBool,
-    answered: Condvar,
-    start: Instant,
     /// Seconds since the start at the last lookup: reading a clock for each row would cost more than the answer.
     asked_s: AtomicU64,
     trouble: Trouble,
@@ -79,23 +81,12 @@ struct Places {
 impl Shared {
     fn new() -> Self {
         Self {
-            known: Mutex::default(),
             addresses: Mutex::default(),
             has_addresses: AtomicBool::new(false),
-            answered: Condvar::new(),
-            start: Instant::now(),
             asked_s: AtomicU64::new(0),
             trouble: Trouble::default(),
             nobody: Arc::default(),
         }
-    }
-
-    fn now_s(&self) -> u64 {
-        self.start.elapsed().as_secs()
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -103,8 +94,6 @@ impl Shared {
     }
 
     fn answer_addresses(&self, addresses: Addresses) {
-        // Who waits for it looks with this lock held, and must not miss it.
-        let _known = self.known();
         self.has_addresses.store(!addresses.is_empty(), Ordering::Release);
         let mut places = self.places();
         places.version += u64::from(places.addresses != addresses);
@@ -118,27 +107,24 @@ impl Attribution {
     /// Starts the thread that reads files below `root`, with command lines or without; it ends with the value.
     pub fn start(root: &Path, commands: bool) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new());
-        let (questions, queue) = sync_channel(QUEUE);
         let (theirs, root) = (Arc::clone(&shared), root.to_owned());
-        thread::Builder::new()
-            .name("owners".to_owned())
-            .spawn(move || work(&queue, &theirs, &root, commands))?;
-        Ok(Self { shared, questions })
+        let identities =
+            Lookups::start("owners", LIMITS, move |questions| work(questions, &theirs, &root, commands))?;
+        Ok(Self { shared, identities })
     }
 
     /// Waits until everything that has been asked for is answered, or until `limit` has passed.
     pub fn settle(&self, limit: Duration) {
-        let known = self.shared.known();
-        let pending = |known: &mut Known| known.pending() > 0 || self.shared.places().is_asked;
-        drop(self.shared.answered.wait_timeout_while(known, limit, pending));
+        self.identities.settle(limit, || self.shared.places().is_asked);
     }
 
-    /// Notes the time, and asks again which pods have which addresses, unless that is known well enough. Returns at once.
+    /// Notes the time, and asks again which pods have which addresses, unless that is known well enough. Returns at
+    /// once.
     pub fn pass_time(&self) {
-        self.shared.asked_s.store(self.shared.now_s(), Ordering::Relaxed);
+        self.shared.asked_s.store(self.identities.answers.now_s(), Ordering::Relaxed);
         let mut places = self.shared.places();
         let is_time = places.next.is_none_or(|next| Instant::now() >= next);
-        if is_time && !places.is_asked && self.questions.try_send(Question::Addresses).is_ok() {
+        if is_time && !places.is_asked && self.identities.ask(Question::Addresses) {
             places.is_asked = true;
         }
     }
@@ -156,12 +142,7 @@ impl Owners for Attribution {
             return Some(Arc::clone(&self.shared.nobody));
         }
         let now_s = self.shared.asked_s.load(Ordering::Relaxed);
-        let mut known = self.shared.known();
-        let (identity, wanted) = known.get(seen, now_s);
-        if wanted && self.questions.try_send(Question::Process { seen: *seen, used_ns }).is_ok() {
-            known.ask(*seen, now_s);
-        }
-        identity
+        self.identities.get(seen, now_s, || Question::Process { seen: *seen, used_ns })
     }
 
     fn pod_at(&self, address: IpAddr) -> Option<Arc<Pod>> {
@@ -176,42 +157,49 @@ impl Owners for Attribution {
     }
 
     fn version(&self) -> u64 {
-        let places = self.shared.places().version;
-        self.shared.known().version() + places
+        self.shared.places().version + self.identities.version()
     }
 }
 
-fn work(queue: &Receiver<Question>, shared: &Shared, root: &Path, commands: bool) {
+fn work(questions: Questions<Seen, Arc<Identity>, Question>, shared: &Shared, root: &Path, commands: bool) {
     let mut reader = Reader::new(root, &shared.trouble).with_commands(commands);
-    for question in queue {
+    let answers = Arc::clone(&questions.answers);
+    for question in questions {
         match question {
-            Question::Process { seen, used_ns } => {
-                let answer = reader.read(&seen, used_ns);
-                shared.known().answer(&seen, answer.identity, answer.last, shared.now_s());
-            }
+            Question::Process { seen, used_ns } => store(&answers, &seen, reader.read(&seen, used_ns)),
             Question::Addresses => shared.answer_addresses(reader.addresses()),
         }
-        shared.answered.notify_all();
     }
+}
+
+/// Stores what has been read of a process. What was known of one that has ended stays known.
+fn store(answers: &Answers<Seen, Arc<Identity>>, seen: &Seen, Answer { identity, last }: Answer) {
+    let now_s = answers.now_s();
+    let mut cache = answers.cache();
+    let is_news = !last || cache.get(seen, now_s).0.is_none();
+    let hold_s = HOLDS_S.max(cache.len() as u64 / AGAIN_PER_S);
+    cache.answer(seen, is_news.then(|| Arc::new(identity)), (!last).then_some(now_s + hold_s));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use flowtop_core::owner::addresses::Claim;
+    use std::sync::mpsc::Receiver;
 
     fn seen(pid: u32) -> Seen {
         Seen { pid, ..Seen::default() }
     }
 
-    fn question(pid: u32) -> Question {
-        Question::Process { seen: seen(pid), used_ns: 0 }
+    /// The value, and the questions that its thread would get.
+    fn without_thread() -> (Attribution, Receiver<Question>) {
+        let (identities, queue) = Lookups::without_thread(LIMITS);
+        (Attribution { shared: Arc::new(Shared::new()), identities }, queue)
     }
 
     #[test]
     fn addresses_of_pods_are_asked_for_in_the_background_and_not_all_the_time() {
-        let (questions, queue) = sync_channel(2);
-        let owners = Attribution { shared: Arc::new(Shared::new()), questions };
+        let (owners, queue) = without_thread();
         let web = IpAddr::from([10, 244, 0, 7]);
         assert_eq!((owners.pod_at(web), owners.knows_addresses()), (None, false));
         owners.pass_time();
@@ -227,22 +215,33 @@ mod tests {
     }
 
     #[test]
-    fn the_first_question_is_not_answered_and_does_not_wait() {
-        let (questions, queue) = sync_channel(1);
-        let owners = Attribution { shared: Arc::new(Shared::new()), questions };
-        assert_eq!([1, 2].map(|pid| owners.identity(&seen(pid), 0)), [None, None]);
-        assert_eq!(queue.try_recv().unwrap(), question(1));
-        // The queue had no room for the second; it has now. The first is not asked for again.
-        assert_eq!([1, 2].map(|pid| owners.identity(&seen(pid), 0)), [None, None]);
-        assert_eq!(queue.try_recv().unwrap(), question(2));
-        assert!(queue.try_recv().is_err());
+    fn a_process_that_has_ended_keeps_what_was_known() {
+        let (owners, queue) = without_thread();
+        let answers = &owners.identities.answers;
+        let called = |name: &str| Identity { comm: Some(name.to_owned()), ..Identity::default() };
+        for (identity, last) in [(called("sh"), false), (Identity::default(), true)] {
+            answers.cache().ask(seen(1), 0);
+            store(answers, &seen(1), Answer { identity, last });
+        }
+        assert_eq!(owners.identity(&seen(1), 0), Some(Arc::new(called("sh"))));
+        assert!(queue.try_recv().is_err(), "nothing more can be learnt of it");
+    }
+
+    #[test]
+    fn the_more_processes_there_are_the_less_often_they_are_read_again() {
+        let (owners, _queue) = without_thread();
+        let answers = &owners.identities.answers;
+        (0..6400).for_each(|pid| answers.cache().ask(seen(pid), 0));
+        store(answers, &seen(7), Answer { identity: Identity::default(), last: false });
+        let [early, late] = [799, 900].map(|now_s| answers.cache().get(&seen(7), now_s).1);
+        assert_eq!((early, late), (false, true));
     }
 
     #[test]
     fn of_no_process_nothing_is_asked() {
         let owners = Attribution::start(Path::new("/"), true).unwrap();
         assert_eq!(owners.identity(&seen(0), 0), Some(Arc::default()));
-        assert_eq!(owners.shared.known().pending(), 0);
+        assert_eq!(owners.identities.answers.cache().pending(), 0);
     }
 
     #[test]

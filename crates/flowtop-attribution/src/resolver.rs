@@ -5,16 +5,15 @@
 //! flowtop, and stderr says so once.
 
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Instant;
+use std::sync::Arc;
 
+use crate::lookups::{Answers, Limits, Lookups, Questions};
 use flowtop_core::ledger::Ledger;
-use flowtop_core::names::{Cache, Names, Services};
-use flowtop_core::sanitize::harmless;
+use flowtop_core::names::{Names, Services, is_resolvable};
+use flowtop_core::sanitize::{harmless, printable};
 
 /// The name of this host, fit for a screen: it may hold any bytes.
 #[must_use]
@@ -22,56 +21,38 @@ pub fn own_host() -> String {
     harmless(&rustix::system::uname().nodename().to_string_lossy())
 }
 
-/// Hosts that wait to be asked for. Those beyond are asked for by a later report.
-const QUEUE: usize = 256;
+const LIMITS: Limits = Limits { answers: 16_384, questions: 256 };
+/// How long a name holds, in seconds.
+const NAME_HOLDS_S: u64 = 600;
+/// How long it holds that an address has no name, in seconds.
+const FAILURE_HOLDS_S: u64 = 60;
+
+type Hosts = Lookups<IpAddr, String, IpAddr>;
 
 /// Names of hosts, resolved on another thread, and of services.
 #[derive(Debug)]
 pub struct Resolver {
-    shared: Arc<Shared>,
-    questions: SyncSender<IpAddr>,
+    hosts: Hosts,
     services: Services,
 }
 
-#[derive(Debug)]
-struct Shared {
-    cache: Mutex<Cache>,
-    start: Instant,
-}
-
-impl Shared {
-    fn now_s(&self) -> u64 {
-        self.start.elapsed().as_secs()
-    }
-
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Resolver {
-    /// Reads the services and starts the thread that asks for hosts; it ends with the resolver. A system without a
-    /// list of services has no names for them.
-    pub fn start() -> std::io::Result<Self> {
+    /// Reads the services database, and starts the thread that resolves host names; it ends with the resolver. If the
+    /// database is missing, no service has a name.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn start() -> io::Result<Self> {
         let services = fs::read("/etc/services").unwrap_or_default();
         let services = Services::parse(&String::from_utf8_lossy(&services));
-        let shared = Arc::new(Shared { cache: Mutex::default(), start: Instant::now() });
-        let (questions, queue) = sync_channel(QUEUE);
-        let theirs = Arc::clone(&shared);
-        thread::Builder::new().name("names".to_owned()).spawn(move || work(&queue, &theirs))?;
-        Ok(Self { shared, questions, services })
+        Ok(Self { hosts: Hosts::start("names", LIMITS, work)?, services })
     }
 }
 
 impl Names for Resolver {
     fn host(&self, address: IpAddr) -> Option<String> {
-        let now_s = self.shared.now_s();
-        let mut cache = self.shared.cache();
-        let (name, wanted) = cache.get(address, now_s);
-        if wanted && self.questions.try_send(address).is_ok() {
-            cache.ask(address, now_s);
-        }
-        name
+        let now_s = self.hosts.answers.now_s();
+        is_resolvable(address).then(|| self.hosts.get(&address, now_s, || address))?
     }
 
     fn service(&self, port: u16) -> Option<&str> {
@@ -79,13 +60,20 @@ impl Names for Resolver {
     }
 }
 
-fn work(queue: &Receiver<IpAddr>, shared: &Shared) {
-    for address in queue {
-        // A host without a name is given as its number.
+fn work(questions: Questions<IpAddr, String, IpAddr>) {
+    let answers = Arc::clone(&questions.answers);
+    for address in questions {
+        // For an address without a name the system returns the address itself.
         let name = dns_lookup::lookup_addr(&address).ok().filter(|name| name.parse::<IpAddr>().is_err());
-        let now_s = shared.now_s();
-        shared.cache().answer(address, name.as_deref(), now_s);
+        store(&answers, address, name.as_deref());
     }
+}
+
+/// Stores a name as words of ASCII, since whoever runs the DNS zone chooses it.
+fn store(answers: &Answers<IpAddr, String>, address: IpAddr, name: Option<&str>) {
+    let hold_s = if name.is_some() { NAME_HOLDS_S } else { FAILURE_HOLDS_S };
+    let until_s = answers.now_s() + hold_s;
+    answers.cache().answer(&address, name.map(printable), Some(until_s));
 }
 
 /// Watches for flowtop's own connections: it makes none but to look names up.
@@ -115,18 +103,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_question_is_not_answered_and_does_not_wait() {
-        let (questions, queue) = sync_channel(1);
-        let shared = Arc::new(Shared { cache: Mutex::default(), start: Instant::now() });
-        let resolver = Resolver { shared, questions, services: Services::default() };
-        let hosts = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().unwrap());
-        assert_eq!(hosts.map(|host| resolver.host(host)), [None, None]);
-        assert_eq!(queue.try_recv(), Ok(hosts[0]));
-        // The queue had no room for the second; it has now. The first is not asked for again.
-        assert_eq!(hosts.map(|host| resolver.host(host)), [None, None]);
-        assert_eq!(queue.try_recv(), Ok(hosts[1]));
-        assert!(queue.try_recv().is_err());
-        resolver.shared.cache().answer(hosts[0], Some("gate.example"), 0);
-        assert_eq!(resolver.host(hosts[0]).as_deref(), Some("gate.example"));
+    fn only_addresses_that_may_have_a_name_are_asked_for() {
+        let (hosts, queue) = Hosts::without_thread(LIMITS);
+        let resolver = Resolver { hosts, services: Services::default() };
+        for address in ["fe80::1", "fec0::1", "::1", "192.0.2.1"] {
+            assert_eq!(resolver.host(address.parse().unwrap()), None);
+        }
+        let asked: Vec<_> = queue.try_iter().map(|address| address.to_string()).collect();
+        assert_eq!(asked, ["::1", "192.0.2.1"]);
+        let host = IpAddr::from([192, 0, 2, 1]);
+        store(&resolver.hosts.answers, host, Some("a b\x1b[2J\u{202e}ü"));
+        assert_eq!(resolver.host(host).as_deref(), Some("a?b?[2J??"));
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_sooner_than_a_name() {
+        let (hosts, _queue) = Hosts::without_thread(LIMITS);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let is_wanted = |name, now_s| {
+            hosts.answers.cache().ask(address, 0);
+            store(&hosts.answers, address, name);
+            hosts.answers.cache().get(&address, now_s).1
+        };
+        let later_s = FAILURE_HOLDS_S + 30;
+        assert!(is_wanted(None, later_s));
+        assert!(!is_wanted(Some("gate.example"), later_s));
     }
 }

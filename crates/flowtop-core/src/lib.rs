@@ -8,7 +8,7 @@
 //! | [`flow`], [`moment`], [`wire`] | a connection by its 5-tuple, a time on both clocks, a sample of the kernel's table |
 //! | [`ledger`], [`window`] | samples → bytes since the start, rates over 2, 10 and 40 s, both ends of a connection joined |
 //! | [`scope`], [`filter`], [`interface`] | which directions of which connections count |
-//! | [`owner`], [`label`], [`names`], [`who`] | what is known of processes, pods and addresses |
+//! | [`owner`], [`label`], [`names`], [`who`], [`cache`] | what is known of processes, pods and addresses |
 //! | [`group`], [`rows`], [`view`], [`column`], [`value`] | connections and groups as rows, their order, their fields |
 //! | [`sampler`], [`record`] | samples → a window of time on one host, as a value |
 //! | [`number`], [`quantity`], [`width`], [`sanitize`], [`varint`] | numbers and texts as they are written and read |
@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod cache;
 pub mod column;
 pub mod cost;
 pub mod demo;

@@ -3,7 +3,6 @@
 //! Not in here: which process of several is a flow's (`users`), and reading files (`flowtop_attribution`).
 
 pub mod addresses;
-pub mod known;
 pub mod processes;
 pub mod users;
 

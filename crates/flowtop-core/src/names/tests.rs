@@ -1,6 +1,4 @@
-//! The list of services, and the cache over time.
-
-use std::net::Ipv4Addr;
+//! The list of services, and addresses that can have names.
 
 use proptest::prelude::*;
 
@@ -25,61 +23,18 @@ fn services_are_read_as_the_file_is_written() {
     assert_eq!(services.0.len(), 4);
 }
 
-fn host(last: u8) -> IpAddr {
-    Ipv4Addr::new(192, 0, 2, last).into()
-}
-
 #[test]
-fn a_host_is_asked_for_once_and_again_when_its_answer_is_old() {
-    let mut cache = Cache::default();
-    assert_eq!(cache.get(host(1), 0), (None, true));
-    cache.ask(host(1), 0);
-    assert_eq!(cache.get(host(1), 500), (None, false), "the answer is still to come");
-    cache.answer(host(1), Some("gate.example"), 500);
-    assert_eq!(cache.get(host(1), 500 + NAME_HOLDS_S - 1), (Some("gate.example".to_owned()), false));
-    assert_eq!(cache.get(host(1), 500 + NAME_HOLDS_S), (Some("gate.example".to_owned()), true));
-    cache.ask(host(1), 2000);
-    cache.answer(host(1), None, 2000);
-    assert_eq!(cache.get(host(1), 2000), (Some("gate.example".to_owned()), false));
-}
-
-#[test]
-fn a_failure_is_tried_again_sooner() {
-    let mut cache = Cache::default();
-    cache.ask(host(1), 0);
-    cache.answer(host(1), None, 1);
-    assert_eq!(cache.get(host(1), FAILURE_HOLDS_S), (None, false));
-    assert_eq!(cache.get(host(1), FAILURE_HOLDS_S + 1), (None, true));
-}
-
-#[test]
-fn local_addresses_are_not_asked_for() {
-    for (address, asked) in
+fn local_addresses_have_no_names_elsewhere() {
+    for (address, is_asked) in
         [("fe80::1", false), ("fec0::1", false), ("::1", true), ("2001:db8::1", true), ("169.254.0.1", true)]
     {
-        assert_eq!(Cache::default().get(address.parse().unwrap(), 0), (None, asked), "{address}");
+        assert_eq!(is_resolvable(address.parse().unwrap()), is_asked, "{address}");
     }
-}
-
-#[test]
-fn the_cache_is_bounded() {
-    let mut cache = Cache::default();
-    for number in 0..u32::try_from(3 * MAX_HOSTS).unwrap() {
-        let address = Ipv4Addr::from_bits(number).into();
-        cache.ask(address, 0);
-        cache.answer(address, Some("a"), 0);
-        assert!(cache.0.len() <= MAX_HOSTS);
-    }
-    assert!(cache.0.len() > 1);
 }
 
 #[test]
 fn names_are_words_of_ascii() {
-    let address = IpAddr::from([192, 0, 2, 1]);
-    let mut cache = Cache::default();
-    cache.ask(address, 0);
-    cache.answer(address, Some("a b\x1b[2J\u{202e}ü"), 0);
-    assert_eq!(cache.get(address, 0).0.as_deref(), Some("a?b?[2J??"));
+    assert_eq!(printable("a b\x1b[2J\u{202e}ü"), "a?b?[2J??");
     assert_eq!(Services::parse("ü\u{61c}s 7/tcp").get(7), Some("??s"));
 }
 

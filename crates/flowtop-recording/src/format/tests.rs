@@ -96,6 +96,8 @@ fn kernels_word() -> impl Strategy<Value = Flow> {
         opened_ns: large[7],
         cgroup_id: large[0] % 3,
         comm,
+        // Sequence numbers are not recorded.
+        ..Flow::default()
     })
 }
 
