@@ -4,42 +4,30 @@
 //! A directory is opened component by component and kept open, and its files are opened relative to that descriptor, so
 //! a path that is replaced later has no effect. The type of each file is checked after it is opened.
 
-use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, statat, unlinkat,
-};
+use anyhow::{Context as _, Result};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
-use rustix::process::geteuid;
 
-/// Maximum number of symlinks followed on a path, the same as in the kernel.
-const MAX_LINKS: usize = 40;
+use refusal::{Foreign, Refusal};
+use walk::{Trust, Walk};
+
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod walk;
+
 /// Readable by flowtop's user only: which hosts talk to each other is private.
 const PRIVATE: Mode = Mode::from_raw_mode(0o600);
-const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
-const WRITABLE_BY_GROUP: u32 = 0o020;
-const WRITABLE_BY_OTHERS: u32 = 0o002;
-const STICKY: u32 = 0o1000;
 /// Flags to open a file of unknown type: follow no symlink, do not block on a FIFO, and do not acquire a controlling
 /// terminal.
 const CAREFULLY: OFlags =
     OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-
-/// Which users may have write access to a directory and its parents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
-    /// Only root and flowtop's user, for files that are opened again later.
-    Private,
-    /// Any user, for a file that must not exist yet. Symlinks that another user may have created are not followed.
-    Shared,
-}
 
 /// An open directory.
 #[derive(Debug)]
@@ -71,7 +59,7 @@ impl Folder {
     /// # Errors
     /// An [`io::Error`] if the file exists or cannot be created; or the component of the path that is not safe.
     pub fn new_file(path: &Path) -> Result<File> {
-        let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
+        let name = path.file_name().ok_or_else(|| Refusal::NoName(path.to_owned()))?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let fd = Walk::to(parent, Trust::Shared, parent)?;
         let folder = Self { fd, path: parent.to_owned() };
@@ -119,13 +107,13 @@ impl Folder {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => {
                 if let Some(stat) = self.stat(name) {
-                    self.refuse_foreign(name, &stat)?;
+                    self.accept(name, Foreign::of(&stat))?;
                 }
                 return Err(error).with_context(|| format!("cannot write {}", self.path(name).display()));
             }
         };
         let stat = fstat(&file).with_context(|| format!("cannot look at {}", self.path(name).display()))?;
-        self.refuse_foreign(name, &stat)?;
+        self.accept(name, Foreign::of(&stat))?;
         Ok(Some(file))
     }
 
@@ -133,7 +121,7 @@ impl Folder {
     #[must_use]
     pub fn open_to_read(&self, name: &str) -> Option<File> {
         let file = File::from(openat(&self.fd, name, OFlags::RDONLY | CAREFULLY, Mode::empty()).ok()?);
-        is_own(&fstat(&file).ok()?).then_some(file)
+        Foreign::beside_names(&fstat(&file).ok()?).is_none().then_some(file)
     }
 
     /// Creates a file that must not exist.
@@ -185,7 +173,7 @@ impl Folder {
     #[must_use]
     pub fn own_bytes(&self, name: &str) -> Option<u64> {
         let stat = self.stat(name)?;
-        is_own(&stat).then(|| u64::try_from(stat.st_size).unwrap_or_default())
+        Foreign::beside_names(&stat).is_none().then(|| u64::try_from(stat.st_size).unwrap_or_default())
     }
 
     /// Whether an entry of this name exists.
@@ -200,10 +188,7 @@ impl Folder {
     /// # Errors
     /// The type of the entry, if it is not a file that flowtop may have created.
     pub fn refuse_strange(&self, name: &str) -> Result<()> {
-        match self.stat(name) {
-            Some(stat) if foreign(&stat) != Some(Foreign::Names) => self.refuse_foreign(name, &stat),
-            _ => Ok(()),
-        }
+        Ok(self.accept(name, self.stat(name).as_ref().and_then(Foreign::beside_names))?)
     }
 
     /// Free bytes in the file system, or `None` if that cannot be determined.
@@ -224,192 +209,7 @@ impl Folder {
         statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()
     }
 
-    fn refuse_foreign(&self, name: &str, stat: &Stat) -> Result<()> {
-        let Some(why) = foreign(stat) else { return Ok(()) };
-        bail!(
-            "{} {}, and flowtop writes only to files of its own; remove it",
-            self.path(name).display(),
-            why.text(stat)
-        )
+    fn accept(&self, name: &str, foreign: Option<Foreign>) -> Result<(), Refusal> {
+        foreign.map_or(Ok(()), |foreign| Err(Refusal::Foreign { path: self.path(name), foreign }))
     }
 }
-
-/// Reasons why flowtop cannot have created a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Foreign {
-    Kind(FileType),
-    Owner,
-    /// It has another hard link.
-    Names,
-}
-
-fn foreign(stat: &Stat) -> Option<Foreign> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile if stat.st_uid != geteuid().as_raw() => Some(Foreign::Owner),
-        FileType::RegularFile if stat.st_nlink != 1 => Some(Foreign::Names),
-        FileType::RegularFile => None,
-        other => Some(Foreign::Kind(other)),
-    }
-}
-
-/// Whether flowtop may have created a file. Users may have added a hard link since, to keep it.
-fn is_own(stat: &Stat) -> bool {
-    foreign(stat).is_none_or(|why| why == Foreign::Names)
-}
-
-impl Foreign {
-    fn text(self, stat: &Stat) -> String {
-        match self {
-            Self::Kind(kind) => format!("is {}", kind_text(kind)),
-            Self::Owner => format!("belongs to user {}", stat.st_uid),
-            Self::Names => format!("has {} names (hard links)", stat.st_nlink),
-        }
-    }
-}
-
-fn kind_text(kind: FileType) -> &'static str {
-    match kind {
-        FileType::RegularFile => "a file",
-        FileType::Directory => "a directory",
-        FileType::Symlink => "a symbolic link",
-        FileType::Fifo => "a pipe",
-        FileType::Socket => "a socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        FileType::Unknown => "no file",
-    }
-}
-
-/// Walks a path to a directory, component by component.
-struct Walk<'a> {
-    trust: Trust,
-    /// For messages.
-    typed: &'a Path,
-    /// Links followed so far.
-    links: usize,
-    at: OwnedFd,
-    here: PathBuf,
-    /// Whether no other user can replace the entries of the current directory.
-    is_safe: bool,
-}
-
-/// What a component of a path names.
-enum Part {
-    Folder(OwnedFd),
-    /// Target of the symlink.
-    Link(PathBuf),
-}
-
-impl<'a> Walk<'a> {
-    fn to(path: &Path, trust: Trust, typed: &'a Path) -> Result<OwnedFd> {
-        let mut parts = parts(path);
-        let (at, here) = start(path)?;
-        let mut walk = Self { trust, typed, links: 0, at, here, is_safe: true };
-        walk.arrive(parts.is_empty())?;
-        while let Some(name) = parts.pop_front() {
-            match walk.part(&name, parts.is_empty())? {
-                Part::Folder(folder) => {
-                    (walk.at, walk.here) = (folder, walk.here.join(&name));
-                    walk.arrive(parts.is_empty())?;
-                }
-                Part::Link(target) => {
-                    if target.is_absolute() {
-                        (walk.at, walk.here) = start(&target)?;
-                    }
-                    self::parts(&target).into_iter().rev().for_each(|part| parts.push_front(part));
-                    walk.arrive(parts.is_empty())?;
-                }
-            }
-        }
-        let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = openat(&walk.at, c".", open, Mode::empty());
-        open.with_context(|| format!("cannot read the directory {}", typed.display()))
-    }
-
-    /// Checks the permissions of the current directory.
-    fn arrive(&mut self, is_last: bool) -> Result<()> {
-        let stat = fstat(&self.at).with_context(|| format!("cannot look at {}", self.here.display()))?;
-        let danger = danger(&stat, geteuid().as_raw(), is_last);
-        self.is_safe = danger.is_none();
-        match danger.filter(|_| self.trust == Trust::Private) {
-            Some(danger) => bail!("{} {danger}", self.here.display()),
-            None => Ok(()),
-        }
-    }
-
-    fn part(&mut self, name: &OsStr, is_last: bool) -> Result<Part> {
-        let whole = self.here.join(name);
-        let part =
-            self.open_part(name).with_context(|| format!("cannot use the directory {}", whole.display()))?;
-        let stat = fstat(&part).with_context(|| format!("cannot look at {}", whole.display()))?;
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        match kind {
-            FileType::Directory => return Ok(Part::Folder(part)),
-            FileType::Symlink => {}
-            _ => bail!("{} is {}, not a directory; give another one", whole.display(), kind_text(kind)),
-        }
-        let is_own = [0, geteuid().as_raw()].contains(&stat.st_uid);
-        let is_followed = is_own && self.is_safe && !(is_last && self.trust == Trust::Private);
-        ensure!(is_followed, "{} is a symbolic link; give the directory that it leads to", whole.display());
-        self.links += 1;
-        ensure!(
-            self.links <= MAX_LINKS,
-            "{}: too many symbolic links; give another directory",
-            self.typed.display()
-        );
-        let target = readlinkat(&part, c"", Vec::new());
-        let target = target.with_context(|| format!("cannot read the link {}", whole.display()))?;
-        Ok(Part::Link(PathBuf::from(OsString::from_vec(target.into_bytes()))))
-    }
-
-    /// Opens a component without following a symlink; creates it if it must be private and does not exist.
-    fn open_part(&self, name: &OsStr) -> io::Result<OwnedFd> {
-        let open =
-            || openat(&self.at, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-        match open() {
-            Err(Errno::NOENT) if self.trust == Trust::Private => {}
-            opened => return Ok(opened?),
-        }
-        match mkdirat(&self.at, name, PRIVATE_FOLDER) {
-            // Another process has created it first.
-            Ok(()) | Err(Errno::EXIST) => Ok(open()?),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// Directory at which a path starts.
-fn start(path: &Path) -> Result<(OwnedFd, PathBuf)> {
-    let start = if path.is_absolute() { "/" } else { "." };
-    let fd = openat(CWD, start, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    Ok((fd.with_context(|| format!("cannot use the directory {start}"))?, PathBuf::from(start)))
-}
-
-/// The components of a path after its start.
-fn parts(path: &Path) -> VecDeque<OsString> {
-    let part = |part: Component<'_>| match part {
-        Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
-        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-    };
-    path.components().filter_map(part).collect()
-}
-
-/// How another user could change the entries of a directory, as the rest of a sentence. Parents of flowtop's own
-/// directory may be writable for all users, as `/tmp` is, if the sticky bit protects the entries.
-fn danger(stat: &Stat, own_uid: u32, is_last: bool) -> Option<String> {
-    let mode = stat.st_mode & 0o7777;
-    if ![0, own_uid].contains(&stat.st_uid) {
-        let next = "give a directory that belongs to you, below others that belong to root or to you";
-        return Some(format!("belongs to user {}, who could lead flowtop astray; {next}", stat.st_uid));
-    }
-    let is_shared = if is_last {
-        mode & (WRITABLE_BY_GROUP | WRITABLE_BY_OTHERS) != 0
-    } else {
-        let by_group = mode & WRITABLE_BY_GROUP != 0 && stat.st_gid != 0;
-        (by_group || mode & WRITABLE_BY_OTHERS != 0) && mode & STICKY == 0
-    };
-    let next = "take that right from them with `chmod go-w`, or give another directory";
-    is_shared.then(|| format!("can be changed by others (mode {mode:04o}); {next}"))
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,8 @@
 //! Tests with directories that an attacker has prepared.
 
 use super::*;
+use rustix::fs::CWD;
+use rustix::process::geteuid;
 use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
