@@ -148,8 +148,8 @@ fn interface(link: &LinkMessage, links: &[LinkMessage], namespaces: &HashMap<i32
             LinkAttribute::IfName(name) => interface.name.clone_from(name),
             LinkAttribute::Address(mac) => interface.mac = mac.as_slice().try_into().ok(),
             LinkAttribute::Controller(index) => {
-                interface.port_of =
-                    controller_kind(link, links, *index).map(|kind| Controller { index: *index, kind });
+                let kind = controller_kind(link, links, *index);
+                interface.port_of = Some(Controller { index: *index, kind });
             }
             LinkAttribute::LinkNetNsId(number) if kind(link) == Some(&InfoKind::Veth) => {
                 interface.leads_to = namespaces.get(number).copied();
@@ -161,7 +161,7 @@ fn interface(link: &LinkMessage, links: &[LinkMessage], namespaces: &HashMap<i32
 }
 
 /// How a port belongs to its controller. What is not known is taken for a bridge's: then sockets use the controller.
-fn controller_kind(port: &LinkMessage, links: &[LinkMessage], index: u32) -> Option<ControllerKind> {
+fn controller_kind(port: &LinkMessage, links: &[LinkMessage], index: u32) -> ControllerKind {
     let infos = infos(port);
     let own = infos.iter().find_map(|info| match info {
         LinkInfo::PortKind(InfoPortKind::Bond) => Some(ControllerKind::Bond),
@@ -170,11 +170,11 @@ fn controller_kind(port: &LinkMessage, links: &[LinkMessage], index: u32) -> Opt
         _ => None,
     });
     let controller = || links.iter().find(|link| link.header.index == index).and_then(kind);
-    Some(own.unwrap_or_else(|| match controller() {
+    own.unwrap_or_else(|| match controller() {
         Some(InfoKind::Vrf) => ControllerKind::Vrf,
         Some(InfoKind::Bond) => ControllerKind::Bond,
         _ => ControllerKind::Bridge,
-    }))
+    })
 }
 
 fn kind(link: &LinkMessage) -> Option<&InfoKind> {

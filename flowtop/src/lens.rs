@@ -61,6 +61,11 @@ impl Lens {
         self.filter = filter;
     }
 
+    /// Sentences about what cannot be true in the records read so far.
+    pub fn refused(&self) -> Vec<String> {
+        self.recordings.refused()
+    }
+
     /// Reads a record and applies settings and filter.
     ///
     /// # Errors

@@ -5,11 +5,13 @@
 //!
 //! Not in here: the format of a frame (`flowtop_recording::format::frame`), and writing (`commands::record`).
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flowtop_core::flow::Tuple;
 use flowtop_core::record::{Host, Record, Span};
 use flowtop_recording::analysis::plan::Headed;
 use flowtop_recording::format::frame::{Cause, Frame};
@@ -26,6 +28,9 @@ pub use error::{Damaged, Error};
 
 /// Maximum number of files that stay open.
 const OPEN_FILES: usize = 16;
+
+/// Most connections with impossible bytes that are named.
+const MAX_REFUSED: usize = 20;
 
 /// The head of a record whose payload has not been read.
 #[derive(Clone, Debug)]
@@ -81,6 +86,8 @@ pub struct Recordings {
     damage: Vec<Damaged>,
     /// Open files by their number, the most recently used last.
     open: Mutex<Vec<(u32, Arc<File>)>>,
+    /// Connections whose recorded bytes cannot be true, with their files, of the records that have been read.
+    refused: Mutex<BTreeSet<(u32, Tuple)>>,
 }
 
 /// Lists the records in files, in directories with files, and in directories with such directories.
@@ -167,8 +174,30 @@ impl Recordings {
         let mut bytes = vec![0; at.frame_bytes as usize];
         let read = file::read_at(&file, &mut bytes, at.offset).map_err(Error::unreadable(path))?;
         let record = Frame::parse(&bytes[..read], at.offset).and_then(|frame| frame.record());
-        let record = record.map_err(|damage| Damaged { file: path.clone(), damage })?;
+        let mut record = record.map_err(|damage| Damaged { file: path.clone(), damage })?;
+        let refused = record.refuse_implausible();
+        if !refused.is_empty() {
+            record.losses.push(("implausible".to_owned(), refused.len() as u64));
+            self.note_refused(at.file, refused);
+        }
         Ok(Record { host: Host::clone(&at.head.host), ..record })
+    }
+
+    fn note_refused(&self, file: u32, tuples: Vec<Tuple>) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_REFUSED.saturating_sub(refused.len());
+        refused.extend(tuples.into_iter().map(|tuple| (file, tuple)).take(room));
+    }
+
+    /// A sentence for each connection whose recorded bytes cannot be true, of the records that have been read.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let sentence = |(file, Tuple { local, remote }): &(u32, Tuple)| {
+            let path = self.segments[*file as usize].path.display();
+            format!("{path}: the bytes recorded of {local} to {remote} cannot be true and are not counted")
+        };
+        refused.iter().map(sentence).collect()
     }
 
     /// An open file. If it has to be opened, the least recently used one is closed when there are too many.

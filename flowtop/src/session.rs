@@ -6,6 +6,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result};
 use flowtop_bpf::Wait;
 use flowtop_common::Admission;
+use flowtop_core::flow::Tuple;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::who::Who;
 use flowtop_core::wire::Sample;
@@ -15,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::interfaces::Interfaces;
 use crate::knowledge::Knowledge;
 use crate::source::Source;
+use crate::stderr;
 
 /// Why a sample is taken, which decides how exact it has to be and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Session {
     source: Source,
     known: Knowledge,
     interfaces: Option<Rc<Interfaces>>,
+    /// Whether the terminal shows the view, which stderr would disturb.
+    has_screen: bool,
 }
 
 impl Session {
@@ -41,12 +45,15 @@ impl Session {
     /// # Errors
     /// Those of [`Source::start`].
     pub fn start(settings: &Settings, admission: &Admission, known: Knowledge, demo: bool) -> Result<Self> {
-        Ok(Self::of(Source::start(settings, admission, demo)?, known))
+        Ok(Self {
+            has_screen: false,
+            ..Self::behind_screen(Source::start(settings, admission, demo)?, known)
+        })
     }
 
-    /// A session with a source that has been started.
-    pub fn of(source: Source, known: Knowledge) -> Self {
-        Self { source, known, interfaces: None }
+    /// The session of the view, with a source that has been started.
+    pub fn behind_screen(source: Source, known: Knowledge) -> Self {
+        Self { source, known, interfaces: None, has_screen: true }
     }
 
     /// The same with the interfaces of `-i`, which are followed from now on.
@@ -78,8 +85,20 @@ impl Session {
             ledger.judge_again();
         }
         match purpose {
-            Purpose::Rates => self.source.feed(ledger),
-            Purpose::Frame | Purpose::Report => self.source.feed_exactly(ledger),
+            Purpose::Rates => self.source.feed(ledger)?,
+            Purpose::Frame | Purpose::Report => self.source.feed_exactly(ledger)?,
+        }
+        self.name_refused(ledger);
+        Ok(())
+    }
+
+    /// Names on stderr the connections whose counters cannot be true. The view shows how many there are.
+    fn name_refused(&self, ledger: &Ledger) {
+        for key in ledger.refused().iter().filter(|_| !self.has_screen) {
+            let Tuple { local, remote } = Tuple::of(key);
+            stderr::print(&format!(
+                "flowtop: the counters of {local} to {remote} cannot be true and are not counted\n"
+            ));
         }
     }
 
@@ -117,6 +136,7 @@ impl Session {
         };
         apply(first);
         others.for_each(apply);
+        self.name_refused(first);
         self.attend(first, Wait::Yes)
     }
 

@@ -264,7 +264,7 @@ impl App {
     fn begin(&mut self, source: Source, screen: &mut Screen) -> Result<()> {
         let Subject::Present { known, interfaces } = &self.subject else { return Ok(()) };
         source.hooks().clone_into(&mut self.state.session.hooks);
-        self.session = Some(Session::of(source, known.clone()).following(interfaces));
+        self.session = Some(Session::behind_screen(source, known.clone()).following(interfaces));
         self.book(Purpose::Rates)?;
         self.frame(screen)
     }

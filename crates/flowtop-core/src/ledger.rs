@@ -35,6 +35,7 @@ use super::filter::Boundary;
 use super::moment::Moment;
 use super::owner::Seen;
 use super::owner::processes::Processes;
+use super::plausible::is_plausible;
 use super::record::Rest;
 use super::scope::{Scope, Verdict};
 use super::window::journal::Journal;
@@ -76,6 +77,8 @@ pub struct Ledger {
     baseline_ns: u64,
     at_ns: u64,
     at_us: i64,
+    /// Nanoseconds from the sample before to the newest one.
+    step_ns: u64,
     flows: Flows,
     processes: Processes,
     /// Number of flows in the newest sample.
@@ -91,6 +94,8 @@ pub struct Ledger {
     /// Places of flows that are closed.
     closed: Vec<u32>,
     removable: Vec<FlowKey>,
+    /// Flows whose counters claim what cannot be, since the newest sample.
+    refused: Vec<FlowKey>,
     departed: AllDeparted,
     /// Processes that the newest sample shows as owners for the first time, and when they used the socket.
     new_owners: Vec<(Seen, u64)>,
@@ -130,6 +135,7 @@ impl Ledger {
             baseline_ns: 0,
             at_ns: 0,
             at_us: 0,
+            step_ns: 0,
             flows: Flows::default(),
             processes: Processes::default(),
             present: 0,
@@ -139,6 +145,7 @@ impl Ledger {
             waiting: Vec::new(),
             closed: Vec::new(),
             removable: Vec::new(),
+            refused: Vec::new(),
             departed: AllDeparted::default(),
             new_owners: Vec::new(),
             untracked: Untracked::default(),
@@ -203,7 +210,7 @@ impl Ledger {
         (self.present, self.unchanged) = (0, 0);
         self.departed.begin();
         // A sample with many of them is rare, and their memory is not kept for it.
-        (self.removable, self.new_owners) = (Vec::new(), Vec::new());
+        (self.removable, self.new_owners, self.refused) = (Vec::new(), Vec::new(), Vec::new());
         self.take_untracked(&sample.untracked);
         self.take_losses(&sample.losses);
         let Self { journal, timeline, flows, .. } = self;
@@ -235,6 +242,7 @@ impl Ledger {
 
     /// Ends the sample: what is not in the flow table has been missing from it.
     pub fn finish(&mut self) {
+        self.losses.implausible += self.refused.len() as u64;
         self.join_pairs();
         self.settle_flows();
         self.outside.close_slot(&self.timeline, self.in_packets);
@@ -249,6 +257,13 @@ impl Ledger {
     #[must_use]
     pub fn removable(&self) -> &[FlowKey] {
         &self.removable
+    }
+
+    /// Flows whose counters claim in the newest sample, for the first time, what nothing can move ([`is_plausible`]). That is
+    /// not counted, and is a loss.
+    #[must_use]
+    pub fn refused(&self) -> &[FlowKey] {
+        &self.refused
     }
 
     /// How many flows the kernel's table can hold.
@@ -364,6 +379,7 @@ impl Ledger {
 
     /// Moves the time on; a clock that goes back stands still.
     fn pass_time(&mut self, at_ns: u64) {
+        self.step_ns = at_ns.saturating_sub(self.at_ns);
         if self.sample == 0 {
             self.baseline_ns = at_ns;
         } else {
@@ -378,6 +394,13 @@ impl Ledger {
             self.untracked_base = *now;
         }
         let before = self.untracked;
+        let grown = |now: u64, before: u64| now.saturating_sub(before);
+        let all =
+            Bytes { tx: grown(now.tx_bytes, before.tx_bytes), rx: grown(now.rx_bytes, before.rx_bytes) };
+        if self.sample > 1 && !is_plausible(all, self.step_ns) {
+            self.losses.implausible += 1;
+            return;
+        }
         self.untracked = Untracked {
             flows: now.flows.max(before.flows),
             tx_bytes: now.tx_bytes.max(before.tx_bytes),

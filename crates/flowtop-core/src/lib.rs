@@ -11,6 +11,7 @@
 //! | [`owner`], [`label`], [`names`], [`who`], [`cache`] | what is known of processes, pods and addresses |
 //! | [`group`], [`rows`], [`view`], [`column`], [`value`] | connections and groups as rows, their order, their fields |
 //! | [`sampler`], [`record`] | samples → a window of time on one host, as a value |
+//! | [`plausible`] | counters that cannot be true are refused |
 //! | [`number`], [`quantity`], [`width`], [`sanitize`], [`varint`] | numbers and texts as they are written and read |
 //! | [`hooks`], [`cost`], [`demo`] | the families of kernel hooks; what flowtop itself costs; made-up traffic |
 
@@ -36,6 +37,7 @@ pub mod moment;
 pub mod names;
 pub mod number;
 pub mod owner;
+pub mod plausible;
 pub mod quantity;
 pub mod record;
 pub mod rows;

@@ -118,6 +118,9 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
         printer.wait()?;
         is_any = true;
     }
+    for sentence in lens.refused() {
+        stderr::print(&format!("flowtop: {sentence}\n"));
+    }
     if is_any { Ok(()) } else { bail!("no record could be read") }
 }
 

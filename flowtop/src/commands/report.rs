@@ -57,6 +57,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         report.notes.clone_from(&asked.notes);
     }
     reports[0].damage.extend(recordings.damage().iter().map(ToString::to_string));
+    reports[0].notes.extend(recordings.refused());
     let mut stdout = BufWriter::new(io::stdout().lock());
     write(args, reports, now.time_zone(), &mut stdout)
         .and_then(|()| stdout.flush())

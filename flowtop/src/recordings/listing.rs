@@ -168,7 +168,8 @@ impl Listing {
         self.sort();
         self.tell_apart();
         let Self { sources, segments, records, damage, .. } = self;
-        let recordings = Recordings { sources, segments, records, damage, open: Mutex::default() };
+        let (open, refused) = (Mutex::default(), Mutex::default());
+        let recordings = Recordings { sources, segments, records, damage, open, refused };
         if recordings.records.is_empty() { Err(recordings.nothing(paths)) } else { Ok(recordings) }
     }
 

@@ -20,7 +20,7 @@ const NAMES: [&str; 12] = [
     "new-syn-recv",
 ];
 
-/// The states in which a connection has an entry: from ESTABLISHED on. The kernel keeps TIME_WAIT in a socket of its own,
+/// The states in which a connection has an entry: from ESTABLISHED on. The kernel keeps `TIME_WAIT` in a socket of its own,
 /// which carries no bytes.
 const COUNTED: [u32; 7] = [1, 4, 5, 7, 8, 9, 11];
 

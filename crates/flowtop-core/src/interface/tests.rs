@@ -53,7 +53,7 @@ fn any_and_nothing_are_all() {
 
 const OWN: u32 = 7;
 
-/// Whether these interfaces carry a socket of this namespace, where routes to 198.51.100.0/24 and 2001:db8:9::/48 are over
+/// Whether these interfaces carry a socket of this namespace, where routes to 198.51.100.0/24 and `2001:db8:9::/48` are over
 /// number 2, those to 203.0.113.0/24 over number 3, and those to the host's own addresses over number 1.
 fn carry(chosen: &Chosen, netns: u32, local: &str, remote: &str) -> bool {
     let tuple = Tuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };

@@ -14,6 +14,7 @@ use crate::flow::{Role, Tuple, stays_on_host};
 use crate::owner::Seen;
 use crate::owner::processes::Processes;
 use crate::owner::users::Users;
+use crate::plausible::is_plausible;
 use crate::scope::{Scope, Subject, User, Verdict};
 use crate::window::Bytes;
 
@@ -69,6 +70,17 @@ impl OwnEnd {
             identity: None,
         }
     }
+}
+
+/// The time of a sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// Its number.
+    pub(super) sample: u32,
+    /// `CLOCK_MONOTONIC` in nanoseconds.
+    pub(super) at_ns: u64,
+    /// Nanoseconds since the sample before.
+    pub(super) elapsed_ns: u64,
 }
 
 /// Which end of a connection a flow is.
@@ -256,16 +268,13 @@ impl Entry {
         is_same
     }
 
-    /// Takes a newer copy from the kernel, and returns what it has added. A counter that went back stays.
-    pub(super) fn update(
-        &mut self,
-        flow: &Flow,
-        sample: u32,
-        at_ns: u64,
-        processes: &mut Processes,
-    ) -> Moved {
+    /// Takes a newer copy from the kernel, which has had `elapsed_ns` for it, and returns what it has added. A counter that
+    /// went back stays, and so do both counters where one has grown by more than anything can move.
+    pub(super) fn update(&mut self, flow: &Flow, clock: Clock, processes: &mut Processes) -> Moved {
         let old = &self.kept;
-        let now = counters(flow).max(old.bytes);
+        let claimed = counters(flow).max(old.bytes);
+        let is_refused = !is_plausible(claimed.since(old.bytes), clock.elapsed_ns);
+        let now = if is_refused { old.bytes } else { claimed };
         let sent = wrapped(old.segs_out, flow.segs_out);
         let received = wrapped(old.segs_in, flow.segs_in);
         let grown =
@@ -288,11 +297,14 @@ impl Entry {
         if !self.users.goes_on(&user, bytes) {
             self.change_users(|users| users.used_by(user, bytes, processes));
         }
-        self.seen = sample;
+        self.seen = clock.sample;
+        if is_refused {
+            self.marks.set(Mark::Refused);
+        }
         if !self.has_ended() {
             self.closed_ns = None;
         } else if self.closed_ns.is_none() {
-            self.close(at_ns);
+            self.close(clock.at_ns);
         }
         grown
     }

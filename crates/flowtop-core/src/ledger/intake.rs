@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use flowtop_common::{Flow, FlowKey, flags};
 
-use super::entry::Moved;
+use super::entry::{Clock, Moved};
 use super::marks::Mark;
 use super::origins::Origins;
 use super::{Entry, Ledger, pairs};
@@ -14,10 +14,10 @@ impl Ledger {
     /// Takes in one flow of the table. What is as it was is left alone.
     pub(super) fn take_flow(&mut self, key: &FlowKey, flow: &Flow) {
         self.present += 1;
-        let (sample, at_ns) = (self.sample, self.at_ns);
+        let clock = self.clock();
         let Some(entry) = self.flows.next(key) else { return self.open(key, flow) };
         let is_removable = entry.has_ended() && flow.flags & flags::ENDED != 0;
-        let is_same = entry.is_seen_again(flow, sample);
+        let is_same = entry.is_seen_again(flow, clock.sample);
         if is_removable {
             self.removable.push(*key);
         }
@@ -26,7 +26,11 @@ impl Ledger {
         }
         let (user, was_closed) = (entry.users.current(), entry.closed_ns.is_some());
         let (place, share) = (entry.place, entry.share(key));
-        let grown = entry.update(flow, sample, at_ns, &mut self.processes);
+        let was_refused = entry.marks.has(Mark::Refused);
+        let grown = entry.update(flow, clock, &mut self.processes);
+        if entry.marks.has(Mark::Refused) && !was_refused {
+            self.refused.push(*key);
+        }
         // The verdict on a connection may change with its other end, which comes later in the sample.
         let is_settled = self.scope.is_none() || (entry.marks.has(Mark::Judged) && !entry.has_peer());
         if !was_closed && entry.closed_ns.is_some() {
@@ -44,11 +48,19 @@ impl Ledger {
         }
     }
 
+    /// The time of the sample that is taken in.
+    fn clock(&self) -> Clock {
+        Clock { sample: self.sample, at_ns: self.at_ns, elapsed_ns: self.step_ns }
+    }
+
     /// Takes in a flow that was not known. Whether it has another end here is found out when all are in.
     fn open(&mut self, key: &FlowKey, flow: &Flow) {
         let side = self.boundary.side(&Tuple::of(key));
         let mut entry = Entry::open(key, flow, self.sample == 1, side);
-        let grown = entry.update(flow, self.sample, self.at_ns, &mut self.processes);
+        let grown = entry.update(flow, self.clock(), &mut self.processes);
+        if entry.marks.has(Mark::Refused) {
+            self.refused.push(*key);
+        }
         entry.marks.set(Mark::Waits);
         if entry.users.current().is_process() {
             note_owner(&mut self.new_owners, entry.users.current(), entry.used_ns());

@@ -15,6 +15,8 @@ pub(super) enum Mark {
     HasChanged = 1 << 4,
     /// Something of it is in the totals, so that its directions may not change any more.
     HasCounted = 1 << 5,
+    /// Its counters have claimed more than anything can move.
+    Refused = 1 << 6,
 }
 
 /// The marks of one flow.

@@ -30,6 +30,7 @@ impl Ledger {
         ledger.take_end(record);
         ledger.take_users(record);
         ledger.losses.ledger = loss(record, "ledger");
+        ledger.losses.implausible = loss(record, "implausible");
         if is_all {
             ledger.peaks.raise(&ledger.timeline, peak_of(record));
         }

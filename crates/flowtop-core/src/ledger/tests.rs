@@ -380,3 +380,49 @@ fn losses_of_the_kernel_count_from_the_baseline() {
     ledger.apply(&lossy(2, [5, 2]));
     assert_eq!(ledger.losses().kernel[Loss::Unseeded as usize], 4);
 }
+
+#[test]
+fn a_counter_that_cannot_be_true_spoils_nothing() {
+    let one = key(1, "192.0.2.1:40000", "192.0.2.2:443", 1);
+    let restored = key(1, "127.0.0.1:47911", "127.0.0.1:47912", 2);
+    for claimed in [u64::MAX, u64::MAX - 59, 1 << 60] {
+        let mut ledger = Ledger::new(10, 0);
+        ledger.apply(&sample(0, &[]));
+        for (at_s, bytes, tx, rx) in [(1, 100, claimed, 5), (2, 200, claimed, 9), (3, 300, 60, 9)] {
+            let flows = [(one, flow(CONNECTED, bytes, 7)), (restored, flow(CONNECTED, tx, rx))];
+            ledger.apply(&sample(at_s, &flows));
+            // It is told once, and named.
+            let refused = if at_s == 1 { &[restored][..] } else { &[] };
+            assert_eq!(
+                (ledger.refused(), ledger.losses().implausible),
+                (refused, 1),
+                "{claimed} at {at_s} s"
+            );
+            let rates = ledger.totals().rates;
+            assert!(rates.tx_per_s(Window::S40) < 1e6, "{claimed}: {rates:?}");
+        }
+        // Once it tells the truth it counts.
+        assert_eq!(ledger.get(&restored).unwrap().bytes(), Bytes { tx: 60, rx: 9 });
+        assert_eq!(ledger.totals().bytes, Bytes { tx: 360, rx: 16 });
+        assert_eq!(ledger.get(&one).unwrap().bytes(), Bytes { tx: 300, rx: 7 });
+    }
+}
+
+#[test]
+fn untracked_bytes_that_cannot_be_true_are_refused() {
+    let mut ledger = Ledger::new(10, 0);
+    let untracked = |tx_bytes| Untracked { flows: 1, tx_bytes, ..Untracked::default() };
+    for (at_s, tx_bytes) in [(0, 0), (1, 100), (2, u64::MAX), (3, 300)] {
+        ledger.apply(&Sample { untracked: untracked(tx_bytes), ..sample(at_s, &[]) });
+    }
+    assert_eq!((ledger.totals().bytes.tx, ledger.losses().implausible), (300, 1));
+}
+
+#[test]
+fn a_long_time_between_samples_lets_more_be_true() {
+    let one = key(1, "192.0.2.1:40000", "192.0.2.2:443", 1);
+    let mut ledger = ledger_of(&[sample(1, &[(one, flow(CONNECTED, 0, 0))])]);
+    let much = 1_000 * crate::plausible::MAX_BYTES_PER_S;
+    ledger.apply(&sample(1_001, &[(one, flow(CONNECTED, much, 0))]));
+    assert_eq!((ledger.totals().bytes.tx, ledger.losses().implausible), (much, 0));
+}
