@@ -44,15 +44,20 @@ pub fn read(proc: &Path, pid: u32, used_ns: u64, trouble: &Trouble) -> Option<Pr
     let cmdline = trouble.head(&folder.join("cmdline"), COMMAND_CHARS * 4);
     let command = cmdline.and_then(|(cmdline, is_whole)| process::command(&cmdline, is_whole));
     let status = trouble.read_text(&folder.join("status"), MAX_BYTES);
-    let cgroups = trouble.read_text(&folder.join("cgroup"), MAX_BYTES);
     Some(Process {
         comm: comm.filter(|comm| !comm.is_empty()),
         command: command.map(|command| flowtop_core::sanitize::clean(&command, COMMAND_CHARS).text),
         uid: status.as_deref().and_then(process::uid),
-        cgroup: cgroups.as_deref().and_then(cgroup::choose).map(str::to_owned),
+        cgroup: cgroup(&folder, trouble),
         mntns: fs::metadata(folder.join("ns/mnt")).ok().map(|namespace| namespace.ino()),
         folder,
     })
+}
+
+/// The path of a process's cgroup that says most.
+pub fn cgroup(folder: &Path, trouble: &Trouble) -> Option<String> {
+    let cgroups = trouble.read_text(&folder.join("cgroup"), MAX_BYTES)?;
+    cgroup::choose(&cgroups).map(str::to_owned)
 }
 
 /// Which of these daemons of the host a process is: any process may call itself that, but only root outside of containers
@@ -68,6 +73,5 @@ pub fn host_daemon<'n>(proc: &Path, pid: u32, names: &[&'n str], trouble: &Troub
 /// When the process started, in nanoseconds of the monotonic clock, which stands still while the host sleeps.
 fn started_ns(folder: &Path, trouble: &Trouble) -> Option<u64> {
     let stat = trouble.read(&folder.join("stat"), MAX_BYTES)?;
-    let since_boot_ns = process::start_ns(&stat, rustix::param::clock_ticks_per_second())?;
-    Some(since_boot_ns.saturating_sub(clock::suspended_ns()))
+    process::start_ns(&stat, rustix::param::clock_ticks_per_second()).map(clock::monotonic_ns)
 }
