@@ -57,9 +57,11 @@ pub fn run(typed: &Typed) -> Result<()> {
             doc::completions(*shell, &mut io::stdout().lock()).context("cannot write the completions")
         }
         Some(Command::Replay(args)) => {
+            local_time::warn();
             counting(typed, |settings, filter| replay::run(settings, filter, args, demo))
         }
         Some(Command::Watch(args)) => {
+            local_time::warn();
             counting(typed, |settings, filter| watch::run(settings, &filter, args, demo))
         }
         Some(Command::Top(args)) => report(typed, Some(Top::of(args))),
@@ -73,6 +75,7 @@ pub fn run(typed: &Typed) -> Result<()> {
 fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     let started = Instant::now();
     let demo = typed.cli.report.screen.demo;
+    local_time::warn();
     counting(typed, |settings, filter| {
         if settings.text.value || top.is_some() {
             live::run(settings, filter, demo, top, started)

@@ -135,3 +135,58 @@ fn records_of_a_newer_flowtop_are_told_and_the_others_are_read() {
         assert_eq!((output.status.code(), stdout(&output), stderr(&output)), (Some(1), "", &said[..]));
     }
 }
+
+/// What a report says of its period, and on stderr, with this `TZ`.
+fn in_zone(zone: &str, dir: &Path) -> (String, String) {
+    let mut flowtop = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+    flowtop.args(["report", "--from", "2026-10-25 00:00", "--to", "2026-10-25 09:00"]).arg(dir).env("HOME", "/nonexistent");
+    let output = flowtop.env("TZ", zone).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    (stdout(&output).lines().next().unwrap().to_owned(), stderr(&output).to_owned())
+}
+
+#[test]
+fn a_zone_that_is_unknown_is_told_and_all_others_are_taken() {
+    let recorded = Recorded::new();
+    let dir = two_hours(&recorded, BACK_S);
+    let link = recorded.dir("localtime");
+    fs::write(&link, tzif()).unwrap();
+    let (path, colon) = (link.to_str().unwrap().to_owned(), format!(":{}", link.display()));
+    // The forms that POSIX and the C library have; none of these needs a file of time zones but those that name one.
+    for (zone, offset) in [
+        ("", "+00:00"),
+        ("UTC", "+00:00"),
+        (":UTC", "+00:00"),
+        ("Etc/UTC", "+00:00"),
+        ("UTC0", "+00:00"),
+        ("IST-5:30", "+05:30"),
+        ("<+0530>-5:30", "+05:30"),
+        (ZONE, "+02:00"),
+        (&path, "+01:00"),
+        (&colon, "+01:00"),
+    ] {
+        let (period, said) = in_zone(zone, &dir);
+        assert!(period.contains(offset) && said.is_empty(), "{zone}: {period} {said}");
+    }
+    for zone in ["Asia/Nowhere", ":Asia/Nowhere", "IST", "/nonexistent/zone", "5:30", "\u{1b}[2J"] {
+        let (period, said) = in_zone(zone, &dir);
+        let shown = zone.escape_debug();
+        assert!(period.contains("+00:00"), "{zone}: {period}");
+        let expected =
+            format!("flowtop: this system does not know the time zone \"{shown}\" of TZ, times are in UTC; ");
+        assert!(said.starts_with(&expected) && said.lines().count() == 1, "{said}");
+    }
+    // Whoever names the zone does not ask for that of the environment.
+    let mut flowtop = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+    flowtop.args(["report", "--timezone", "UTC", "--from", "2026-10-25 00:00"]).arg(&dir);
+    let output = flowtop.env("TZ", "Asia/Nowhere").output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+}
+
+/// A file of a zone that is always one hour ahead of UTC (RFC 9636): a block of 32-bit times, the same with 64 bits, and
+/// the rule from then on.
+fn tzif() -> Vec<u8> {
+    let counts = [0, 0, 0, 0, 1, 4_u32].map(u32::to_be_bytes).concat();
+    let block = [&b"TZif2"[..], &[0; 15], &counts, &3600_i32.to_be_bytes(), &[0, 0], b"CET\0"].concat();
+    [&block[..], &block, b"\nCET-1\n"].concat()
+}

@@ -29,6 +29,8 @@ use flowtop_recording::when::{self, Asked};
 use flowtop_view::settings::choice::Format;
 use flowtop_view::settings::quantity::Limit;
 
+use crate::local_time;
+
 /// Default number of rows in text.
 const TEXT_ROWS: usize = 10;
 
@@ -71,7 +73,10 @@ fn now(zone: Option<&str>) -> Result<ZonedDateTime> {
         Usage(format!("--timezone: this system does not know \"{}\"; {right}", name.escape_debug()))
     };
     let zone = match zone {
-        None => TimeZone::system(),
+        None => {
+            local_time::warn();
+            local_time::zone()
+        }
         Some(name) => TimeZone::get(name).map_err(|_| wrong(name))?,
     };
     Ok(Timestamp::now().to_zoned_datetime(zone))
