@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::Usage;
+use crate::stderr;
 use crate::user_file::{self, MAX_LABELS_BYTES};
 use flowtop_attribution::Attribution;
 use flowtop_core::column;
@@ -69,6 +70,9 @@ impl Knowledge {
             let text = "--host-root: there is no directory";
             anyhow::bail!("{text} {}; give the one where the file system of the host is", root.display());
         }
+        if let Some(why) = asks_owner.then(|| flowtop_attribution::why_not(root)).flatten() {
+            stderr::print(&format!("flowtop: {why}\n"));
+        }
         let attribution =
             asks_owner.then(|| Attribution::start(root, !settings.no_command_lines.value)).transpose();
         let attribution = attribution.context("cannot start the thread that reads about processes")?;
@@ -128,7 +132,7 @@ fn asks_owner(settings: &Settings, filter: &Filter) -> bool {
         }
     };
     let chooses = !(settings.cgroup.value.is_empty() && settings.mntns.value.is_empty());
-    let filters = filter.asks_owner() || filter.asks_remote_pod();
+    let filters = filter.asks_owner() || filter.asks_pods();
     lists_owners || chooses || filters || settings.by.value.asks_owner()
 }
 

@@ -58,7 +58,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["-t", "--by", "pods"],
-        "flowtop: invalid value \"pods\" for --by: give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns, label, remote-pod, net/24",
+        "flowtop: invalid value \"pods\" for --by: give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, workload, netns, netns-pod, label, remote-pod, net/24",
     ),
     (&["-t", "--pid", "self"], "flowtop: invalid value \"self\" for --pid: give numbers"),
     (

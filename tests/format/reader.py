@@ -197,7 +197,8 @@ class Payload:
             raise Refused("comms")
         self.comms = [comms[at:at + 16].rstrip(b"\0").decode(errors="replace") for at in range(0, len(comms), 16)]
         self.netns = [row["inode"] for row in self.section("netns", [("inode", self.number("inode", 32))], {"inode": 0})]
-        self.identities = self.section("identities", self.optionals(IDENTITY_TEXTS) + [("mntns", self.set_mntns)],
+        identity = self.optionals(IDENTITY_TEXTS) + [("mntns", self.set_mntns)] + self.later("workload") + [("uid", self.set_uid)]
+        self.identities = self.section("identities", identity,
                                        dict.fromkeys(IDENTITY_TEXTS + ("mntns",)))
         self.owners = self.section("owners", [
             ("pid", self.number("pid", 32)),
@@ -255,6 +256,19 @@ class Payload:
     def optionals(self, fields):
         return [(field, self.optional(field)) for field in fields]
 
+    def set_uid(self, row, number, _above, _place):
+        if number:
+            row["uid"] = limited(number - 1, 32)
+
+    def later(self, *fields):
+        """Texts that records have had since a later version: what is unknown is not in the row."""
+        def column(field):
+            def set_text(row, number, _above, _place):
+                if number:
+                    row[field] = entry(self.texts, number - 1)
+            return field, set_text
+        return [column(field) for field in fields]
+
     def near_field(self, field, base, bits=64):
         def set_number(row, number, _above, _place):
             row[field] = limited(near(base(row), number), bits)
@@ -296,6 +310,7 @@ class Payload:
             ("remote_namespace", remote_namespace),
             ("kept_out", kept_out),
             ("is_right", is_right),
+            *self.later("netns_pod", "netns_namespace"),
         ]
 
     def flow_columns(self):

@@ -128,6 +128,7 @@ impl Socket {
             users: 1,
             label: hostile(self.label).into(),
             remote_pod: (self.label % 4 == 1).then(|| remote_pod(self.label)),
+            netns_pod: (self.pid % 2 == 1).then(|| remote_pod(5)),
             ..FlowRecord::default()
         }
     }

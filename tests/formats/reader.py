@@ -30,11 +30,13 @@ KEYS = {
     "container": ["container_id", "container"],
     "pod": ["namespace", "pod"],
     "namespace": ["namespace"],
+    "workload": ["namespace", "workload"],
     "netns": ["netns"],
+    "netns-pod": ["netns_namespace", "netns_pod"],
     "label": ["label"],
     "remote-pod": ["remote_namespace", "remote_pod"],
 }
-KEYS_OF_ENDS = {"process", "user", "unit", "container", "pod", "namespace", "netns"}
+KEYS_OF_ENDS = {"process", "user", "unit", "container", "pod", "namespace", "workload", "netns", "netns-pod"}
 # What a sparse record tells of connections that it has summed up.
 TOLD_OF_RESTS = {"process", "user", "unit", "container", "pod", "namespace", "label"}
 # Rows of these keys are of one host in a report of several.
@@ -488,7 +490,8 @@ class Reader:
             if end["is_right"] or end["tx_bytes"] + end["rx_bytes"] == 0:
                 continue
             peer = ends[end["peer"]] if end["peer"] is not None else {}
-            of_peer = ["netns", "pid", "comm", "tx_bytes", "rx_bytes", "unit", "container", "pod", "namespace"]
+            of_peer = ["netns", "pid", "comm", "tx_bytes", "rx_bytes", "unit", "container", "pod", "namespace", "workload",
+                       "netns_pod", "netns_namespace"]
             row = {name: value for name, value in end.items() if name not in ("is_right", "peer", "socket")}
             expected.append(row | {f"peer_{name}": peer.get(name) for name in of_peer})
         if is_csv:

@@ -139,7 +139,10 @@ fn records_of_a_newer_flowtop_are_told_and_the_others_are_read() {
 /// What a report says of its period, and on stderr, with this `TZ`.
 fn in_zone(zone: &str, dir: &Path) -> (String, String) {
     let mut flowtop = Command::new(env!("CARGO_BIN_EXE_flowtop"));
-    flowtop.args(["report", "--from", "2026-10-25 00:00", "--to", "2026-10-25 09:00"]).arg(dir).env("HOME", "/nonexistent");
+    flowtop
+        .args(["report", "--from", "2026-10-25 00:00", "--to", "2026-10-25 09:00"])
+        .arg(dir)
+        .env("HOME", "/nonexistent");
     let output = flowtop.env("TZ", zone).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     (stdout(&output).lines().next().unwrap().to_owned(), stderr(&output).to_owned())

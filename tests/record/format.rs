@@ -82,16 +82,43 @@ fn flow(row: &FlowRecord) -> Value {
         "segs_in": flow.segs_in, "segs_out": flow.segs_out,
     });
     all.as_object_mut().unwrap().extend(numbers.as_object().unwrap().clone());
-    all
+    let pod = row.netns_pod.as_deref();
+    let pod = [
+        ("netns_pod", pod.map(|pod| &pod.name)),
+        ("netns_namespace", pod.and_then(|pod| pod.namespace.as_ref())),
+    ];
+    extended(all, pod)
+}
+
+/// With texts that records have had since a later version: what is unknown is not there.
+fn extended<const N: usize>(mut value: Value, texts: [(&str, Option<&String>); N]) -> Value {
+    let known = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
+    value.as_object_mut().unwrap().extend(known);
+    value
 }
 
 fn identity(identity: &Identity) -> Value {
-    let Identity { comm, command, user, unit, container_id, container, pod, namespace, cgroup, mntns } =
-        identity;
-    json!({
+    let Identity {
+        comm,
+        command,
+        user,
+        unit,
+        container_id,
+        container,
+        pod,
+        namespace,
+        cgroup,
+        mntns,
+        workload,
+        uid,
+    } = identity;
+    let all = json!({
         "comm": comm, "command": command, "user": user, "unit": unit, "container_id": container_id,
         "container": container, "pod": pod, "namespace": namespace, "cgroup": cgroup, "mntns": mntns,
-    })
+    });
+    let mut all = extended(all, [("workload", workload.as_ref())]);
+    all.as_object_mut().unwrap().extend(uid.map(|uid| ("uid".to_owned(), json!(uid))));
+    all
 }
 
 fn rest(rest: &Rest) -> Value {

@@ -77,8 +77,10 @@ fn corners() -> Record {
 fn extreme() -> FlowRecord {
     let who = Identity {
         user: Some(String::new()),
+        uid: Some(u32::MAX),
         pod: Some("\u{fc}ber-pod".to_owned()),
         mntns: Some(u64::MAX - 1),
+        workload: Some("\u{fc}ber".to_owned()),
         ..Identity::default()
     };
     FlowRecord {
@@ -117,6 +119,7 @@ fn extreme() -> FlowRecord {
         users: u32::MAX,
         label: "\u{1f310}".into(),
         remote_pod: Some(Arc::new(Pod { namespace: None, name: "db-0".to_owned() })),
+        netns_pod: Some(Arc::new(Pod { namespace: Some("shop".to_owned()), name: "web-0".to_owned() })),
         ..FlowRecord::default()
     }
 }
@@ -137,6 +140,7 @@ fn left() -> FlowRecord {
         peer: Some(1),
         is_right: true,
         remote_pod: Some(Arc::new(Pod { namespace: Some("shop".to_owned()), name: "db-0".to_owned() })),
+        netns_pod: Some(Arc::new(Pod { namespace: None, name: "db-0".to_owned() })),
         ..FlowRecord::default()
     }
 }

@@ -22,7 +22,8 @@ use flowtop_core::owner::addresses::Addresses;
 use flowtop_core::owner::{Identity, Owners, Pod, Seen};
 use lookups::{Answers, Limits, Lookups, Questions};
 pub use read::files::Trouble;
-pub use reader::processes;
+use read::namespaces::Namespaces;
+pub use read::processes::{processes, why_not};
 use reader::{Answer, Reader};
 
 const LIMITS: Limits = Limits { answers: 65_536, questions: 2_048 };
@@ -60,6 +61,8 @@ struct Shared {
     addresses: Mutex<Places>,
     /// Whether any pod has an address: most hosts have no pods, and need not ask for each row.
     has_addresses: AtomicBool,
+    /// The same of network namespaces.
+    has_namespaces: AtomicBool,
     /// Seconds since the start at the last lookup: reading a clock for each row would cost more than the answer.
     asked_s: AtomicU64,
     trouble: Trouble,
@@ -67,10 +70,11 @@ struct Shared {
     nobody: Arc<Identity>,
 }
 
-/// Which pods have which addresses, and when that was asked.
+/// Which pods have which addresses and network namespaces, and when that was asked.
 #[derive(Debug, Default)]
 struct Places {
     addresses: Addresses,
+    namespaces: Namespaces,
     /// Another number whenever they are others.
     version: u64,
     is_known: bool,
@@ -83,6 +87,7 @@ impl Shared {
         Self {
             addresses: Mutex::default(),
             has_addresses: AtomicBool::new(false),
+            has_namespaces: AtomicBool::new(false),
             asked_s: AtomicU64::new(0),
             trouble: Trouble::default(),
             nobody: Arc::default(),
@@ -93,11 +98,13 @@ impl Shared {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer_addresses(&self, addresses: Addresses) {
+    fn answer_addresses(&self, addresses: Addresses, namespaces: Namespaces) {
         self.has_addresses.store(!addresses.is_empty(), Ordering::Release);
+        self.has_namespaces.store(!namespaces.is_empty(), Ordering::Release);
         let mut places = self.places();
-        places.version += u64::from(places.addresses != addresses);
-        places.addresses = addresses;
+        let are_others = places.addresses != addresses || places.namespaces != namespaces;
+        places.version += u64::from(are_others);
+        (places.addresses, places.namespaces) = (addresses, namespaces);
         (places.is_known, places.is_asked) = (true, false);
         places.next = Some(Instant::now() + ADDRESSES_HOLD);
     }
@@ -152,6 +159,13 @@ impl Owners for Attribution {
         self.shared.places().addresses.pod(address).cloned()
     }
 
+    fn pod_in(&self, netns: u32) -> Option<Arc<Pod>> {
+        if !self.shared.has_namespaces.load(Ordering::Acquire) {
+            return None;
+        }
+        self.shared.places().namespaces.get(&netns).cloned()
+    }
+
     fn knows_addresses(&self) -> bool {
         self.shared.places().is_known
     }
@@ -167,7 +181,10 @@ fn work(questions: Questions<Seen, Arc<Identity>, Question>, shared: &Shared, ro
     for question in questions {
         match question {
             Question::Process { seen, used_ns } => store(&answers, &seen, reader.read(&seen, used_ns)),
-            Question::Addresses => shared.answer_addresses(reader.addresses()),
+            Question::Addresses => {
+                let namespaces = reader.namespaces();
+                shared.answer_addresses(reader.addresses(), namespaces);
+            }
         }
     }
 }
@@ -208,7 +225,10 @@ mod tests {
         let pod = Arc::new(Pod { namespace: None, name: "web-0".to_owned() });
         let claim =
             Claim { network: String::new(), written_ns: 0, pod: Arc::clone(&pod), addresses: vec![web] };
-        owners.shared.answer_addresses(Addresses::of([vec![claim]]));
+        owners
+            .shared
+            .answer_addresses(Addresses::of([vec![claim]]), Namespaces::from([(7, Arc::clone(&pod))]));
+        assert_eq!((owners.pod_in(7), owners.pod_in(8)), (Some(Arc::clone(&pod)), None));
         assert_eq!((owners.pod_at(web), owners.knows_addresses(), owners.version()), (Some(pod), true, 1));
         owners.pass_time();
         assert!(queue.try_recv().is_err());

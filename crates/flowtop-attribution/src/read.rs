@@ -6,6 +6,8 @@ pub mod descriptors;
 pub mod files;
 pub mod manifests;
 pub mod names;
+pub mod namespaces;
 pub mod process;
+pub mod processes;
 pub mod runtimes;
 pub mod uts;

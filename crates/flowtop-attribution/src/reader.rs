@@ -13,7 +13,9 @@ use crate::read::addresses::PodAddresses;
 use crate::read::cgroups::Cgroups;
 use crate::read::files::Trouble;
 use crate::read::names::{MAX_PASSWD_BYTES, Sources};
+use crate::read::namespaces::{Namespaces, PodNamespaces};
 use crate::read::process::{self, Process};
+use crate::read::processes::processes;
 use flowtop_core::owner::addresses::Addresses;
 use flowtop_core::owner::{Identity, Pod, Seen};
 use flowtop_sys::User;
@@ -28,8 +30,8 @@ const NAME_CHARS: usize = 256;
 const PATH_CHARS: usize = 1024;
 /// Limit of cached users.
 const MAX_USERS: usize = 4096;
-/// Inode number of the first PID namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
-const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
+/// Inode number of the first cgroup namespace (`PROC_CGROUP_INIT_INO` in `include/linux/proc_ns.h`).
+const FIRST_CGROUP_NAMESPACE: u64 = 0xefff_fffb;
 
 /// Result of reading about a process.
 pub struct Answer {
@@ -48,8 +50,11 @@ pub struct Reader<'a> {
     cgroups: Cgroups,
     sources: Sources,
     addresses: PodAddresses,
+    namespaces: PodNamespaces,
     users: HashMap<u32, String>,
     keeps_commands: bool,
+    /// Whether paths in `/proc/PID/cgroup` are from the root of flowtop's own cgroup namespace.
+    has_relative_paths: bool,
     trouble: &'a Trouble,
 }
 
@@ -57,15 +62,19 @@ impl<'a> Reader<'a> {
     /// Reads below `root`: the file system of the host, wherever it is mounted.
     pub fn new(root: &Path, trouble: &'a Trouble) -> Self {
         let proc = processes(root);
+        let node = proc.as_deref().map_or_else(String::new, |proc| node(proc, trouble));
         Self {
             root: root.to_owned(),
             cgroups: Cgroups::new(root),
             sources: Sources::new(root, proc.as_deref()),
             addresses: PodAddresses::new(proc.as_deref()),
-            node: proc.as_deref().map_or_else(String::new, |proc| node(proc, trouble)),
+            namespaces: PodNamespaces::new(proc.as_deref(), &node),
+            node,
             proc,
             users: HashMap::new(),
             keeps_commands: true,
+            has_relative_paths: fs::metadata("/proc/self/ns/cgroup")
+                .is_ok_and(|namespace| namespace.ino() != FIRST_CGROUP_NAMESPACE),
             trouble,
         }
     }
@@ -81,20 +90,39 @@ impl<'a> Reader<'a> {
         let process = proc.and_then(|proc| process::read(proc, seen.pid, used_ns, self.trouble));
         let by_id = self.cgroups.path(seen.cgroup_id, self.trouble).map(str::to_owned);
         let of_process = process.as_ref().and_then(|process| process.cgroup.clone());
-        // The root says nothing: with cgroup v1 beside it every process may be there.
-        let path = of_process.filter(|path| path != "/" || by_id.is_none()).or(by_id);
+        let path = self.path(of_process, by_id);
         let last = process.is_none() && (path.is_some() || seen.cgroup_id == 0);
         Answer { identity: self.identity(process, path), last }
+    }
+
+    /// The path of a process's cgroup, of that in `/proc` and that of its id in the tree. The one in `/proc` is the present
+    /// one, but from flowtop's own cgroup namespace it does not begin at the root; and the root itself says nothing: with
+    /// cgroup v1 beside it every process may be there.
+    fn path(&self, of_process: Option<String>, by_id: Option<String>) -> Option<String> {
+        let (Some(of_process), Some(by_id)) = (&of_process, &by_id) else { return of_process.or(by_id) };
+        let is_relative = self.has_relative_paths || of_process.starts_with("/..");
+        let told = |path: &str| {
+            let place = cgroup::parse(path);
+            (place.pod_uid.is_some(), place.container_id.is_some() || place.container_name.is_some())
+        };
+        let takes_id = of_process == "/" || is_relative && told(by_id) >= told(of_process);
+        Some(if takes_id { by_id } else { of_process }.clone())
     }
 
     pub fn addresses(&mut self) -> Addresses {
         self.addresses.read(&mut self.sources, self.trouble)
     }
 
+    /// The pods of the network namespaces on this host.
+    pub fn namespaces(&mut self) -> Namespaces {
+        self.namespaces.read(&mut self.sources, self.trouble)
+    }
+
     fn identity(&mut self, process: Option<Process>, path: Option<String>) -> Identity {
         let place = path.as_deref().map(|path| cgroup::parse_on(&self.node, path)).unwrap_or_default();
         let folder = process.as_ref().map(|process| process.folder.as_path());
         let names = self.sources.names(&place, self.trouble);
+        let workload = self.sources.workload(&place, &names, self.trouble);
         if let (Some(folder), Some(name), false) = (folder, &names.pod, place.is_claimed) {
             let pod = Pod { namespace: names.namespace.clone(), name: name.clone() };
             self.addresses.note(folder, &pod, self.trouble);
@@ -107,8 +135,10 @@ impl<'a> Reader<'a> {
             container: names.container,
             pod: names.pod,
             namespace: names.namespace,
+            workload,
             cgroup: path.map(|path| self.trouble.clean(path.as_bytes(), PATH_CHARS)),
             user: uid.map(|uid| self.user(uid)),
+            uid,
             mntns: process.as_ref().and_then(|process| process.mntns),
             comm: process.as_ref().and_then(|process| process.comm.clone()),
             command: process.and_then(|process| process.command).filter(|_| self.keeps_commands),
@@ -139,19 +169,4 @@ impl<'a> Reader<'a> {
 fn node(proc: &Path, trouble: &Trouble) -> String {
     let cgroups = trouble.read_text(&proc.join("1/cgroup"), MAX_CGROUP_BYTES);
     cgroups.as_deref().and_then(cgroup::choose).map_or("", cgroup::node).to_owned()
-}
-
-/// Where the host's processes are: below the root if it has them, or where this system shows its own, unless it is
-/// in a PID namespace with numbers of its own.
-pub fn processes(root: &Path) -> Option<PathBuf> {
-    let below = root.join("proc");
-    let own_numbers = || {
-        let namespace = fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino());
-        namespace.is_ok_and(|inode| inode == FIRST_PID_NAMESPACE)
-    };
-    let has_any = fs::read_dir(&below).is_ok_and(|mut entries| entries.next().is_some());
-    if root != Path::new("/") && has_any {
-        return Some(below);
-    }
-    own_numbers().then(|| PathBuf::from("/proc"))
 }

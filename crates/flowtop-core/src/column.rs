@@ -55,14 +55,15 @@ pub struct Source<'a> {
     who: Who<'a>,
     identities: [OnceCell<Option<Arc<Identity>>>; 2],
     remote_pod: OnceCell<Option<Arc<Pod>>>,
+    netns_pods: [OnceCell<Option<Arc<Pod>>>; 2],
 }
 
 impl<'a> Source<'a> {
     /// A row at `at_ns` of the monotonic clock.
     #[must_use]
     pub fn new(row: &'a Row<'a>, at_ns: u64, who: Who<'a>) -> Self {
-        let (identities, remote_pod) = Default::default();
-        Self { row, flow: row.entry.flow(), at_ns, who, identities, remote_pod }
+        let (identities, remote_pod, netns_pods) = Default::default();
+        Self { row, flow: row.entry.flow(), at_ns, who, identities, remote_pod, netns_pods }
     }
 
     /// Whether the row has another end on this host.
@@ -84,6 +85,19 @@ impl<'a> Source<'a> {
     fn remote_pod(&self) -> Option<&Pod> {
         let ask = || self.who.owners.pod_at(self.row.tuple.remote.ip());
         self.remote_pod.get_or_init(ask).as_deref()
+    }
+
+    /// The pod that has the network namespace of this end's socket: the socket may be a proxy's, in another pod.
+    fn netns_pod(&self) -> Option<&Pod> {
+        self.pod_in(0, self.row.key.netns)
+    }
+
+    fn peer_netns_pod(&self) -> Option<&Pod> {
+        self.row.right().and_then(|(key, _)| self.pod_in(1, key.netns))
+    }
+
+    fn pod_in(&self, end: usize, netns: u32) -> Option<&Pod> {
+        self.netns_pods[end].get_or_init(|| self.who.owners.pod_in(netns)).as_deref()
     }
 
     fn identity_of(&self, end: usize, entry: &Entry) -> Option<&Identity> {
@@ -187,6 +201,9 @@ pub const ALL: &[Column] = &[
         s.identity()?.command.as_deref().map(Cow::from)
     }),
     text("user", "text?", "Its effective user", |s| s.identity()?.user.as_deref().map(Cow::from)),
+    column("uid", "integer?", "Number of that user", |s| {
+        s.identity().and_then(|identity| identity.uid).map_or(Value::Null, Into::into)
+    }),
     text("unit", "text?", "Its systemd unit", |s| s.identity()?.unit.as_deref().map(Cow::from)),
     text(
         "container_id",
@@ -202,6 +219,18 @@ pub const ALL: &[Column] = &[
     }),
     text("namespace", "text?", "Namespace of that pod", |s| {
         s.identity()?.namespace.as_deref().map(Cow::from)
+    }),
+    text("workload", "text?", "Deployment, StatefulSet or the like of that pod, by the pod's name", |s| {
+        s.identity()?.workload().map(Cow::from)
+    }),
+    text(
+        "netns_pod",
+        "text?",
+        "Pod that has the network namespace of the socket, also if the process is in no pod",
+        |s| Some(s.netns_pod()?.name.as_str().into()),
+    ),
+    text("netns_namespace", "text?", "Namespace of that pod", |s| {
+        s.netns_pod()?.namespace.as_deref().map(Cow::from)
     }),
     shared_text("label", "text", "Label of the remote address", |s| Some(label(s).into())),
     shared_text("remote_pod", "text?", "Pod of this host that has the remote address", |s| {
@@ -225,6 +254,11 @@ pub const ALL: &[Column] = &[
     shared_text("peer_pod", "text?", "Likewise", |s| s.peer_identity()?.pod.as_deref().map(Cow::from)),
     shared_text("peer_namespace", "text?", "Likewise", |s| {
         s.peer_identity()?.namespace.as_deref().map(Cow::from)
+    }),
+    shared_text("peer_workload", "text?", "Likewise", |s| s.peer_identity()?.workload().map(Cow::from)),
+    shared_text("peer_netns_pod", "text?", "Likewise", |s| Some(s.peer_netns_pod()?.name.as_str().into())),
+    shared_text("peer_netns_namespace", "text?", "Likewise", |s| {
+        s.peer_netns_pod()?.namespace.as_deref().map(Cow::from)
     }),
 ];
 
@@ -280,15 +314,19 @@ pub fn names() -> Vec<&'static str> {
 /// pod at its other end.
 #[must_use]
 pub fn asks_owner(name: &str) -> bool {
-    const ASKING: [&str; 10] = [
+    const ASKING: [&str; 14] = [
         "comm",
         "command",
         "user",
+        "uid",
         "unit",
         "container_id",
         "container",
         "pod",
         "namespace",
+        "workload",
+        "netns_pod",
+        "netns_namespace",
         "remote_pod",
         "remote_namespace",
     ];

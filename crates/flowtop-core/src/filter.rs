@@ -9,7 +9,7 @@
 //! - What never matches a TCP socket (`udp`, `arp`, `multicast`) is false: `not udp` and `tcp or udp` are what people
 //!   write. A filter that can then match nothing is an error.
 //! - `net` takes no network names, and a service is a TCP service.
-//! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `container`, `label`, `remote-pod` and `remote-ns` are
+//! - `pid`, `comm`, `state`, `netns`, `user`, `unit`, `pod`, `ns`, `workload`, `container`, `label`, `remote-pod`, `remote-ns`, `netns-pod` and `netns-ns` are
 //!   words; a host of that name is written `\pid`. Behind those that ask for a name any word is one: `label pod`.
 //!
 //! Not in here: how names are looked up (`Names` is passed in), and what a kernel does with a [`Pushdown`].
@@ -119,9 +119,7 @@ impl Filter {
     #[must_use]
     pub fn asks_owner(&self) -> bool {
         let of_files = |test: &Test| match test {
-            Test::Named(named, _) => {
-                !matches!(named, Named::Label | Named::RemotePod | Named::RemoteNamespace)
-            }
+            Test::Named(named, _) => *named != Named::Label && !named.is_about_pods_of_host(),
             test => matches!(test, Test::Comm(_)),
         };
         self.root.as_ref().is_some_and(|root| root.has(of_files))
@@ -130,14 +128,18 @@ impl Filter {
     /// Whether it asks for what each end of a connection has of its own: its process, its socket's state or namespace.
     #[must_use]
     pub fn tells_ends_apart(&self) -> bool {
-        let of_socket = |test: &Test| matches!(test, Test::Pid(_) | Test::State(_) | Test::Netns(_));
+        let of_socket = |test: &Test| match test {
+            Test::Pid(_) | Test::State(_) | Test::Netns(_) => true,
+            Test::Named(named, _) => matches!(named, Named::NetnsPod | Named::NetnsNamespace),
+            _ => false,
+        };
         self.asks_owner() || self.root.as_ref().is_some_and(|root| root.has(of_socket))
     }
 
-    /// Whether it asks which pod has the remote address.
+    /// Whether it asks which pod has the remote address, or a network namespace.
     #[must_use]
-    pub fn asks_remote_pod(&self) -> bool {
-        let of_pods = |test: &Test| matches!(test, Test::Named(Named::RemotePod | Named::RemoteNamespace, _));
+    pub fn asks_pods(&self) -> bool {
+        let of_pods = |test: &Test| matches!(test, Test::Named(named, _) if named.is_about_pods_of_host());
         self.root.as_ref().is_some_and(|root| root.has(of_pods))
     }
 

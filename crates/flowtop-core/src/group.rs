@@ -30,7 +30,11 @@ pub enum Key {
     Container,
     Pod,
     Namespace,
+    /// The controller of the pod, and its namespace.
+    Workload,
     Netns,
+    /// The pod that has the network namespace, and its namespace.
+    NetnsPod,
     /// The network of the remote address with so many bits, 64 for IPv6.
     Net(u8),
     /// The label of the remote address.
@@ -59,7 +63,7 @@ const fn word(
 }
 
 /// Every key but a network, which has a form of its own.
-const WORDS: [Word; 14] = [
+const WORDS: [Word; 16] = [
     word(
         "flow",
         Key::Flow,
@@ -76,19 +80,22 @@ const WORDS: [Word; 14] = [
     word("container", Key::Container, &["container_id", "container"], ["container", "containers"]),
     word("pod", Key::Pod, &["namespace", "pod"], ["pod", "pods"]),
     word("namespace", Key::Namespace, &["namespace"], ["namespace", "namespaces"]),
+    word("workload", Key::Workload, &["namespace", "workload"], ["workload", "workloads"]),
     word("netns", Key::Netns, &["netns"], ["network namespace", "network namespaces"]),
+    word("netns-pod", Key::NetnsPod, &["netns_namespace", "netns_pod"], ["pod of a netns", "pods of netns"]),
     word("label", Key::Label, &["label"], ["label", "labels"]),
     word("remote-pod", Key::RemotePod, &["remote_namespace", "remote_pod"], ["remote pod", "remote pods"]),
 ];
 
 /// The keys that take their turns on a screen, after rows that are flows.
-const TURNS: [Key; 13] = [
+const TURNS: [Key; 15] = [
     Key::Peer,
     Key::LocalPort,
     Key::Process,
     Key::Pod,
     Key::Container,
     Key::Namespace,
+    Key::Workload,
     Key::Unit,
     Key::User,
     Key::Label,
@@ -96,6 +103,7 @@ const TURNS: [Key; 13] = [
     Key::Host,
     Key::RemotePort,
     Key::RemotePod,
+    Key::NetnsPod,
 ];
 
 /// The field of a network. Where a group has several, those behind the first one have their bits in the name.
@@ -133,7 +141,7 @@ impl Key {
     /// Whether its fields are two names of one thing.
     #[must_use]
     pub const fn has_two_names(self) -> bool {
-        matches!(self, Self::Container | Self::Pod | Self::RemotePod)
+        matches!(self, Self::Container | Self::Pod | Self::Workload | Self::NetnsPod | Self::RemotePod)
     }
 
     /// Whether it is about the right end.
@@ -149,16 +157,16 @@ impl Key {
     /// Whether it asks who is behind a flow, at either end.
     #[must_use]
     pub const fn asks_owner(self) -> bool {
-        use Key::{Container, Namespace, Pod, Process, RemotePod, Unit, User};
-        matches!(self, Process | User | Unit | Container | Pod | Namespace | RemotePod)
+        use Key::{Container, Namespace, NetnsPod, Pod, Process, RemotePod, Unit, User, Workload};
+        matches!(self, Process | User | Unit | Container | Pod | Namespace | Workload | NetnsPod | RemotePod)
     }
 
     /// Whether it tells the owners of ends apart. A group with such a key is one of ends: of a connection with both ends
     /// on this host each counts with what it has sent and received itself.
     #[must_use]
     pub const fn is_of_end(self) -> bool {
-        use Key::{Container, Namespace, Netns, Pod, Process, Unit, User};
-        matches!(self, Process | User | Unit | Container | Pod | Namespace | Netns)
+        use Key::{Container, Namespace, Netns, NetnsPod, Pod, Process, Unit, User, Workload};
+        matches!(self, Process | User | Unit | Container | Pod | Namespace | Workload | Netns | NetnsPod)
     }
 
     fn parse(word: &str) -> Option<Self> {
@@ -339,7 +347,7 @@ mod tests {
         }
         let turns = ["pod,peer", "", "peer", "local-port", "process", "pod"];
         assert_eq!((&seen[..6], seen.len()), (&turns.map(str::to_owned)[..], TURNS.len() + 2));
-        assert_eq!(Group::default().turn(false, Group::default()).to_string(), "remote-pod");
+        assert_eq!(Group::default().turn(false, Group::default()).to_string(), "netns-pod");
     }
 
     #[test]
@@ -351,7 +359,7 @@ mod tests {
     #[test]
     fn what_is_no_key_is_told_what_is() {
         let all = "give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, \
-                   pod, namespace, netns, label, remote-pod, net/24";
+                   pod, namespace, workload, netns, netns-pod, label, remote-pod, net/24";
         for text in ["pods", "net/33", "net/", "net/+4", "pod,", "pod,,peer", "Pod"] {
             assert_eq!(Group::parse(text).unwrap_err(), all, "{text}");
         }

@@ -5,10 +5,11 @@
 pub mod addresses;
 pub mod processes;
 pub mod users;
+pub mod workload;
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -70,6 +71,8 @@ pub struct Identity {
     pub command: Option<String>,
     /// Name of the user, or the number if it has none.
     pub user: Option<String>,
+    /// Number of the user, in the user namespace of flowtop.
+    pub uid: Option<u32>,
     pub unit: Option<String>,
     /// Id of the container: 64 hex digits of most runtimes, another form of ECS and Garden.
     pub container_id: Option<String>,
@@ -77,6 +80,8 @@ pub struct Identity {
     /// Name of the pod, or its UID while it has no name here.
     pub pod: Option<String>,
     pub namespace: Option<String>,
+    /// The workload of a pod whose name does not tell it: that of a static one.
+    pub workload: Option<String>,
     /// Path of the cgroup from the root of its hierarchy.
     pub cgroup: Option<String>,
     /// Inode number of the mount namespace.
@@ -94,6 +99,22 @@ impl Identity {
         let is_hex = |id: &str| id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let id = self.container_id.as_deref()?;
         Some(id.get(..SHORT_ID_CHARS).filter(|_| is_hex(id)).unwrap_or(id))
+    }
+
+    /// Whether the user is meant: by name, or by number.
+    #[must_use]
+    pub fn is_user(&self, is_meant: impl Fn(&str) -> bool) -> bool {
+        // A recording of an early flowtop has no numbers, but that of root is no secret.
+        let of_root = || (self.user.as_deref() == Some("root")).then_some(0);
+        let number = self.uid.or_else(of_root);
+        self.user.as_deref().is_some_and(&is_meant) || number.is_some_and(|uid| is_meant(&uid.to_string()))
+    }
+
+    /// Name of the pod's controller as its name tells it; `None` while the pod has no name here.
+    #[must_use]
+    pub fn workload(&self) -> Option<&str> {
+        let by_name = || self.pod.as_deref().filter(|name| !is_uid(name)).map(workload::of_pod);
+        self.workload.as_deref().or_else(by_name)
     }
 
     /// Where the process runs, in one word: `namespace/pod/container`, the container, or the unit.
@@ -135,7 +156,12 @@ pub trait Owners: Debug {
         None
     }
 
-    /// Whether it has been found out which pods have which addresses.
+    /// The pod of this host whose network namespace has that inode number, as far as known.
+    fn pod_in(&self, _: u32) -> Option<Arc<Pod>> {
+        None
+    }
+
+    /// Whether it has been found out which pods have which addresses and network namespaces.
     fn knows_addresses(&self) -> bool {
         true
     }
@@ -163,6 +189,10 @@ impl Owners for WithoutCommands {
         self.0.pod_at(address)
     }
 
+    fn pod_in(&self, netns: u32) -> Option<Arc<Pod>> {
+        self.0.pod_in(netns)
+    }
+
     fn knows_addresses(&self) -> bool {
         self.0.knows_addresses()
     }
@@ -179,6 +209,21 @@ pub struct NoOwners;
 impl Owners for NoOwners {
     fn identity(&self, _: &Seen, _: u64) -> Option<Arc<Identity>> {
         None
+    }
+}
+
+/// Whether a text is the UID of a pod, or the hash of a static one.
+#[must_use]
+pub fn is_uid(text: &str) -> bool {
+    let is_lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let dashes = [8, 13, 18, 23];
+    match text.len() {
+        32 => text.bytes().all(is_lower_hex),
+        36 => text
+            .bytes()
+            .enumerate()
+            .all(|(i, byte)| if dashes.contains(&i) { byte == b'-' } else { is_lower_hex(byte) }),
+        _ => false,
     }
 }
 
@@ -225,6 +270,30 @@ mod tests {
             [of(&"ab".repeat(32)), of("00112233445566778899aabbccddeeff-1234567890"), of("6f265890-5165")];
         let shown = ["abababababab", "00112233445566778899aabbccddeeff-1234567890", "6f265890-5165"];
         assert_eq!(ids.each_ref().map(|identity| identity.short_container_id().unwrap()), shown);
+    }
+
+    #[test]
+    fn a_user_has_a_name_and_a_number() {
+        let of = |user: &str, uid| Identity { user: Some(user.to_owned()), uid, ..Identity::default() };
+        for (identity, meant, other) in [
+            (of("root", Some(0)), ["root", "0"], "1"),
+            (of("www-data", Some(33)), ["www-data", "33"], "3"),
+            (of("165536", Some(165_536)), ["165536", "165536"], "0"),
+            (of("root", None), ["root", "0"], "33"),
+        ] {
+            assert!(meant.iter().all(|meant| identity.is_user(|text| text == *meant)), "{meant:?}");
+            assert!(!identity.is_user(|text| text == other), "{other}");
+        }
+        assert!(!Identity::default().is_user(|_| true));
+    }
+
+    #[test]
+    fn a_workload_is_told_by_the_pod_s_name_unless_it_is_known() {
+        let pod = |name: &str| Identity { pod: Some(name.to_owned()), ..Identity::default() };
+        let of_static = Identity { workload: Some("etcd".to_owned()), ..pod("etcd-master-1") };
+        let identities =
+            [pod("web-0"), of_static, pod("6d1780d4-0501-4804-a676-5ebd49ceb9c5"), Identity::default()];
+        assert_eq!(identities.each_ref().map(Identity::workload), [Some("web"), Some("etcd"), None, None]);
     }
 
     /// Knows one process, and no other.

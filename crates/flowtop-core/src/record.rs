@@ -202,6 +202,8 @@ pub struct FlowRecord {
     pub label: Arc<str>,
     /// The pod of this host that had the remote address.
     pub remote_pod: Option<Arc<Pod>>,
+    /// The pod that had the network namespace of the socket.
+    pub netns_pod: Option<Arc<Pod>>,
 }
 
 impl Default for FlowRecord {
@@ -220,6 +222,7 @@ impl Default for FlowRecord {
             users: 0,
             label: Arc::from(""),
             remote_pod: None,
+            netns_pod: None,
         }
     }
 }

@@ -252,6 +252,7 @@ fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
         users: entry.users().count(),
         label: who.labels.of(Tuple::of(key).remote.ip(), entry.is_on_host()).into(),
         remote_pod: who.owners.pod_at(Tuple::of(key).remote.ip()),
+        netns_pod: who.owners.pod_in(key.netns),
     }
 }
 

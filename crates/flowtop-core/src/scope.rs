@@ -39,6 +39,8 @@ pub struct Subject<'a> {
     pub identity: Option<&'a Identity>,
     /// The process of the other end, where that is on this host.
     pub peer: Option<User<'a>>,
+    /// The pods that have the namespaces of both ends, if they were looked up.
+    pub netns_pods: [Option<&'a Pod>; 2],
     /// The label of the remote address, if it was looked up.
     pub label: Option<&'a str>,
     /// The pod of this host that has the remote address, likewise.
@@ -91,6 +93,7 @@ impl<'a> Subject<'a> {
             used_ns: 0,
             identity: None,
             peer: None,
+            netns_pods: [None; 2],
             label: None,
             remote_pod: None,
         }

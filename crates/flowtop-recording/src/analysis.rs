@@ -173,6 +173,7 @@ fn with_subject<T>(flow: &FlowRecord, peer: Option<&FlowRecord>, ask: impl FnOnc
         used_ns,
         identity,
         peer: peer.map(|flow| user(flow, comms.1.as_deref())),
+        netns_pods: [Some(flow), peer].map(|flow| flow?.netns_pod.as_deref()),
         label: Some(&flow.label),
         remote_pod: flow.remote_pod.as_deref(),
     })

@@ -28,6 +28,8 @@ pub struct RecordedOwners {
     unknown: Arc<Identity>,
     /// Pods by their addresses.
     pods: HashMap<IpAddr, Arc<Pod>>,
+    /// Pods by the inode numbers of their network namespaces.
+    namespaces: HashMap<u32, Arc<Pod>>,
 }
 
 impl RecordedOwners {
@@ -37,6 +39,7 @@ impl RecordedOwners {
         for flow in &record.flows {
             let pod = flow.remote_pod.as_ref().map(|pod| (flow.tuple().remote.ip(), Arc::clone(pod)));
             owners.pods.extend(pod);
+            owners.namespaces.extend(flow.netns_pod.as_ref().map(|pod| (flow.key.netns, Arc::clone(pod))));
             if let Some(identity) = &flow.identity {
                 let seen = Seen::of(&flow.flow);
                 owners.known.insert((seen, used_ns(flow)), Arc::clone(identity));
@@ -55,6 +58,10 @@ impl Owners for RecordedOwners {
 
     fn pod_at(&self, address: IpAddr) -> Option<Arc<Pod>> {
         self.pods.get(&address).cloned()
+    }
+
+    fn pod_in(&self, netns: u32) -> Option<Arc<Pod>> {
+        self.namespaces.get(&netns).cloned()
     }
 
     fn knows_addresses(&self) -> bool {

@@ -31,8 +31,8 @@ pub struct TopArgs {
 pub struct OwnerFlags {
     /// Sum connections by one or more keys, such as pod or pod,peer
     ///
-    /// Up to four of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, netns,
-    /// net/24, label and remote-pod. If both ends are on this host, the one that connected is the local one.
+    /// Up to four of flow, peer, host, local-port, remote-port, process, user, unit, container, pod, namespace, workload,
+    /// netns, netns-pod, net/24, label and remote-pod. If both ends are on this host, the one that connected is the local one.
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     pub by: Vec<String>,
     /// Show owners to the right of each row in text reports

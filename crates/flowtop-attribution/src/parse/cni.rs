@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::kubernetes::{Names, is_id, is_uid, name};
+use super::kubernetes::{Names, is_id, name};
+use flowtop_core::owner::is_uid;
 
 /// A pod as the runtime told the network plugin about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use flowtop_core::owner::is_uid;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -154,20 +155,6 @@ fn kubelets_container(text: &str, pod_uid: Option<&str>) -> Option<Names> {
 #[must_use]
 pub fn is_id(text: &str) -> bool {
     text.len() == ID_CHARS && text.bytes().all(is_lower_hex)
-}
-
-/// Whether a text is the UID of a pod, or the hash of a static one.
-#[must_use]
-pub fn is_uid(text: &str) -> bool {
-    let dashes = [8, 13, 18, 23];
-    match text.len() {
-        32 => text.bytes().all(is_lower_hex),
-        36 => text
-            .bytes()
-            .enumerate()
-            .all(|(i, byte)| if dashes.contains(&i) { byte == b'-' } else { is_lower_hex(byte) }),
-        _ => false,
-    }
 }
 
 /// Whether the UID of a pod is the hash of a static one.

@@ -40,6 +40,19 @@ pub fn start_ns(stat: &[u8], ticks_per_s: u64) -> Option<u64> {
     Some(ticks.saturating_mul(NS_PER_S / ticks_per_s.max(1)))
 }
 
+/// Whether a process is a thread of the kernel, from `/proc/PID/stat`.
+#[must_use]
+pub fn is_kernel_thread(stat: &[u8]) -> bool {
+    /// In `include/linux/sched.h`.
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    let flags = || {
+        let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let fields = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
+        fields.split_whitespace().nth(6)?.parse::<u64>().ok()
+    };
+    flags().is_some_and(|flags| flags & PF_KTHREAD != 0)
+}
+
 /// A command line with blanks between the arguments and without what looks like a secret, where there is one: kernel threads
 /// and zombies have none. Of one whose end was not read, the last word goes too, because it may be cut.
 #[must_use]
@@ -178,6 +191,13 @@ mod tests {
         assert_eq!(shown(b"app\0-v\0"), "app -v");
         assert_eq!(shown(b"title of a process ghp_01"), "title of a process …");
         assert_eq!(shown(b"oneword"), "oneword");
+    }
+
+    #[test]
+    fn threads_of_the_kernel_are_told_by_their_flags() {
+        assert!(is_kernel_thread(b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0"));
+        assert!(!is_kernel_thread(b"2 (kthreadd) S 0 0 0 0 -1 4194560 0 0 0"));
+        assert!(!is_kernel_thread(b"2 (a) b 2129984") && !is_kernel_thread(b""));
     }
 
     #[test]

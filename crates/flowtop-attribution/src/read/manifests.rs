@@ -37,14 +37,24 @@ impl Manifests {
         }
     }
 
+    /// The name of the node, if its only kubelet tells it.
+    pub fn node(&mut self, trouble: &Trouble) -> Option<String> {
+        self.refresh(trouble);
+        self.node.clone()
+    }
+
     /// The names of the static pod with this UID, which has these containers among others.
     pub fn names(&mut self, uid: &str, containers: &[String], trouble: &Trouble) -> Option<Names> {
+        self.refresh(trouble);
+        manifest::static_pod(&self.pods, uid, containers, self.node.as_deref()?)
+    }
+
+    fn refresh(&mut self, trouble: &Trouble) {
         let Self { folder, proc, pods, node, pace } = self;
         pace.walk(|| {
             *pods = read(folder, trouble);
             *node = proc.as_deref().filter(|_| !pods.is_empty()).and_then(|proc| node_name(proc, trouble));
         });
-        manifest::static_pod(pods, uid, containers, node.as_deref()?)
     }
 }
 

@@ -10,14 +10,19 @@ use std::time::{Duration, Instant, SystemTime};
 use super::files::Trouble;
 use super::manifests::Manifests;
 use super::runtimes::Runtimes;
+use super::uts;
 use crate::parse::cgroup::{Place, Rootless};
 use crate::parse::kubernetes::{self, Names};
+use crate::parse::manifest;
 use crate::results::Results;
 use flowtop_core::owner::addresses::Claim;
+use flowtop_core::owner::workload;
 use flowtop_core::sanitize::breaks_a_screen;
 
 /// Most of `/etc/passwd` that is read.
 pub const MAX_PASSWD_BYTES: usize = 4 << 20;
+/// Most of a host's name that is read.
+const MAX_HOST_NAME_BYTES: usize = 256;
 /// How often a directory is asked whether it has changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -109,6 +114,18 @@ impl Sources {
         // A UID that has no name here is still a name for its pod.
         names.pod = names.pod.or_else(|| Some(uid.to_owned()));
         names
+    }
+
+    /// The workload of a pod, if it is a static one: the names of others tell theirs.
+    pub fn workload(&mut self, place: &Place, names: &Names, trouble: &Trouble) -> Option<String> {
+        let is_static = place.pod_uid.as_deref().is_some_and(kubernetes::is_static) && !place.is_claimed;
+        let pod = names.pod.as_deref().filter(|pod| is_static && !kubernetes::is_static(pod))?;
+        let file =
+            trouble.read_text(&self.root.join("etc/hostname"), MAX_HOST_NAME_BYTES).unwrap_or_default();
+        let names =
+            [self.manifests.node(trouble), manifest::node_name(&file), manifest::node_name(&uts::own())];
+        let nodes: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
+        Some(workload::of_static_pod(pod, &nodes).to_owned())
     }
 
     /// Addresses of pods by libcni's cache.

@@ -90,7 +90,7 @@ fn a_process_is_described_by_its_files() {
     let identity = host.identity(7);
     assert_eq!(identity.comm.as_deref(), Some("nginx"));
     assert_eq!(identity.command.as_deref(), Some("nginx: worker -g daemon off;"));
-    assert_eq!(identity.user.as_deref(), Some("www-data"));
+    assert_eq!((identity.user.as_deref(), identity.uid), (Some("www-data"), Some(33)));
     assert_eq!(identity.unit.as_deref(), Some("nginx.service"));
     assert_eq!(names(&identity), [None; 3]);
     assert_eq!(host.identity(8), Identity::default());
@@ -162,6 +162,23 @@ fn a_static_pod_that_nothing_else_names_is_named_by_its_manifest() {
     host.process(8, &pod(UID, ID));
     fs::create_dir_all(host.path(&format!("var/lib/kubelet/pods/{UID}/containers/kube-apiserver"))).unwrap();
     assert_eq!(host.identity(8).pod.as_deref(), Some(UID));
+}
+
+#[test]
+fn the_workload_of_a_static_pod_is_what_its_manifest_is_called() {
+    let host = master("kubelet\0--hostname-override=Master-1\0");
+    fs::create_dir_all(host.path(&format!("var/log/pods/kube-system_kube-apiserver-master-1_{STATIC}")))
+        .unwrap();
+    assert_eq!(host.identity(7).workload(), Some("kube-apiserver"));
+    // By the name of the host, where no kubelet tells it; and if that is another one, the pod is all that is known.
+    fs::remove_dir_all(host.path("proc/3")).unwrap();
+    assert_eq!(host.identity(7).workload(), Some("kube-apiserver-master-1"));
+    host.write("etc/hostname", b"master-1\n");
+    assert_eq!(host.identity(7).workload(), Some("kube-apiserver"));
+    host.process(8, &pod(UID, ID));
+    assert_eq!(host.identity(8).workload(), None);
+    fs::create_dir_all(host.path(&format!("var/log/pods/shop_web-7d9f8b6c5-x2x4q_{UID}"))).unwrap();
+    assert_eq!(host.identity(8).workload(), Some("web"));
 }
 
 #[test]
@@ -334,6 +351,60 @@ fn a_process_that_is_gone_is_named_by_the_cgroup_it_was_seen_in() {
     let answer = host.read(GONE, fs::metadata(&cgroup).unwrap().ino());
     assert_eq!(names(&answer.identity), [Some("shop"), Some("web-0"), Some("app")]);
     assert!(answer.last && answer.identity.comm.is_none());
+}
+
+/// What a cgroup namespace makes of a path: the way from its root.
+#[test]
+fn a_path_from_a_cgroup_namespace_gives_way_to_that_of_the_id() {
+    let host = Host::new();
+    let whole = pod(UID, ID);
+    let cgroup = host.path("sys/fs/cgroup").join(&whole[1..]);
+    fs::create_dir_all(&cgroup).unwrap();
+    let id = fs::metadata(&cgroup).unwrap().ino();
+    for relative in [format!("/../cri-containerd-{ID}.scope"), "/..".to_owned(), format!("/../..{whole}")] {
+        host.process(7, &relative);
+        let identity = host.read(7, id).identity;
+        assert_eq!(
+            (identity.cgroup.as_deref(), identity.pod.as_deref()),
+            (Some(whole.as_str()), Some(UID)),
+            "{relative}"
+        );
+    }
+    // The tree of version 2 may know less than the lines of version 1.
+    let service = host.path("sys/fs/cgroup/system.slice/containerd.service");
+    fs::create_dir_all(&service).unwrap();
+    host.process(7, &format!("/../..{whole}"));
+    assert_eq!(host.read(7, fs::metadata(&service).unwrap().ino()).identity.pod.as_deref(), Some(UID));
+    // And where there is no tree, the way from the namespace's root is all there is.
+    assert_eq!(host.identity(7).pod.as_deref(), Some(UID));
+}
+
+/// A root whose processes are those of another PID namespace, mounted there.
+#[test]
+fn processes_of_another_pid_namespace_are_not_believed() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+    if !rustix::process::geteuid().is_root() {
+        return skip::skip("a PID namespace needs root");
+    }
+    let host = Host::new();
+    let proc = host.path("proc");
+    fs::create_dir_all(&proc).unwrap();
+    let script = format!("mount -t proc proc {} && echo ready && read _", proc.display());
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--mount", "--fork", "sh", "-c", &script]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+    let inside = format!("/proc/{}/root{}", children.trim(), host.0.path().display());
+    let (found, why) = (processes(Path::new(&inside)), crate::why_not(Path::new(&inside)));
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(line, "ready\n");
+    // Its own numbers are the kernel's only in the first namespace.
+    let own = processes(Path::new("/"));
+    assert_eq!((found, why.is_none()), (own.clone(), own.is_some()));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn an_unknown_field_is_named_with_those_there_are() {
             error.starts_with(&format!("unknown field {unknown:?}; the fields are local_addr,local_port,")),
             "{error}"
         );
-        assert!(error.ends_with(",peer_namespace"), "{error}");
+        assert!(error.ends_with(",peer_netns_namespace"), "{error}");
     }
 }
 

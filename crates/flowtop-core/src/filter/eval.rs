@@ -71,10 +71,13 @@ impl Named {
             flow.users().any(|user| user.identity.and_then(text).is_some_and(matches))
         };
         match self {
-            Self::User => of(|identity| identity.user.as_deref()),
+            Self::User => {
+                flow.users().any(|user| user.identity.is_some_and(|identity| identity.is_user(matches)))
+            }
             Self::Unit => of(|identity| identity.unit.as_deref()),
             Self::Pod => of(|identity| identity.pod.as_deref()),
             Self::Namespace => of(|identity| identity.namespace.as_deref()),
+            Self::Workload => of(Identity::workload),
             Self::Container => {
                 of(|identity| identity.container.as_deref())
                     || of(|identity| identity.container_id.as_deref())
@@ -84,6 +87,10 @@ impl Named {
             Self::RemotePod => flow.remote_pod.is_some_and(|pod| matches(&pod.name)),
             Self::RemoteNamespace => {
                 flow.remote_pod.and_then(|pod| pod.namespace.as_deref()).is_some_and(matches)
+            }
+            Self::NetnsPod => flow.netns_pods.iter().flatten().any(|pod| matches(&pod.name)),
+            Self::NetnsNamespace => {
+                flow.netns_pods.iter().flatten().any(|pod| pod.namespace.as_deref().is_some_and(matches))
             }
         }
     }

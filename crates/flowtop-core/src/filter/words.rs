@@ -39,22 +39,28 @@ pub(super) enum Named {
     Unit,
     Pod,
     Namespace,
+    Workload,
     Container,
     Label,
     RemotePod,
     RemoteNamespace,
+    NetnsPod,
+    NetnsNamespace,
 }
 
 /// The words that ask for a text, each with a value that would be right.
-const NAMED: [(&str, Named, &str); 8] = [
+const NAMED: [(&str, Named, &str); 11] = [
     ("user", Named::User, "user www-data"),
     ("unit", Named::Unit, "unit nginx.service"),
     ("pod", Named::Pod, "pod 'web-*'"),
     ("ns", Named::Namespace, "ns kube-system"),
+    ("workload", Named::Workload, "workload web"),
     ("container", Named::Container, "container nginx"),
     ("label", Named::Label, "label private"),
     ("remote-pod", Named::RemotePod, "remote-pod 'db-*'"),
     ("remote-ns", Named::RemoteNamespace, "remote-ns kube-system"),
+    ("netns-pod", Named::NetnsPod, "netns-pod 'web-*'"),
+    ("netns-ns", Named::NetnsNamespace, "netns-ns kube-system"),
 ];
 
 impl Named {
@@ -62,6 +68,11 @@ impl Named {
     fn words(self) -> (&'static str, &'static str) {
         let found = NAMED.iter().find(|(_, named, _)| *named == self);
         found.map_or(("", ""), |(word, _, example)| (*word, *example))
+    }
+
+    /// Whether it is about a pod that is found by an address or a network namespace.
+    pub(super) const fn is_about_pods_of_host(self) -> bool {
+        matches!(self, Self::RemotePod | Self::RemoteNamespace | Self::NetnsPod | Self::NetnsNamespace)
     }
 
     pub(super) fn word(self) -> &'static str {

@@ -342,11 +342,8 @@ impl<'a> IdentityCache<'a> {
                 Cell::Net(network, bits)
             }
             Key::Label => Cell::Name(Some(self.words.get(self.label(row)))),
-            Key::RemotePod => {
-                let pod = self.remote_pod(row);
-                let texts = pod.as_deref().map(|pod| [pod.namespace.as_deref(), Some(pod.name.as_str())]);
-                Cell::Names(texts.unwrap_or_default().map(|text| text.map(|text| self.words.get(text))))
-            }
+            Key::RemotePod => self.pod(self.remote_pod(row).as_deref()),
+            Key::NetnsPod => self.pod(self.who.owners.pod_in(row.key.netns).as_deref()),
             Key::Process => self.process(row),
             Key::User => self.named(key, row, |identity| [identity.user.as_deref(), None]),
             Key::Unit => self.named(key, row, |identity| [identity.unit.as_deref(), None]),
@@ -356,7 +353,15 @@ impl<'a> IdentityCache<'a> {
             Key::Pod => {
                 self.named(key, row, |identity| [identity.namespace.as_deref(), identity.pod.as_deref()])
             }
+            Key::Workload => {
+                self.named(key, row, |identity| [identity.namespace.as_deref(), identity.workload()])
+            }
         }
+    }
+
+    fn pod(&mut self, pod: Option<&Pod>) -> Cell {
+        let texts = pod.map(|pod| [pod.namespace.as_deref(), Some(pod.name.as_str())]);
+        Cell::Names(texts.unwrap_or_default().map(|text| text.map(|text| self.words.get(text))))
     }
 
     /// The name that the process has now; of one that is gone the name that the kernel saw.

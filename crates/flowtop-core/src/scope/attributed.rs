@@ -29,9 +29,14 @@ impl Scope for Attributed {
         let peer = subject.peer.map(|user| User { identity: of_peer.as_deref(), ..user });
         let remote = subject.tuple.remote.ip();
         let label = Some(self.labels.of(remote, subject.both_here));
-        let remote_pod = self.filter.asks_remote_pod().then(|| self.owners.pod_at(remote)).flatten();
+        let asks_pods = self.filter.asks_pods();
+        let remote_pod = asks_pods.then(|| self.owners.pod_at(remote)).flatten();
+        let namespaces = [Some(subject.netns), subject.peer.map(|peer| peer.netns)]
+            .map(|netns| netns.filter(|_| asks_pods));
+        let in_netns = namespaces.map(|netns| self.owners.pod_in(netns?));
+        let netns_pods = in_netns.each_ref().map(Option::as_deref);
         let (identity, remote_pod) = (identity.as_deref(), remote_pod.as_deref());
-        self.filter.verdict(&Subject { identity, peer, label, remote_pod, ..*subject })
+        self.filter.verdict(&Subject { identity, peer, label, remote_pod, netns_pods, ..*subject })
     }
 
     fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {
@@ -41,7 +46,7 @@ impl Scope for Attributed {
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
         let waits_for_owner = || self.filter.asks_owner() && waits_for_files(&*self.owners, subject);
-        (self.filter.asks_remote_pod() && !self.owners.knows_addresses()) || waits_for_owner()
+        (self.filter.asks_pods() && !self.owners.knows_addresses()) || waits_for_owner()
     }
 }
 

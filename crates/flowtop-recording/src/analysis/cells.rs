@@ -7,7 +7,7 @@ use std::sync::Arc;
 use flowtop_core::flow::Tuple;
 use flowtop_core::group::{Key, masked};
 use flowtop_core::owner::comm_text;
-use flowtop_core::owner::{Identity, Seen};
+use flowtop_core::owner::{Identity, Pod, Seen};
 use flowtop_core::record::FlowRecord;
 use flowtop_core::rows::key::Cell;
 
@@ -29,17 +29,20 @@ fn named(key: Key, flow: &FlowRecord) -> Option<Texts<'_>> {
     let of = |texts: fn(&Identity) -> Texts<'_>| Some(flow.identity.as_deref().map_or([None; 2], texts));
     match key {
         Key::Label => Some([Some(&flow.label), None]),
-        Key::RemotePod => {
-            let pod = flow.remote_pod.as_deref();
-            Some([pod.and_then(|pod| pod.namespace.as_deref()), pod.map(|pod| pod.name.as_str())])
-        }
+        Key::RemotePod => Some(pod(flow.remote_pod.as_deref())),
+        Key::NetnsPod => Some(pod(flow.netns_pod.as_deref())),
         Key::User => of(|identity| [identity.user.as_deref(), None]),
         Key::Unit => of(|identity| [identity.unit.as_deref(), None]),
         Key::Namespace => of(|identity| [identity.namespace.as_deref(), None]),
         Key::Container => of(|identity| [identity.short_container_id(), identity.container.as_deref()]),
+        Key::Workload => of(|identity| [identity.namespace.as_deref(), identity.workload()]),
         Key::Pod => of(|identity| [identity.namespace.as_deref(), identity.pod.as_deref()]),
         _ => None,
     }
+}
+
+fn pod(pod: Option<&Pod>) -> Texts<'_> {
+    [pod.and_then(|pod| pod.namespace.as_deref()), pod.map(|pod| pod.name.as_str())]
 }
 
 /// The cell of a key. `word` makes texts.

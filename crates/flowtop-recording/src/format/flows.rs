@@ -61,6 +61,37 @@ macro_rules! label {
     };
 }
 
+/// The name of a pod that may be unknown, and the namespace of one whose name stands before it.
+macro_rules! pod_name {
+    ($name:literal, $field:ident) => {
+        column(
+            $name,
+            |row, place| place.shared.optional(row.$field.as_deref().map(|pod| pod.name.as_str())),
+            |row, place, number| {
+                let mut name = None;
+                place.shared.put_optional(&mut name, number)?;
+                row.$field = name.map(|name| Arc::new(Pod { namespace: None, name }));
+                Some(())
+            },
+        )
+    };
+}
+
+macro_rules! pod_namespace {
+    ($name:literal, $field:ident) => {
+        column(
+            $name,
+            |row, place| {
+                place.shared.optional(row.$field.as_deref().and_then(|pod| pod.namespace.as_deref()))
+            },
+            |row, place, number| match &mut row.$field {
+                Some(pod) => place.shared.put_optional(&mut Arc::make_mut(pod).namespace, number),
+                None => Some(()),
+            },
+        )
+    };
+}
+
 /// A flow whose birth was seen is opened at its birth, which is its id.
 fn opened_about_ns(row: &FlowRecord, above: &FlowRecord) -> u64 {
     if row.is_born() { row.key.id } else { above.flow.opened_ns }
@@ -102,26 +133,8 @@ pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
     ),
     plain!("users", users),
     label!(),
-    column(
-        "remote_pod",
-        |row, place| place.shared.optional(row.remote_pod.as_deref().map(|pod| pod.name.as_str())),
-        |row, place, number| {
-            let mut name = None;
-            place.shared.put_optional(&mut name, number)?;
-            row.remote_pod = name.map(|name| Arc::new(Pod { namespace: None, name }));
-            Some(())
-        },
-    ),
-    column(
-        "remote_namespace",
-        |row, place| {
-            place.shared.optional(row.remote_pod.as_deref().and_then(|pod| pod.namespace.as_deref()))
-        },
-        |row, place, number| match &mut row.remote_pod {
-            Some(pod) => place.shared.put_optional(&mut Arc::make_mut(pod).namespace, number),
-            None => Some(()),
-        },
-    ),
+    pod_name!("remote_pod", remote_pod),
+    pod_namespace!("remote_namespace", remote_pod),
     column(
         "kept_out",
         |row, _| u64::from(!row.counts.tx) | u64::from(!row.counts.rx) << 1,
@@ -138,6 +151,8 @@ pub(super) const KINDS: &[Column<FlowRecord, Shared>] = &[
             Some(())
         },
     ),
+    pod_name!("netns_pod", netns_pod),
+    pod_namespace!("netns_namespace", netns_pod),
 ];
 
 /// How many binary digits a rounded number has.
@@ -351,6 +366,18 @@ pub(super) const IDENTITIES: &[Column<Identity, Shared>] = &[
     optional!("pod", pod),
     optional!("namespace", namespace),
     optional!("cgroup", cgroup),
+    optional!("workload", workload),
+    column(
+        "uid",
+        |row, _| row.uid.map_or(0, |uid| u64::from(uid) + 1),
+        |row, _, number| {
+            row.uid = match number.checked_sub(1) {
+                Some(uid) => Some(uid.try_into().ok()?),
+                None => None,
+            };
+            Some(())
+        },
+    ),
     column(
         "mntns",
         |row, _| row.mntns.map_or(0, |mntns| mntns.wrapping_add(1)),

@@ -221,6 +221,7 @@ fn people(random: &mut Random) -> Vec<Arc<Identity>> {
                 random.next()
             )),
             mntns: Some(4_026_532_000 + number as u64),
+            ..Identity::default()
         };
         Arc::new(identity.recorded())
     };

@@ -29,6 +29,7 @@ pub(super) struct Kind {
     service_port: u16,
     label: Arc<str>,
     remote_pod: Option<Arc<Pod>>,
+    netns_pod: Option<Arc<Pod>>,
     counts: [bool; 2],
     is_right: bool,
 }
@@ -45,6 +46,7 @@ impl Kind {
             service_port: *service_port(&mut flow.key.clone(), flow.flow.flags),
             label: Arc::clone(&flow.label),
             remote_pod: flow.remote_pod.clone(),
+            netns_pod: flow.netns_pod.clone(),
             counts: [flow.counts.tx, flow.counts.rx],
             is_right: flow.is_right,
         }
@@ -68,6 +70,7 @@ impl Kind {
             users: self.users,
             label: Arc::clone(&self.label),
             remote_pod: self.remote_pod.clone(),
+            netns_pod: self.netns_pod.clone(),
             counts: Verdict { tx: self.counts[0], rx: self.counts[1] },
             is_right: self.is_right,
             identity: identity.cloned(),
@@ -171,6 +174,7 @@ fn texts<'a>(record: &'a Record, identities: &'a [Arc<Identity>]) -> impl Iterat
             &i.pod,
             &i.namespace,
             &i.cgroup,
+            &i.workload,
         ]
     });
     let of_rest = record
@@ -180,7 +184,7 @@ fn texts<'a>(record: &'a Record, identities: &'a [Arc<Identity>]) -> impl Iterat
     let losses = record.losses.iter().map(|(name, _)| name);
     let interfaces = record.interfaces.iter().map(|interface| &interface.name);
     let others = losses.chain(interfaces).chain([&record.limits]);
-    let pods = record.flows.iter().filter_map(|flow| flow.remote_pod.as_deref());
+    let pods = record.flows.iter().flat_map(|flow| [&flow.remote_pod, &flow.netns_pod]).flatten();
     let of_pods = pods.flat_map(|pod| pod.namespace.iter().chain([&pod.name]));
     let texts = of_identities.chain(of_rest).flatten().chain(others).chain(of_pods);
     labels.map(Arc::clone).chain(texts.map(|text| Arc::from(text.as_str())))

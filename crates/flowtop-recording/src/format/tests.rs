@@ -39,22 +39,26 @@ fn texts_that_would_break_a_screen_are_made_harmless() {
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
-    (vec(prop::option::of(text()), 9), prop::option::of(0..u64::MAX)).prop_map(|(texts, mntns)| {
-        let mut texts = texts.into_iter();
-        let mut next = || texts.next().flatten();
-        Identity {
-            comm: next(),
-            command: next(),
-            user: next(),
-            unit: next(),
-            container_id: next(),
-            container: next(),
-            pod: next(),
-            namespace: next(),
-            cgroup: next(),
-            mntns,
-        }
-    })
+    (vec(prop::option::of(text()), 10), prop::option::of(0..u64::MAX), any::<Option<u32>>()).prop_map(
+        |(texts, mntns, uid)| {
+            let mut texts = texts.into_iter();
+            let mut next = || texts.next().flatten();
+            Identity {
+                comm: next(),
+                command: next(),
+                user: next(),
+                unit: next(),
+                container_id: next(),
+                container: next(),
+                pod: next(),
+                namespace: next(),
+                cgroup: next(),
+                workload: next(),
+                uid,
+                mntns,
+            }
+        },
+    )
 }
 
 fn key() -> impl Strategy<Value = FlowKey> {
@@ -101,11 +105,15 @@ fn kernels_word() -> impl Strategy<Value = Flow> {
     })
 }
 
+fn pod() -> impl Strategy<Value = Option<Arc<Pod>>> {
+    let pod = (prop::option::of(text()), text());
+    prop::option::of(pod.prop_map(|(namespace, name)| Arc::new(Pod { namespace, name })))
+}
+
 fn flow() -> impl Strategy<Value = FlowRecord> {
     let window = (bytes(), number(), bytes());
     let links = (any::<[bool; 3]>(), prop::option::of(any::<u32>()));
-    let pod = prop::option::of((prop::option::of(text()), text()));
-    let who = (prop::option::of(identity()), any::<u32>(), text(), pod);
+    let who = (prop::option::of(identity()), any::<u32>(), text(), pod(), pod());
     (key(), kernels_word(), window, links, who).prop_map(|(key, flow, window, links, who)| FlowRecord {
         key,
         flow,
@@ -118,7 +126,8 @@ fn flow() -> impl Strategy<Value = FlowRecord> {
         identity: who.0.map(Arc::new),
         users: who.1,
         label: who.2.into(),
-        remote_pod: who.3.map(|(namespace, name)| Arc::new(Pod { namespace, name })),
+        remote_pod: who.3,
+        netns_pod: who.4,
     })
 }
 

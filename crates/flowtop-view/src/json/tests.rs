@@ -74,10 +74,11 @@ fn a_report_is_the_contract() {
         r#""rx_rate_2s":150.0,"rx_rate_10s":150.0,"rx_rate_40s":150.0,"#,
         r#""initiator":true,"srtt_us":100,"retrans_bytes":100,"retrans_segs":1,"segs_in":4,"segs_out":6,"#,
         r#""sent_bytes":5100,"cgroup_id":77,"age_s":1.5,"idle_s":0.25,"#,
-        r#""owner":"process","users":1,"command":null,"user":null,"unit":null,"container_id":null,"#,
-        r#""container":null,"pod":null,"namespace":null,"label":"same-host","remote_pod":null,"remote_namespace":null,"#,
+        r#""owner":"process","users":1,"command":null,"user":null,"uid":null,"unit":null,"container_id":null,"#,
+        r#""container":null,"pod":null,"namespace":null,"workload":null,"#,
+        r#""netns_pod":null,"netns_namespace":null,"label":"same-host","remote_pod":null,"remote_namespace":null,"#,
         r#""peer":{"netns":8,"pid":17,"comm":"nginx","state":"CLOSE_WAIT","tx_bytes":300,"rx_bytes":4000,"#,
-        r#""unit":null,"container":null,"pod":null,"namespace":null}}],"#,
+        r#""unit":null,"container":null,"pod":null,"namespace":null,"workload":null,"netns_pod":null,"netns_namespace":null}}],"#,
         r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0,"tx_bytes_once":0,"rx_bytes_once":0},"#,
         r#""losses":{"socket_state":0,"slot":0,"unseeded":0,"call":0,"ledger":0,"implausible":0},"#,
         r#""attribution":{"unreadable":0,"replaced":0,"cut":0}}"#,
@@ -180,7 +181,8 @@ fn an_inside_that_is_not_here_is_seen_through_the_socket_that_is() {
     }
     let peer = serde_json::json!({
         "netns": 9, "pid": 17, "comm": "nginx", "state": "ESTABLISHED", "tx_bytes": 5000, "rx_bytes": 300,
-        "unit": null, "container": null, "pod": null, "namespace": null
+        "unit": null, "container": null, "pod": null, "namespace": null, "workload": null, "netns_pod": null,
+        "netns_namespace": null
     });
     assert_eq!(row["peer"], peer);
     let view = View { by: flowtop_core::group::Group::parse("peer").unwrap(), ..View::default() };

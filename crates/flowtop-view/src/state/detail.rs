@@ -182,12 +182,16 @@ fn owners_and_labels(rows: &[&Row<'_>], who: Who<'_>, labels: &Labels<'_>) -> Ve
     };
     let remote_pod = |row: &&Row<'_>| who.owners.pod_at(row.tuple.remote.ip());
     let remote_pods = rows.iter().filter_map(remote_pod).map(|pod| labels.fit_for_terminal(Pod::text(&pod)));
+    let in_netns = rows.iter().filter(|row| !row.turned).filter_map(|row| who.owners.pod_in(row.key.netns));
+    let netns_pods = in_netns.map(|pod| labels.fit_for_terminal(Pod::text(&pod)));
     let facts = [
         ("user", of(|identity| identity.user.clone())),
         ("runs in", of(Identity::place)),
+        ("workload", of(|identity| identity.workload().map(str::to_owned))),
         ("container", of(|identity| identity.short_container_id().map(str::to_owned))),
         ("unit", of(|identity| identity.unit.clone())),
         ("label", named(rows.iter().map(label))),
+        ("pod of netns", named(netns_pods)),
         ("remote pod", named(remote_pods)),
         ("command", of(|identity| identity.command.clone())),
     ];

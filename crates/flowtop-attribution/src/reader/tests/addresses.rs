@@ -117,3 +117,65 @@ fn addresses_that_change_hands_are_found_again() {
         found = name();
     }
 }
+
+/// The pod of process 7's network namespace, as a reader sees it.
+fn pod_in(host: &Host, with: u32) -> Option<String> {
+    let trouble = Trouble::default();
+    let netns = fs::metadata(host.path(&format!("proc/{with}/ns/net"))).unwrap().ino();
+    let namespaces = Reader::new(host.0.path(), &trouble).namespaces();
+    namespaces.get(&u32::try_from(netns).unwrap()).map(|pod| pod.text())
+}
+
+#[test]
+fn a_network_namespace_belongs_to_the_pod_whose_processes_live_there() {
+    let other = "113cf5b6-f436-4da9-952a-739011179251";
+    let host = Host::new();
+    host.write("proc/1/ns/net", b"");
+    host.process(7, &pod(UID, ID));
+    host.write("proc/7/ns/net", b"");
+    fs::create_dir_all(host.path(&format!("var/log/pods/shop_web-0_{UID}"))).unwrap();
+    assert_eq!(pod_in(&host, 7).as_deref(), Some("shop/web-0"));
+    // A shell that the host has put there, and another process of the pod.
+    host.process(8, "/user.slice/user-0.slice/session-1.scope");
+    host.share(8, 7, "net");
+    host.process(9, &pod(UID, SANDBOX));
+    host.share(9, 7, "net");
+    assert_eq!(pod_in(&host, 7).as_deref(), Some("shop/web-0"));
+    // A proxy in another pod that has only sockets there.
+    host.process(10, &pod(other, ID));
+    host.write("proc/10/ns/net", b"");
+    assert_eq!(
+        (pod_in(&host, 7).as_deref(), pod_in(&host, 10).as_deref()),
+        (Some("shop/web-0"), Some(other))
+    );
+    // One that lives there: it may be its namespace as well.
+    host.share(10, 7, "net");
+    assert_eq!(pod_in(&host, 7), None);
+}
+
+#[test]
+fn the_host_s_namespace_and_that_of_a_node_in_a_container_are_no_pod_s() {
+    let host = Host::new();
+    host.process(7, &pod(UID, ID));
+    host.write("proc/7/ns/net", b"");
+    assert_eq!(pod_in(&host, 7), None, "the host's own is not known");
+    host.share(1, 7, "net");
+    assert_eq!(pod_in(&host, 7), None, "a pod in the host's network");
+    host.write("proc/2/ns/net", b"");
+    fs::remove_file(host.path("proc/1/ns/net")).unwrap();
+    host.share(1, 2, "net");
+    assert_eq!(pod_in(&host, 7).as_deref(), Some(UID));
+    host.process(8, &format!("/system.slice/docker-{SANDBOX}.scope/kubelet"));
+    host.share(8, 7, "net");
+    assert_eq!(pod_in(&host, 7), None, "the node's own processes are there");
+}
+
+/// In a user's cgroups and in those of a container anyone may be called after a pod.
+#[test]
+fn a_pod_that_is_made_up_has_no_namespace() {
+    let host = Host::new();
+    host.write("proc/1/ns/net", b"");
+    host.write("proc/7/ns/net", b"");
+    host.process(7, &format!("/user.slice/user-1000.slice/user@1000.service{}", pod(UID, ID)));
+    assert_eq!(pod_in(&host, 7), None);
+}

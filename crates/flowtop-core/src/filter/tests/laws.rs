@@ -210,7 +210,7 @@ proptest! {
     /// Quotes change nothing where a name is asked for, whatever the word means elsewhere.
     #[test]
     fn a_word_of_the_language_is_a_name_where_one_is_asked_for(
-        asking in select(vec!["comm", "user", "unit", "pod", "ns", "container", "label", "remote-pod", "remote-ns"]),
+        asking in select(vec!["comm", "user", "unit", "pod", "ns", "workload", "container", "label", "remote-pod", "remote-ns", "netns-pod"]),
         word in select(words::all()),
         around in select(vec!["{}", "not {}", "({})", "tcp and {}", "{} or port 80", "{} and host ::1 or {}", "! ({} || ip)"]),
     ) {

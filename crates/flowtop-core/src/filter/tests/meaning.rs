@@ -144,6 +144,7 @@ fn what_files_say_is_matched_by_patterns() {
     let identity = crate::owner::Identity {
         comm: text("nginx: master"),
         user: text("www-data"),
+        uid: Some(33),
         unit: text("nginx.service"),
         container_id: Some("0123456789ab".repeat(6)[..64].to_owned()),
         container: text("proxy"),
@@ -152,10 +153,19 @@ fn what_files_say_is_matched_by_patterns() {
         ..Default::default()
     };
     let remote = crate::owner::Pod { namespace: text("data"), name: "db-0".to_owned() };
-    let known =
-        Subject { identity: Some(&identity), label: Some("vpc"), remote_pod: Some(&remote), ..nginx() };
+    let in_netns = crate::owner::Pod { namespace: text("shop"), name: "api-1".to_owned() };
+    let netns_pods = [Some(&in_netns), Some(&remote)];
+    let known = Subject {
+        identity: Some(&identity),
+        label: Some("vpc"),
+        remote_pod: Some(&remote),
+        netns_pods,
+        ..nginx()
+    };
     for expression in [
         "user www-data",
+        "user 33",
+        "user 3? and not user 0",
         "unit 'nginx.*'",
         "pod web-*",
         "pod web-7d4b-x2z and ns shop",
@@ -168,17 +178,25 @@ fn what_files_say_is_matched_by_patterns() {
         "not pod api-*",
         "remote-pod db-* and remote-ns data",
         "not remote-pod web-*",
+        "workload web-7d4b-x2z and not workload web",
+        "netns-pod api-* and netns-ns shop",
+        "netns-pod db-0 and netns-ns data",
     ] {
         assert_eq!(parse(expression).unwrap().verdict(&known), BOTH, "{expression}");
     }
     for expression in [
         "user www",
+        "user 3",
+        "user 033",
         "ns kube-*",
         "container web",
         "label private",
         "unit nginx",
         "remote-pod web-*",
         "remote-ns shop",
+        "netns-pod web-*",
+        "netns-ns kube-*",
+        "workload db",
     ] {
         assert_eq!(parse(expression).unwrap().verdict(&known), NEITHER, "{expression}");
         assert_eq!(parse(expression).unwrap().verdict(&nginx()), NEITHER, "{expression}");
@@ -193,13 +211,15 @@ fn a_filter_knows_whether_it_asks_for_owners() {
         ("pid 1", false),
         ("label x", false),
         ("remote-pod x or remote-ns y", false),
+        ("netns-pod x or netns-ns y", false),
+        ("workload x", true),
         ("comm x", true),
         ("not (port 80 or pod x)", true),
     ] {
         assert_eq!(parse(expression).unwrap().asks_owner(), asks, "{expression}");
         assert_eq!(
-            parse(expression).unwrap().asks_remote_pod(),
-            expression.contains("remote-"),
+            parse(expression).unwrap().asks_pods(),
+            ["remote-", "netns-"].iter().any(|word| expression.contains(word)),
             "{expression}"
         );
     }

@@ -82,9 +82,8 @@ fn turns(mut state: State, key: Press) -> Vec<String> {
 
 #[test]
 fn tab_goes_through_what_tells_something_apart() {
-    let all =
-        ["", "peer", "local-port", "process", "pod", "namespace", "unit", "user", "label", "netns", "host"];
-    let all: Vec<_> = all.into_iter().chain(["remote-port"]).collect();
+    let owners = ["process", "pod", "namespace", "workload", "unit", "user"];
+    let all = [&["", "peer", "local-port"], &owners[..], &["label", "netns", "host", "remote-port"]].concat();
     let known = turns(screen_by("", Arc::new(Somebody)), Press::Tab);
     assert_eq!(known, all, "no process is in a container");
     let nobody = turns(screen_by("", Arc::new(NoOwners)), Press::Tab);
