@@ -41,6 +41,12 @@ use std::{
 #[error("{0}")]
 pub struct Usage(String);
 
+impl From<flowtop_recording::when::Error> for Usage {
+    fn from(error: flowtop_recording::when::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors

@@ -12,8 +12,11 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp, ToSpan as _, ZonedDateTime};
 
+mod error;
 #[cfg(test)]
 mod tests;
+
+pub use error::{Edge, Error};
 
 /// A moment, and what has to be said about how it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,34 +35,6 @@ pub struct Asked {
     pub to: Option<Timestamp>,
     /// Notes on how the times were understood.
     pub notes: Vec<String>,
-}
-
-/// The flag that a time belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
-    From,
-    To,
-    /// The start of a period that is written in one text.
-    Start,
-    End,
-    /// `--at`.
-    At,
-}
-
-impl Edge {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::From => "--from",
-            Self::To => "--to",
-            Self::Start => "the start",
-            Self::End => "the end",
-            Self::At => "--at",
-        }
-    }
-
-    const fn is_end(self) -> bool {
-        matches!(self, Self::To | Self::End)
-    }
 }
 
 /// A parsed time without day and zone.
@@ -83,19 +58,19 @@ struct Stated<'a> {
 /// Reads `--from` and `--to`.
 ///
 /// # Errors
-/// One sentence with what is accepted, or with both ends if the first one is not before the second.
-pub fn period(from: Option<&str>, to: Option<&str>, now: &ZonedDateTime) -> Result<Asked, String> {
+/// If a text is no time, or the start is not before the end.
+pub fn period(from: Option<&str>, to: Option<&str>, now: &ZonedDateTime) -> Result<Asked, Error> {
     between([Edge::From, Edge::To], from, to, now)
 }
 
 /// Reads a period in one text, as `08:00..09:00`.
 ///
 /// # Errors
-/// As [`period`], or that the text does not have two ends.
-pub fn range(text: &str, now: &ZonedDateTime) -> Result<Asked, String> {
+/// Those of [`period`], or if the text does not have two ends.
+pub fn range(text: &str, now: &ZonedDateTime) -> Result<Asked, Error> {
     let ends = text.split_once("..").map(|(from, to)| (from.trim(), to.trim()));
     let Some((from, to)) = ends.filter(|(from, to)| !from.is_empty() && !to.is_empty()) else {
-        return Err(format!("\"{}\" is no period; write one like 08:00..09:00", text.escape_debug()));
+        return Err(Error::NoPeriod(text.to_owned()));
     };
     between([Edge::Start, Edge::End], Some(from), Some(to), now)
 }
@@ -106,7 +81,7 @@ fn between(
     from: Option<&str>,
     to: Option<&str>,
     now: &ZonedDateTime,
-) -> Result<Asked, String> {
+) -> Result<Asked, Error> {
     let from = from.map(|text| start_at(text, first, now)).transpose()?;
     let to = to.map(|text| end(text, last, from.as_ref(), now)).transpose()?;
     check_order([first, last], from.as_ref(), to.as_ref(), now)?;
@@ -122,33 +97,32 @@ fn check_order(
     from: Option<&Stated<'_>>,
     to: Option<&Stated<'_>>,
     now: &ZonedDateTime,
-) -> Result<(), String> {
+) -> Result<(), Error> {
     let Some(from) = from else { return Ok(()) };
     let show = |at| show(at, now.time_zone());
-    let shown = format!("{} {}", first.name(), show(from.moment.at));
     let Some(to) = to else {
         let is_past = from.moment.at < now.timestamp();
-        let wrong = || format!("{shown} is not before now, {}; give an earlier one", show(now.timestamp()));
+        let wrong =
+            || Error::NotBeforeNow { edge: first, time: show(from.moment.at), now: show(now.timestamp()) };
         return is_past.then_some(()).ok_or_else(wrong);
     };
     if from.moment.at >= to.moment.at {
-        let next = if from.moment.at == to.moment.at { "the period is empty" } else { "swap them" };
-        let notes: Vec<_> =
-            [&from.moment, &to.moment].iter().filter_map(|moment| moment.note.clone()).collect();
-        let why = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
-        return Err(format!("{shown} is not before {} {}{why}; {next}", last.name(), show(to.moment.at)));
+        let is_empty = from.moment.at == to.moment.at;
+        let notes = [&from.moment, &to.moment].iter().filter_map(|moment| moment.note.clone()).collect();
+        let [from, to] = [from, to].map(|end| show(end.moment.at));
+        return Err(Error::NotBefore { edges: [first, last], from, to, notes, is_empty });
     }
     // Of a time that the clock showed twice the second one may come after the first one of a later time.
     if let (Said::Local(from), Said::Local(to)) = (from.said, to.said)
         && from > to
     {
         let [from, to] = [from, to].map(shown_local);
-        return Err(format!("{} {from} is not before {} {to}; swap them", first.name(), last.name()));
+        return Err(Error::NotBefore { edges: [first, last], from, to, notes: Vec::new(), is_empty: false });
     }
     Ok(())
 }
 
-fn start_at<'a>(text: &'a str, edge: Edge, now: &ZonedDateTime) -> Result<Stated<'a>, String> {
+fn start_at<'a>(text: &'a str, edge: Edge, now: &ZonedDateTime) -> Result<Stated<'a>, Error> {
     let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
     let moment = match said {
         Said::At(at) => Moment { at, note: None },
@@ -161,8 +135,8 @@ fn start_at<'a>(text: &'a str, edge: Edge, now: &ZonedDateTime) -> Result<Stated
 /// A moment by itself. A clock time is of `day`.
 ///
 /// # Errors
-/// One sentence with what is accepted.
-pub fn at(text: &str, day: Date, now: &ZonedDateTime) -> Result<Moment, String> {
+/// If the text is no time.
+pub fn at(text: &str, day: Date, now: &ZonedDateTime) -> Result<Moment, Error> {
     match said(text, now).ok_or_else(|| no_time(text, Edge::At))? {
         Said::At(at) => Ok(Moment { at, note: None }),
         Said::Local(local) => moment(local, now.time_zone(), Edge::At),
@@ -176,7 +150,7 @@ fn end<'a>(
     edge: Edge,
     from: Option<&Stated<'_>>,
     now: &ZonedDateTime,
-) -> Result<Stated<'a>, String> {
+) -> Result<Stated<'a>, Error> {
     let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
     let moment = match (said, from) {
         (Said::At(at), _) => Moment { at, note: None },
@@ -194,28 +168,26 @@ fn clock_behind(
     clock: Time,
     edge: Edge,
     now: &ZonedDateTime,
-) -> Result<Moment, String> {
+) -> Result<Moment, Error> {
     let zone = now.time_zone();
     let from_day = from.moment.at.to_zoned_datetime(zone.clone()).date();
     let found = match from.said {
-        Said::Clock(start) if start >= clock => return Err(of_one_day(from, text, edge)),
+        Said::Clock(start) if start >= clock => {
+            let [from, to] = [from.text, text].map(|text| text.trim().to_owned());
+            return Err(Error::OfOneDay { edge, from, to });
+        }
         Said::Clock(_) => moment(from_day.to_datetime(clock), zone, edge)?,
         Said::Local(start) => {
             let days = i32::from(start.time() >= clock);
-            let day = start.date().checked_add(days.days()).map_err(|_| out_of_range(edge))?;
+            let day = start.date().checked_add(days.days()).map_err(|_| Error::OutOfRange(edge))?;
             moment(day.to_datetime(clock), zone, edge)?
         }
         Said::At(from) => first_after(clock, from, zone, edge)?,
     };
     let day = found.at.to_zoned_datetime(zone.clone()).date();
     if day > from_day && day > now.date() {
-        let shown = show(from.moment.at, zone);
-        let next = show(found.at, zone);
-        return Err(format!(
-            "{} {} is of the day of {shown}, and not after it; the next one has not come ({next}): write its day",
-            edge.name(),
-            text.trim(),
-        ));
+        let [from, next] = [from.moment.at, found.at].map(|at| show(at, zone));
+        return Err(Error::NotYet { edge, text: text.trim().to_owned(), from, next });
     }
     let first = || {
         format!("{} {} is the first one after the start: {}", edge.name(), text.trim(), show(found.at, zone))
@@ -224,26 +196,8 @@ fn clock_behind(
     Ok(Moment { note, ..found })
 }
 
-/// Two clock times without a day that are swapped or equal: which of two days is meant is ambiguous.
-fn of_one_day(from: &Stated<'_>, to: &str, edge: Edge) -> String {
-    let (from, to) = (from.text.trim(), to.trim());
-    let [instead, both] = match edge {
-        Edge::End => [format!("'yesterday {from}..{to}'"), format!("{from}..{to}")],
-        _ => [format!("--from 'yesterday {from}' --to {to}"), format!("--from {from} --to {to}")],
-    };
-    format!(
-        "{both}: without a day both are times of one day, and {from} is not before {to}; swap them, or for a period over \
-         midnight name the day, as {instead}"
-    )
-}
-
-fn no_time(text: &str, edge: Edge) -> String {
-    format!(
-        "{}: \"{}\" is no time; write one like 08:00, \"yesterday 08:00\", 2026-11-20, \"2026-11-20 08:00\", \
-         \"3m ago\", now or 2026-11-20T08:00:00+01:00",
-        edge.name(),
-        text.escape_debug()
-    )
+fn no_time(text: &str, edge: Edge) -> Error {
+    Error::NoTime { edge, text: text.to_owned() }
 }
 
 fn said(text: &str, now: &ZonedDateTime) -> Option<Said> {
@@ -287,31 +241,27 @@ fn clock(text: &str) -> Option<Time> {
 }
 
 /// The last time that the clock has shown this, up to now.
-fn latest(clock: Time, now: &ZonedDateTime, edge: Edge) -> Result<Moment, String> {
+fn latest(clock: Time, now: &ZonedDateTime, edge: Edge) -> Result<Moment, Error> {
     let days = [0, 1, 2].into_iter().filter_map(|ago| now.date().checked_sub(ago.days()).ok());
     let mut found = days.map(|day| moment(day.to_datetime(clock), now.time_zone(), edge));
     let past =
-        |found: &Result<Moment, String>| found.as_ref().is_ok_and(|moment| moment.at <= now.timestamp());
-    found.find(past).unwrap_or_else(|| Err(out_of_range(edge)))
+        |found: &Result<Moment, Error>| found.as_ref().is_ok_and(|moment| moment.at <= now.timestamp());
+    found.find(past).unwrap_or(Err(Error::OutOfRange(edge)))
 }
 
 /// The first time after `from` that the clock shows this.
-fn first_after(clock: Time, from: Timestamp, zone: &TimeZone, edge: Edge) -> Result<Moment, String> {
+fn first_after(clock: Time, from: Timestamp, zone: &TimeZone, edge: Edge) -> Result<Moment, Error> {
     let first = from.to_zoned_datetime(zone.clone()).date();
     let days = [0, 1, 2].into_iter().filter_map(|later| first.checked_add(later.days()).ok());
     let mut found = days.map(|day| moment(day.to_datetime(clock), zone, edge));
-    let later = |found: &Result<Moment, String>| found.as_ref().is_ok_and(|moment| moment.at > from);
-    found.find(later).unwrap_or_else(|| Err(out_of_range(edge)))
-}
-
-fn out_of_range(edge: Edge) -> String {
-    format!("{}: the time is outside the years that can be written; give one nearer to now", edge.name())
+    let later = |found: &Result<Moment, Error>| found.as_ref().is_ok_and(|moment| moment.at > from);
+    found.find(later).unwrap_or(Err(Error::OutOfRange(edge)))
 }
 
 /// When a clock of this zone shows this.
-fn moment(local: DateTime, zone: &TimeZone, edge: Edge) -> Result<Moment, String> {
+fn moment(local: DateTime, zone: &TimeZone, edge: Edge) -> Result<Moment, Error> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
-    let bad = |_| out_of_range(edge);
+    let bad = |_| Error::OutOfRange(edge);
     match ambiguous.offset() {
         AmbiguousOffset::Unambiguous { .. } => {
             Ok(Moment { at: ambiguous.compatible().map_err(bad)?, note: None })

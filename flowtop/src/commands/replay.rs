@@ -72,7 +72,7 @@ fn refuse_what_needs_a_host(settings: &Settings, demo: bool) -> Result<()> {
 fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> {
     let (first_us, last_us) = player.time_us();
     let zone = opened.time_zone();
-    let time = when::at(text, zoned(last_us, zone).date(), opened).map_err(Usage)?;
+    let time = when::at(text, zoned(last_us, zone).date(), opened).map_err(Usage::from)?;
     if let Some(note) = &time.note {
         stderr::print(&format!("flowtop: {note}\n"));
     }

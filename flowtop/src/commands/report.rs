@@ -40,7 +40,7 @@ const TEXT_ROWS: usize = 10;
 /// If recordings cannot be read or the period has no record; a [`Usage`] error if the command line is invalid.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let now = now(args.timezone.as_deref())?;
-    let asked = when::period(args.from.as_deref(), args.to.as_deref(), &now).map_err(Usage)?;
+    let asked = when::period(args.from.as_deref(), args.to.as_deref(), &now).map_err(Usage::from)?;
     let other = args.diff.as_deref().map(|text| when::range(text, &now)).transpose();
     let other = other.map_err(|error| Usage(format!("--diff: {error}")))?;
     let filter = filter(args.filter.as_deref())?;

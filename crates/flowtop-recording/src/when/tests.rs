@@ -14,12 +14,12 @@ fn utc(at: Timestamp) -> String {
     at.to_string()
 }
 
-fn start(text: &str, now: &ZonedDateTime) -> Result<Moment, String> {
+fn start(text: &str, now: &ZonedDateTime) -> Result<Moment, Error> {
     start_at(text, Edge::From, now).map(|stated| stated.moment)
 }
 
 fn start_of(text: &str, now: &str) -> String {
-    start(text, &at(now)).map_or_else(|error| error, |moment| utc(moment.at))
+    start(text, &at(now)).map_or_else(|error| error.to_string(), |moment| utc(moment.at))
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn what_is_no_time_is_told_what_is() {
         "yesterday 3m ago",
         "noon",
     ] {
-        let error = start(text, &at("2026-11-21 08:30:00")).unwrap_err();
+        let error = start(text, &at("2026-11-21 08:30:00")).unwrap_err().to_string();
         assert!(
             error.starts_with("--from: \"") && error.contains("08:00, \"yesterday 08:00\""),
             "{text}: {error}"
@@ -103,7 +103,8 @@ fn the_end_of_a_period_is_after_its_start() {
 
 #[test]
 fn two_clock_times_are_of_one_day_and_swapped_ones_are_an_error() {
-    let swapped = |from: &str, to: &str, now: &str| period(Some(from), Some(to), &at(now)).unwrap_err();
+    let swapped =
+        |from: &str, to: &str, now: &str| period(Some(from), Some(to), &at(now)).unwrap_err().to_string();
     for now in ["2026-11-21 08:30:00", "2026-11-21 00:30:00", "2026-11-21 23:30:00"] {
         assert_eq!(
             swapped("09:00", "08:00", now),
@@ -113,7 +114,7 @@ fn two_clock_times_are_of_one_day_and_swapped_ones_are_an_error() {
         assert!(swapped("08:00", "08:00", now).contains("08:00 is not before 08:00"));
         assert!(swapped("23:59:59", "0:00", now).contains("--from 'yesterday 23:59:59' --to 0:00"));
         assert_eq!(
-            range("09:00..08:00", &at(now)).unwrap_err(),
+            range("09:00..08:00", &at(now)).unwrap_err().to_string(),
             "09:00..08:00: without a day both are times of one day, and 09:00 is not before 08:00; swap them, or for a \
              period over midnight name the day, as 'yesterday 09:00..08:00'"
         );
@@ -127,7 +128,7 @@ fn two_clock_times_are_of_one_day_and_swapped_ones_are_an_error() {
 fn a_period_over_midnight_names_the_day_and_is_told_as_it_was_read() {
     let of = |from: &str, to: &str, now: &str| {
         let asked = period(Some(from), Some(to), &at(now))?;
-        Ok::<_, String>((utc(asked.to.unwrap()), asked.notes.concat()))
+        Ok::<_, Error>((utc(asked.to.unwrap()), asked.notes.concat()))
     };
     let told = |utc: &str, note: &str| Ok((utc.to_owned(), note.to_owned()));
     let (early, late) = ("2026-11-21 07:30:00", "2026-11-21 22:00:00");
@@ -143,7 +144,7 @@ fn a_period_over_midnight_names_the_day_and_is_told_as_it_was_read() {
     assert_eq!(of("30h ago", "03:00", late).unwrap().0, "2026-11-21T02:00:00Z");
     // Tomorrow nothing has been recorded, so that is not what was meant.
     for (from, to) in [("today 09:00", "08:00"), ("1h ago", "20:00"), ("2026-11-21T20:00:00Z", "20:00")] {
-        let wrong = of(from, to, late).unwrap_err();
+        let wrong = of(from, to, late).unwrap_err().to_string();
         assert!(wrong.contains("the next one has not come (2026-11-22 "), "{from}: {wrong}");
     }
     let twice = of("2026-10-25 02:45", "02:15", late);
@@ -152,8 +153,9 @@ fn a_period_over_midnight_names_the_day_and_is_told_as_it_was_read() {
 
 #[test]
 fn a_period_that_ends_before_it_starts_is_an_error_with_both_ends() {
-    let wrong =
-        |from: &str, to: Option<&str>| period(Some(from), to, &at("2026-11-21 08:30:00")).unwrap_err();
+    let wrong = |from: &str, to: Option<&str>| {
+        period(Some(from), to, &at("2026-11-21 08:30:00")).unwrap_err().to_string()
+    };
     let (nine, eight) = ("2026-11-20 09:00:00", "2026-11-20 08:00:00");
     assert_eq!(
         wrong("2026-11-20 09:00", Some("2026-11-20 08:00")),
@@ -175,7 +177,7 @@ fn a_period_that_ends_before_it_starts_is_an_error_with_both_ends() {
     assert_eq!(wrong("now", None), format!("--from {now} is not before now, {now}; give an earlier one"));
     assert!(wrong("2026-11-22", None).contains("is not before now"));
     assert_eq!(
-        range("2026-11-20 09:00..2026-11-20 08:00", &at("2026-11-21 08:30:00")).unwrap_err(),
+        range("2026-11-20 09:00..2026-11-20 08:00", &at("2026-11-21 08:30:00")).unwrap_err().to_string(),
         format!("the start {nine} +01:00 is not before the end {eight} +01:00; swap them")
     );
     // As the clock shows them they are swapped, though the second 02:15 came after the first 02:45.
@@ -196,7 +198,7 @@ fn a_range_is_both_ends_in_one_text() {
         ["the end 01:00 is the first one after the start: 2026-11-21 01:00:00 +01:00"]
     );
     for text in ["08:00", "..", "08:00..", "..09:00"] {
-        assert!(range(text, &now).unwrap_err().contains("write one like 08:00..09:00"), "{text}");
+        assert!(range(text, &now).unwrap_err().to_string().contains("write one like 08:00..09:00"), "{text}");
     }
 }
 

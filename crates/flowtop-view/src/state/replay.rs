@@ -46,7 +46,7 @@ impl Replay {
     /// A typed time, in µs since 1970 UTC. A clock time is of the day of the record that is shown.
     fn time(&self, text: &str) -> Result<i64, String> {
         let day = zoned(self.player.moment().span.start_us, self.zone()).date();
-        let time = when::at(text, day, &self.opened)?;
+        let time = when::at(text, day, &self.opened).map_err(|error| error.to_string())?;
         Ok(time.at.as_microsecond())
     }
 }
