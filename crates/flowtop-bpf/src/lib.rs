@@ -36,14 +36,31 @@ use iterator::Iterator;
 use load::Refused;
 use probe::{Host, Loader};
 use read::Reader;
+use selfcheck::Miscount;
 use std::{io, path::Path, time::Duration};
 
-/// A plan that did not work here, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A plan that does not work on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{hooks}: {reason}")]
 pub struct Refusal {
     pub hooks: Hooks,
-    /// Why, as half a sentence.
     pub reason: String,
+}
+
+/// No plan works on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlan {
+    /// Only these hooks were tried.
+    #[error("the {hooks} hooks do not work on this kernel ({}); try --hooks auto", joined(.refusals))]
+    Wanted { hooks: Hooks, refusals: Vec<Refusal> },
+    #[error("no hooks work on this kernel ({}); `flowtop doctor` tells more", joined(.0))]
+    Any(Vec<Refusal>),
+}
+
+/// Refusals as one text.
+#[must_use]
+pub fn joined(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Cost of a loaded program since it was loaded, as far as the kernel kept statistics (`kernel.bpf_stats_enabled`, or
@@ -124,7 +141,10 @@ impl Live {
                 Err(reason) => refusals.push(Refusal { hooks: plan.hooks, reason }),
             }
         }
-        bail!(no_plan(wanted, &refusals))
+        bail!(match wanted {
+            Some(hooks) => NoPlan::Wanted { hooks, refusals },
+            None => NoPlan::Any(refusals),
+        })
     }
 
     /// Reads everything that has been counted into a ledger.
@@ -229,29 +249,26 @@ pub fn attempt(
             let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };
             Ok(attempt_once(&with_helper, host, loader, demand)?.map_err(|_| reason))
         }
-        Err(Failure::Silent(reason)) if plan.store == store::SOCKET => {
+        Err(Failure::Silent(miscount)) if plan.store == store::SOCKET => {
             let with_table = Plan { store: store::HASH, ..plan.clone() };
-            Ok(attempt_once(&with_table, host, loader, demand)?.map_err(|_| reason))
+            Ok(attempt_once(&with_table, host, loader, demand)?.map_err(|_| miscount.to_string()))
         }
-        result => Ok(result.map_err(Failure::reason)),
+        result => Ok(result.map_err(|failure| failure.to_string())),
     }
 }
 
 /// Why a plan does not work.
+#[derive(Debug, thiserror::Error)]
 enum Failure {
     /// It was not loaded or attached.
+    #[error("{0}")]
     Refused(String),
     /// The verifier did not accept it.
+    #[error("{0}")]
     NotVerified(String),
-    /// The programs are attached, but count nothing.
-    Silent(String),
-}
-
-impl Failure {
-    fn reason(self) -> String {
-        let (Self::Refused(reason) | Self::NotVerified(reason) | Self::Silent(reason)) = self;
-        reason
-    }
+    /// The programs are attached, but do not count.
+    #[error(transparent)]
+    Silent(Miscount),
 }
 
 fn attempt_once(
@@ -277,13 +294,4 @@ fn attempt_once(
 fn seed_sockets(ebpf: &mut Ebpf, processes: Option<&Path>) -> Result<(), String> {
     let iter = Iterator::VISIT.of(ebpf)?;
     seed::run(iter, processes, &mut io::sink()).map_err(|error| format!("{error:#}"))
-}
-
-fn no_plan(wanted: Option<Hooks>, refusals: &[Refusal]) -> String {
-    let tried: Vec<_> = refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
-    let tried = tried.join("; ");
-    match wanted {
-        Some(hooks) => format!("the {hooks} hooks do not work on this kernel ({tried}); try --hooks auto"),
-        None => format!("no hooks work on this kernel ({tried}); `flowtop doctor` tells more"),
-    }
 }

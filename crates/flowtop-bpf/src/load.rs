@@ -104,7 +104,7 @@ pub struct Walks(HashMap<String, String>);
 
 impl Walks {
     /// # Errors
-    /// Why it was not loaded, as half a sentence.
+    /// Why it was not loaded.
     pub fn loaded(&self, iterator: Iterator) -> Result<(), String> {
         self.0.get(iterator.name).cloned().map_or(Ok(()), Err)
     }
@@ -171,7 +171,7 @@ fn object() -> anyhow::Result<Vec<u8>> {
     super::kernel_log::object()
 }
 
-/// Why a plan was not loaded, as half a sentence.
+/// Why a plan was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The kernel does not take these programs; others may do.

@@ -8,6 +8,7 @@ use super::probe::{effective_capabilities, has_capability};
 use super::read::Reader;
 use anyhow::{Context as _, Result};
 use flowtop_common::{Flow, FlowKey, flags};
+use flowtop_core::window::Bytes;
 use flowtop_core::wire::Sample;
 use std::{
     fs,
@@ -31,11 +32,23 @@ const MESSAGE_BYTES: usize = 64;
 /// `TCP_DELACK_MAX`) in the plan that counts those. All others have counted when the call has returned.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The hooks are attached but have not counted the known bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "attached, but of {REQUEST_BYTES} and {ANSWER_BYTES} bytes sent they counted {} and {}, and of those received {} and {} \
+     (is kernel.ftrace_enabled 0?)",
+    .client.tx, .server.tx, .server.rx, .client.rx
+)]
+pub struct Miscount {
+    client: Bytes,
+    server: Bytes,
+}
+
 /// Sends known bytes and compares them with the table.
 ///
 /// # Errors
 /// The outer error is a pair that could not be made, the inner one a plan that does not count.
-pub fn run(reader: &mut Reader, counts_on_ack: bool) -> Result<Result<(), String>> {
+pub fn run(reader: &mut Reader, counts_on_ack: bool) -> Result<Result<(), Miscount>> {
     let patience = if counts_on_ack { PATIENCE } else { Duration::ZERO };
     // Only this thread moves to another namespace, and it ends with it.
     std::thread::scope(|scope| scope.spawn(|| in_own_namespace(reader, patience)).join())
@@ -73,7 +86,7 @@ fn enter_own_namespace() -> Result<()> {
     Ok(())
 }
 
-fn in_own_namespace(reader: &mut Reader, patience: Duration) -> Result<Result<(), String>> {
+fn in_own_namespace(reader: &mut Reader, patience: Duration) -> Result<Result<(), Miscount>> {
     enter_own_namespace().context("cannot bring up the loopback device for the self-check")?;
     let pair = Pair::connect().context("cannot make a loopback connection for the self-check")?;
     let verdict = pair.counted(reader, patience)?;
@@ -102,21 +115,18 @@ impl Pair {
     }
 
     /// Both sockets are still open, so the counts come from the hooks of the plan and not from the end of the flow.
-    fn counted(&self, reader: &mut Reader, patience: Duration) -> Result<Result<(), String>> {
+    fn counted(&self, reader: &mut Reader, patience: Duration) -> Result<Result<(), Miscount>> {
         let (request, answer) = (REQUEST_BYTES as u64, ANSWER_BYTES as u64);
+        let expected = [Bytes { tx: request, rx: answer }, Bytes { tx: answer, rx: request }];
         let started = Instant::now();
         loop {
-            let [client, server] =
-                self.find(reader)?.map(|found| found.map(|(_, flow)| flow).unwrap_or_default());
-            let counted = [(client.tx_bytes, client.rx_bytes), (server.tx_bytes, server.rx_bytes)];
-            if counted == [(request, answer), (answer, request)] {
+            let bytes = |(_, flow): (FlowKey, Flow)| Bytes { tx: flow.tx_bytes, rx: flow.rx_bytes };
+            let [client, server] = self.find(reader)?.map(|found| found.map(bytes).unwrap_or_default());
+            if [client, server] == expected {
                 return Ok(Ok(()));
             }
             if started.elapsed() >= patience {
-                return Ok(Err(format!(
-                    "attached, but of {request} and {answer} bytes sent they counted {} and {}, and of those received {} and {} (is kernel.ftrace_enabled 0?)",
-                    client.tx_bytes, server.tx_bytes, server.rx_bytes, client.rx_bytes
-                )));
+                return Ok(Err(Miscount { client, server }));
             }
             std::thread::yield_now();
         }

@@ -249,10 +249,8 @@ impl Reporter {
         let Source::Live(live) = self.session.source() else {
             return stderr::print("flowtop: making up the traffic of a demo\n");
         };
-        let passed_over: Vec<_> =
-            live.refusals.iter().map(|r| format!("{}: {}", r.hooks, r.reason)).collect();
-        let passed_over =
-            if passed_over.is_empty() { String::new() } else { format!(" ({})", passed_over.join("; ")) };
+        let refused = flowtop_bpf::joined(&live.refusals);
+        let passed_over = if refused.is_empty() { String::new() } else { format!(" ({refused})") };
         stderr::print(&format!("flowtop: counting with {} hooks{passed_over}\n", live.plan.hooks));
         if let Some(reason) = &live.unseeded {
             let since = "connections older than now are counted from their first event on";
