@@ -21,6 +21,7 @@ mod interfaces;
 mod names;
 mod replay;
 mod settings;
+mod silence;
 mod skipped;
 mod stall;
 mod streams;

@@ -51,7 +51,7 @@ pub fn filter(settings: &Settings) -> Result<Filter> {
         stderr::print(&format!("flowtop: --filter: %{zone} is not looked at: {why}\n"));
     }
     let bad = |error: FilterError| Usage(settings.filter.bad(text, &in_filter(&error, text)).to_string());
-    Ok(Filter::parse(text, &HostNames::read()).map_err(bad)?)
+    Ok(Filter::parse(text, &HostNames::of_host(Path::new(&settings.host_root.value))).map_err(bad)?)
 }
 
 fn warn(warnings: &[String]) {

@@ -1,24 +1,36 @@
 //! Resolves host and service names in a filter, once, before counting starts.
 
+use flowtop_attribution::parse::process::user_name;
 use flowtop_core::filter::Names;
 use flowtop_core::names::port_of;
 use std::{
     fs,
     net::{IpAddr, ToSocketAddrs as _},
     os::linux::fs::MetadataExt as _,
+    path::Path,
 };
 
 /// The resolver and the services database of this host.
 pub struct HostNames {
     services: String,
+    passwd: String,
 }
 
 impl HostNames {
-    /// Reads the services database. If it is missing, no service has a name.
+    /// Reads the databases of services and users. If one is missing, nothing in it has a name.
     #[must_use]
     pub fn read() -> Self {
-        let bytes = fs::read("/etc/services").unwrap_or_default();
-        Self { services: String::from_utf8_lossy(&bytes).into_owned() }
+        Self::of_host(Path::new("/"))
+    }
+
+    /// The same with the users of the host whose file system is at `root`.
+    #[must_use]
+    pub fn of_host(root: &Path) -> Self {
+        let text = |path: &Path| {
+            let bytes = fs::read(path).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        Self { services: text(Path::new("/etc/services")), passwd: text(&root.join("etc/passwd")) }
     }
 }
 
@@ -33,6 +45,10 @@ impl Names for HostNames {
 
     fn service(&self, name: &str) -> Option<u16> {
         port_of(&self.services, name)
+    }
+
+    fn user(&self, number: u32) -> Option<String> {
+        user_name(&self.passwd, number).map(str::to_owned)
     }
 
     fn own_netns(&self) -> u32 {

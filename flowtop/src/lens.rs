@@ -56,6 +56,11 @@ impl Lens {
         &self.settings
     }
 
+    /// Whether anything of the records may be left out.
+    pub fn is_filtered(&self) -> bool {
+        self.filter != Filter::default() || !selection::limits(&self.settings).is_empty()
+    }
+
     /// Applies another filter from the next record on.
     pub fn set_filter(&mut self, filter: Filter) {
         self.filter = filter;

@@ -2,6 +2,7 @@
 //!
 //! ARCHITECTURE.md describes how these modules work together.
 
+mod absent;
 pub mod cli;
 pub mod commands;
 mod config;
@@ -20,6 +21,7 @@ pub mod recordings;
 mod selection;
 mod session;
 mod signals;
+mod silence;
 pub mod source;
 pub mod stderr;
 pub mod tui;
@@ -82,8 +84,9 @@ fn report(typed: &Typed, top: Option<Top>) -> Result<()> {
     let started = Instant::now();
     let demo = typed.cli.report.screen.demo;
     local_time::warn();
+    let is_top = top.is_some();
     counting(typed, |settings, filter| {
-        if settings.text.value || top.is_some() {
+        if settings.text.value || is_top {
             live::run(settings, filter, demo, top, started)
         } else {
             tui::run(settings, filter, demo)
@@ -97,6 +100,14 @@ fn counting(typed: &Typed, run: impl FnOnce(&Settings, Filter) -> Result<()>) ->
     let filter = config::filter(&settings)?;
     if typed.cli.report.settings.print_config {
         return io::stdout().write_all(settings.print().as_bytes()).context("cannot write the settings");
+    }
+    let mut settings = settings;
+    // Only reports leave them out without -l, as iftop does: a record holds every connection.
+    settings.link_local.value |= !(settings.text.value && typed.cli.command.is_none());
+    let is_of_this_host =
+        !typed.cli.report.screen.demo && !matches!(typed.cli.command, Some(Command::Replay(_)));
+    if is_of_this_host {
+        absent::say(&settings, &filter);
     }
     run(&settings, filter)
 }

@@ -12,8 +12,8 @@ use flowtop_core::filter::{Boundary, Filter, Pushdown};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::scope::attributed::{Attributed, Processes};
-use flowtop_core::scope::{AllOf, Families, NoLinkLocal, OnInterfaces, Scope};
-use flowtop_view::settings::Settings;
+use flowtop_core::scope::{Conditions, Families, NoLinkLocal, OnInterfaces, Scope};
+use flowtop_view::settings::{Origin, Settings};
 
 /// An empty ledger with the scope of the settings.
 pub fn ledger(
@@ -43,6 +43,15 @@ pub fn has_border(settings: &Settings) -> Result<bool> {
     Ok(boundary(settings)? != Boundary::default())
 }
 
+/// What the BPF programs have to count for reports: everything, so that a report can say what is kept out, unless the size
+/// of the table was chosen.
+pub fn admission_of_reports(settings: &Settings, filter: &Filter) -> Result<Admission> {
+    if settings.max_flows.origin == Origin::Default {
+        return Ok(Admission::default());
+    }
+    admission(settings, filter)
+}
+
 /// What the BPF programs have to count. Traffic that can never pass the scope is not admitted, to save room in the
 /// table. Interfaces are not asked about: a socket that is refused at its birth could not be counted when its address or
 /// its route changes.
@@ -63,46 +72,61 @@ pub fn scope(
 ) -> Result<Option<Box<dyn Scope>>> {
     let boundary = boundary(settings)?;
     // In the order in which they decide which end of a connection is left.
-    let mut scopes = Vec::<Box<dyn Scope>>::new();
-    scopes.extend(processes(settings, known)?.map(|scope| Box::new(scope) as Box<dyn Scope>));
+    let mut conditions = Conditions::default();
+    let [interface, border, family, process] = flags(settings);
+    if let Some(processes) = processes(settings, known)? {
+        conditions.push(process, Box::new(processes));
+    }
     if let Some(interfaces) = interfaces.filter(|interfaces| !interfaces.are_all()) {
-        scopes.push(Box::new(OnInterfaces(Rc::<Interfaces>::clone(interfaces))));
+        conditions.push(interface, Box::new(OnInterfaces(Rc::<Interfaces>::clone(interfaces))));
     }
     if boundary != Boundary::default() {
-        scopes.push(Box::new(boundary));
+        conditions.push(border, Box::new(boundary));
     }
     if filter != Filter::default() {
-        let (owners, labels) = (known.owners(), known.labels());
-        scopes.push(Box::new(Attributed { filter, owners, labels }));
+        let (name, owners, labels) = (format!("-f '{filter}'"), known.owners(), known.labels());
+        conditions.push(name, Box::new(Attributed { filter, owners, labels }));
     }
     if settings.ipv4.value != settings.ipv6.value {
-        scopes.push(Box::new(Families { v4: settings.ipv4.value, v6: settings.ipv6.value }));
+        conditions.push(family, Box::new(Families { v4: settings.ipv4.value, v6: settings.ipv6.value }));
     }
     if !settings.link_local.value {
-        scopes.push(Box::new(NoLinkLocal));
+        conditions.push(NO_LINK_LOCAL.to_owned(), Box::new(NoLinkLocal));
     }
-    Ok((!scopes.is_empty()).then(|| Box::new(AllOf(scopes)) as Box<dyn Scope>))
+    Ok((!conditions.is_empty()).then(|| Box::new(conditions) as Box<dyn Scope>))
 }
+
+/// The condition that no flag makes, but its absence.
+pub const NO_LINK_LOCAL: &str = "no -l";
 
 /// The flags other than `-f` that exclude traffic, as typed.
 #[must_use]
 pub fn limits(settings: &Settings) -> String {
+    let all = flags(settings);
+    all.iter().filter(|flags| !flags.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The same: of interfaces, of a border, of a family, of processes.
+fn flags(settings: &Settings) -> [String; 4] {
     let texts =
         |flag: &str, values: &[String]| values.iter().map(|value| format!("{flag} {value}")).collect();
     let numbers = |flag: &str, values: &[u64]| values.iter().map(|value| format!("{flag} {value}")).collect();
     let family = |flag: &str, is_on: bool| if is_on { vec![flag.to_owned()] } else { Vec::new() };
     let one_family = settings.ipv4.value != settings.ipv6.value;
-    let all: [Vec<String>; 8] = [
-        texts("-i", &settings.interface.value),
-        texts("-F", &settings.net.value),
-        texts("-G", &settings.net6.value),
-        family("-4", one_family && settings.ipv4.value),
-        family("-6", one_family && settings.ipv6.value),
-        numbers("--pid", &settings.pid.value),
-        texts("--cgroup", &settings.cgroup.value),
-        numbers("--mntns", &settings.mntns.value),
+    let all: [Vec<Vec<String>>; 4] = [
+        vec![texts("-i", &settings.interface.value)],
+        vec![texts("-F", &settings.net.value), texts("-G", &settings.net6.value)],
+        vec![
+            family("-4", one_family && settings.ipv4.value),
+            family("-6", one_family && settings.ipv6.value),
+        ],
+        vec![
+            numbers("--pid", &settings.pid.value),
+            texts("--cgroup", &settings.cgroup.value),
+            numbers("--mntns", &settings.mntns.value),
+        ],
     ];
-    all.concat().join(" ")
+    all.map(|of_kind| of_kind.concat().join(" "))
 }
 
 fn processes(settings: &Settings, known: &Knowledge) -> Result<Option<Processes>> {
@@ -116,7 +140,7 @@ fn processes(settings: &Settings, known: &Knowledge) -> Result<Option<Processes>
 }
 
 /// The path relative to the root of the cgroup hierarchy, without `.` or a trailing slash.
-fn cgroup(path: &str) -> String {
+pub fn cgroup(path: &str) -> String {
     let mounted = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
     let below = mounted.iter().find_map(|tree| path.strip_prefix(tree)).unwrap_or(path);
     format!("/{}", below.trim_matches('/'))

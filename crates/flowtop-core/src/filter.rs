@@ -57,12 +57,27 @@ pub struct Filter {
     root: Option<Expr>,
 }
 
+/// A thing of this host that a filter asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A process.
+    Pid(u32),
+    /// The inode number of a network namespace.
+    Netns(u32),
+    /// A user, by name or by number.
+    User(String),
+}
+
 /// Where the names in an expression come from; asked while it is parsed and never again.
 pub trait Names {
     /// Every address of a host, or why there is none, as the end of a sentence.
     fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String>;
     /// The TCP port of a service.
     fn service(&self, name: &str) -> Option<u16>;
+    /// The name of the user with this number, by which its processes are known.
+    fn user(&self, _number: u32) -> Option<String> {
+        None
+    }
     /// The inode number of the network namespace that `netns self` means.
     fn own_netns(&self) -> u32;
 }
@@ -141,6 +156,20 @@ impl Filter {
     pub fn asks_pods(&self) -> bool {
         let of_pods = |test: &Test| matches!(test, Test::Named(named, _) if named.is_about_pods_of_host());
         self.root.as_ref().is_some_and(|root| root.has(of_pods))
+    }
+
+    /// What it asks for by a name or a number of this host, that may not be there.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Wanted> {
+        let mut wanted = Vec::new();
+        let mut add = |test: &Test| match test {
+            Test::Pid(pid) => wanted.push(Wanted::Pid(*pid)),
+            Test::Netns(netns) => wanted.push(Wanted::Netns(*netns)),
+            Test::Named(Named::User, glob) => wanted.extend(glob.literal().map(Wanted::User)),
+            _ => {}
+        };
+        self.root.iter().for_each(|root| root.for_each(&mut add));
+        wanted
     }
 
     /// The part of the filter on addresses and ports alone, for the kernel side: see [`Pushdown`].

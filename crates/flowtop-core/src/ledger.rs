@@ -182,6 +182,7 @@ impl Ledger {
     /// Sets the scope from the next sample on; `None` counts everything. Bytes counted so far stay.
     pub fn set_scope(&mut self, scope: Option<Box<dyn Scope>>) {
         self.scope = scope;
+        self.outside.forget_conditions();
         self.judge_again();
     }
 
@@ -341,6 +342,13 @@ impl Ledger {
     #[must_use]
     pub fn outside(&self) -> (Bytes, Rates) {
         (self.outside.bytes(), self.outside.rates(&self.timeline))
+    }
+
+    /// Each condition of the scope that has kept bytes out of the totals, and how many.
+    pub fn kept_out(&self) -> impl Iterator<Item = (&str, Bytes)> {
+        let names = self.scope.as_ref().map_or(&[][..], |scope| scope.conditions());
+        let kept = names.iter().zip(self.outside.by_condition());
+        kept.filter(|(_, bytes)| bytes.sum() > 0).map(|(name, bytes)| (name.as_str(), *bytes))
     }
 
     /// The sockets that found the kernel's table full, with their bytes since the start.

@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -159,6 +160,16 @@ pub trait Scope: Debug {
         false
     }
 
+    /// The number of the condition that keeps something of this connection out, where the scope has several.
+    fn keeper_out(&self, _subject: &Subject<'_>) -> u8 {
+        0
+    }
+
+    /// What its conditions are called, by their numbers.
+    fn conditions(&self) -> &[String] {
+        &[]
+    }
+
     /// Which directions of the untracked connections count, which cannot be judged one by one.
     fn untracked(&self) -> Verdict {
         Verdict::NONE
@@ -185,6 +196,55 @@ impl Scope for AllOf {
 
     fn untracked(&self) -> Verdict {
         self.0.iter().fold(Verdict::ALL, |verdict, scope| verdict.and(scope.untracked()))
+    }
+}
+
+/// Intersection of scopes that have names, such as the flags that they come from.
+#[derive(Debug, Default)]
+pub struct Conditions {
+    names: Vec<String>,
+    scopes: AllOf,
+}
+
+impl Conditions {
+    /// Adds one. No more than 255 are told apart.
+    pub fn push(&mut self, name: String, scope: Box<dyn Scope>) {
+        self.names.push(name);
+        self.scopes.0.push(scope);
+    }
+
+    /// Whether there is none, so that everything counts.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+impl Scope for Conditions {
+    fn verdict(&self, subject: &Subject<'_>) -> Verdict {
+        self.scopes.verdict(subject)
+    }
+
+    fn prefers_second(&self, first: &Subject<'_>, second: &Subject<'_>) -> Option<bool> {
+        self.scopes.prefers_second(first, second)
+    }
+
+    fn waits(&self, subject: &Subject<'_>) -> bool {
+        self.scopes.waits(subject)
+    }
+
+    /// The first of them.
+    fn keeper_out(&self, subject: &Subject<'_>) -> u8 {
+        let first = self.scopes.0.iter().position(|scope| scope.verdict(subject) != Verdict::ALL);
+        first.and_then(|first| first.try_into().ok()).unwrap_or_default()
+    }
+
+    fn conditions(&self) -> &[String] {
+        &self.names
+    }
+
+    fn untracked(&self) -> Verdict {
+        self.scopes.untracked()
     }
 }
 

@@ -363,7 +363,10 @@ impl History {
         let in_gap = self.close_gap(record, sums, step, times);
         match () {
             () if step.join == Join::Overlap => self.not_counted.overlapping += rest + once,
-            () if self.question.has_filter() => self.not_counted.unjudged += rest + once + left + in_gap,
+            () if self.question.has_filter() => {
+                self.not_counted.unjudged += rest + once + left + in_gap;
+                self.not_counted.filtered += sums.of_all.since(sums.counted);
+            }
             () => {
                 self.hosts[machine].summed_up += rest + once + in_gap;
                 let unknown = self.add_rest(record, machine);

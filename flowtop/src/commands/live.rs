@@ -9,6 +9,7 @@ use crate::letters::Letters;
 use crate::selection;
 use crate::session::{Purpose, Session, event_loop};
 use crate::signals::Endings;
+use crate::silence::KeptOut;
 use crate::source::Source;
 use crate::stderr;
 use anyhow::Result;
@@ -90,11 +91,12 @@ pub fn run(
     let reports_left = top.as_ref().and_then(|top| top.count);
     let printer = Printer::new(settings, top)?;
     let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::new(settings, &filter)? };
-    let admission = selection::admission(settings, &filter)?;
+    let admission = selection::admission_of_reports(settings, &filter)?;
+    let is_filtered = filter != Filter::default() || !selection::limits(settings).is_empty();
     let ledger = selection::ledger(settings, Some(&printer.interfaces), filter, &known)?;
     let session = Session::start(settings, &admission, known, demo)?.following(&printer.interfaces);
     let runtime = event_loop()?;
-    let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left);
+    let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left).filtered(is_filtered);
     let result = runtime.block_on(reporter.run(started.into()));
     // A thread may be blocked reading stdin; do not wait for it.
     runtime.shutdown_background();
@@ -116,6 +118,7 @@ struct Reporter {
     once: Option<Duration>,
     interval: Duration,
     host: String,
+    is_filtered: bool,
 }
 
 impl Reporter {
@@ -133,7 +136,13 @@ impl Reporter {
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
             host: flowtop_attribution::resolver::own_host(),
+            is_filtered: false,
         }
+    }
+
+    /// Whether anything was asked to be left out.
+    fn filtered(self, is_filtered: bool) -> Self {
+        Self { is_filtered, ..self }
     }
 
     /// Exits after this many reports.
@@ -198,7 +207,11 @@ impl Reporter {
             Wake::Report => {
                 self.report()?;
                 self.reports_left = self.reports_left.map(|left| left.saturating_sub(1));
-                return Ok(self.reports_left == Some(0));
+                let is_over = self.reports_left == Some(0);
+                if is_over {
+                    self.say_if_silent();
+                }
+                return Ok(is_over);
             }
             Wake::Letter(letter) => return self.press(letter),
             Wake::Last | Wake::Signal => {
@@ -273,11 +286,8 @@ impl Reporter {
     }
 
     fn say_if_silent(&self) {
-        let bytes = self.ledger.totals().bytes;
-        if bytes.tx == 0 && bytes.rx == 0 {
-            let elapsed_s = self.ledger.elapsed_s();
-            stderr::print(&format!("flowtop: no TCP connection carried data in {elapsed_s:.1} s\n"));
-        }
+        let within = format!("in {:.1} s", self.ledger.elapsed_s());
+        KeptOut::of(&self.ledger).say(&within, self.is_filtered);
     }
 }
 

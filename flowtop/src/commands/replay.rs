@@ -10,6 +10,7 @@ use crate::commands::live::printer::Printer;
 use crate::commands::record;
 use crate::lens::{HOOKS, Lens};
 use crate::recordings;
+use crate::silence::KeptOut;
 use crate::stderr;
 use crate::tui;
 use flowtop_core::filter::Filter;
@@ -99,7 +100,7 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
     let view = lens.settings().view();
     let all = 0..replay.player.moments().len();
     let wanted = if only_one { replay.player.at()..replay.player.at() + 1 } else { all };
-    let mut is_any = false;
+    let (mut is_any, mut kept_out) = (false, KeptOut::default());
     for at in wanted {
         let window = match lens.window(replay, at) {
             Err(error) if costs_one_record(&error) => {
@@ -116,12 +117,17 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
         printer.print_caption(&window.caption.line())?;
         printer.report(&window.ledger, &view, &heading)?;
         printer.wait()?;
+        kept_out.add(&window.ledger);
         is_any = true;
     }
     for sentence in lens.refused() {
         stderr::print(&format!("flowtop: {sentence}\n"));
     }
-    if is_any { Ok(()) } else { bail!("no record could be read") }
+    if !is_any {
+        bail!("no record could be read")
+    }
+    kept_out.say("in these records", lens.is_filtered());
+    Ok(())
 }
 
 fn costs_one_record(error: &anyhow::Error) -> bool {

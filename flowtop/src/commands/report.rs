@@ -262,7 +262,10 @@ fn write_one(
 ) -> io::Result<()> {
     match args.format() {
         Format::Text => out.write_all(text::report(report, &style(args, zone)).as_bytes()),
-        Format::Json => json::report(report, rows(args), &when::zone_name(zone), out),
+        Format::Json => {
+            say(&Vec::from_iter(lines::nothing_passes(report)));
+            json::report(report, rows(args), &when::zone_name(zone), out)
+        }
         Format::Csv => {
             say(&lines::of_report(report, zone));
             csv::report(report, rows(args), !args.no_header, out)

@@ -17,6 +17,7 @@ use crate::knowledge::Knowledge;
 use crate::selection;
 use crate::session::{Session, event_loop};
 use crate::signals::Endings;
+use crate::silence::KeptOut;
 use crate::stderr;
 use commands::Commands;
 use flowtop_core::filter::{Filter, FilterError};
@@ -148,6 +149,7 @@ struct Watch {
     watched: Vec<Watched>,
     actions: Vec<Action>,
     count: Option<u64>,
+    is_filtered: bool,
     printer: Printer,
     view: View,
     host: String,
@@ -166,7 +168,7 @@ impl Watch {
         let printer = Printer::new(settings, None)?;
         let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
         let interfaces = Some(&printer.interfaces);
-        let admission = selection::admission(settings, filter)?;
+        let admission = selection::admission_of_reports(settings, filter)?;
         let ledger = || selection::ledger(settings, interfaces, filter.clone(), &known);
         let only = |only: Filter| -> Result<Ledger> {
             let mut measured = ledger()?;
@@ -197,6 +199,7 @@ impl Watch {
             watched,
             actions: orders.actions,
             count: orders.count,
+            is_filtered: *filter != Filter::default() || !selection::limits(settings).is_empty(),
             view: settings.view(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             printer,
@@ -336,6 +339,8 @@ impl Watch {
             stderr::print(&format!("flowtop: {} commands still run\n", self.commands.running()));
         }
         let elapsed_s = started.elapsed().as_secs_f64();
+        let within = format!("in {elapsed_s:.1} s");
+        KeptOut::of(&self.ledgers.shown).say(&within, self.is_filtered);
         for Watched { trigger, .. } in &self.watched {
             let of =
                 if self.watched.len() > 1 { format!("{}: ", trigger.condition()) } else { String::new() };

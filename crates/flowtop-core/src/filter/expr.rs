@@ -90,6 +90,15 @@ impl Expr {
         }
     }
 
+    /// Shows each question.
+    pub(super) fn for_each(&self, look: &mut impl FnMut(&Test)) {
+        match self {
+            Self::Not(inner) => inner.for_each(look),
+            Self::Joined(_, parts) => parts.iter().for_each(|part| part.for_each(look)),
+            Self::Test(test) => look(test),
+        }
+    }
+
     /// The answer, where it is the same for every flow that can be counted.
     pub(super) fn constant(&self) -> Option<bool> {
         match self {

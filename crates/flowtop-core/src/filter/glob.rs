@@ -1,5 +1,6 @@
 //! Patterns for the names of processes: `*` is any text, `?` any one character, `\` escapes the next one.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -31,9 +32,20 @@ impl Glob {
         Self(steps)
     }
 
+    /// The pattern that only this text matches.
+    pub(super) fn exactly(text: &str) -> Self {
+        Self(text.chars().map(Step::Char).collect())
+    }
+
     /// Characters of the shortest text that matches.
     pub(super) fn shortest_chars(&self) -> usize {
         self.0.iter().filter(|step| **step != Step::Any).count()
+    }
+
+    /// The only text that matches, if there is only one.
+    pub(super) fn literal(&self) -> Option<String> {
+        let char_of = |step: &Step| if let Step::Char(c) = step { Some(*c) } else { None };
+        self.0.iter().map(char_of).collect()
     }
 
     /// Whether no text but the empty one matches.

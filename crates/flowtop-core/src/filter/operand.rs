@@ -6,12 +6,12 @@ use alloc::format;
 use core::ops::RangeInclusive;
 
 use super::error::FilterError;
-use super::expr::{Expr, Test};
+use super::expr::{Expr, Test, Word};
 use super::glob::Glob;
 use super::lexer::{Lexeme, Token};
 use super::parse::{Head, Parser};
 use super::state;
-use super::words::{self, Kind, Protocol};
+use super::words::{self, Kind, Named, Protocol};
 
 /// Bytes that the kernel keeps of a process's name.
 const COMM_BYTES: usize = 15;
@@ -36,6 +36,7 @@ impl<'a> Parser<'a> {
             Kind::Proto => return self.ip_protocol(head.protocol, token),
             Kind::Pid => number(token, head.kind).map(Test::Pid),
             Kind::Comm => comm(token).map(Test::Comm),
+            Kind::Named(Named::User) => return self.user(token),
             Kind::Named(named) => pattern(token, head.kind).map(|glob| Test::Named(named, glob)),
             Kind::State => return self.tcp_state(token),
             Kind::Netns => self.netns(token).map(Test::Netns),
@@ -89,6 +90,14 @@ impl<'a> Parser<'a> {
             _ => format!("`{name}` is no TCP service that this host knows; write the number of the port"),
         };
         self.names.service(name).ok_or_else(|| FilterError::at(token, unknown()))
+    }
+
+    /// `user`, by name or by number. A user that has a name is known by it.
+    fn user(&self, token: &Token<'_>) -> Result<Expr, FilterError> {
+        let asked = Expr::from(Test::Named(Named::User, pattern(token, Kind::Named(Named::User))?));
+        let Lexeme::Number(number) = token.lexeme else { return Ok(asked) };
+        let Some(name) = self.names.user(number) else { return Ok(asked) };
+        Ok(asked.joined(Word::Or, Test::Named(Named::User, Glob::exactly(&name)).into()))
     }
 
     /// `proto`: TCP in both families or one, or what never matches.

@@ -29,6 +29,10 @@ impl Names for Book {
         known.into_iter().find(|(service, _)| *service == name).map(|(_, port)| port)
     }
 
+    fn user(&self, number: u32) -> Option<String> {
+        (number == 0).then(|| "root".to_owned())
+    }
+
     fn own_netns(&self) -> u32 {
         4_026_531_840
     }

@@ -115,6 +115,8 @@ pub struct Entry {
     status: Status,
     end: End,
     pub(super) verdict: Verdict,
+    /// The condition of the scope that keeps something of it out, where the verdict is not on all.
+    pub(super) keeper_out: u8,
     pub(super) marks: Marks,
     /// Where the flow stands to the border of the ledger.
     pub(super) side: Side,
@@ -139,6 +141,7 @@ impl Entry {
             status: Status::default(),
             end: End::Only,
             verdict: Verdict::ALL,
+            keeper_out: 0,
             marks: Marks::default().with(Mark::HasChanged, true).with(Mark::StaysHere, stays_on_host(key)),
             side,
         }
@@ -346,6 +349,7 @@ impl Entry {
         let own = self.socket(key);
         let subject = Subject { peer: peer.map(OwnEnd::user), ..self.subject(key, &own) };
         self.verdict = scope.verdict(&subject);
+        self.keeper_out = if self.verdict == Verdict::ALL { 0 } else { scope.keeper_out(&subject) };
     }
 
     /// Whether both ends are known to be on this host.

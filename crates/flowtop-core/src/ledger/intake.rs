@@ -140,9 +140,9 @@ impl Ledger {
             let Some((key, entry)) = self.flows.at_mut(place) else { continue };
             entry.judge(key, right.as_ref(), &**scope);
             entry.marks = entry.marks.with(Mark::Held, waits).with(Mark::Judged, !waits);
-            let verdict = entry.verdict.mirror();
+            let (verdict, keeper_out) = (entry.verdict.mirror(), entry.keeper_out);
             if let Some((_, entry)) = peer.and_then(|place| self.flows.at_mut(place)) {
-                entry.verdict = verdict;
+                (entry.verdict, entry.keeper_out) = (verdict, keeper_out);
                 entry.marks = entry.marks.with(Mark::Held, waits).with(Mark::Judged, true);
             }
         }
@@ -156,7 +156,7 @@ impl Ledger {
         self.total.bytes += entry.share(key);
         if entry.counts(key) {
             self.total.packets += entry.seen_from_left(counted).packets;
-            self.outside.add(entry.seen_from_left(outside));
+            self.outside.add_for(entry.keeper_out, entry.seen_from_left(outside));
         }
         let bytes = counted.in_windows(self.in_packets);
         self.journal.add(place, bytes);

@@ -143,7 +143,7 @@ fn not_counted(report: &Report) -> Vec<String> {
     let NotCounted { ended_unseen, unknown, at_the_edges, unjudged, overlapping, .. } = report.not_counted;
     let NotCounted { overlapped_records, twice, turned, maybe_twice, .. } = report.not_counted;
     let NotCounted { open_gaps, open_gaps_us, .. } = report.not_counted;
-    let mut lines = Vec::new();
+    let mut lines = Vec::from_iter(nothing_passes(report));
     let mut add = |n: u64, text: String| lines.extend((n > 0).then_some(text));
     let (sockets, others) = (count(ended_unseen, "socket"), count(unknown, "socket"));
     add(ended_unseen, format!("Not counted: the last bytes of {sockets} that ended in gaps"));
@@ -182,6 +182,14 @@ fn not_counted(report: &Report) -> Vec<String> {
         format!("Too many rows to tell all apart: a row with less than {each} may be among the others"),
     );
     lines
+}
+
+/// Why a report with a filter has no row, if it has none.
+#[must_use]
+pub fn nothing_passes(report: &Report) -> Option<String> {
+    let filtered = report.not_counted.filtered;
+    let is_empty = report.total.bytes.sum() == 0 && filtered.sum() > 0;
+    is_empty.then(|| format!("Nothing passes the filter, which keeps out {}", bytes(filtered)))
 }
 
 fn bytes(bytes: Bytes) -> String {

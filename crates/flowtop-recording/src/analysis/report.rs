@@ -111,6 +111,8 @@ pub struct NotCounted {
     pub at_the_edges: Bytes,
     /// Bytes that a filter cannot judge: summed up in sparse records, or of untracked sockets.
     pub unjudged: Bytes,
+    /// Bytes in the windows that the filter keeps out.
+    pub filtered: Bytes,
     /// Bytes of overlapping recordings of one host that may have been counted before.
     pub overlapping: Bytes,
     /// Records that overlap others of the same host.

@@ -292,6 +292,14 @@ fn what_nobody_could_tell_apart_is_the_remainder_or_untracked() {
     asked.filter = Filter::parse("comm curl", &NoNames).unwrap();
     let report = reported(&asked, std::slice::from_ref(&of));
     assert_eq!((report.total.bytes.tx, report.not_counted.unjudged), (60, Bytes { tx: 112, rx: 9 }));
+    // Nothing passes, and that is told with what is kept out.
+    asked.filter = Filter::parse("comm curl and port 1", &NoNames).unwrap();
+    let report = reported(&asked, std::slice::from_ref(&of));
+    let filtered = super::lines::nothing_passes(&report);
+    assert_eq!(
+        filtered.as_deref(),
+        Some("Nothing passes the filter, which keeps out 60B sent and 0B received")
+    );
 }
 
 struct NoNames;

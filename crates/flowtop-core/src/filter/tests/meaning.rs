@@ -226,6 +226,13 @@ fn a_filter_knows_whether_it_asks_for_owners() {
 }
 
 #[test]
+fn a_filter_tells_what_of_this_host_it_asks_for() {
+    let asked = filter("pid 7 or not netns 5 and user www-data or user 33 or user w* or comm x").wanted();
+    let user = |name: &str| Wanted::User(name.to_owned());
+    assert_eq!(asked, [Wanted::Pid(7), Wanted::Netns(5), user("www-data"), user("33")]);
+}
+
+#[test]
 fn what_is_asked_about_processes_holds_if_it_does_at_one_end() {
     let identity = Identity { user: Some("redis".to_owned()), ..Identity::default() };
     let redis =

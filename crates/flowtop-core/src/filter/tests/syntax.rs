@@ -120,6 +120,8 @@ const ACCEPTED: &[(&str, &str)] = &[
     // flowtop's own words.
     ("pid 1 or 2", "pid 1 or pid 2"),
     ("comm nginx", "comm \"nginx\""),
+    ("user 0", "user \"0\" or user \"root\""),
+    ("not user 0 or 33", "not (user \"0\" or user \"root\") or user \"33\""),
     ("comm ng*x or ?sh or 80", "comm \"ng*x\" or comm \"?sh\" or comm \"80\""),
     ("comm 'Web Content'", "comm \"Web Content\""),
     ("comm \"a\\\"b\\*\\\\c**d\"", "comm \"a\\\"b\\*\\\\c*d\""),

@@ -1,0 +1,130 @@
+//! What is asked for and is not there: processes, cgroups, namespaces, users. They may appear later, so each is a line on
+//! stderr and no error.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use flowtop_core::filter::{Filter, Wanted};
+use flowtop_view::settings::Settings;
+
+use crate::selection::cgroup;
+use crate::stderr;
+
+/// Says what of that is not on this host now.
+pub fn say(settings: &Settings, filter: &Filter) {
+    let host = Host { root: PathBuf::from(&settings.host_root.value) };
+    for sentence in host.sentences(settings, filter) {
+        stderr::print(&format!("flowtop: {sentence}\n"));
+    }
+}
+
+/// The host whose file system is at `root`.
+struct Host {
+    root: PathBuf,
+}
+
+impl Host {
+    fn sentences(&self, settings: &Settings, filter: &Filter) -> Vec<String> {
+        let process = |flag: &str, pid: u64| {
+            let is_here = self.root.join("proc").join(pid.to_string()).exists();
+            (!is_here).then(|| format!("{flag} {pid}: there is no such process now"))
+        };
+        let mntns = |inode: &u64| {
+            let why = "no process is in that mount namespace now; `readlink /proc/PID/ns/mnt` shows one";
+            (!self.has_namespace("mnt", *inode)).then(|| format!("--mntns {inode}: {why}"))
+        };
+        let of_flags = (settings.pid.value.iter().filter_map(|pid| process("--pid", *pid)))
+            .chain(settings.cgroup.value.iter().filter_map(|path| self.cgroup(path)))
+            .chain(settings.mntns.value.iter().filter_map(mntns));
+        let of_filter = filter.wanted().into_iter().filter_map(|wanted| match wanted {
+            Wanted::Pid(pid) => process("--filter: pid", pid.into()),
+            Wanted::Netns(inode) => {
+                let why =
+                    "no process is in that network namespace now; `readlink /proc/PID/ns/net` shows one";
+                let is_here = self.has_namespace("net", inode.into());
+                (!is_here).then(|| format!("--filter: netns {inode}: {why}"))
+            }
+            Wanted::User(name) => self.user(&name),
+        });
+        of_flags.chain(of_filter).collect()
+    }
+
+    fn cgroup(&self, path: &str) -> Option<String> {
+        let trees = ["sys/fs/cgroup/unified", "sys/fs/cgroup"].map(|tree| self.root.join(tree));
+        let tree = trees.into_iter().find(|tree| tree.is_dir())?;
+        let wanted = cgroup(path);
+        let at = |path: &Path| tree.join(path.strip_prefix("/").unwrap_or(path));
+        if at(Path::new(&wanted)).is_dir() {
+            return None;
+        }
+        let nearest = Path::new(&wanted).ancestors().find(|path| at(path).is_dir())?;
+        let nearest = nearest.display();
+        Some(format!("--cgroup {path}: there is no such cgroup now; the nearest above it is {nearest}"))
+    }
+
+    /// Whether a process is in a namespace, or a name of `ip netns` keeps it.
+    fn has_namespace(&self, kind: &str, inode: u64) -> bool {
+        let is_it = |path: PathBuf| fs::metadata(path).is_ok_and(|file| file.ino() == inode);
+        let entries = |folder: &str| fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
+        let of_process = entries("proc").any(|entry| is_it(entry.path().join("ns").join(kind)));
+        of_process
+            || ["run/netns", "var/run/netns"].iter().any(|folder| entries(folder).any(|e| is_it(e.path())))
+    }
+
+    fn user(&self, name: &str) -> Option<String> {
+        let passwd = fs::read(self.root.join("etc/passwd")).ok()?;
+        let passwd = String::from_utf8_lossy(&passwd);
+        let is_it = |line: &str| line.split(':').next() == Some(name);
+        let is_known = name.parse::<u32>().is_ok() || passwd.lines().any(is_it);
+        (!is_known).then(|| format!("--filter: user {name}: /etc/passwd has no such user"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter_names::HostNames;
+
+    fn said(cgroups: &[&str], pids: &[u64], filter: &str) -> Vec<String> {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["proc/7", "sys/fs/cgroup/system.slice/a.service"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        fs::create_dir_all(root.path().join("etc")).unwrap();
+        fs::write(root.path().join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").unwrap();
+        let mut settings = Settings::default();
+        settings.cgroup.value = cgroups.iter().map(|path| (*path).to_owned()).collect();
+        settings.pid.value = pids.to_vec();
+        let names = HostNames::of_host(root.path());
+        Host { root: root.path().to_owned() }.sentences(&settings, &Filter::parse(filter, &names).unwrap())
+    }
+
+    #[test]
+    fn what_is_there_is_not_told() {
+        let cgroups = ["/system.slice", "system.slice/a.service/", "/sys/fs/cgroup/system.slice", "/"];
+        assert_eq!(said(&cgroups, &[7], "pid 7 and user root or user 0 or user 1000 or user r*"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_absent_is_told_with_what_is_near() {
+        let of_cgroups = said(&["/typo", "/system.slice/b.service/x"], &[], "");
+        let sentence = "there is no such cgroup now; the nearest above it is";
+        assert_eq!(
+            of_cgroups,
+            [
+                format!("--cgroup /typo: {sentence} /"),
+                format!("--cgroup /system.slice/b.service/x: {sentence} /system.slice")
+            ]
+        );
+        assert_eq!(said(&[], &[999_999], ""), ["--pid 999999: there is no such process now"]);
+        assert_eq!(
+            said(&[], &[], "pid 8 or user nosuchuser or not netns 5"),
+            [
+                "--filter: pid 8: there is no such process now",
+                "--filter: user nosuchuser: /etc/passwd has no such user",
+                "--filter: netns 5: no process is in that network namespace now; `readlink /proc/PID/ns/net` shows one"
+            ]
+        );
+    }
+}
