@@ -17,6 +17,7 @@ use serde_json::Value;
 
 mod examples;
 mod generated;
+mod habits;
 mod interfaces;
 mod names;
 mod replay;

@@ -77,7 +77,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help --version top report replay record watch doctor man completions help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help --version top report replay record watch doctor man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -132,11 +132,11 @@ _flowtop() {
                     return 0
                     ;;
                 --sort)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 --rows)
@@ -200,6 +200,10 @@ _flowtop() {
                     return 0
                     ;;
                 --fields)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -543,7 +547,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__replay)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --at --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --at --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -602,11 +606,11 @@ _flowtop() {
                     return 0
                     ;;
                 --sort)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 --rows)
@@ -670,6 +674,10 @@ _flowtop() {
                     return 0
                     ;;
                 --fields)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -759,7 +767,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__top)
-            opts="-C -S -i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --noclear --nosummary --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
+            opts="-C -S -v -i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --noclear --nosummary --verbose --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -814,11 +822,11 @@ _flowtop() {
                     return 0
                     ;;
                 --sort)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 --rows)
@@ -885,6 +893,10 @@ _flowtop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --hooks)
                     COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
                     return 0
@@ -913,7 +925,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__watch)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --when --then --before --hold-off --count --output --keep-days --max-size --min-free --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --when --then --before --hold-off --count --output --keep-days --max-size --min-free --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1004,11 +1016,11 @@ _flowtop() {
                     return 0
                     ;;
                 --sort)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "2s 10s 40s source destination" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "2s 10s 40s cumulative tx rx source destination" -- "${cur}"))
                     return 0
                     ;;
                 --rows)
@@ -1072,6 +1084,10 @@ _flowtop() {
                     return 0
                     ;;
                 --fields)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

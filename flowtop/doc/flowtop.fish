@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/rows= by= show-owner pid= cgroup= mntns= labels= no-command-lines host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/rows= by= show-owner pid= cgroup= mntns= labels= no-command-lines host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= show-others show-time write= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -38,6 +38,9 @@ packets\t'TCP segments, K = 1000'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'
+cumulative\t'Bytes since the start'
+tx\t'Bytes sent since the start'
+rx\t'Bytes received since the start'
 source\t'Left host, as shown'
 destination\t'Right host, as shown'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s L -l rows -d 'Print at most N rows, 0 for all [default: 10 for text, otherwise all]' -r
@@ -59,6 +62,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l format -d 'Format of th
 json\t'One JSON object for each report'
 csv\t'One row for each connection, with a header'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -l fields -d 'Fields of CSV rows and JSON flows, in this order [default: all]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l write -d 'Write the latest report to FILE instead of stdout' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l hooks -d 'Kernel hooks that trigger reading a connection\'s counters' -r -f -a "auto\t'First of the following that loads, attaches and counts'
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
@@ -81,6 +85,8 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l no-bars -d 'Hide t
 complete -c flowtop -n "__fish_flowtop_needs_command" -l ascii -d 'Draw with ASCII only, without line and block characters'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Show generated traffic, for a first look without privileges'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l text -d 'Print reports to stdout instead of showing the interactive view'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l show-others -d 'Add a row for everything that is in no row of a text report'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l show-time -d 'Print the period, the time zone and the host before each text report'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l no-header -d 'Omit the CSV header'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l cost -d 'Add flowtop\'s own resource usage to JSON reports'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l lenient -d 'Warn about invalid values that iftop only warns about, instead of exiting'
@@ -110,6 +116,9 @@ packets\t'TCP segments, K = 1000'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'
+cumulative\t'Bytes since the start'
+tx\t'Bytes sent since the start'
+rx\t'Bytes received since the start'
 source\t'Left host, as shown'
 destination\t'Right host, as shown'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s L -l rows -d 'Print at most N rows, 0 for all [default: 10 for text, otherwise all]' -r
@@ -131,6 +140,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l format -d 'Forma
 json\t'One JSON object for each report'
 csv\t'One row for each connection, with a header'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l fields -d 'Fields of CSV rows and JSON flows, in this order [default: all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l write -d 'Write the latest report to FILE instead of stdout' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l hooks -d 'Kernel hooks that trigger reading a connection\'s counters' -r -f -a "auto\t'First of the following that loads, attaches and counts'
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
@@ -141,6 +151,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l max-flows -d 'Tr
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s c -l config -d 'Read FILE instead of ~/.iftoprc' -r -F
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s C -l noclear -d 'Do not clear the screen before each report'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s S -l nosummary -d 'Omit the line with time and load average'
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s v -l verbose -d 'Do nothing; accepted for compatibility with tcptop'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s 4 -l ipv4 -d 'Count only IPv4 traffic'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s 6 -l ipv6 -d 'Count only IPv6 traffic'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s l -l link-local -d 'Also count IPv6 link-local connections'
@@ -155,6 +166,8 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s b -l no-bars -d 
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l ascii -d 'Draw with ASCII only, without line and block characters'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l demo -d 'Show generated traffic, for a first look without privileges'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s t -l text -d 'Print reports to stdout instead of showing the interactive view'
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l show-others -d 'Add a row for everything that is in no row of a text report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l show-time -d 'Print the period, the time zone and the host before each text report'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l no-header -d 'Omit the CSV header'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l cost -d 'Add flowtop\'s own resource usage to JSON reports'
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l lenient -d 'Warn about invalid values that iftop only warns about, instead of exiting'
@@ -165,7 +178,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l to -d 'End of
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l timezone -d 'Time zone of all times, such as Europe/Berlin [default: TZ, or the zone of this system]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l diff -d 'Compare with another period, such as \'yesterday 08:00..09:00\'' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l by -d 'Sum connections by one or more keys, such as pod,peer' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l limit -d 'Capacity of a link in one direction, such as 5G, to report how long 80 % of it was exceeded' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l limit -d 'Capacity of a link in one direction, such as 5Gbit, to report how long 80 % of it was exceeded' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s f -l filter -d 'Count only traffic that matches the filter EXPR' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s L -l rows -d 'Print at most N rows, 0 for all [default: 10 for text, otherwise all]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l format -d 'Format of the report' -r -f -a "text\t''
@@ -189,6 +202,9 @@ packets\t'TCP segments, K = 1000'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'
+cumulative\t'Bytes since the start'
+tx\t'Bytes sent since the start'
+rx\t'Bytes received since the start'
 source\t'Left host, as shown'
 destination\t'Right host, as shown'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s L -l rows -d 'Print at most N rows, 0 for all [default: 10 for text, otherwise all]' -r
@@ -210,6 +226,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l format -d 'Fo
 json\t'One JSON object for each report'
 csv\t'One row for each connection, with a header'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l fields -d 'Fields of CSV rows and JSON flows, in this order [default: all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l write -d 'Write the latest report to FILE instead of stdout' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l hooks -d 'Kernel hooks that trigger reading a connection\'s counters' -r -f -a "auto\t'First of the following that loads, attaches and counts'
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
@@ -232,6 +249,8 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s b -l no-bars 
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l ascii -d 'Draw with ASCII only, without line and block characters'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l demo -d 'Show generated traffic, for a first look without privileges'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s t -l text -d 'Print reports to stdout instead of showing the interactive view'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l show-others -d 'Add a row for everything that is in no row of a text report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l show-time -d 'Print the period, the time zone and the host before each text report'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l no-header -d 'Omit the CSV header'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l cost -d 'Add flowtop\'s own resource usage to JSON reports'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l lenient -d 'Warn about invalid values that iftop only warns about, instead of exiting'
@@ -296,6 +315,9 @@ packets\t'TCP segments, K = 1000'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'
+cumulative\t'Bytes since the start'
+tx\t'Bytes sent since the start'
+rx\t'Bytes received since the start'
 source\t'Left host, as shown'
 destination\t'Right host, as shown'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s L -l rows -d 'Print at most N rows, 0 for all [default: 10 for text, otherwise all]' -r
@@ -317,6 +339,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l format -d 'For
 json\t'One JSON object for each report'
 csv\t'One row for each connection, with a header'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l fields -d 'Fields of CSV rows and JSON flows, in this order [default: all]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l write -d 'Write the latest report to FILE instead of stdout' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l hooks -d 'Kernel hooks that trigger reading a connection\'s counters' -r -f -a "auto\t'First of the following that loads, attaches and counts'
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
@@ -339,6 +362,8 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s b -l no-bars -
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l ascii -d 'Draw with ASCII only, without line and block characters'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l demo -d 'Show generated traffic, for a first look without privileges'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s t -l text -d 'Print reports to stdout instead of showing the interactive view'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l show-others -d 'Add a row for everything that is in no row of a text report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l show-time -d 'Print the period, the time zone and the host before each text report'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l no-header -d 'Omit the CSV header'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l cost -d 'Add flowtop\'s own resource usage to JSON reports'
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l lenient -d 'Warn about invalid values that iftop only warns about, instead of exiting'

@@ -19,6 +19,7 @@ mod man;
 mod owners;
 mod record;
 mod replay;
+mod suggestion;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -69,6 +70,21 @@ pub enum Command {
     /// Print shell completions
     #[command(hide = true)]
     Completions { shell: clap_complete::Shell },
+}
+
+impl Command {
+    /// The name of a command that is about all traffic, so that nobody expects a file of iftop's to narrow it.
+    #[must_use]
+    pub fn of_all_traffic(&self) -> Option<&'static str> {
+        match self {
+            Self::Top(_) => Some("top"),
+            Self::Record(_) => Some("record"),
+            Self::Watch(_) => Some("watch"),
+            Self::Report(_) | Self::Replay(_) | Self::Doctor(_) | Self::Man(_) | Self::Completions { .. } => {
+                None
+            }
+        }
+    }
 }
 
 /// Flags of `flowtop doctor`.
@@ -146,6 +162,8 @@ pub struct TrafficFlags {
     #[arg(short = '6', long)]
     pub ipv6: bool,
     /// Also count IPv6 link-local connections
+    ///
+    /// Only reports with -t leave them out, as iftop does, and say on stderr how much they moved.
     #[arg(short, long, hide_short_help = true)]
     pub link_local: bool,
     /// Do nothing; accepted for compatibility with iftop
@@ -184,6 +202,8 @@ pub struct DisplayFlags {
     #[arg(short = 'B', long, overrides_with = "unit")]
     pub bytes: bool,
     /// Sort order of rows
+    ///
+    /// A single report (-t -s) is sorted by the bytes of its whole time unless this is given.
     #[arg(short = 'o', long, value_name = "BY", default_value = "10s", value_parser = Words::of::<Sort>())]
     pub sort: String,
     /// Print at most N rows, 0 for all [default: 10 for text, otherwise all]
@@ -200,7 +220,7 @@ pub struct ScreenFlags {
     pub no_bars: bool,
     /// Full scale of the bars in bit/s, such as 10M [default: auto]
     ///
-    /// 1M is 1024K.
+    /// 1M is 1024K as in iftop, 1Mbit is 1,000,000.
     #[arg(short, long, value_name = "RATE")]
     pub max_bandwidth: Option<String>,
     /// Colour theme
@@ -245,6 +265,20 @@ pub struct FormFlags {
     /// Fields of CSV rows and JSON flows, in this order [default: all]
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub fields: Vec<String>,
+    /// Add a row for everything that is in no row of a text report
+    ///
+    /// JSON, CSV and reports with --by always have it.
+    #[arg(long, hide_short_help = true)]
+    pub show_others: bool,
+    /// Print the period, the time zone and the host before each text report
+    #[arg(long, hide_short_help = true)]
+    pub show_time: bool,
+    /// Write the latest report to FILE instead of stdout
+    ///
+    /// The file is replaced as a whole, so that a reader never finds a part of a report. It keeps its mode; a new one is
+    /// readable for its owner only.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub write: Option<String>,
     /// Omit the CSV header
     #[arg(long, hide_short_help = true)]
     pub no_header: bool,
@@ -305,7 +339,8 @@ impl Typed {
     /// with code 2 on an error.
     #[must_use]
     pub fn read() -> Self {
-        Self::of(&command().get_matches()).unwrap_or_else(|error| error.exit())
+        let matches = command().try_get_matches().map_err(|error| suggestion::improve(error, &command()));
+        matches.and_then(|matches| Self::of(&matches)).unwrap_or_else(|error| error.exit())
     }
 
     fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
@@ -317,6 +352,7 @@ impl Typed {
         match &mut cli.command {
             Some(Command::Top(top)) => {
                 std::mem::swap(&mut cli.report, &mut top.report);
+                assignments.iter_mut().for_each(owners::read_as_tcptop);
                 assignments.extend(of_top(top, &assignments));
             }
             Some(Command::Watch(watch)) => {
@@ -338,7 +374,7 @@ const LAST_HOLDS: [&str; 7] = ["sort", "rows", "max_bandwidth", "seconds", "conf
 /// The definition of all commands and flags, including which flags can be repeated.
 #[must_use]
 pub fn command() -> clap::Command {
-    repeatable(Cli::command())
+    repeatable(Cli::command()).mut_subcommand("top", owners::as_tcptop)
 }
 
 /// Lets switches be repeated, and iftop's flags with the last value winning.

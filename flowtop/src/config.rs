@@ -18,7 +18,7 @@ use flowtop_core::filter::{Filter, FilterError, zone_ids};
 use flowtop_view::config_toml;
 use flowtop_view::iftoprc;
 use flowtop_view::settings::check::{check, in_filter};
-use flowtop_view::settings::{Assignment, Reading, Settings};
+use flowtop_view::settings::{Assignment, Origin, Reading, Settings};
 
 /// The effective settings: defaults, then `config.toml`, `.iftoprc` and the command line, each overriding the former.
 /// Prints warnings to stderr.
@@ -52,6 +52,49 @@ pub fn filter(settings: &Settings) -> Result<Filter> {
     }
     let bad = |error: FilterError| Usage(settings.filter.bad(text, &in_filter(&error, text)).to_string());
     Ok(Filter::parse(text, &HostNames::of_host(Path::new(&settings.host_root.value))).map_err(bad)?)
+}
+
+/// Says which lines of files narrow what a command counts that is about all traffic or all of the time.
+pub fn say_what_files_narrow(settings: &Settings, command: &str) {
+    for line in narrowing(settings, command == "top") {
+        stderr::print(&format!("flowtop: {line}, also for {command}\n"));
+    }
+}
+
+/// Each such line, with what it sets; `has_reports` if the number of rows and the time of a report matter.
+fn narrowing(settings: &Settings, has_reports: bool) -> Vec<String> {
+    let Settings { interface, filter, net, net6, pid, cgroup, mntns, ipv4, ipv6, seconds, rows, .. } =
+        settings;
+    let origins = [
+        (&interface.origin, !interface.value.is_empty()),
+        (&filter.origin, !filter.value.is_empty()),
+        (&net.origin, !net.value.is_empty()),
+        (&net6.origin, !net6.value.is_empty()),
+        (&pid.origin, !pid.value.is_empty()),
+        (&cgroup.origin, !cgroup.value.is_empty()),
+        (&mntns.origin, !mntns.value.is_empty()),
+        (&ipv4.origin, ipv4.value != ipv6.value && ipv4.value),
+        (&ipv6.origin, ipv4.value != ipv6.value && ipv6.value),
+        (&seconds.origin, has_reports && seconds.value.0 > 0),
+        (&rows.origin, has_reports && rows.value.is_some()),
+    ];
+    let line = |origin: &Origin| match origin {
+        Origin::Line { word, .. } => Some(format!("{origin}: {word} narrows what counts")),
+        Origin::Default | Origin::Flag(_) => None,
+    };
+    origins.into_iter().filter(|(_, narrows)| *narrows).filter_map(|(origin, _)| line(origin)).collect()
+}
+
+/// An error about a setting, with the line of the file that it comes from, if it does.
+///
+/// # Errors
+/// The same one.
+pub fn at_its_line<T, E: Into<anyhow::Error>>(result: Result<T, E>, origin: &Origin) -> Result<T> {
+    let result = result.map_err(Into::into);
+    match origin {
+        Origin::Line { .. } => result.with_context(|| origin.to_string()),
+        Origin::Default | Origin::Flag(_) => result,
+    }
 }
 
 fn warn(warnings: &[String]) {

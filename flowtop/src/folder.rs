@@ -4,14 +4,16 @@
 //! A directory is opened component by component and kept open, and its files are opened relative to that descriptor, so
 //! a path that is replaced later has no effect. The type of each file is checked after it is opened.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
+use anyhow::{Context as _, Result, bail};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, renameat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use refusal::{Foreign, Refusal};
@@ -64,6 +66,42 @@ impl Folder {
         let fd = Walk::to(parent, Trust::Shared, parent)?;
         let folder = Self { fd, path: parent.to_owned() };
         Ok(folder.create(name)?)
+    }
+
+    /// Replaces a file by a new one at once: whoever opens it finds the old content or the new one, and whole. Its mode
+    /// stays; a new one is only for its owner. The last part of the path is its name.
+    ///
+    /// # Errors
+    /// What is in its place and is no file, or which part of the path is not safe, or why it cannot be written.
+    pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+        let name = path.file_name().ok_or_else(|| Refusal::NoName(path.to_owned()))?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = Self { fd: Walk::to(parent, Trust::Shared, parent)?, path: parent.to_owned() };
+        let mut new = OsString::from(".");
+        new.push(name);
+        new.push(format!(".{}", std::process::id()));
+        let replaced = folder.put(name, &new, content);
+        if replaced.is_err() {
+            let _ = unlinkat(&folder.fd, &new, AtFlags::empty());
+        }
+        replaced.with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Writes a file under a new name and gives it the old one.
+    fn put(&self, name: &OsStr, new: &OsStr, content: &[u8]) -> Result<()> {
+        let old = statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let kind = old.as_ref().map(|old| FileType::from_raw_mode(old.st_mode));
+        if let Some(kind) = kind.filter(|kind| *kind != FileType::RegularFile) {
+            bail!("it is {}; name a file", refusal::name(kind));
+        }
+        // What a run with the same number has left when it was killed.
+        let _ = unlinkat(&self.fd, new, AtFlags::empty());
+        let mut file = self.create(new)?;
+        if let Some(old) = old {
+            fchmod(&file, Mode::from_raw_mode(old.st_mode & 0o777))?;
+        }
+        file.write_all(content)?;
+        Ok(renameat(&self.fd, new, &self.fd, name)?)
     }
 
     /// Path of the directory, for messages.

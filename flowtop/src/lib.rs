@@ -104,6 +104,12 @@ fn counting(typed: &Typed, run: impl FnOnce(&Settings, Filter) -> Result<()>) ->
     let mut settings = settings;
     // Only reports leave them out without -l, as iftop does: a record holds every connection.
     settings.link_local.value |= !(settings.text.value && typed.cli.command.is_none());
+    if let Some(command) = typed.cli.command.as_ref().and_then(Command::of_all_traffic) {
+        config::say_what_files_narrow(&settings, command);
+    }
+    if !settings.write.value.is_empty() && !settings.text.value {
+        return Err(Usage("--write is for reports; add -t".to_owned()).into());
+    }
     let is_of_this_host =
         !typed.cli.report.screen.demo && !matches!(typed.cli.command, Some(Command::Replay(_)));
     if is_of_this_host {

@@ -18,6 +18,7 @@ use rustix::process::{Signal, getpgrp, kill_process_group};
 use tokio::task::JoinHandle;
 
 use crate::Usage;
+use crate::config::at_its_line;
 use crate::cost::Meter;
 use crate::filter_names::HostNames;
 use crate::folder::Folder;
@@ -54,7 +55,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     require_terminal()?;
     let refresh = refresh(settings)?;
-    let interfaces = Interfaces::choose(&settings.interface.value)?;
+    let interfaces = at_its_line(Interfaces::choose(&settings.interface.value), &settings.interface.origin)?;
     if !demo {
         probe::require_rights()?;
     }

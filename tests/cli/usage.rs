@@ -41,7 +41,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["-m", "10X"],
-        "flowtop: invalid value \"10X\" for --max-bandwidth: give bits per second: a number and at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G",
+        "flowtop: invalid value \"10X\" for --max-bandwidth: give bits per second: a number with at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G, or with its unit in steps of 1000, as 5Gbit",
     ),
     (&["-t", "--format", "xml"], "flowtop: invalid value \"xml\" for --format: give one of text, json, csv"),
     (

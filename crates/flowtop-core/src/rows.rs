@@ -66,6 +66,22 @@ pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
     flows.filter_map(|(key, entry)| row(ledger, key, entry)).collect()
 }
 
+/// What the rows of a view leave out because of its limit: `shown` are those rows. `None` if they are all there are.
+#[must_use]
+pub fn beyond(ledger: &Ledger, view: &View, shown: &[Row<'_>]) -> Option<grouped::Aside> {
+    view.limit?;
+    let (mut connections, mut bytes, mut windows) = (0_u64, Bytes::default(), [Bytes::default(); 3]);
+    for line in ledger.lines().iter().filter(|line| line.stamp > 0 && !line.is_right()) {
+        let seen = |bytes: Bytes| if line.is_turned() { bytes.mirror() } else { bytes };
+        connections += 1;
+        bytes += seen(line.bytes);
+        windows.iter_mut().zip(line.windows).for_each(|(sum, window)| *sum += seen(window));
+    }
+    let all = grouped::Aside { connections, bytes, rates: ledger.rates_of(windows) };
+    let less = |all: grouped::Aside, row: &Row<'_>| all.less(1, row.bytes, &row.rates);
+    Some(shown.iter().fold(all, less)).filter(|others| others.connections > 0)
+}
+
 /// The text that the row of a flow is sorted by, empty if none is.
 fn host(ledger: &Ledger, place: u32, sort: Sort) -> String {
     let of = |address: fn(Tuple) -> SocketAddr| {
@@ -109,17 +125,20 @@ fn end<'a>(
     Row { key, tuple: tuple(key, entry), entry, turned, peer, bytes, rates }
 }
 
-/// Where a row stands: ascending by the host if hosts are sorted, then descending by the chosen window and the longer
-/// ones, then since the start.
+/// Where a row stands: ascending by the host if hosts are sorted, then descending by the chosen bytes since the start, by
+/// the chosen window and the longer ones, then since the start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     host: String,
-    amounts: Reverse<[u64; 7]>,
+    amounts: Reverse<[u64; 8]>,
 }
 
 impl Rank {
     /// The amount that a view sorts by first, whatever else it sorts by.
     fn first(view: &View, tally: &Tally) -> u64 {
+        if let Some(total) = view.sort.of_total(tally.bytes()) {
+            return total;
+        }
         let bytes = tally.window(view.sort.window());
         direction(view).map_or_else(|| bytes.sum(), |of| of(bytes))
     }
@@ -128,7 +147,7 @@ impl Rank {
     fn leading<'a>(ranks: impl Iterator<Item = &'a Self> + Clone) -> Vec<u64> {
         let is_by_host = ranks.clone().any(|rank| !rank.host.is_empty());
         let differs = |index: &usize| ranks.clone().any(|rank| rank.amounts.0[*index] > 0);
-        let first = (0..7).find(differs).unwrap_or_default();
+        let first = (0..8).find(differs).unwrap_or_default();
         ranks.map(|rank| if is_by_host { first_bytes(&rank.host) } else { !rank.amounts.0[first] }).collect()
     }
 
@@ -143,13 +162,14 @@ impl Rank {
     }
 
     fn with(view: &View, host: String, windows: impl Fn(Window) -> Bytes, bytes: Bytes) -> Self {
-        let mut amounts = [0; 7];
+        let mut amounts = [0; 8];
+        amounts[0] = view.sort.of_total(bytes).unwrap_or_default();
         for window in &Window::ALL[view.sort.window() as usize..] {
             let bytes = windows(*window);
-            amounts[*window as usize] = direction(view).map_or(0, |of| of(bytes));
-            amounts[3 + *window as usize] = bytes.sum();
+            amounts[1 + *window as usize] = direction(view).map_or(0, |of| of(bytes));
+            amounts[4 + *window as usize] = bytes.sum();
         }
-        amounts[6] = bytes.sum();
+        amounts[7] = bytes.sum();
         Self { host, amounts: Reverse(amounts) }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::group::Group;
 use super::number::Unit;
-use super::window::Window;
+use super::window::{Bytes, Window};
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +18,12 @@ pub enum Sort {
     Last10s,
     /// The rate over the last 40 s.
     Last40s,
+    /// Bytes since the start, both directions.
+    Cumulative,
+    /// Bytes sent since the start.
+    Tx,
+    /// Bytes received since the start.
+    Rx,
     /// The left host as it is displayed.
     Source,
     /// The right host as it is displayed.
@@ -31,7 +37,20 @@ impl Sort {
         match self {
             Self::Last2s => Window::S2,
             Self::Last10s => Window::S10,
-            Self::Last40s | Self::Source | Self::Destination => Window::S40,
+            Self::Last40s | Self::Cumulative | Self::Tx | Self::Rx | Self::Source | Self::Destination => {
+                Window::S40
+            }
+        }
+    }
+
+    /// Of bytes since the start those that rows are sorted by, if they are.
+    #[must_use]
+    pub fn of_total(self, bytes: Bytes) -> Option<u64> {
+        match self {
+            Self::Cumulative => Some(bytes.sum()),
+            Self::Tx => Some(bytes.tx),
+            Self::Rx => Some(bytes.rx),
+            Self::Last2s | Self::Last10s | Self::Last40s | Self::Source | Self::Destination => None,
         }
     }
 
@@ -40,6 +59,7 @@ impl Sort {
             Self::Last2s => "Sorting by column 1.\n\n",
             Self::Last10s => "Sorting by column 2.\n\n",
             Self::Last40s => "Sorting by column 3.\n\n",
+            Self::Cumulative | Self::Tx | Self::Rx => "Sorting by column cumulative.\n\n",
             Self::Source => "Sorting by column source.\n\n",
             Self::Destination => "Sorting by column destination.\n\n",
         }
@@ -145,6 +165,8 @@ pub struct View {
     pub grouping: Grouping,
     /// Keys of `--by`; empty if rows are connections.
     pub by: Group,
+    /// Whether a text report of connections shows what is in none of its rows.
+    pub others: bool,
     /// Unit of the rates in a text report.
     pub unit: Unit,
     pub line_display: LineDisplay,

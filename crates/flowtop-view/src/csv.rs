@@ -7,7 +7,7 @@ use super::json::Heading;
 use flowtop_core::column::{Column, Source};
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
-use flowtop_core::rows::{grouped, rows};
+use flowtop_core::rows::{beyond, grouped, rows};
 use flowtop_core::value::Value;
 use flowtop_core::view::View;
 use flowtop_core::window::{Bytes, Rates, Window};
@@ -49,8 +49,9 @@ pub fn report(
     mut out: impl io::Write,
 ) -> io::Result<()> {
     let mut line = Line::after(&front(heading, ledger));
-    for row in rows(ledger, view) {
-        let source = Source::new(&row, ledger.at_ns(), heading.who);
+    let all = rows(ledger, view);
+    for row in &all {
+        let source = Source::new(row, ledger.at_ns(), heading.who);
         for column in fields {
             line.push(|field| column.write_csv(&source, field));
         }
@@ -58,7 +59,8 @@ pub fn report(
     }
     let twice = grouped::Aside::local_twice(ledger, Group::default());
     let twice = twice.as_ref().map(|twice| Apart::of(LOCAL_TWICE, twice));
-    for apart in [Apart::untracked(ledger), Apart::summed_up(ledger), twice].into_iter().flatten() {
+    let others = beyond(ledger, view, &all).map(|others| Apart::of(OTHERS, &others));
+    for apart in [others, Apart::untracked(ledger), Apart::summed_up(ledger), twice].into_iter().flatten() {
         for column in fields {
             line.push(|field| apart.value(column.name).write_csv(field));
         }
@@ -67,7 +69,7 @@ pub fn report(
     Ok(())
 }
 
-/// The owner of what is in no group.
+/// The owner of what is in no row.
 const OTHERS: &str = "others";
 /// The owner of what rows of ends have more than the totals.
 const LOCAL_TWICE: &str = "local_twice";

@@ -13,7 +13,7 @@ use flowtop_core::group::Group;
 use flowtop_core::ledger::{Ledger, Losses};
 use flowtop_core::record::Rest;
 use flowtop_core::rows::grouped::{self, Aside, GroupedRow};
-use flowtop_core::rows::rows;
+use flowtop_core::rows::{beyond, rows};
 use flowtop_core::view::View;
 use flowtop_core::who::Who;
 use flowtop_core::window::{Rates, Window};
@@ -61,12 +61,14 @@ pub fn report(
     fields: Option<&[&'static Column]>,
     mut out: impl io::Write,
 ) -> io::Result<()> {
-    let (head, tail) = ends(heading, ledger, Lists::of_flows(ledger));
+    let all = rows(ledger, view);
+    let others = beyond(ledger, view, &all);
+    let (head, tail) = ends(heading, ledger, Lists::of_flows(ledger, others.as_ref()));
     out.write_all(head.as_bytes())?;
     out.write_all(b",\"flows\":[")?;
     let flow = Object::of_flow(fields);
     let mut text = String::new();
-    for (index, row) in rows(ledger, view).iter().enumerate() {
+    for (index, row) in all.iter().enumerate() {
         text.clear();
         if index > 0 {
             text.push(',');
@@ -117,13 +119,17 @@ struct Lists<'a> {
 }
 
 impl Lists<'_> {
-    fn of_flows(ledger: &Ledger) -> Self {
+    fn of_flows(ledger: &Ledger, others: Option<&Aside>) -> Self {
         let local_twice = Aside::local_twice(ledger, Group::default());
-        Self { local_twice: local_twice.as_ref().map(AmountsObject::from), ..Self::default() }
+        Self {
+            others: others.map(OthersObject::from),
+            local_twice: local_twice.as_ref().map(AmountsObject::from),
+            ..Self::default()
+        }
     }
 }
 
-/// Connections that are in no group.
+/// Connections that are in no row.
 #[derive(Serialize)]
 struct OthersObject {
     connections: u64,

@@ -155,6 +155,12 @@ settings! {
     sort "sort": Sort = Sort::Last10s, [Same("sort")];
     /// Rows of a report; see [`Settings::max_rows`].
     rows "rows": Option<Limit> = None, [Same("num-lines")];
+    /// Below the rows of a text report what is in none of them.
+    show_others "show-others": bool = false, [];
+    /// Before each text report a line with its time and host.
+    show_time "show-time": bool = false, [];
+    /// File that has the latest report; empty for stdout.
+    write "write": String = String::new(), [];
     /// Lines of a row on a screen.
     line_display "line-display": LineDisplay = LineDisplay::TwoLine, [Same("line-display")];
     /// A screen without bars.
@@ -313,6 +319,7 @@ impl Settings {
         for assignment in layers {
             warnings.extend((assignment.key.assign)(&mut settings, assignment, reading)?);
         }
+        settings.sort_a_single_report();
         Ok((settings, warnings))
     }
 
@@ -323,6 +330,14 @@ impl Settings {
             Some(Limit::All) => None,
             Some(Limit::Rows(rows)) => Some(rows),
             None => (self.format.value == Format::Text).then_some(TEXT_ROWS),
+        }
+    }
+
+    /// A single report is about all of its time, unless another order is asked for.
+    fn sort_a_single_report(&mut self) {
+        let is_single = self.text.value && self.seconds.value.0 > 0;
+        if is_single && self.sort.origin == Origin::Default {
+            self.sort.value = Sort::Cumulative;
         }
     }
 
@@ -343,6 +358,7 @@ impl Settings {
     pub fn view(&self) -> View {
         View {
             sort: self.sort.value,
+            others: self.show_others.value,
             limit: self.max_rows(),
             grouping: Grouping {
                 ports: self.ports.value,

@@ -26,7 +26,7 @@ const HOST_CHARS: usize = 40;
 /// Characters of a host's name that are kept.
 const NAME_CHARS: usize = HOST_CHARS - 1;
 
-/// Below groups: what is in none of them.
+/// Below the rows: what is in none of them.
 const OTHERS_TITLE: &str = "others";
 /// Below groups of ends: connections with both ends here are in the group of each, and in the totals once.
 const LOCAL_TWICE_TITLE: &str = "counted at both ends";
@@ -81,8 +81,18 @@ impl Reports {
             }
             writer.write_others(&mut rows, &groups);
         } else {
-            for (index, row) in self.rows(ledger, &writer).iter().enumerate() {
+            let (shown, others) = self.rows(ledger, &writer);
+            for (index, row) in shown.iter().enumerate() {
                 writer.write_row(&mut rows, index + 1, row);
+            }
+            if let Some(others) = others.filter(|_| view.others) {
+                writer.write_pair(
+                    &mut rows,
+                    "",
+                    OTHERS_TITLE,
+                    &Writer::connections(others.connections),
+                    &others,
+                );
             }
         }
         writer.block(ledger, &rows)
@@ -108,14 +118,15 @@ impl Reports {
         groups
     }
 
-    fn rows(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> Vec<MergedRow> {
+    fn rows(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> (Vec<MergedRow>, Option<Aside>) {
         self.frozen = self.frozen.take().filter(|_| writer.view.order_frozen);
         if let Some(frozen) = &self.frozen {
-            return frozen.rows(ledger);
+            // Their order and number are those of then.
+            return (frozen.rows(ledger), None);
         }
-        let rows = rows_in(&mut self.table, ledger, writer.view, |host| writer.host(host));
+        let (rows, others) = rows_in(&mut self.table, ledger, writer.view, |host| writer.host(host));
         self.frozen = writer.view.order_frozen.then(|| Frozen::new(writer.view, &rows));
-        rows
+        (rows, others)
     }
 }
 

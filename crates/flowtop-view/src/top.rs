@@ -12,7 +12,7 @@ use flowtop_core::column::{Source, named};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::rows::{Row, rows};
 use flowtop_core::value::Value;
-use flowtop_core::view::View;
+use flowtop_core::view::{Sort, View};
 use flowtop_core::who::Who;
 use flowtop_core::window::Bytes;
 
@@ -26,18 +26,19 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// One report; `summary` is its first line.
+    /// One report; `summary` is its first line. Rates are no order here: what has moved is of one interval.
     pub fn report(
         &mut self,
         ledger: &Ledger,
         limit: Option<usize>,
         who: Who<'_>,
+        sort: Sort,
         summary: Option<&str>,
     ) -> String {
         let all = rows(ledger, &View::default());
         let mut moved: Vec<(Bytes, &Row<'_>)> = all.iter().map(|row| (self.since_before(row), row)).collect();
         moved.retain(|(bytes, _)| bytes.sum() > 0);
-        moved.sort_by_key(|(bytes, _)| Reverse(bytes.sum()));
+        moved.sort_by_key(|(bytes, _)| Reverse(sort.of_total(*bytes).unwrap_or_else(|| bytes.sum())));
         moved.truncate(limit.unwrap_or(usize::MAX));
         let mut out = summary.map(|line| format!("{line}\n\n")).unwrap_or_default();
         for family in [Family::V4, Family::V6] {
@@ -121,7 +122,8 @@ mod tests {
         };
         let mut ledger = ledger_of(&[at(1, 0)]);
         let mut reports = Reports::default();
-        let first = reports.report(&ledger, Some(5), Who::nobody(), Some("12:00:00 loadavg: 0.06"));
+        let first =
+            reports.report(&ledger, Some(5), Who::nobody(), Sort::Last10s, Some("12:00:00 loadavg: 0.06"));
         let expected = "\
 12:00:00 loadavg: 0.06
 
@@ -134,7 +136,7 @@ PID     COMM            LADDR6                                          RADDR6  
 ";
         assert_eq!(first, expected);
         ledger.apply(&at(2, 1024));
-        let second = reports.report(&ledger, Some(5), Who::nobody(), None);
+        let second = reports.report(&ledger, Some(5), Who::nobody(), Sort::Last10s, None);
         let expected = "\
 PID     COMM            LADDR                 RADDR                   RX_KB   TX_KB
 7       curl            192.0.2.1:40000       198.51.100.7:443            0       1
@@ -150,7 +152,7 @@ PID     COMM            LADDR                 RADDR                   RX_KB   TX
             1,
             &[1, 3, 2].map(|id| (to(id), of(u32::try_from(id).unwrap(), flow(CONNECTED, id * 1024, 0)))),
         )]);
-        let report = Reports::default().report(&ledger, Some(2), Who::nobody(), None);
+        let report = Reports::default().report(&ledger, Some(2), Who::nobody(), Sort::Last10s, None);
         let pids: Vec<_> = report.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(pids, ["3", "2"]);
     }

@@ -36,9 +36,10 @@ pub struct ReportArgs {
     /// The keys are those of flowtop --by.
     #[arg(long, value_name = "KEYS", default_value = DEFAULT_BY, value_parser = value::<Group>)]
     pub by: Group,
-    /// Capacity of a link in one direction, such as 5G, to report how long 80 % of it was exceeded
+    /// Capacity of a link in one direction, such as 5Gbit, to report how long 80 % of it was exceeded
     ///
-    /// In bits per second, with K = 1024.
+    /// In bits per second. 5Gbit is 5,000,000,000, as links are sold; 5G is in steps of 1024 as in iftop, which is 7 %
+    /// more. Recordings hold payload, which is some 5 % less than what a link carries.
     #[arg(long, value_name = "RATE", value_parser = value::<BitsPerSecond>)]
     pub limit: Option<BitsPerSecond>,
     /// Count only traffic that matches the filter EXPR

@@ -21,8 +21,39 @@ pub struct TopArgs {
     /// Omit the line with time and load average
     #[arg(short = 'S', long)]
     pub nosummary: bool,
+    /// Do nothing; accepted for compatibility with tcptop
+    #[arg(short = 'v', long, hide_short_help = true)]
+    pub verbose: bool,
     #[command(flatten)]
     pub report: Box<ReportFlags>,
+}
+
+/// Gives the letters of tcptop their meaning there: those of bcc, then those of libbpf-tools that bcc does not have.
+/// iftop's keep theirs where neither has one.
+pub(super) fn as_tcptop(command: clap::Command) -> clap::Command {
+    let without = ["promiscuous", "config", "seconds"];
+    let command = without.into_iter().fold(command, |command, id| command.mut_arg(id, |arg| arg.short(None)));
+    command
+        .mut_arg("pid", |arg| arg.short('p'))
+        .mut_arg("cgroup", |arg| arg.short('c'))
+        .mut_arg("sort", |arg| arg.short_alias('s'))
+        .mut_arg("rows", |arg| arg.short_alias('r'))
+}
+
+/// libbpf-tools' words for the order of rows.
+pub(super) fn read_as_tcptop(assignment: &mut Assignment) {
+    if assignment.key.name != "sort" {
+        return;
+    }
+    for text in &mut assignment.texts {
+        let here = match text.as_str() {
+            "all" => "cumulative",
+            "sent" => "tx",
+            "received" => "rx",
+            _ => continue,
+        };
+        here.clone_into(text);
+    }
 }
 
 /// Flags that group rows and show owners.

@@ -88,5 +88,5 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn size(text: &str) -> Result<u64, String> {
-    quantity::parse(text, "bytes")
+    quantity::parse(text, quantity::Measure::Bytes)
 }

@@ -17,7 +17,7 @@ use flowtop_attribution::resolver::OwnLookups;
 use flowtop_core::cost::Cost;
 use flowtop_core::filter::Filter;
 use flowtop_core::ledger::Ledger;
-use flowtop_core::view::View;
+use flowtop_core::view::{Sort, View};
 use flowtop_core::who::Who;
 use flowtop_view::json::Heading;
 use flowtop_view::settings::{Settings, choice::Format};
@@ -53,7 +53,7 @@ impl Top {
         Self { reports: top::Reports::default(), count: args.count, has_summary: !args.nosummary, clears }
     }
 
-    fn report(&mut self, ledger: &Ledger, limit: Option<usize>, who: Who<'_>) -> String {
+    fn report(&mut self, ledger: &Ledger, limit: Option<usize>, sort: Sort, who: Who<'_>) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let summary = || {
             format!(
@@ -63,7 +63,7 @@ impl Top {
             )
         };
         let summary = self.has_summary.then(summary);
-        let report = self.reports.report(ledger, limit, who, summary.as_deref());
+        let report = self.reports.report(ledger, limit, who, sort, summary.as_deref());
         if self.clears { format!("\x1b[H\x1b[2J{report}") } else { report }
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::Usage;
 use crate::cli::{RecordArgs, RetentionFlags};
+use crate::config::at_its_line;
 use crate::interfaces::Interfaces;
 use crate::knowledge::Knowledge;
 use crate::recordings::{self, Recordings};
@@ -174,7 +175,7 @@ impl Recorder {
         let mut settings = settings.clone();
         // Records hold bytes as the sockets sent and received them, so a border must not swap ends.
         settings.unit.value = Unit::default();
-        let chosen = Interfaces::choose(&settings.interface.value)?;
+        let chosen = at_its_line(Interfaces::choose(&settings.interface.value), &settings.interface.origin)?;
         let known =
             if args.demo { Knowledge::of_demo(&settings)? } else { Knowledge::of_everyone(&settings)? };
         let limits = limits(&settings, &filter);

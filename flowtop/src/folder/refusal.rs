@@ -67,7 +67,7 @@ impl fmt::Display for Foreign {
     }
 }
 
-const fn name(kind: FileType) -> &'static str {
+pub(super) const fn name(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",
         FileType::Directory => "a directory",

@@ -4,7 +4,6 @@ use super::*;
 use rustix::fs::CWD;
 use rustix::process::geteuid;
 use std::fs::{self, Permissions};
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 
 /// A user other than flowtop's.

@@ -57,6 +57,16 @@ pub struct Aside {
 }
 
 impl Aside {
+    /// The same without one of the rows.
+    #[must_use]
+    pub fn less(self, connections: u64, bytes: Bytes, rates: &Rates) -> Self {
+        Self {
+            connections: self.connections.saturating_sub(connections),
+            bytes: self.bytes.since(bytes),
+            rates: self.rates.since(rates),
+        }
+    }
+
     /// Bytes that rows of ends count twice; `None` for other rows.
     #[must_use]
     pub fn local_twice(ledger: &Ledger, by: Group) -> Option<Self> {
@@ -238,9 +248,7 @@ fn others(sums: &Sums, ledger: &Ledger, all: &Sum, rows: &[GroupedRow]) -> Optio
         rates: all.rates,
     };
     for row in rows {
-        others.connections = others.connections.saturating_sub(row.connections);
-        others.bytes = others.bytes.since(row.bytes);
-        others.rates = others.rates.since(&row.rates);
+        others = others.less(row.connections, row.bytes, &row.rates);
     }
     (others.connections > 0).then_some(others)
 }

@@ -1,5 +1,6 @@
 //! Rows as a person reads them: connections that look the same are one row, which is their sum.
 
+use super::grouped::Aside;
 use super::key::{Grouped, RowKey};
 use super::sums::{Recipe, Sums};
 use super::table::Table;
@@ -27,16 +28,17 @@ pub struct MergedRow {
 /// The rows of a view; `host_text` is a host as it is displayed.
 #[must_use]
 pub fn rows(ledger: &Ledger, view: &View, host_text: impl Fn(Host) -> String) -> Vec<MergedRow> {
-    rows_in(&mut Table::default(), ledger, view, host_text)
+    rows_in(&mut Table::default(), ledger, view, host_text).0
 }
 
-/// The same where a table remembers the rows of the last report of this ledger.
+/// The same where a table remembers the rows of the last report of this ledger, and what is in none of them because of the
+/// view's limit.
 pub fn rows_in(
     table: &mut Table,
     ledger: &Ledger,
     view: &View,
     host_text: impl Fn(Host) -> String,
-) -> Vec<MergedRow> {
+) -> (Vec<MergedRow>, Option<Aside>) {
     let text = |key: &RowKey| match (key, view.sort) {
         (RowKey::Ends(ends), Sort::Source) => host_text(ends.source.host),
         (RowKey::Ends(ends), Sort::Destination) => host_text(ends.destination.host),
@@ -44,13 +46,18 @@ pub fn rows_in(
     };
     // No identities are needed: the ends show the process that the kernel has seen.
     let recipe = Recipe { grouped: of_flows(view.grouping), who: Who::nobody(), keep: None };
-    let (_, rows) = table.first_rows(ledger, view, &recipe, &text);
-    let rows = rows.filter_map(|row| match row.key {
-        RowKey::Ends(ends) => Some(MergedRow { ends: *ends, rates: row.sum.rates, bytes: row.sum.bytes }),
-        // A line below the rows has these.
-        RowKey::Common(_) | RowKey::SummedUp => None,
+    let (all, rows) = table.first_rows(ledger, view, &recipe, &text);
+    let mut others = Aside { connections: all.connections.into(), bytes: all.bytes, rates: all.rates };
+    let rows = rows.filter_map(|row| {
+        others = others.less(row.sum.connections.into(), row.sum.bytes, &row.sum.rates);
+        match row.key {
+            RowKey::Ends(ends) => Some(MergedRow { ends: *ends, rates: row.sum.rates, bytes: row.sum.bytes }),
+            // A line below the rows has these.
+            RowKey::Common(_) | RowKey::SummedUp => None,
+        }
     });
-    rows.collect()
+    let rows = rows.collect();
+    (rows, Some(others).filter(|others| others.connections > 0))
 }
 
 fn of_flows(grouping: Grouping) -> Grouped {

@@ -33,6 +33,9 @@ impl Choice for Sort {
         ("2s", Self::Last2s, "Rate over the last 2 seconds"),
         ("10s", Self::Last10s, "Rate over the last 10 seconds"),
         ("40s", Self::Last40s, "Rate over the last 40 seconds"),
+        ("cumulative", Self::Cumulative, "Bytes since the start"),
+        ("tx", Self::Tx, "Bytes sent since the start"),
+        ("rx", Self::Rx, "Bytes received since the start"),
         ("source", Self::Source, "Left host, as shown"),
         ("destination", Self::Destination, "Right host, as shown"),
     ];

@@ -84,7 +84,7 @@ pub struct BitsPerSecond(pub u64);
 
 impl Value for BitsPerSecond {
     fn parse(text: &str) -> Result<Self, String> {
-        quantity::parse(text, "bits per second").map(Self)
+        quantity::parse(text, quantity::Measure::BitsPerSecond).map(Self)
     }
 
     fn show(&self) -> String {

@@ -64,8 +64,7 @@ fn wrong_values_say_what_would_be_right() {
     let seconds = "give whole seconds as 60, 90s or 5m, 0 for reports without end";
     let interval = "give 0.1 to 86400 seconds, or a time as 500ms or 5m";
     let rows = "give a number of rows, 0 for all";
-    let rate =
-        "give bits per second: a number and at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G";
+    let rate = "give bits per second: a number with at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G, or with its unit in steps of 1000, as 5Gbit";
     let cases = [
         ("sort", "5s", "give one of 2s, 10s, 40s, source, destination"),
         ("ports", "Both", "give one of off, source-only, destination-only, on"),

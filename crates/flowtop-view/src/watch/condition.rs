@@ -105,7 +105,12 @@ impl Condition {
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (measure, bound) = (name(&Measure::WORDS, self.measure), name(&Bound::SIGNS, self.bound));
-        write!(f, "{measure} {bound} {} for {}", quantity::show(self.bits_per_s), span::show(self.held_for))?;
+        write!(
+            f,
+            "{measure} {bound} {} for {}",
+            quantity::show(self.bits_per_s, quantity::Measure::BitsPerSecond),
+            span::show(self.held_for)
+        )?;
         match &self.filter {
             Some(filter) => write!(f, " and {filter}"),
             None => Ok(()),
@@ -133,7 +138,7 @@ fn rate(piece: Piece<'_>) -> Result<u64, FilterError> {
         return Err(piece.wrong("a rate", "4G"));
     }
     let wrong = |right| piece.error(format!("`{}` is not a rate; {right}", piece.text));
-    quantity::parse(piece.text, "bits per second").map_err(wrong)
+    quantity::parse(piece.text, quantity::Measure::BitsPerSecond).map_err(wrong)
 }
 
 /// Parses the filter behind the time.

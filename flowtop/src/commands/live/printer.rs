@@ -2,6 +2,8 @@
 
 use super::Top;
 use crate::Usage;
+use crate::config::at_its_line;
+use crate::folder::Folder;
 use crate::interfaces::Interfaces;
 use crate::output::{self, Buffer};
 use crate::signals::Endings;
@@ -12,14 +14,18 @@ use flowtop_core::column::{self, Column};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::{Names, NoNames};
 use flowtop_core::rows::grouped;
+use flowtop_core::sanitize::printable;
 use flowtop_core::view::View;
 use flowtop_core::who::Who;
+use flowtop_recording::when;
 use flowtop_view::csv;
 use flowtop_view::json;
 use flowtop_view::settings::{Origin, Settings, choice::Format};
 use flowtop_view::text;
 use flowtop_view::top;
+use jiff::tz::TimeZone;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::time::Instant;
 
@@ -76,6 +82,11 @@ pub(crate) struct Printer {
     progress_shown: bool,
     /// Reports that were not made since the last one, because the reader was behind.
     dropped: u64,
+    shows_time: bool,
+    /// Has the latest report in place of stdout.
+    file: Option<PathBuf>,
+    /// A line before the next report in that file.
+    caption: String,
 }
 
 impl Printer {
@@ -87,10 +98,16 @@ impl Printer {
             limit: settings.rows.value.map_or(Some(top::ROWS), |_| settings.max_rows()),
             fields: Fields::of(settings).map_err(Usage)?,
             header: !settings.no_header.value,
-            interfaces: Interfaces::choose(&settings.interface.value)?,
+            interfaces: at_its_line(
+                Interfaces::choose(&settings.interface.value),
+                &settings.interface.origin,
+            )?,
             resolver: None,
             progress_shown: false,
             dropped: 0,
+            shows_time: settings.show_time.value,
+            file: Some(&settings.write.value).filter(|file| !file.is_empty()).map(PathBuf::from),
+            caption: String::new(),
         })
     }
 
@@ -100,6 +117,9 @@ impl Printer {
             Format::Text if self.top.is_some() => Ok(()),
             Format::Text => {
                 stderr::print(&self.interfaces.introduction());
+                if self.file.is_some() {
+                    return Ok(());
+                }
                 self.say(&text::listening_on(&self.interfaces.names()))
             }
             Format::Csv | Format::Json => self.print_header(),
@@ -108,7 +128,7 @@ impl Printer {
 
     /// Writes the CSV header.
     pub(crate) fn print_header(&mut self) -> Result<()> {
-        if self.format != Format::Csv || !self.header {
+        if self.format != Format::Csv || !self.header || self.file.is_some() {
             return Ok(());
         }
         self.clear_progress();
@@ -128,18 +148,59 @@ impl Printer {
 
     /// In text, writes a line about the next report.
     pub(crate) fn print_line(&mut self, caption: &str) -> Result<()> {
-        if self.format == Format::Text { self.say(&format!("{caption}\n")) } else { Ok(()) }
+        match (self.format, &self.file) {
+            (Format::Text, None) => self.say(&format!("{caption}\n")),
+            (Format::Text, Some(_)) => {
+                self.caption = format!("{caption}\n");
+                Ok(())
+            }
+            (Format::Csv | Format::Json, _) => Ok(()),
+        }
     }
 
     pub(crate) fn report(&mut self, ledger: &Ledger, view: &View, heading: &json::Heading<'_>) -> Result<()> {
         self.tell_dropped();
         if self.format == Format::Text {
-            let report = self.text(ledger, view, heading.who)?;
-            return self.say(&report);
+            let report = self.text_with_time(ledger, view, heading)?;
+            return match &self.file {
+                None => self.say(&report),
+                Some(file) => Folder::replace(file, report.as_bytes()),
+            };
         }
         self.clear_progress();
+        let Some(file) = self.file.clone() else {
+            return to_stdout(|out| self.write_machine(ledger, view, heading, out));
+        };
+        let mut report = Vec::new();
+        if self.format == Format::Csv && self.header {
+            csv::header(&self.fields.names(), &mut report)?;
+        }
+        self.write_machine(ledger, view, heading, &mut report)?;
+        Folder::replace(&file, &report)
+    }
+
+    /// What is before a text report in a file or with `--show-time`, and the report.
+    fn text_with_time(
+        &mut self,
+        ledger: &Ledger,
+        view: &View,
+        heading: &json::Heading<'_>,
+    ) -> Result<String> {
+        let report = self.text(ledger, view, heading.who)?;
+        let caption = std::mem::take(&mut self.caption);
+        let time = if self.shows_time { time_line(ledger, heading) } else { String::new() };
+        Ok(caption + &time + &report)
+    }
+
+    fn write_machine(
+        &mut self,
+        ledger: &Ledger,
+        view: &View,
+        heading: &json::Heading<'_>,
+        out: &mut impl io::Write,
+    ) -> io::Result<()> {
         let Self { format, fields, reports, .. } = self;
-        to_stdout(|out| match (format, fields) {
+        match (format, fields) {
             (Format::Json, Fields::Flows(fields)) => {
                 json::report(heading, ledger, view, fields.as_deref(), out)
             }
@@ -155,12 +216,12 @@ impl Printer {
                 let groups = reports.groups(ledger, view, heading.who);
                 csv::grouped_report(heading, ledger, &groups, fields, out)
             }
-        })
+        }
     }
 
     fn text(&mut self, ledger: &Ledger, view: &View, who: Who<'_>) -> Result<String> {
         if let Some(top) = self.top.as_mut().filter(|_| !view.by.is_some()) {
-            return Ok(top.report(ledger, self.limit, who));
+            return Ok(top.report(ledger, self.limit, view.sort, who));
         }
         self.resolve(view)?;
         let names = self.resolver.as_ref().map_or(&NoNames as &dyn Names, |resolver| resolver);
@@ -211,7 +272,7 @@ impl Printer {
 
     /// Whether the reader has not yet taken what was printed before.
     pub(crate) fn is_behind(&self) -> bool {
-        output::stdout().is_busy()
+        self.file.is_none() && output::stdout().is_busy()
     }
 
     /// A report that is not made, because the reader is behind.
@@ -255,6 +316,13 @@ impl Printer {
         stderr::overwrite(&format!("flowtop: {left_s:.0} s left"));
         self.progress_shown = true;
     }
+}
+
+/// The period that a report counts, on the clock of this host.
+fn time_line(ledger: &Ledger, heading: &json::Heading<'_>) -> String {
+    let (start, time, host) = (heading.start, heading.time, printable(heading.host));
+    let zone = when::zone_name(&TimeZone::system());
+    format!("{start} to {time} ({zone}), {:.1} s, host {host}\n", ledger.elapsed_s())
 }
 
 /// Has it written to stdout. It is there when this returns, unless the reader is slow.
