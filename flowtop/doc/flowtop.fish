@@ -24,7 +24,7 @@ function __fish_flowtop_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c flowtop -n "__fish_flowtop_needs_command" -s i -l interface -d 'Count only connections from an address of interface IF, or "any" for all' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s i -l interface -d 'Count only connections over interface IF, or "any" for all' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s f -l filter -d 'Count only traffic that matches the filter EXPR, such as \'port 80 or 443\'' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s F -l net -d 'Count only IPv4 traffic entering or leaving NET, such as 10.0.0.0/8' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s G -l net6 -d 'Count only IPv6 traffic entering or leaving NET' -r
@@ -102,7 +102,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Check w
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "man" -d 'Print a man page'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s i -l interface -d 'Count only connections from an address of interface IF, or "any" for all' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s i -l interface -d 'Count only connections over interface IF, or "any" for all' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s f -l filter -d 'Count only traffic that matches the filter EXPR, such as \'port 80 or 443\'' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s F -l net -d 'Count only IPv4 traffic entering or leaving NET, such as 10.0.0.0/8' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s G -l net6 -d 'Count only IPv6 traffic entering or leaving NET' -r
@@ -188,7 +188,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s B -l bytes -d
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -l no-header -d 'Omit the CSV header'
 complete -c flowtop -n "__fish_flowtop_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l at -d 'Start at the record of TIME; with -t, print only that record' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s i -l interface -d 'Count only connections from an address of interface IF, or "any" for all' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s i -l interface -d 'Count only connections over interface IF, or "any" for all' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s f -l filter -d 'Count only traffic that matches the filter EXPR, such as \'port 80 or 443\'' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s F -l net -d 'Count only IPv4 traffic entering or leaving NET, such as 10.0.0.0/8' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s G -l net6 -d 'Count only IPv6 traffic entering or leaving NET' -r
@@ -265,7 +265,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l over -d 'Reco
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l keep-days -d 'Remove files older than DAYS' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l max-size -d 'Maximum size of all files, 0 for no limit; the oldest files are removed to stay below it' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l min-free -d 'Space to keep free in the file system; the oldest files are removed to keep it' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s i -l interface -d 'Count only connections from an address of interface IF, or "any" for all' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s i -l interface -d 'Count only connections over interface IF, or "any" for all' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s f -l filter -d 'Count only traffic that matches the filter EXPR, such as \'port 80 or 443\'' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s F -l net -d 'Count only IPv4 traffic entering or leaving NET, such as 10.0.0.0/8' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -s G -l net6 -d 'Count only IPv6 traffic entering or leaving NET' -r
@@ -301,7 +301,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l output -d 'Dir
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l keep-days -d 'Remove files older than DAYS' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l max-size -d 'Maximum size of all files, 0 for no limit; the oldest files are removed to stay below it' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l min-free -d 'Space to keep free in the file system; the oldest files are removed to keep it' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s i -l interface -d 'Count only connections from an address of interface IF, or "any" for all' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s i -l interface -d 'Count only connections over interface IF, or "any" for all' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s f -l filter -d 'Count only traffic that matches the filter EXPR, such as \'port 80 or 443\'' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s F -l net -d 'Count only IPv4 traffic entering or leaving NET, such as 10.0.0.0/8' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s G -l net6 -d 'Count only IPv6 traffic entering or leaving NET' -r
