@@ -26,14 +26,16 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("send_kprobe", "KProbe"),
     ("sent_fexit", "FExit"),
     ("sent_kretprobe", "KRetProbe"),
+    ("sent_map_fexit", "FExit"),
+    ("sent_map_kretprobe", "KRetProbe"),
     ("sent_pages_fexit", "FExit"),
     ("sent_tp", "BtfTracePoint"),
     ("set_state", "BtfTracePoint"),
     ("visit", "Iter"),
 ];
 
-/// Bytes that the kernel side remembers of a socket: two counters and four words. User space never reads them.
-const SOCKET_STATE: usize = 2 * size_of::<u64>() + 4 * size_of::<u32>();
+/// Bytes that the kernel side remembers of a socket: four counters and four words. User space never reads them.
+const SOCKET_STATE: usize = 4 * size_of::<u64>() + 4 * size_of::<u32>();
 
 /// The maps with their types and the sizes of keys and values in bytes.
 const MAPS: &[(&str, bpf_map_type, usize, usize)] = &[

@@ -10,7 +10,7 @@ use crate::FlowKey;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot {
     /// What tells the socket apart (see [`Constant::Cookies`](crate::Constant::Cookies)): its cookie (`sock.sk_cookie`) or
-    /// its address. 0 once it has ended.
+    /// its address. 0 once it has ended, or if its bytes go past TCP, so that the cache never finds it.
     pub socket: u64,
     /// Sequence number that stands for 0 bytes sent.
     pub tx_origin: u32,

@@ -132,6 +132,8 @@ indexed! {
     Unseeded = "unseeded",
     /// kprobe plan: no room to remember the socket of a call, so its bytes are counted at the next event.
     Call = "call",
+    /// Bytes sent that a socket map (`sk_msg`) carried past TCP: they are in no entry.
+    SocketMap = "socket_map",
 }
 
 indexed! {
@@ -204,6 +206,10 @@ indexed! {
     SocketSk = ("socket", "sk"),
     /// Whether the kernel has made the socket for itself. One bit; its mask is [`Constant::KernSockMask`].
     KernSock = ("sock", "sk_kern_sock"),
+    /// Protocol on top of TCP, such as kTLS; 0 without one.
+    Ulp = ("tcp_sock", "inet_conn.icsk_ulp_ops"),
+    /// Queue that `TCP_REPAIR_QUEUE` has chosen last; 0 in a socket that was never in repair.
+    RepairQueue = ("tcp_sock", "repair_queue"),
 }
 
 /// Numbers that stand in the object for what user space knows of the running kernel. It puts the real ones in before

@@ -12,7 +12,7 @@ use crate::{
     maps::count_loss,
     opening,
     read::{Access, Socket},
-    refresh, slots, untracked,
+    redirect, refresh, slots, untracked,
 };
 use core::{ffi::c_void, hint::cold_path};
 use flowtop_common::{Constant, Loss};
@@ -31,7 +31,7 @@ pub enum Sent {
 pub fn sent<A: Access>(sk: *const c_void, how: Sent) {
     match (cache::lookup(sk), how) {
         (Cached::Entry(sk, entry), Sent::Locked(_)) => locked_entry::<A>(sk, entry),
-        (Cached::Entry(sk, entry), Sent::Unlocked(_)) => unlocked_entry::<A>(sk, entry),
+        (Cached::Entry(sk, entry), Sent::Unlocked(ret)) => unlocked_entry::<A>(sk, entry, ret),
         (Cached::Ignored, _) => {}
         (Cached::Unknown, Sent::Locked(ret)) => uncached_locked::<A>(sk, ret),
         (Cached::Unknown, Sent::Unlocked(ret)) => uncached_unlocked::<A>(sk, ret),
@@ -63,10 +63,10 @@ fn locked_entry<A: Access>(sk: Socket<A>, entry: Entry) {
 }
 
 #[inline(always)]
-fn unlocked_entry<A: Access>(sk: Socket<A>, entry: Entry) {
+fn unlocked_entry<A: Access>(sk: Socket<A>, entry: Entry, ret: i32) {
     if refresh::is_due(&sk, entry.slot) {
         cold_path();
-        refresh::unlocked(sk, entry);
+        refresh::unlocked(sk, entry, ret);
     } else if !refresh::is_stored_last(&sk, entry.slot, refresh::advance_unlocked) {
         cold_path();
         refresh::store_again(sk, entry.slot);
@@ -90,9 +90,22 @@ fn uncached_locked<A: Access>(sk: *const c_void, ret: i32) {
 fn uncached_unlocked<A: Access>(sk: *const c_void, ret: i32) {
     let Some(sk) = A::socket(sk) else { return };
     match known_or_unseeded(sk, ret) {
-        Target::Entry(entry) => unlocked_entry(sk, entry),
+        // Bytes of this socket have gone past TCP.
+        Target::Entry(entry) if entry.slot.socket.get() == 0 => refresh::unlocked(sk, entry, ret),
+        Target::Entry(entry) => unlocked_entry(sk, entry, ret),
         Target::Untracked(of) if sk.tcp_state() != state::CLOSE => untracked::sent(of, ret as u64),
         Target::Untracked(_) | Target::Miss => {}
+    }
+}
+
+/// The send call of a socket in a socket map has returned. What TCP took of it has had an event of its own.
+#[inline(never)]
+pub fn sent_by_map<A: Access>(sk: *const c_void, ret: i32) {
+    let Some(sk) = A::socket(sk) else { return };
+    let Some(of) = A::state(sk.sk) else { return };
+    if let Target::Entry(entry) = Target::of(of) {
+        refresh::store_unlocked(&sk, entry.slot);
+        redirect::sent(&sk, of, entry.slot, ret);
     }
 }
 

@@ -48,6 +48,6 @@ pub fn offset(field: Field) -> usize {
     numbers!(Field, placeholder::FIELDS, field, [
         Family State LocalPort RemotePort LocalV4 RemoteV4 LocalV6 RemoteV6 Net SockFlags LockOwned Cookie
         NetInum WriteSeq SndUna SndNxt BytesAcked BytesReceived RcvNxt CopiedSeq BytesSent BytesRetrans TotalRetrans SegsIn
-        SegsOut SrttUs TcpMstamp TaskFlags TaskLeader TaskComm TaskTgid SocketSk KernSock
+        SegsOut SrttUs TcpMstamp TaskFlags TaskLeader TaskComm TaskTgid SocketSk KernSock Ulp RepairQueue
     ]) as usize
 }

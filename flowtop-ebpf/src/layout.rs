@@ -84,6 +84,10 @@ pub struct SocketState {
     pub tx_origin: Shared<u32>,
     /// Sequence number that stands for 0 bytes received.
     pub rx_origin: Shared<u32>,
+    /// Bytes that send calls have returned, of those calls that were looked at (see `redirect`).
+    pub sent_in_calls: Shared<u64>,
+    /// Of these: bytes that TCP did not take, as far as they have been counted as lost.
+    pub past_tcp: Shared<u64>,
 }
 
 impl SocketState {

@@ -93,6 +93,8 @@ fn born<A: Access>(sk: Socket<A>, role: u32) {
     of.slot.set(slots::NONE as u32);
     of.untracked_tx_bytes.set(0);
     of.untracked_rx_bytes.set(0);
+    of.sent_in_calls.set(0);
+    of.past_tcp.set(0);
 }
 
 /// The flow of this state, if any, has ended.

@@ -22,6 +22,7 @@ mod maps;
 mod opening;
 mod owner;
 mod read;
+mod redirect;
 mod refresh;
 mod shared;
 mod slots;
@@ -104,6 +105,13 @@ fn sent_pages_fexit(ctx: FExitContext) -> i32 {
     0
 }
 
+/// `tcp_bpf_sendmsg(sk, msg, size)` returns: the send call of a socket in a socket map, after the release of the lock.
+#[fexit(function = "tcp_bpf_sendmsg")]
+fn sent_map_fexit(ctx: FExitContext) -> i32 {
+    account::sent_by_map::<Typed>(ctx.arg(0), ctx.arg(3));
+    0
+}
+
 /// `tcp_cleanup_rbuf(sk, copied)`: under the socket lock. `copied` is not used: it can be a running total.
 #[fentry(function = "tcp_cleanup_rbuf")]
 fn received_fentry(ctx: FEntryContext) -> i32 {
@@ -111,7 +119,7 @@ fn received_fentry(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// Entry of `tcp_sendmsg_locked` or `do_tcp_sendpages`: remembers the socket for the return.
+/// Entry of `tcp_sendmsg_locked`, `do_tcp_sendpages` or `tcp_bpf_sendmsg`: remembers the socket for the return.
 #[kprobe]
 fn send_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg::<*const c_void>(0) {
@@ -125,6 +133,15 @@ fn send_kprobe(ctx: ProbeContext) -> u32 {
 fn sent_kretprobe(ctx: RetProbeContext) -> u32 {
     if let Some(sk) = calls::leave() {
         account::sent::<Probed>(sk, Sent::Locked(ctx.ret::<i32>()));
+    }
+    0
+}
+
+/// Return of `tcp_bpf_sendmsg`, likewise. When TCP has sent meanwhile, the socket of that call took its place.
+#[kretprobe]
+fn sent_map_kretprobe(ctx: RetProbeContext) -> u32 {
+    if let Some(sk) = calls::leave() {
+        account::sent_by_map::<Probed>(sk, ctx.ret::<i32>());
     }
     0
 }

@@ -68,8 +68,14 @@ pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(16384, 0);
 /// Counts one thing that could not be done.
 #[inline(always)]
 pub fn count_loss(loss: Loss) {
+    add_loss(loss, 1);
+}
+
+/// Counts `n` of what could not be done.
+#[inline(always)]
+pub fn add_loss(loss: Loss, n: u64) {
     if let Some(counter) = LOSSES.get_ptr_mut(loss as u32) {
         // SAFETY: the lookup succeeded.
-        unsafe { add(counter, 1) }
+        unsafe { add(counter, n) }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     layout::{SharedDetail, SharedSlot},
     owner,
     read::{Access, Socket},
+    redirect,
 };
 use flowtop_common::{Constant, Field};
 
@@ -85,10 +86,16 @@ pub fn locked<A: Access>(sk: Socket<A>, entry: Entry, due: bool) {
     }
 }
 
-/// The rarer part of the event of a send call.
+/// The rarer part of the event of a send call that has returned `ret`.
 #[inline(never)]
-pub fn unlocked<A: Access>(sk: Socket<A>, entry: Entry) {
+pub fn unlocked<A: Access>(sk: Socket<A>, entry: Entry, ret: i32) {
     store_unlocked(&sk, entry.slot);
+    if let Some(of) = A::state(sk.sk)
+        && redirect::sent(&sk, of, entry.slot, ret)
+    {
+        // From now on each call has to be looked at: without a socket the cache never finds the slot.
+        entry.slot.socket.set(0);
+    }
     if let Some(detail) = entry.detail() {
         details(&sk, entry.slot, detail, true);
     }

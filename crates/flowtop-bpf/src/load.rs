@@ -21,7 +21,7 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../object/flowtop.bpf.o"
 const HASH_ENTRY_BYTES: u64 = 48;
 
 /// Key and value of `SOCKET_TABLE`.
-const SOCKET_ENTRY_BYTES: u64 = 8 + 32;
+const SOCKET_ENTRY_BYTES: u64 = 8 + 48;
 
 /// The kernel rounds elements of an array up to this.
 const ARRAY_ELEMENT_BYTES: u64 = 8;

@@ -95,6 +95,8 @@ pub struct Facts {
     pub tcp_sendmsg_locked: bool,
     /// Function `do_tcp_sendpages` (gone in Linux 6.5).
     pub do_tcp_sendpages: bool,
+    /// Function `tcp_bpf_sendmsg`, the send call of a socket in a socket map (`CONFIG_NET_SOCK_MSG`).
+    pub tcp_bpf_sendmsg: bool,
     /// Function `tcp_cleanup_rbuf`.
     pub tcp_cleanup_rbuf: bool,
     /// Tracepoint `sock_send_length` (Linux 6.3).
@@ -148,6 +150,9 @@ fn fentry(facts: Facts) -> Vec<Program> {
     if facts.do_tcp_sendpages {
         programs.push(Program { name: "sent_pages_fexit", attach: Attach::Fexit("do_tcp_sendpages") });
     }
+    if facts.tcp_bpf_sendmsg {
+        programs.push(Program { name: "sent_map_fexit", attach: Attach::Fexit("tcp_bpf_sendmsg") });
+    }
     programs
 }
 
@@ -157,6 +162,10 @@ fn kprobe(facts: Facts) -> Vec<Program> {
     for function in senders.into_iter().take(if facts.do_tcp_sendpages { 2 } else { 1 }) {
         programs.push(Program { name: "sent_kretprobe", attach: Attach::Kretprobe(function) });
         programs.push(Program { name: "send_kprobe", attach: Attach::Kprobe(function) });
+    }
+    if facts.tcp_bpf_sendmsg {
+        programs.push(Program { name: "sent_map_kretprobe", attach: Attach::Kretprobe("tcp_bpf_sendmsg") });
+        programs.push(Program { name: "send_kprobe", attach: Attach::Kprobe("tcp_bpf_sendmsg") });
     }
     programs
 }
@@ -192,6 +201,7 @@ mod tests {
     const NEW: Facts = Facts {
         tcp_sendmsg_locked: true,
         do_tcp_sendpages: false,
+        tcp_bpf_sendmsg: true,
         tcp_cleanup_rbuf: true,
         sock_send_length: true,
         kprobes: true,
@@ -229,6 +239,16 @@ mod tests {
         assert!(places(OLD, Hooks::Kprobe).contains(&Attach::Kretprobe("do_tcp_sendpages")));
         assert!(!places(NEW, Hooks::Fentry).contains(&Attach::Fexit("do_tcp_sendpages")));
         assert!(!places(NEW, Hooks::Kprobe).contains(&Attach::Kprobe("do_tcp_sendpages")));
+    }
+
+    #[test]
+    fn socket_maps_are_hooked_where_they_exist() {
+        let without = Facts { tcp_bpf_sendmsg: false, ..NEW };
+        let hook = [Attach::Fexit("tcp_bpf_sendmsg"), Attach::Kretprobe("tcp_bpf_sendmsg")];
+        for (hooks, place) in [Hooks::Fentry, Hooks::Kprobe].into_iter().zip(hook) {
+            assert!(places(NEW, hooks).contains(&place));
+            assert!(!places(without, hooks).contains(&place));
+        }
     }
 
     #[test]

@@ -136,6 +136,7 @@ fn facts(types: &Btf<'_>) -> Facts {
     Facts {
         tcp_sendmsg_locked: types.has_func("tcp_sendmsg_locked"),
         do_tcp_sendpages: types.has_func("do_tcp_sendpages"),
+        tcp_bpf_sendmsg: types.has_func("tcp_bpf_sendmsg"),
         tcp_cleanup_rbuf: types.has_func("tcp_cleanup_rbuf"),
         sock_send_length: types.has_typedef("btf_trace_sock_send_length"),
         socket_storage: types.has_func("bpf_sk_storage_get_tracing"),

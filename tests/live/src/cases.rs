@@ -20,6 +20,7 @@ mod receiving;
 mod reporting;
 mod restored;
 mod sending;
+mod socket_map;
 mod uring;
 
 /// Why a case about names may need more than one report.
@@ -83,6 +84,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         older::CASES,
         restored::CASES,
         proxied::CASES,
+        socket_map::CASES,
         owners::CASES,
         pods::CASES,
         chosen::CASES,

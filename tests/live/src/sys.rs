@@ -9,6 +9,7 @@ use std::process::Command;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 pub mod ring;
+pub mod socket_map;
 
 /// Sets a socket option to `value`, byte for byte.
 pub fn set_option(socket: impl AsFd, level: i32, name: i32, value: &[u8]) -> io::Result<()> {

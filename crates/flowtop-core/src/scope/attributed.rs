@@ -36,7 +36,7 @@ impl Scope for Attributed {
         let in_netns = namespaces.map(|netns| self.owners.pod_in(netns?));
         let netns_pods = in_netns.each_ref().map(Option::as_deref);
         let (identity, remote_pod) = (identity.as_deref(), remote_pod.as_deref());
-        self.filter.verdict(&Subject { identity, peer, label, remote_pod, netns_pods, ..*subject })
+        self.filter.verdict(&Subject { identity, peer, netns_pods, label, remote_pod, ..*subject })
     }
 
     fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {

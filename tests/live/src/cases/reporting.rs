@@ -83,7 +83,7 @@ const CONTRACT: &[(&str, &str)] = &[
          segs_out sent_bytes cgroup_id age_s idle_s peer",
     ),
     ("/untracked", "flows tx_bytes rx_bytes"),
-    ("/losses", "socket_state slot unseeded call ledger"),
+    ("/losses", "socket_state slot unseeded call socket_map ledger"),
     ("/attribution", "unreadable replaced cut"),
 ];
 
