@@ -5,15 +5,15 @@
 //! | controller | name of a pod |
 //! |---|---|
 //! | Deployment | `NAME-HASH-XXXXX`: hash of 6 to 10 characters, five random ones |
-//! | CronJob | `NAME-MINUTES-XXXXX`: 8 or more digits; of its job `NAME-MINUTES` |
-//! | DaemonSet, Job, ReplicaSet | `NAME-XXXXX` |
-//! | StatefulSet | `NAME-ORDINAL` |
+//! | `CronJob` | `NAME-MINUTES-XXXXX`: 8 or more digits; of its job `NAME-MINUTES` |
+//! | `DaemonSet`, Job, `ReplicaSet` | `NAME-XXXXX` |
+//! | `StatefulSet` | `NAME-ORDINAL` |
 //!
 //! Hashes and random characters are of an alphabet without vowels and without `0`, `1` and `3`. The apiserver cuts a name
 //! after 58 characters before it appends the random ones.
 //!
 //! Names do not tell all. A pod without a controller that is called `web-0` or `web-https` looks like one of `web`; a Job
-//! `backup-29000000` of no CronJob like one of the CronJob `backup`; pods of an indexed Job like those of the Jobs
+//! `backup-29000000` of no `CronJob` like one of the `CronJob` `backup`; pods of an indexed Job like those of the Jobs
 //! `NAME-INDEX`. A pod that no pattern fits is its own workload.
 
 /// The characters of `k8s.io/apimachinery/pkg/util/rand`.

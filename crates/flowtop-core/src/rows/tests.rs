@@ -92,7 +92,7 @@ fn sockets_outside_are_sorted_by_what_the_ends_inside_send() {
 fn rank() -> impl Strategy<Value = Rank> {
     let host = prop_oneof![Just(String::new()), "[ab\\x00é]{0,12}"];
     let amount = prop_oneof![0..3_u64, Just(u64::MAX)];
-    (host, prop::array::uniform7(amount)).prop_map(|(host, amounts)| Rank { host, amounts: Reverse(amounts) })
+    (host, prop::array::uniform8(amount)).prop_map(|(host, amounts)| Rank { host, amounts: Reverse(amounts) })
 }
 
 proptest! {

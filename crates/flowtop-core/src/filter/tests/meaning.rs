@@ -154,12 +154,11 @@ fn what_files_say_is_matched_by_patterns() {
     };
     let remote = crate::owner::Pod { namespace: text("data"), name: "db-0".to_owned() };
     let in_netns = crate::owner::Pod { namespace: text("shop"), name: "api-1".to_owned() };
-    let netns_pods = [Some(&in_netns), Some(&remote)];
     let known = Subject {
         identity: Some(&identity),
         label: Some("vpc"),
         remote_pod: Some(&remote),
-        netns_pods,
+        netns_pods: [Some(&in_netns), Some(&remote)],
         ..nginx()
     };
     for expression in [
@@ -189,10 +188,9 @@ fn what_files_say_is_matched_by_patterns() {
         "user 3",
         "user 033",
         "ns kube-*",
-        "container web",
+        "container web or remote-pod web-*",
         "label private",
         "unit nginx",
-        "remote-pod web-*",
         "remote-ns shop",
         "netns-pod web-*",
         "netns-ns kube-*",
