@@ -62,3 +62,34 @@ fn a_grouped_csv_has_the_fields_of_its_keys_first() {
             .starts_with("time,elapsed_s,host,start,namespace,pod,remote_net,connections,tx_bytes,")
     );
 }
+
+/// A bash that sends a line now and then, beside flowtop; both in a PID namespace of their own. It tells its number there.
+const IN_NAMESPACE: &str = r#"
+    bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0 && while echo x >&3; do sleep 0.1; done' "$1" &
+    echo $! && "$0" -t -s 3 -l --format json; kill $!"#;
+
+#[test]
+fn in_a_pid_namespace_processes_have_the_numbers_that_ps_shows_there() {
+    if !can_count() {
+        return;
+    }
+    let Some(_bash) = tools::find("bash") else { return };
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let accepted = std::thread::spawn(move || io::copy(&mut server.accept().unwrap().0, &mut io::sink()));
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount-proc", "bash", "-c", IN_NAMESPACE]);
+    command.arg(env!("CARGO_BIN_EXE_flowtop")).arg(port.to_string()).env("HOME", "/nonexistent");
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (number, report) = stdout(&output).split_once('\n').unwrap();
+    let report: Value = serde_json::from_str(report.lines().last().unwrap()).unwrap();
+    let flows = report["flows"].as_array().unwrap();
+    let flow = flows.iter().find(|flow| flow["remote_port"] == port).unwrap_or_else(|| panic!("{report}"));
+    let number: u64 = number.parse().unwrap();
+    assert_eq!((&flow["pid"], &flow["comm"]), (&number.into(), &"bash".into()), "{}", stderr(&output));
+    assert!(flow["command"].as_str().unwrap().starts_with("bash -c exec 3<>"), "{flow}");
+    // The server is outside of the namespace, where it has no number, if the kernel can tell them apart (Linux 6.1).
+    let peer = &flow["peer"];
+    assert_eq!((&peer["pid"], peer["comm"].is_string()), (&Value::Null, true), "{flow}");
+    accepted.join().unwrap().unwrap();
+}

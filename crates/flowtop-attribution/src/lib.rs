@@ -23,7 +23,7 @@ use flowtop_core::owner::{Identity, Owners, Pod, Seen};
 use lookups::{Answers, Limits, Lookups, Questions};
 pub use read::files::Trouble;
 use read::namespaces::Namespaces;
-pub use read::processes::{processes, why_not};
+pub use read::processes::{Processes, processes, why_not};
 use reader::{Answer, Reader};
 
 const LIMITS: Limits = Limits { answers: 65_536, questions: 2_048 };

@@ -61,7 +61,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads below `root`: the file system of the host, wherever it is mounted.
     pub fn new(root: &Path, trouble: &'a Trouble) -> Self {
-        let proc = processes(root);
+        let proc = processes(root).map(|processes| processes.folder);
         let node = proc.as_deref().map_or_else(String::new, |proc| node(proc, trouble));
         Self {
             root: root.to_owned(),

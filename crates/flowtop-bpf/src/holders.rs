@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use flowtop_common::FlowKey;
 use super::iterator::Iterator;
 use super::load::Walks;
 use super::probe::Host;
+use super::read::SharedNumbers;
 use super::seed;
 use flowtop_attribution::read::descriptors;
 use flowtop_core::ledger::Ledger;
@@ -51,6 +53,8 @@ pub struct Holders {
     tells_kernel: bool,
     /// Where the host's processes are, if they can be seen.
     processes: Option<PathBuf>,
+    /// Numbers of processes here, where they are not the kernel's.
+    numbers: Option<SharedNumbers>,
     next: Instant,
     under_way: Option<UnderWay>,
 }
@@ -70,6 +74,7 @@ impl Holders {
             walks: walks.loaded(Iterator::HOLDERS).is_ok(),
             tells_kernel: host.kern_sock_mask != 0 && walks.loaded(Iterator::KERNEL_SOCKETS).is_ok(),
             processes: None,
+            numbers: None,
             next: Instant::now(),
             under_way: None,
         }
@@ -78,6 +83,11 @@ impl Holders {
     /// Where walks through `/proc` look, and for the namespaces of the kernel's own sockets.
     pub fn look_in(&mut self, processes: Option<PathBuf>) {
         self.processes = processes;
+    }
+
+    /// What the kernel's numbers of processes are translated by.
+    pub fn translate_by(&mut self, numbers: Option<SharedNumbers>) {
+        self.numbers = numbers;
     }
 
     /// Folder that walks through `/proc` read.
@@ -114,7 +124,7 @@ impl Holders {
         let kernels = kernels.flatten();
         let wait = if kernels.is_some() { Duration::MAX } else { PROC_WAIT };
         let (processes, flows) = (self.processes.clone(), ledger.open_flows().copied().collect());
-        let found = Walk { kernels, processes, flows }.go_beside();
+        let found = Walk { kernels, processes, flows, numbers: self.numbers.clone() }.go_beside();
         self.under_way = found.map(|found| UnderWay { found, start, wait });
     }
 
@@ -163,12 +173,22 @@ struct Walk {
     processes: Option<PathBuf>,
     /// Flows whose holders are looked for.
     flows: Vec<FlowKey>,
+    numbers: Option<SharedNumbers>,
 }
 
 impl Walk {
     fn go(self, mut hand_on: impl FnMut(Found)) {
-        let walked =
-            self.kernels.is_some_and(|mut file| io::copy(&mut file, &mut Chunks::new(&mut hand_on)).is_ok());
+        let mut of_kernel = |mut found: Found| {
+            for (_, seen) in &mut found {
+                if let Some(numbers) = &self.numbers {
+                    seen.pid = numbers.lock().unwrap_or_else(PoisonError::into_inner).here(seen.pid);
+                }
+            }
+            hand_on(found);
+        };
+        let walked = self
+            .kernels
+            .is_some_and(|mut file| io::copy(&mut file, &mut Chunks::new(&mut of_kernel)).is_ok());
         if !walked && let Some(processes) = &self.processes {
             hand_on(descriptors::find(processes, self.flows.iter()));
         }

@@ -11,6 +11,7 @@ pub mod kernel_log;
 pub mod link;
 pub mod load;
 pub mod memory;
+mod numbers;
 pub mod plan;
 pub mod probe;
 pub mod read;
@@ -24,6 +25,7 @@ use crate::link::Cast;
 use crate::plan::{Demand, Plan};
 use anyhow::{Context as _, Result, bail};
 use aya::{Ebpf, programs::Program};
+use flowtop_attribution::Processes;
 use flowtop_common::{Admission, Flow, FlowKey, store};
 use flowtop_core::hooks::Hooks;
 use flowtop_core::ledger::Ledger;
@@ -34,9 +36,12 @@ use holders::Holders;
 pub use holders::Wait;
 use iterator::Iterator;
 use load::Refused;
+use numbers::Numbers;
 use probe::{Host, Loader};
-use read::Reader;
+use read::{Reader, SharedNumbers};
 use selfcheck::Miscount;
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex};
 use std::{io, path::Path, time::Duration};
 
 /// A plan that does not work on this kernel.
@@ -119,13 +124,17 @@ impl Live {
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, &mut loader, demand)? {
-                Ok(Loaded { mut ebpf, reader, iterator, mut holders, plan }) => {
+                Ok(Loaded { mut ebpf, mut reader, iterator, mut holders, plan }) => {
                     // Behind the self-check, whose flows are flowtop's own.
                     read::admit(&mut ebpf, admission)?;
                     let processes = flowtop_attribution::processes(host_root);
+                    let numbers = processes.as_ref().and_then(|processes| numbers(&mut ebpf, processes));
+                    let processes = processes.map(|processes| processes.folder);
                     let unseeded =
                         iterator.and_then(|()| seed_sockets(&mut ebpf, processes.as_deref())).err();
                     holders.look_in(processes);
+                    holders.translate_by(numbers.clone());
+                    reader.numbers = numbers;
                     flowtop_sys::trim_memory();
                     return Ok(Self {
                         #[cfg(feature = "kernel-log")]
@@ -289,6 +298,17 @@ fn attempt_once(
     Ok(counts
         .map(|()| Loaded { ebpf, reader, plan: plan.clone(), iterator, holders })
         .map_err(Failure::Silent))
+}
+
+/// What translates the kernel's numbers of processes to those in this folder, where they are others.
+fn numbers(ebpf: &mut Ebpf, processes: &Processes) -> Option<SharedNumbers> {
+    if !processes.has_own_numbers {
+        return None;
+    }
+    // Without it no number is known, which is better than that of another process.
+    let program =
+        Iterator::HOLDERS.of(ebpf).ok().and_then(|iter| iter.fd().ok()?.as_fd().try_clone_to_owned().ok());
+    Some(Arc::new(Mutex::new(Numbers::new(program, processes.folder.clone()))))
 }
 
 fn seed_sockets(ebpf: &mut Ebpf, processes: Option<&Path>) -> Result<(), String> {

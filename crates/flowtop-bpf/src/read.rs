@@ -2,6 +2,7 @@
 //! The details of a flow are looked at only where its slot has changed.
 
 use crate::changes::Changes;
+use crate::numbers::Numbers;
 use crate::recycle::Recycler;
 use anyhow::{Context as _, Result};
 use aya::{
@@ -17,6 +18,7 @@ use std::{
     collections::HashMap,
     io,
     os::fd::{AsFd as _, BorrowedFd},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Flows that a ledger is given at a time.
@@ -37,7 +39,12 @@ pub struct Reader {
     told: Changes,
     /// Slots of the flows that had ended at the last read.
     ended: HashMap<FlowKey, usize>,
+    /// Numbers of processes here, where they are not the kernel's.
+    pub numbers: Option<SharedNumbers>,
 }
+
+/// What the reader of flows and that of holders translate by.
+pub type SharedNumbers = Arc<Mutex<Numbers>>;
 
 impl Reader {
     /// Maps the tables of the loaded object.
@@ -57,6 +64,7 @@ impl Reader {
             untracked: Array::try_from(take(ebpf, "UNTRACKED")?)?,
             losses: PerCpuArray::try_from(take(ebpf, "LOSSES")?)?,
             ended: HashMap::new(),
+            numbers: None,
         })
     }
 
@@ -139,7 +147,11 @@ impl Reader {
             if slot.has(flags::ENDED) {
                 self.ended.insert(detail.key, number);
             }
-            take(others - handed_over, detail.key, Flow::of(&slot, &detail));
+            let mut flow = Flow::of(&slot, &detail);
+            if let Some(numbers) = &self.numbers {
+                flow.pid = numbers.lock().unwrap_or_else(PoisonError::into_inner).here(flow.pid);
+            }
+            take(others - handed_over, detail.key, flow);
             handed_over = others;
         }
         self.give_back(&[])?;

@@ -369,8 +369,7 @@ fn eighths(srtt_us_x8: u32) -> Value {
 }
 
 fn pid(entry: &Entry) -> Value {
-    let owner = entry.owner();
-    if owner.is_user_process() { owner.pid.into() } else { Value::Null }
+    entry.owner().number().map_or(Value::Null, Into::into)
 }
 
 /// The name that the process has now; of one that is gone the name that the kernel saw.

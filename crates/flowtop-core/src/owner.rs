@@ -30,7 +30,17 @@ pub struct Seen {
     pub cgroup_id: u64,
 }
 
+/// Bit of the numbers of processes that cannot be seen from here: they live outside of flowtop's PID namespace, and have
+/// no number in it. The kernel gives numbers below 2^22.
+pub const OUTSIDE: u32 = 1 << 31;
+
 impl Seen {
+    /// Number of the process as this system shows it, if it is one that can be seen from here.
+    #[must_use]
+    pub const fn number(&self) -> Option<u32> {
+        if self.is_user_process() && self.pid & OUTSIDE == 0 { Some(self.pid) } else { None }
+    }
+
     /// The process that the kernel's entry of a flow names.
     #[must_use]
     pub fn of(flow: &Flow) -> Self {
@@ -270,6 +280,14 @@ mod tests {
             [of(&"ab".repeat(32)), of("00112233445566778899aabbccddeeff-1234567890"), of("6f265890-5165")];
         let shown = ["abababababab", "00112233445566778899aabbccddeeff-1234567890", "6f265890-5165"];
         assert_eq!(ids.each_ref().map(|identity| identity.short_container_id().unwrap()), shown);
+    }
+
+    #[test]
+    fn a_process_outside_has_no_number_and_is_a_process() {
+        let seen = |pid| Seen { pid, ..Seen::default() };
+        let numbers =
+            [7, 7 | OUTSIDE, KERNEL_PID, 0].map(|pid| (seen(pid).number(), seen(pid).is_user_process()));
+        assert_eq!(numbers, [(Some(7), true), (None, true), (None, false), (None, false)]);
     }
 
     #[test]

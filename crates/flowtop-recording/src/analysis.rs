@@ -181,9 +181,8 @@ fn with_subject<T>(flow: &FlowRecord, peer: Option<&FlowRecord>, ask: impl FnOnc
 
 fn user<'a>(flow: &'a FlowRecord, comm: Option<&'a str>) -> User<'a> {
     let owner = Seen::of(&flow.flow);
-    let pid = owner.is_user_process().then_some(owner.pid);
     let (state, netns) = (flow.flow.state, flow.key.netns);
-    User { pid, comm, state, netns, owner, used_ns: 0, identity: flow.identity.as_deref() }
+    User { pid: owner.number(), comm, state, netns, owner, used_ns: 0, identity: flow.identity.as_deref() }
 }
 
 /// Findings of one pass over the records that the next pass needs.

@@ -3,15 +3,18 @@
 
 pub mod clock;
 
-use aya_obj::generated::{bpf_attr, bpf_cmd};
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_1, bpf_cmd,
+};
 use flowtop_common::{Admission, Allocation, Detail, FlowKey, Slot, flags};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use rustix::process::Uid;
 use std::{
     ffi::CStr,
+    fs::File,
     io,
     mem::{self, MaybeUninit, offset_of},
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
     ptr::{self, NonNull},
     slice,
     sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
@@ -205,6 +208,40 @@ pub fn delete_batch(table: BorrowedFd<'_>, mut keys: &[FlowKey]) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// Opens a walk of an iterator over tasks or their files: over those of one process, by its number in the PID namespace of
+/// the caller (`bpf_iter_link_info`, Linux 6.1). Reading drives it.
+pub fn walk_of_process(program: BorrowedFd<'_>, pid: u32) -> io::Result<File> {
+    // `tid`, `pid`, `pid_fd`, and what the union has beyond.
+    let info = [0_u32, pid, 0, 0];
+    // SAFETY: an attribute union of all zeros is valid, and the kernel demands zeros in what a command does not use.
+    let mut attr: bpf_attr = unsafe { mem::zeroed() };
+    attr.link_create.__bindgen_anon_1.prog_fd = fd_number(program);
+    attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_ITER as u32;
+    attr.link_create.__bindgen_anon_3.__bindgen_anon_1 =
+        bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_1 {
+            iter_info: info.as_ptr() as u64,
+            iter_info_len: u32::try_from(mem::size_of_val(&info)).unwrap_or_default(),
+        };
+    // SAFETY: the kernel reads `iter_info_len` bytes of `info`.
+    let link = unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }?;
+    // SAFETY: as above.
+    let mut attr: bpf_attr = unsafe { mem::zeroed() };
+    attr.iter_create.link_fd = fd_number(link.as_fd());
+    // SAFETY: the command takes no addresses.
+    unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }.map(File::from)
+}
+
+/// # Safety
+/// The addresses in `attr` fit the command, which opens a descriptor.
+unsafe fn bpf_fd(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+    // SAFETY: the size is that of the union; the rest is the caller's promise.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, ptr::from_mut(attr), mem::size_of::<bpf_attr>()) };
+    let fd = i32::try_from(result).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the kernel has just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn fd_number(fd: BorrowedFd<'_>) -> u32 {

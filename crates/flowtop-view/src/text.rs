@@ -223,7 +223,8 @@ impl Writer<'_> {
         let identity = self.who.owners.identity(&seen, u64::MAX);
         let known = |text: fn(&Identity) -> Option<String>| identity.as_deref().and_then(text);
         let comm = known(|identity| identity.comm.clone()).or_else(|| seen.comm_text());
-        let process = format!("{}/{}", seen.pid, comm.unwrap_or_default());
+        let number = seen.number().map_or_else(|| "?".to_owned(), |pid| pid.to_string());
+        let process = format!("{number}/{}", comm.unwrap_or_default());
         let parts = [Some(process), known(|identity| identity.user.clone()), known(Identity::place)];
         let texts: Vec<_> = parts.iter().flatten().map(|text| printable(text)).collect();
         let more = if users > 1 { format!(" (+{})", users - 1) } else { String::new() };

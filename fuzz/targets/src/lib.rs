@@ -11,7 +11,8 @@ use flowtop_bpf::btf::Btf;
 use flowtop_core::filter::{Filter, Names};
 use flowtop_core::group::Group;
 use flowtop_core::label::Labels;
-use flowtop_core::{column, interface, quantity, sanitize};
+use flowtop_core::quantity::{self, Measure};
+use flowtop_core::{column, interface, sanitize};
 use flowtop_recording::format::scan::{Found, scan};
 use flowtop_recording::segment::SegmentName;
 use flowtop_recording::{span, when};
@@ -116,7 +117,8 @@ pub fn recording(bytes: &[u8]) {
 pub fn settings(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     let _ = (config_toml::parse(text, "config.toml"), iftoprc::parse(text, ".iftoprc", &[]));
-    let _ = (Labels::parse(text), Group::parse(text), column::parse(text), quantity::parse(text, "rate"));
+    let _ = (Labels::parse(text), Group::parse(text), column::parse(text));
+    let _ = [Measure::BitsPerSecond, Measure::Bytes].map(|measure| quantity::parse(text, measure));
     let _ = (Condition::parse(text, &Book), Action::parse(text));
     let _ = interface::Chosen::new(&[], &[text.to_owned()]);
 }

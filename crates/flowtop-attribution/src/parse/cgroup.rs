@@ -71,7 +71,7 @@ static POD: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 /// Ids and names of containers in group 1, each where its manager puts it.
-static CONTAINERS: LazyLock<[(Kind, Regex); 8]> = LazyLock::new(|| {
+static CONTAINERS: LazyLock<[(Kind, Regex); 9]> = LazyLock::new(|| {
     [
         // `RUNTIME-ID.scope`, `SLICE:RUNTIME:ID`, or the id alone.
         (Kind::Id, r"[/:](?:[a-z0-9]+(?:[-_.][a-z0-9]+)*[-_:])?([0-9a-f]{64})(?:\.scope|/|$)"),
@@ -80,6 +80,8 @@ static CONTAINERS: LazyLock<[(Kind, Regex); 8]> = LazyLock::new(|| {
         // Garden, the containers of Cloud Foundry. Since it throttles, they are in one of two pools.
         (Kind::Id, r"(?:^|/)garden(?:-[^/]+)?/(?:garden/)?(?:good/|bad/)?([^/]{8,})(?:/|$)"),
         (Kind::Name, r"(?:^|/)lxc(?:\.payload[./]|/)([^/]+)(?:/|$)"),
+        // Tasks of Nomad, behind the id of their allocation.
+        (Kind::Name, r"(?:^|/)nomad\.slice/(?:[^/]+\.slice/)?[0-9a-f-]{36}\.([^/]+)\.scope(?:/|$)"),
         (Kind::Escaped, r"(?:^|/)systemd-(?:nspawn|vmspawn)@([^/]+)\.service(?:/payload|$)"),
         (Kind::Machine, r"(?:^|/)machine-([^/]+)\.scope(?:/|$)"),
         // libvirt without systemd.

@@ -111,11 +111,12 @@ mod tests {
 
     #[test]
     fn a_home_is_that_of_the_user_with_the_number() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nshort:x:7\nme:x:1000:1000:,,,:/home/me:/bin/sh\nno:x:8:8::/:/bin/sh\n";
+        let passwd =
+            "root:x:0:0::/root:/bin/sh\nshort:x:7\nme:x:1000:1000:,,,:/srv/me:/bin/sh\nno:x:8:8::/:/bin/sh\n";
         let homes = [0, 7, 1000, 8, 9].map(|uid| home(passwd, uid));
-        assert_eq!(homes, [Some("/root"), None, Some("/home/me"), None, None]);
-        assert_eq!(expanded("$HOME/c/${UID}", "/home/me", 7), "/home/me/c/7");
-        assert_eq!(expanded("~/c", "/home/me", 7), "/home/me/c");
+        assert_eq!(homes, [Some("/root"), None, Some("/srv/me"), None, None]);
+        assert_eq!(expanded("$HOME/c/${UID}", "/srv/me", 7), "/srv/me/c/7");
+        assert_eq!(expanded("~/c", "/srv/me", 7), "/srv/me/c");
     }
 
     proptest! {

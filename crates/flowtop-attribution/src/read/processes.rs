@@ -14,17 +14,27 @@ const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 /// The kernel's own threads are the children of this one, and are in the first namespace only.
 const KTHREADD: &str = "2";
 
-/// Where the host's processes are: below the root if it has them, or where this system shows its own. `None` if the
-/// numbers in there are not the kernel's.
+/// A folder of processes, and whose numbers it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Processes {
+    pub folder: PathBuf,
+    /// Whether these are the numbers of flowtop's own PID namespace and not the kernel's.
+    pub has_own_numbers: bool,
+}
+
+/// Where the host's processes are: below the root if it has them, or where this system shows its own. Best is a folder
+/// with the kernel's numbers; else one with those of flowtop's own namespace, to which the kernel's are translated. `None`
+/// if there is neither.
 #[must_use]
-pub fn processes(root: &Path) -> Option<PathBuf> {
+pub fn processes(root: &Path) -> Option<Processes> {
     let below = root.join("proc");
-    let is_other_root = root != Path::new("/");
-    if is_other_root && has_entries(&below) && is_of_first_namespace(&below) {
-        return Some(below);
-    }
-    let own = PathBuf::from("/proc");
-    is_of_first_namespace(&own).then_some(own)
+    let is_other_root = root != Path::new("/") && has_entries(&below);
+    let folders = [is_other_root.then_some(below), Some(PathBuf::from("/proc"))];
+    let find = |is_right: fn(&Path) -> bool, has_own_numbers| {
+        let folder = folders.iter().flatten().find(|folder| is_right(folder))?.clone();
+        Some(Processes { folder, has_own_numbers })
+    };
+    find(is_of_first_namespace, false).or_else(|| find(is_of_own_namespace, true))
 }
 
 /// Why nothing is read about processes, if nothing is: one sentence for people.
@@ -37,9 +47,16 @@ pub fn why_not(root: &Path) -> Option<String> {
     let shown = if has_entries(&below) { below } else { PathBuf::from("/proc") };
     let shown = shown.display();
     Some(format!(
-        "users, command lines and mount namespaces are unknown, because {shown} shows another PID namespace than the \
-         first; give one that has the host's /proc with --host-root"
+        "users, command lines and mount namespaces are unknown, because {shown} shows another PID namespace than that \
+         of flowtop and of the host; give one that has the host's /proc with --host-root"
     ))
+}
+
+/// Whether a folder of processes shows the PID namespace of flowtop: there it has one number, elsewhere none or several.
+fn is_of_own_namespace(proc: &Path) -> bool {
+    let status = fs::read_to_string(proc.join("self/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().count() == 1)
 }
 
 fn has_entries(folder: &Path) -> bool {
@@ -51,6 +68,10 @@ fn has_entries(folder: &Path) -> bool {
 fn is_of_first_namespace(proc: &Path) -> bool {
     if !is_procfs(proc) {
         return true;
+    }
+    let own = fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino());
+    if own.is_ok_and(|own| own == FIRST_PID_NAMESPACE) {
+        return is_of_own_namespace(proc);
     }
     // The first process of a namespace is in it.
     if let Ok(namespace) = fs::metadata(proc.join("1/ns/pid")) {
@@ -73,7 +94,8 @@ mod tests {
     fn a_folder_that_is_no_proc_is_believed() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("proc/7")).unwrap();
-        assert_eq!(processes(root.path()), Some(root.path().join("proc")));
+        let folder = root.path().join("proc");
+        assert_eq!(processes(root.path()), Some(Processes { folder, has_own_numbers: false }));
         assert_eq!(why_not(root.path()), None);
     }
 
@@ -85,5 +107,6 @@ mod tests {
         assert_eq!(is_of_first_namespace(proc), own == FIRST_PID_NAMESPACE);
         let stat = fs::read("/proc/2/stat").unwrap_or_default();
         assert_eq!(is_kernel_thread(&stat), own == FIRST_PID_NAMESPACE);
+        assert!(is_of_own_namespace(proc) && !is_of_own_namespace(Path::new("/")));
     }
 }

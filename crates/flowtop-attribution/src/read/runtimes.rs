@@ -56,6 +56,8 @@ const STORAGE_SETTINGS: [&str; 2] = ["usr/share/containers/storage.conf", "etc/c
 const DRIVERS: [&str; 5] = ["overlay", "vfs", "btrfs", "zfs", "aufs"];
 const LISTS: [&str; 2] = ["containers.json", "volatile-containers.json"];
 const NERDCTL: &str = "var/lib/nerdctl";
+/// Where homes of users are that no file tells.
+const HOMES: &str = "/home";
 /// Where kubelets keep their pods: of most, of microk8s, and of k0s.
 const KUBELETS: [&str; 3] =
     ["var/lib/kubelet", "var/snap/microk8s/common/var/lib/kubelet", "var/lib/k0s/kubelet"];
@@ -283,11 +285,11 @@ fn of_user(root: &Path, passwd: &str, uid: u32, trouble: &Trouble) -> Places {
 /// root, which nobody else can write.
 fn homes_of(root: &Path, uid: u32, trouble: &Trouble) -> Vec<String> {
     let of_user = |name: &String| {
-        let owner = fs::symlink_metadata(root.join("home").join(name)).map(|home| home.uid());
+        let owner = fs::symlink_metadata(root.join(&HOMES[1..]).join(name)).map(|home| home.uid());
         owner.is_ok_and(|owner| owner == uid || owner == 0)
     };
-    let names = trouble.names_in(&root.join("home")).into_iter().filter(of_user);
-    names.map(|name| format!("/home/{name}")).take(MAX_PLACES).collect()
+    let names = trouble.names_in(&root.join(&HOMES[1..])).into_iter().filter(of_user);
+    names.map(|name| [HOMES, &name].join("/")).take(MAX_PLACES).collect()
 }
 
 /// Data roots of a user's runtimes.

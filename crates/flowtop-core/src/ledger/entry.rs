@@ -59,7 +59,7 @@ pub(super) struct OwnEnd {
 impl OwnEnd {
     pub(super) fn user(&self) -> User<'_> {
         let Self { owner, comm, state, netns, used_ns } = self;
-        let pid = owner.is_user_process().then_some(owner.pid);
+        let pid = owner.number();
         User {
             pid,
             comm: comm.as_deref(),

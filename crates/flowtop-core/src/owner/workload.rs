@@ -4,16 +4,16 @@
 //!
 //! | controller | name of a pod |
 //! |---|---|
-//! | Deployment | `NAME-HASH-XXXXX`: hash of 6 to 10 characters, five random ones |
+//! | `Deployment` | `NAME-HASH-XXXXX`: hash of 6 to 10 characters, five random ones |
 //! | `CronJob` | `NAME-MINUTES-XXXXX`: 8 or more digits; of its job `NAME-MINUTES` |
-//! | `DaemonSet`, Job, `ReplicaSet` | `NAME-XXXXX` |
+//! | `DaemonSet`, `Job`, `ReplicaSet` | `NAME-XXXXX` |
 //! | `StatefulSet` | `NAME-ORDINAL` |
 //!
 //! Hashes and random characters are of an alphabet without vowels and without `0`, `1` and `3`. The apiserver cuts a name
 //! after 58 characters before it appends the random ones.
 //!
-//! Names do not tell all. A pod without a controller that is called `web-0` or `web-https` looks like one of `web`; a Job
-//! `backup-29000000` of no `CronJob` like one of the `CronJob` `backup`; pods of an indexed Job like those of the Jobs
+//! Names do not tell all. A pod without a controller that is called `web-0` or `web-https` looks like one of `web`; a job
+//! `backup-29000000` of no cron job like one of the cron job `backup`; pods of an indexed job like those of the jobs
 //! `NAME-INDEX`. A pod that no pattern fits is its own workload.
 
 /// The characters of `k8s.io/apimachinery/pkg/util/rand`.

@@ -371,7 +371,7 @@ impl<'a> IdentityCache<'a> {
             Some(comm) => Some(self.words.get(comm)),
             None => seen.comm_text().map(|comm| self.words.get(&comm)),
         };
-        Cell::Process(seen.is_user_process().then_some(seen.pid), comm)
+        Cell::Process(seen.number(), comm)
     }
 
     fn named(&mut self, key: group::Key, row: &Row<'_>, of: fn(&Identity) -> [Option<&str>; 2]) -> Cell {

@@ -20,8 +20,7 @@ pub(super) fn comm(flow: &FlowRecord) -> Option<Cow<'_, str>> {
 }
 
 fn pid(flow: &FlowRecord) -> Option<u32> {
-    let seen = Seen::of(&flow.flow);
-    seen.is_user_process().then_some(seen.pid)
+    Seen::of(&flow.flow).number()
 }
 
 /// The texts of a key that has some, of a process whose files could be read.

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use flowtop_core::group::{Group, Key};
 use flowtop_core::names::Names;
-use flowtop_core::owner::comm_text;
+use flowtop_core::owner::{Seen, comm_text};
 use flowtop_core::rows::grouped::SUMMED_UP;
 use flowtop_core::rows::key::{Cell, End, Host, RowKey};
 use flowtop_core::rows::sums::{Owner, Process};
@@ -171,7 +171,9 @@ impl Labels<'_> {
             return Label::whole("unknown".to_owned());
         }
         let name = comm_text(&process.comm).unwrap_or_default();
-        Label { head: self.fit_for_terminal(name), tail: format!("[{}]", process.pid) }
+        let number = Seen { pid: process.pid, ..Seen::default() }.number();
+        let number = number.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
+        Label { head: self.fit_for_terminal(name), tail: format!("[{number}]") }
     }
 
     /// Whose the connections of a row are.

@@ -330,7 +330,9 @@ fn write_owner(text: &mut String, entry: &Entry, cache: &mut IdentityCache<'_>) 
     let comm = seen.comm_text().unwrap_or_default();
     text.push_str(now.unwrap_or(&comm));
     text.push('[');
-    write_integer(text, seen.pid.into());
+    if let Some(pid) = seen.number() {
+        write_integer(text, pid.into());
+    }
     text.push_str("]\n");
     let Some(identity) = identity else { return };
     let Identity { command, user, unit, container_id, container, pod, namespace, .. } = &*identity;

@@ -91,7 +91,9 @@ fn row(group: &Group<'_>, labels: &Labels<'_>) -> RowObject {
         source: labels.source(group.key, sum.connections).text(),
         destination: labels.destination(group.key, sum.connections).text(),
         connections: sum.connections,
-        pid: process.map(|process| process.pid),
+        pid: process.and_then(|process| {
+            flowtop_core::owner::Seen { pid: process.pid, comm: process.comm, cgroup_id: 0 }.number()
+        }),
         comm: process.and_then(|process| flowtop_core::owner::comm_text(&process.comm)),
         amounts: amounts(sum.bytes, &sum.rates),
     }

@@ -191,6 +191,12 @@ fn names_of_containers_and_units_in_them_are_told_by_their_managers() {
             "",
             "my-web",
         ),
+        (
+            "/nomad.slice/share.slice/6d1780d4-0501-4804-a676-5ebd49ceb9c5.redis.scope",
+            "6d1780d4-0501-4804-a676-5ebd49ceb9c5.redis.scope",
+            "",
+            "redis",
+        ),
         ("/machine/qemu-3-db.libvirt-qemu/emulator", "", "", "db"),
         ("/libvirt/lxc/db", "", "", "db"),
         ("/machine.slice/machine-broken\\xzz.scope", "machine-broken\\xzz.scope", "", ""),

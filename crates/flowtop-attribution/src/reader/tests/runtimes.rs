@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Where homes are.
+const HOMES: &str = "/home";
+
 /// A place, and what makes the host tell of it.
 type Setting = (&'static str, fn(&Host));
 
@@ -94,7 +97,8 @@ fn a_user_s_containers_have_the_names_of_that_user_s_storage() {
             if knows_home {
                 host.write(
                     "etc/passwd",
-                    b"me:x:1000:1000::/home/me:/bin/sh\nyou:x:1001:1001::/home/you:/bin/sh\n",
+                    format!("me:x:1000:1000::{HOMES}/me:/bin/sh\nyou:x:1001:1001::{HOMES}/you:/bin/sh\n")
+                        .as_bytes(),
                 );
             }
             fs::create_dir_all(host.path("home/me")).unwrap();
@@ -184,8 +188,8 @@ fn a_runtime_that_is_not_the_host_s_is_not_believed() {
     ];
     for change in changes {
         let host = running("docker");
-        daemon(&host, 3, "dockerd", "dockerd --data-root /home/evil");
-        docker_s(&host, "home/evil", "cashier");
+        daemon(&host, 3, "dockerd", "dockerd --data-root /srv/evil");
+        docker_s(&host, "srv/evil", "cashier");
         change(&host);
         assert_eq!(container(&host), None);
     }
@@ -214,7 +218,7 @@ fn settings_that_are_hostile_lead_nowhere() {
 #[test]
 fn a_user_s_container_is_in_no_pod() {
     let host = Host::new();
-    host.write("etc/passwd", b"me:x:1000:1000::/home/me:/bin/sh\n");
+    host.write("etc/passwd", format!("me:x:1000:1000::{HOMES}/me:/bin/sh\n").as_bytes());
     let list = format!(r#"[{{"id":"{ID}","names":["k8s_app_cashier_shop_{UID}_0"]}}]"#);
     host.write("home/me/.local/share/containers/storage/overlay-containers/containers.json", list.as_bytes());
     host.process(7, &format!("/user.slice/user-1000.slice/user@1000.service/libpod-{ID}.scope"));

@@ -178,8 +178,6 @@ fn what_files_say_is_matched_by_patterns() {
         "remote-pod db-* and remote-ns data",
         "not remote-pod web-*",
         "workload web-7d4b-x2z and not workload web",
-        "netns-pod api-* and netns-ns shop",
-        "netns-pod db-0 and netns-ns data",
     ] {
         assert_eq!(parse(expression).unwrap().verdict(&known), BOTH, "{expression}");
     }
@@ -192,14 +190,31 @@ fn what_files_say_is_matched_by_patterns() {
         "label private",
         "unit nginx",
         "remote-ns shop",
-        "netns-pod web-*",
-        "netns-ns kube-*",
         "workload db",
     ] {
         assert_eq!(parse(expression).unwrap().verdict(&known), NEITHER, "{expression}");
         assert_eq!(parse(expression).unwrap().verdict(&nginx()), NEITHER, "{expression}");
     }
     assert_eq!(parse("comm nginx").unwrap().verdict(&nginx()), BOTH);
+}
+
+#[test]
+fn pods_of_network_namespaces_are_those_of_both_ends() {
+    let pod = |namespace: &str, name: &str| crate::owner::Pod {
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    };
+    let (here, there) = (pod("shop", "api-1"), pod("data", "db-0"));
+    let known = Subject { netns_pods: [Some(&here), Some(&there)], ..nginx() };
+    for expression in
+        ["netns-pod api-* and netns-ns shop", "netns-pod db-0 and netns-ns data", "not netns-pod web-*"]
+    {
+        assert_eq!(parse(expression).unwrap().verdict(&known), BOTH, "{expression}");
+    }
+    for expression in ["netns-pod web-*", "netns-ns kube-*", "pod api-1"] {
+        assert_eq!(parse(expression).unwrap().verdict(&known), NEITHER, "{expression}");
+    }
+    assert_eq!(parse("netns-pod *").unwrap().verdict(&nginx()), NEITHER);
 }
 
 #[test]
