@@ -137,4 +137,5 @@ pub fn times(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     let now = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
     let _ = (when::range(text, &now), when::period(Some(text), None, &now), span::parse(text));
+    let _ = when::at(text, now.date(), &now);
 }

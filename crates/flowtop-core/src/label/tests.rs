@@ -85,11 +85,6 @@ fn a_wrong_line_is_named_with_its_number() {
 
 proptest! {
     #[test]
-    fn no_text_breaks_the_reader(text in "\\PC*") {
-        let _ = Labels::parse(&text);
-    }
-
-    #[test]
     fn the_tables_say_what_a_search_over_all_lines_says(
         lines in prop::collection::vec((any::<u32>(), 0..=32_u8), 0..20),
         addresses in prop::collection::vec(any::<u32>(), 1..10),

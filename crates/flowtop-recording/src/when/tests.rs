@@ -306,10 +306,4 @@ proptest! {
             prop_assert!(only_one_has_a_day && a.len() != b.len() || of(&b, &a).is_err(), "{} {}", a, b);
         }
     }
-
-    #[test]
-    fn no_text_panics(text: String, now in any_second()) {
-        let _ = start(&text, &now.to_zoned_datetime(berlin()));
-        let _ = range(&text, &now.to_zoned_datetime(berlin()));
-    }
 }
