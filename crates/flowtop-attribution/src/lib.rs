@@ -193,9 +193,9 @@ fn work(questions: Questions<Seen, Arc<Identity>, Question>, shared: &Shared, ro
 fn store(answers: &Answers<Seen, Arc<Identity>>, seen: &Seen, Answer { identity, last }: Answer) {
     let now_s = answers.now_s();
     let mut cache = answers.cache();
-    let is_news = !last || cache.get(seen, now_s).0.is_none();
+    let replaces = !last || cache.get(seen, now_s).0.is_none();
     let hold_s = HOLDS_S.max(cache.len() as u64 / AGAIN_PER_S);
-    cache.answer(seen, is_news.then(|| Arc::new(identity)), (!last).then_some(now_s + hold_s));
+    cache.answer(seen, replaces.then(|| Arc::new(identity)), (!last).then_some(now_s + hold_s));
 }
 
 #[cfg(test)]

@@ -56,11 +56,11 @@ pub struct Holders {
     /// Numbers of processes here, where they are not the kernel's.
     numbers: Option<SharedNumbers>,
     next: Instant,
-    under_way: Option<UnderWay>,
+    under_way: Option<PendingWalk>,
 }
 
 /// A walk that goes on on another thread.
-struct UnderWay {
+struct PendingWalk {
     found: Receiver<Found>,
     start: Instant,
     /// How long a report waits for it.
@@ -125,7 +125,7 @@ impl Holders {
         let wait = if kernels.is_some() { Duration::MAX } else { PROC_WAIT };
         let (processes, flows) = (self.processes.clone(), ledger.open_flows().copied().collect());
         let found = Walk { kernels, processes, flows, numbers: self.numbers.clone() }.go_beside();
-        self.under_way = found.map(|found| UnderWay { found, start, wait });
+        self.under_way = found.map(|found| PendingWalk { found, start, wait });
     }
 
     /// Takes what a walk has found, and what it finds in this time.

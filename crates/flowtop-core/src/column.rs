@@ -32,12 +32,12 @@ pub struct Column {
     pub doc: &'static str,
     /// Whether only the left end's socket knows it.
     of_left: bool,
-    of: Of,
+    of: Getter,
 }
 
 /// Which part of the ledger a field is read from.
 #[derive(Debug)]
-enum Of {
+enum Getter {
     Value(ValueOf),
     /// A text that is somewhere already: ten thousands of rows have a dozen of them.
     Text(TextOf),
@@ -111,8 +111,8 @@ impl Column {
     pub fn value(&self, source: &Source<'_>) -> Value {
         match self.of {
             _ if self.is_unknown(source) => Value::Null,
-            Of::Value(value) => value(source),
-            Of::Text(text) => text(source).map_or(Value::Null, |text| Value::Text(text.into_owned())),
+            Getter::Value(value) => value(source),
+            Getter::Text(text) => text(source).map_or(Value::Null, |text| Value::Text(text.into_owned())),
         }
     }
 
@@ -120,8 +120,8 @@ impl Column {
     pub fn write_json(&self, source: &Source<'_>, out: &mut String) {
         match self.of {
             _ if self.is_unknown(source) => out.push_str("null"),
-            Of::Value(value) => value(source).write_json(out),
-            Of::Text(text) => match text(source) {
+            Getter::Value(value) => value(source).write_json(out),
+            Getter::Text(text) => match text(source) {
                 Some(text) => write_json_text(out, &text),
                 None => out.push_str("null"),
             },
@@ -132,8 +132,8 @@ impl Column {
     pub fn write_csv(&self, source: &Source<'_>, out: &mut String) {
         match self.of {
             _ if self.is_unknown(source) => {}
-            Of::Value(value) => value(source).write_csv(out),
-            Of::Text(text) => write_csv_text(out, text(source).as_deref().unwrap_or_default()),
+            Getter::Value(value) => value(source).write_csv(out),
+            Getter::Text(text) => write_csv_text(out, text(source).as_deref().unwrap_or_default()),
         }
     }
 
@@ -264,22 +264,22 @@ pub const ALL: &[Column] = &[
 
 /// A field of the left end's socket.
 const fn column(name: &'static str, kind: &'static str, doc: &'static str, value: ValueOf) -> Column {
-    Column { name, kind, doc, of_left: true, of: Of::Value(value) }
+    Column { name, kind, doc, of_left: true, of: Getter::Value(value) }
 }
 
 /// The same of one that is a text.
 const fn text(name: &'static str, kind: &'static str, doc: &'static str, text: TextOf) -> Column {
-    Column { name, kind, doc, of_left: true, of: Of::Text(text) }
+    Column { name, kind, doc, of_left: true, of: Getter::Text(text) }
 }
 
 /// A field that is known of a connection whichever of its ends is on this host.
 const fn shared(name: &'static str, kind: &'static str, doc: &'static str, value: ValueOf) -> Column {
-    Column { name, kind, doc, of_left: false, of: Of::Value(value) }
+    Column { name, kind, doc, of_left: false, of: Getter::Value(value) }
 }
 
 /// The same of one that is a text.
 const fn shared_text(name: &'static str, kind: &'static str, doc: &'static str, text: TextOf) -> Column {
-    Column { name, kind, doc, of_left: false, of: Of::Text(text) }
+    Column { name, kind, doc, of_left: false, of: Getter::Text(text) }
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -68,7 +68,7 @@ pub fn rows<'a>(ledger: &'a Ledger, view: &View) -> Vec<Row<'a>> {
 
 /// What the rows of a view leave out because of its limit: `shown` are those rows. `None` if they are all there are.
 #[must_use]
-pub fn beyond(ledger: &Ledger, view: &View, shown: &[Row<'_>]) -> Option<grouped::Aside> {
+pub fn beyond(ledger: &Ledger, view: &View, shown: &[Row<'_>]) -> Option<grouped::ExtraSums> {
     view.limit?;
     let (mut connections, mut bytes, mut windows) = (0_u64, Bytes::default(), [Bytes::default(); 3]);
     for line in ledger.lines().iter().filter(|line| line.stamp > 0 && !line.is_right()) {
@@ -77,8 +77,8 @@ pub fn beyond(ledger: &Ledger, view: &View, shown: &[Row<'_>]) -> Option<grouped
         bytes += seen(line.bytes);
         windows.iter_mut().zip(line.windows).for_each(|(sum, window)| *sum += seen(window));
     }
-    let all = grouped::Aside { connections, bytes, rates: ledger.rates_of(windows) };
-    let less = |all: grouped::Aside, row: &Row<'_>| all.less(1, row.bytes, &row.rates);
+    let all = grouped::ExtraSums { connections, bytes, rates: ledger.rates_of(windows) };
+    let less = |all: grouped::ExtraSums, row: &Row<'_>| all.less(1, row.bytes, &row.rates);
     Some(shown.iter().fold(all, less)).filter(|others| others.connections > 0)
 }
 

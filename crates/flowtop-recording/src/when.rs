@@ -39,7 +39,7 @@ pub struct Asked {
 
 /// A parsed time without day and zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum ParsedTime {
     /// An exact moment.
     At(Timestamp),
     /// Date and time of day.
@@ -51,7 +51,7 @@ enum Said {
 /// A time that was written, and when that is.
 struct Stated<'a> {
     text: &'a str,
-    said: Said,
+    said: ParsedTime,
     moment: Moment,
 }
 
@@ -113,7 +113,7 @@ fn check_order(
         return Err(Error::NotBefore { edges: [first, last], from, to, notes, is_empty });
     }
     // Of a time that the clock showed twice the second one may come after the first one of a later time.
-    if let (Said::Local(from), Said::Local(to)) = (from.said, to.said)
+    if let (ParsedTime::Local(from), ParsedTime::Local(to)) = (from.said, to.said)
         && from > to
     {
         let [from, to] = [from, to].map(shown_local);
@@ -125,9 +125,9 @@ fn check_order(
 fn start_at<'a>(text: &'a str, edge: Edge, now: &ZonedDateTime) -> Result<Stated<'a>, Error> {
     let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
     let moment = match said {
-        Said::At(at) => Moment { at, note: None },
-        Said::Local(local) => moment(local, now.time_zone(), edge)?,
-        Said::Clock(clock) => latest(clock, now, edge)?,
+        ParsedTime::At(at) => Moment { at, note: None },
+        ParsedTime::Local(local) => moment(local, now.time_zone(), edge)?,
+        ParsedTime::Clock(clock) => latest(clock, now, edge)?,
     };
     Ok(Stated { text, said, moment })
 }
@@ -138,9 +138,9 @@ fn start_at<'a>(text: &'a str, edge: Edge, now: &ZonedDateTime) -> Result<Stated
 /// If the text is no time.
 pub fn at(text: &str, day: Date, now: &ZonedDateTime) -> Result<Moment, Error> {
     match said(text, now).ok_or_else(|| no_time(text, Edge::At))? {
-        Said::At(at) => Ok(Moment { at, note: None }),
-        Said::Local(local) => moment(local, now.time_zone(), Edge::At),
-        Said::Clock(clock) => moment(day.to_datetime(clock), now.time_zone(), Edge::At),
+        ParsedTime::At(at) => Ok(Moment { at, note: None }),
+        ParsedTime::Local(local) => moment(local, now.time_zone(), Edge::At),
+        ParsedTime::Clock(clock) => moment(day.to_datetime(clock), now.time_zone(), Edge::At),
     }
 }
 
@@ -153,10 +153,10 @@ fn end<'a>(
 ) -> Result<Stated<'a>, Error> {
     let said = said(text, now).ok_or_else(|| no_time(text, edge))?;
     let moment = match (said, from) {
-        (Said::At(at), _) => Moment { at, note: None },
-        (Said::Local(local), _) => moment(local, now.time_zone(), edge)?,
-        (Said::Clock(clock), None) => latest(clock, now, edge)?,
-        (Said::Clock(clock), Some(from)) => clock_behind(from, text, clock, edge, now)?,
+        (ParsedTime::At(at), _) => Moment { at, note: None },
+        (ParsedTime::Local(local), _) => moment(local, now.time_zone(), edge)?,
+        (ParsedTime::Clock(clock), None) => latest(clock, now, edge)?,
+        (ParsedTime::Clock(clock), Some(from)) => clock_behind(from, text, clock, edge, now)?,
     };
     Ok(Stated { text, said, moment })
 }
@@ -172,17 +172,17 @@ fn clock_behind(
     let zone = now.time_zone();
     let from_day = from.moment.at.to_zoned_datetime(zone.clone()).date();
     let found = match from.said {
-        Said::Clock(start) if start >= clock => {
+        ParsedTime::Clock(start) if start >= clock => {
             let [from, to] = [from.text, text].map(|text| text.trim().to_owned());
             return Err(Error::OfOneDay { edge, from, to });
         }
-        Said::Clock(_) => moment(from_day.to_datetime(clock), zone, edge)?,
-        Said::Local(start) => {
+        ParsedTime::Clock(_) => moment(from_day.to_datetime(clock), zone, edge)?,
+        ParsedTime::Local(start) => {
             let days = i32::from(start.time() >= clock);
             let day = start.date().checked_add(days.days()).map_err(|_| Error::OutOfRange(edge))?;
             moment(day.to_datetime(clock), zone, edge)?
         }
-        Said::At(from) => first_after(clock, from, zone, edge)?,
+        ParsedTime::At(from) => first_after(clock, from, zone, edge)?,
     };
     let day = found.at.to_zoned_datetime(zone.clone()).date();
     if day > from_day && day > now.date() {
@@ -200,14 +200,14 @@ fn no_time(text: &str, edge: Edge) -> Error {
     Error::NoTime { edge, text: text.to_owned() }
 }
 
-fn said(text: &str, now: &ZonedDateTime) -> Option<Said> {
+fn said(text: &str, now: &ZonedDateTime) -> Option<ParsedTime> {
     let text = text.trim();
     if text == "now" {
-        return Some(Said::At(now.timestamp()));
+        return Some(ParsedTime::At(now.timestamp()));
     }
     if text.ends_with("ago") {
         let span: Span = text.parse().ok()?;
-        return now.checked_add(span).ok().map(|then| Said::At(then.timestamp()));
+        return now.checked_add(span).ok().map(|then| ParsedTime::At(then.timestamp()));
     }
     let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let today = now.date();
@@ -216,18 +216,23 @@ fn said(text: &str, now: &ZonedDateTime) -> Option<Said> {
         "yesterday" => of_day(today.yesterday().ok()?, rest),
         // The name of a zone beside a time without an offset would be passed over.
         _ if text.contains('[') => None,
-        _ => text.parse().map(Said::At).ok().or_else(|| dated(text)).or_else(|| clock(text).map(Said::Clock)),
+        _ => text
+            .parse()
+            .map(ParsedTime::At)
+            .ok()
+            .or_else(|| dated(text))
+            .or_else(|| clock(text).map(ParsedTime::Clock)),
     }
 }
 
 /// A day and a clock time, or the start of the day.
-fn of_day(day: Date, rest: &str) -> Option<Said> {
+fn of_day(day: Date, rest: &str) -> Option<ParsedTime> {
     let time = if rest.trim().is_empty() { Time::midnight() } else { clock(rest.trim())? };
-    Some(Said::Local(day.to_datetime(time)))
+    Some(ParsedTime::Local(day.to_datetime(time)))
 }
 
 /// `2026-11-20` and what may follow.
-fn dated(text: &str) -> Option<Said> {
+fn dated(text: &str) -> Option<ParsedTime> {
     let (date, rest) = text.split_once([' ', 'T']).unwrap_or((text, ""));
     let is_date = date.len() == "2026-11-20".len() && date.split('-').count() == 3;
     of_day(is_date.then(|| date.parse().ok()).flatten()?, rest)

@@ -57,12 +57,14 @@ pub fn report(
         }
         line.end(&mut out)?;
     }
-    let twice = grouped::Aside::local_twice(ledger, Group::default());
-    let twice = twice.as_ref().map(|twice| Apart::of(LOCAL_TWICE, twice));
-    let others = beyond(ledger, view, &all).map(|others| Apart::of(OTHERS, &others));
-    for apart in [others, Apart::untracked(ledger), Apart::summed_up(ledger), twice].into_iter().flatten() {
+    let twice = grouped::ExtraSums::local_twice(ledger, Group::default());
+    let twice = twice.as_ref().map(|twice| ExtraLine::of(LOCAL_TWICE, twice));
+    let others = beyond(ledger, view, &all).map(|others| ExtraLine::of(OTHERS, &others));
+    for extra in
+        [others, ExtraLine::untracked(ledger), ExtraLine::summed_up(ledger), twice].into_iter().flatten()
+    {
         for column in fields {
-            line.push(|field| apart.value(column.name).write_csv(field));
+            line.push(|field| extra.value(column.name).write_csv(field));
         }
         line.end(&mut out)?;
     }
@@ -75,7 +77,7 @@ const OTHERS: &str = "others";
 const LOCAL_TWICE: &str = "local_twice";
 
 /// A line beside the connections or groups of a report.
-struct Apart {
+struct ExtraLine {
     /// Kind of the line, in the field `owner`.
     owner: &'static str,
     connections: Option<u64>,
@@ -83,7 +85,7 @@ struct Apart {
     rates: Option<Rates>,
 }
 
-impl Apart {
+impl ExtraLine {
     /// Sockets that found the kernel's table full, with their bytes as they are in the totals, so that the lines add
     /// up to the total.
     fn untracked(ledger: &Ledger) -> Option<Self> {
@@ -102,9 +104,9 @@ impl Apart {
         (!rests.is_empty()).then_some(summed_up)
     }
 
-    fn of(owner: &'static str, aside: &grouped::Aside) -> Self {
-        let connections = Some(aside.connections).filter(|connections| *connections > 0);
-        Self { owner, connections, bytes: aside.bytes, rates: Some(aside.rates) }
+    fn of(owner: &'static str, sums: &grouped::ExtraSums) -> Self {
+        let connections = Some(sums.connections).filter(|connections| *connections > 0);
+        Self { owner, connections, bytes: sums.bytes, rates: Some(sums.rates) }
     }
 
     /// Its sums, and in `owner` what it is; nothing else is the same for all of them.
@@ -146,12 +148,12 @@ pub fn grouped_report(
         }
         line.end(&mut out)?;
     }
-    let others = groups.others.as_ref().map(|others| Apart::of(OTHERS, others));
+    let others = groups.others.as_ref().map(|others| ExtraLine::of(OTHERS, others));
     let twice = groups.local_twice.as_ref().filter(|twice| twice.bytes.sum() > 0);
-    let twice = twice.map(|twice| Apart::of(LOCAL_TWICE, twice));
-    for apart in [others, Apart::untracked(ledger), twice].into_iter().flatten() {
+    let twice = twice.map(|twice| ExtraLine::of(LOCAL_TWICE, twice));
+    for extra in [others, ExtraLine::untracked(ledger), twice].into_iter().flatten() {
         for name in fields {
-            line.push(|field| apart.value(name).write_csv(field));
+            line.push(|field| extra.value(name).write_csv(field));
         }
         line.end(&mut out)?;
     }

@@ -12,7 +12,7 @@ use flowtop_core::cost::Cost;
 use flowtop_core::group::Group;
 use flowtop_core::ledger::{Ledger, Losses};
 use flowtop_core::record::Rest;
-use flowtop_core::rows::grouped::{self, Aside, GroupedRow};
+use flowtop_core::rows::grouped::{self, ExtraSums, GroupedRow};
 use flowtop_core::rows::{beyond, rows};
 use flowtop_core::view::View;
 use flowtop_core::who::Who;
@@ -119,8 +119,8 @@ struct Lists<'a> {
 }
 
 impl Lists<'_> {
-    fn of_flows(ledger: &Ledger, others: Option<&Aside>) -> Self {
-        let local_twice = Aside::local_twice(ledger, Group::default());
+    fn of_flows(ledger: &Ledger, others: Option<&ExtraSums>) -> Self {
+        let local_twice = ExtraSums::local_twice(ledger, Group::default());
         Self {
             others: others.map(OthersObject::from),
             local_twice: local_twice.as_ref().map(AmountsObject::from),
@@ -137,9 +137,9 @@ struct OthersObject {
     amounts: AmountsObject,
 }
 
-impl From<&Aside> for OthersObject {
-    fn from(aside: &Aside) -> Self {
-        Self { connections: aside.connections, amounts: aside.into() }
+impl From<&ExtraSums> for OthersObject {
+    fn from(sums: &ExtraSums) -> Self {
+        Self { connections: sums.connections, amounts: sums.into() }
     }
 }
 
@@ -151,9 +151,9 @@ struct AmountsObject {
     rates: RateFields,
 }
 
-impl From<&Aside> for AmountsObject {
-    fn from(aside: &Aside) -> Self {
-        let Aside { bytes, rates, .. } = aside;
+impl From<&ExtraSums> for AmountsObject {
+    fn from(sums: &ExtraSums) -> Self {
+        let ExtraSums { bytes, rates, .. } = sums;
         Self { tx_bytes: bytes.tx, rx_bytes: bytes.rx, rates: rates.into() }
     }
 }

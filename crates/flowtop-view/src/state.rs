@@ -63,7 +63,7 @@ pub struct SessionInfo {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Look {
+pub struct Appearance {
     pub bars: bool,
     /// Window whose average the bars show.
     pub window: Window,
@@ -119,7 +119,7 @@ impl Default for Attribution {
 
 /// Inputs, beside the connections, that decide which rows there are and their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct LookedFor {
+struct RowInputs {
     search: String,
     pattern: String,
     host_names: bool,
@@ -154,7 +154,7 @@ pub struct Footer {
 
 /// A line below the totals: sums beside what is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Aside {
+pub struct ExtraLine {
     /// Name, and a shorter one for narrow screens.
     pub names: [&'static str; 2],
     /// Bytes since the start.
@@ -163,7 +163,7 @@ pub struct Aside {
     pub rates: Option<Rates>,
 }
 
-impl Aside {
+impl ExtraLine {
     const fn new(names: [&'static str; 2], bytes: Bytes, rates: Option<Rates>) -> Self {
         Self { names, bytes, rates }
     }
@@ -204,7 +204,7 @@ pub struct State {
     pub size: (u16, u16),
     /// Settings of the rows that text mode shares.
     pub view: View,
-    pub look: Look,
+    pub look: Appearance,
     pub filters: Filters,
     /// Rows that stay at the top.
     pub pinned: BTreeSet<RowKey>,
@@ -234,7 +234,7 @@ pub struct State {
     /// Keys of `--by` at the start.
     first_by: group::Group,
     /// Inputs of the current rows.
-    looked_for: LookedFor,
+    looked_for: RowInputs,
 }
 
 impl State {
@@ -252,7 +252,7 @@ impl State {
             time: String::new(),
             size: (0, 0),
             view,
-            look: Look {
+            look: Appearance {
                 bars: !settings.no_bars.value,
                 window: Window::S10,
                 scale: Scale::new(fixed, settings.log_scale.value),
@@ -282,7 +282,7 @@ impl State {
             history: History::default(),
             attribution: Attribution::default(),
             first_by: view.by,
-            looked_for: LookedFor::default(),
+            looked_for: RowInputs::default(),
         }
     }
 
@@ -326,7 +326,7 @@ impl State {
             size: self.size,
             bars: self.look.bars,
             totals: self.look.totals,
-            asides: u16::try_from(self.asides().len()).unwrap_or(u16::MAX),
+            extra_lines: u16::try_from(self.extra_lines().len()).unwrap_or(u16::MAX),
             detail: self.detail.is_some(),
             bar: self.replay.is_some(),
             window: self.look.window,
@@ -341,17 +341,18 @@ impl State {
 
     /// The lines below the totals, the most important one first.
     #[must_use]
-    pub fn asides(&self) -> Vec<Aside> {
+    pub fn extra_lines(&self) -> Vec<ExtraLine> {
         let Footer { hidden_bytes, hidden_rates, others_bytes, local_twice_bytes, local_twice_rates, .. } =
             self.footer;
-        let hidden = Aside::new(["hidden by filter", "hidden"], hidden_bytes, Some(hidden_rates));
-        let twice = Aside::new(["counted at both ends", "twice"], local_twice_bytes, Some(local_twice_rates));
-        let others = Aside::new(["others, ended", "others"], others_bytes, None);
+        let hidden = ExtraLine::new(["hidden by filter", "hidden"], hidden_bytes, Some(hidden_rates));
+        let twice =
+            ExtraLine::new(["counted at both ends", "twice"], local_twice_bytes, Some(local_twice_rates));
+        let others = ExtraLine::new(["others, ended", "others"], others_bytes, None);
         let is_there = [self.has_hidden(), local_twice_bytes.sum() > 0, others_bytes.sum() > 0];
         [hidden, twice, others]
             .into_iter()
             .zip(is_there)
-            .filter_map(|(aside, there)| there.then_some(aside))
+            .filter_map(|(line, there)| there.then_some(line))
             .collect()
     }
 

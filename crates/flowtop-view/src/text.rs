@@ -8,7 +8,7 @@ use flowtop_core::ledger::{Ledger, Losses, Totals};
 use flowtop_core::names::Names;
 use flowtop_core::number::{Unit, write_address, write_integer, write_number};
 use flowtop_core::owner::{Identity, Pod};
-use flowtop_core::rows::grouped::{self, Aside, GroupedRow, Groups};
+use flowtop_core::rows::grouped::{self, ExtraSums, GroupedRow, Groups};
 use flowtop_core::rows::merged::{End, EndOwner, Frozen, Host, MergedRow, rows, rows_in};
 use flowtop_core::rows::table::Table;
 use flowtop_core::sanitize::printable;
@@ -118,7 +118,7 @@ impl Reports {
         groups
     }
 
-    fn rows(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> (Vec<MergedRow>, Option<Aside>) {
+    fn rows(&mut self, ledger: &Ledger, writer: &Writer<'_>) -> (Vec<MergedRow>, Option<ExtraSums>) {
         self.frozen = self.frozen.take().filter(|_| writer.view.order_frozen);
         if let Some(frozen) = &self.frozen {
             // Their order and number are those of then.
@@ -175,7 +175,7 @@ impl Writer<'_> {
             &format!("{index:>4}"),
             &words.join(" "),
             &of,
-            &Aside { connections, bytes, rates },
+            &ExtraSums { connections, bytes, rates },
         );
     }
 
@@ -194,7 +194,7 @@ impl Writer<'_> {
     }
 
     /// A line with what is sent and, below, one with what is received.
-    fn write_pair(&self, out: &mut String, index: &str, name: &str, below: &str, sums: &Aside) {
+    fn write_pair(&self, out: &mut String, index: &str, name: &str, below: &str, sums: &ExtraSums) {
         let _ = write!(out, "{index:>4} ");
         write_cut(out, name);
         let sent = Window::ALL.map(|window| sums.rates.tx_per_s(window));

@@ -100,49 +100,49 @@ fn period(asked: &Asked, recordings: &Recordings) -> Period {
 }
 
 fn read(recordings: &Recordings, questions: &[Question], zone: &TimeZone) -> Result<Vec<Report>> {
-    let mut looks = Vec::new();
+    let mut passes = Vec::new();
     for question in questions {
         let plan = Arc::new(Plan::new(recordings.heads(), question.period));
         if plan.is_empty() {
             return Err(nothing(recordings, &question.period, zone));
         }
         let mut history = History::new(question.clone(), Arc::clone(&plan));
-        let damage = look(recordings, &plan, &mut history)?;
+        let damage = read_and_count(recordings, &plan, &mut history)?;
         if let Some(clues) = history.late_clues() {
             history.forget();
             history = History::again(question.clone(), Arc::clone(&plan), clues);
-            look(recordings, &plan, &mut history)?;
+            read_and_count(recordings, &plan, &mut history)?;
         }
-        looks.push(Look { plan, history, damage });
+        passes.push(Pass { plan, history, damage });
     }
-    look_again(recordings, questions, &mut looks)?;
-    let report = |Look { plan, history, damage }| {
+    read_again(recordings, questions, &mut passes)?;
+    let report = |Pass { plan, history, damage }| {
         let paths = paths(recordings, &plan);
         Report { paths, damage, ..history.report() }
     };
-    Ok(looks.into_iter().map(report).collect())
+    Ok(passes.into_iter().map(report).collect())
 }
 
 /// Sums up the records of a period.
-struct Look {
+struct Pass {
     plan: Arc<Plan>,
     history: History,
     damage: Vec<String>,
 }
 
 /// Reads the records a second time if there were too many rows for the first pass.
-fn look_again(recordings: &Recordings, questions: &[Question], looks: &mut [Look]) -> Result<()> {
-    let mut clues: Vec<Option<Clues>> = looks.iter_mut().map(|look| look.history.row_clues()).collect();
+fn read_again(recordings: &Recordings, questions: &[Question], passes: &mut [Pass]) -> Result<()> {
+    let mut clues: Vec<Option<Clues>> = passes.iter_mut().map(|pass| pass.history.row_clues()).collect();
     for (number, clues) in clues.iter_mut().enumerate() {
         let Some(clues) = clues else { continue };
-        let others = looks.iter().enumerate().filter(|(other, _)| *other != number);
+        let others = passes.iter().enumerate().filter(|(other, _)| *other != number);
         others.for_each(|(_, other)| clues.add_rows_of(&other.history));
     }
-    for ((of, question), clues) in looks.iter_mut().zip(questions).zip(clues) {
+    for ((of, question), clues) in passes.iter_mut().zip(questions).zip(clues) {
         let Some(clues) = clues else { continue };
         of.history.forget();
         of.history = History::again(question.clone(), Arc::clone(&of.plan), clues);
-        look(recordings, &of.plan, &mut of.history)?;
+        read_and_count(recordings, &of.plan, &mut of.history)?;
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ enum Done {
 /// The thread that reads a record also frees it. glibc reuses small chunks that a thread has freed wherever they are:
 /// if rows took chunks between those of records, no hole would be large enough for the next record, and memory would
 /// grow with the period (`cargo xtask bench history --hosts 3 --days 3`).
-fn look(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<Vec<String>> {
+fn read_and_count(recordings: &Recordings, plan: &Plan, history: &mut History) -> Result<Vec<String>> {
     let mut damage = Vec::new();
     thread::scope(|scope| {
         let (reader, done) = mpsc::sync_channel(AHEAD);

@@ -41,14 +41,14 @@ pub struct Groups {
     pub rows: Vec<GroupedRow>,
     /// Sum of everything in no row: rows beyond the limit, and closed connections whose group is gone; `None` if
     /// empty.
-    pub others: Option<Aside>,
+    pub others: Option<ExtraSums>,
     /// Of rows of ends, what they have more than the totals.
-    pub local_twice: Option<Aside>,
+    pub local_twice: Option<ExtraSums>,
 }
 
 /// Sums beside the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Aside {
+pub struct ExtraSums {
     /// Connections, or ends of them.
     pub connections: u64,
     /// Bytes since the start.
@@ -56,7 +56,7 @@ pub struct Aside {
     pub rates: Rates,
 }
 
-impl Aside {
+impl ExtraSums {
     /// The same without one of the rows.
     #[must_use]
     pub fn less(self, connections: u64, bytes: Bytes, rates: &Rates) -> Self {
@@ -236,13 +236,13 @@ fn whole(sums: &Sums, ledger: &Ledger, by: Group, all: &Sum, mut rows: Vec<Group
     for row in &mut rows {
         row.wire = sums.row(&row.key).and_then(|at| wire[at as usize]);
     }
-    let local_twice = Aside::local_twice(ledger, by).filter(|_| by.groups_ends());
+    let local_twice = ExtraSums::local_twice(ledger, by).filter(|_| by.groups_ends());
     Groups { by, others: others(sums, ledger, all, &rows), rows, local_twice }
 }
 
-fn others(sums: &Sums, ledger: &Ledger, all: &Sum, rows: &[GroupedRow]) -> Option<Aside> {
+fn others(sums: &Sums, ledger: &Ledger, all: &Sum, rows: &[GroupedRow]) -> Option<ExtraSums> {
     let (connections, bytes) = sums.others(ledger);
-    let mut others = Aside {
+    let mut others = ExtraSums {
         connections: connections + u64::from(all.connections),
         bytes: bytes + all.bytes,
         rates: all.rates,

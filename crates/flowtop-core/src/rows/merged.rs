@@ -1,6 +1,6 @@
 //! Rows as a person reads them: connections that look the same are one row, which is their sum.
 
-use super::grouped::Aside;
+use super::grouped::ExtraSums;
 use super::key::{Grouped, RowKey};
 use super::sums::{Recipe, Sums};
 use super::table::Table;
@@ -38,7 +38,7 @@ pub fn rows_in(
     ledger: &Ledger,
     view: &View,
     host_text: impl Fn(Host) -> String,
-) -> (Vec<MergedRow>, Option<Aside>) {
+) -> (Vec<MergedRow>, Option<ExtraSums>) {
     let text = |key: &RowKey| match (key, view.sort) {
         (RowKey::Ends(ends), Sort::Source) => host_text(ends.source.host),
         (RowKey::Ends(ends), Sort::Destination) => host_text(ends.destination.host),
@@ -47,7 +47,7 @@ pub fn rows_in(
     // No identities are needed: the ends show the process that the kernel has seen.
     let recipe = Recipe { grouped: of_flows(view.grouping), who: Who::nobody(), keep: None };
     let (all, rows) = table.first_rows(ledger, view, &recipe, &text);
-    let mut others = Aside { connections: all.connections.into(), bytes: all.bytes, rates: all.rates };
+    let mut others = ExtraSums { connections: all.connections.into(), bytes: all.bytes, rates: all.rates };
     let rows = rows.filter_map(|row| {
         others = others.less(row.sum.connections.into(), row.sum.bytes, &row.sum.rates);
         match row.key {

@@ -29,7 +29,7 @@ pub(super) struct Ahead {
     /// The pair of each flow; empty if there cannot be any.
     pairs: Vec<u32>,
     /// Places of flows whose other end may be found with a later record, sorted.
-    look_on: Vec<usize>,
+    search_on: Vec<usize>,
 }
 
 impl Ahead {
@@ -86,7 +86,7 @@ impl Boots {
         let boot = &self.lives[life];
         let step = Step::new(boot.span, &boot.limits, &record);
         let matched = Matched::new(&boot.sockets, &record.flows, step.until_ns);
-        let mut ahead = Ahead { record, is_inside, step, matched, pairs: Vec::new(), look_on: Vec::new() };
+        let mut ahead = Ahead { record, is_inside, step, matched, pairs: Vec::new(), search_on: Vec::new() };
         if self.has_several {
             if self.lives[life].span.is_none() {
                 self.retire_before(life);
@@ -168,7 +168,7 @@ impl Boots {
             if let Some(same) = same {
                 socket.go_on(&mut before[same]);
             }
-            socket.looks_on = ahead.look_on.binary_search(&place).is_ok();
+            socket.searches_on = ahead.search_on.binary_search(&place).is_ok();
             let ahead_pair = ahead.pair(place);
             if socket.pair == NO_PAIR {
                 socket.pair = ahead_pair;

@@ -40,14 +40,14 @@ impl Canvas<'_> {
                 self.row_bar(line, &shown.rates, direction);
             }
         }
-        self.asides();
+        self.extra_lines();
     }
 
-    fn asides(&mut self) {
-        for (line, aside) in self.layout.asides.clone().zip(self.state.asides()) {
-            let [name, short] = aside.names;
-            self.amount(line, if self.width() >= WIDE { name } else { short }, aside.bytes.sum());
-            if let Some(rates) = aside.rates {
+    fn extra_lines(&mut self) {
+        for (line, extra) in self.layout.extra_lines.clone().zip(self.state.extra_lines()) {
+            let [name, short] = extra.names;
+            self.amount(line, if self.width() >= WIDE { name } else { short }, extra.bytes.sum());
+            if let Some(rates) = extra.rates {
                 self.rates(line, "rates:");
                 self.footer_rates(line, |window| rates.sum_per_s(window));
             }

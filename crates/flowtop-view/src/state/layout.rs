@@ -11,7 +11,7 @@
 //! TX:    cum: 83.3MB  peak: 183Mb     rates:    183Mb   167Mb   167Mb   footer
 //! RX:    …
 //! TOTAL: …
-//! hidden by filter …                                        asides, as many as there are
+//! hidden by filter …                                        extra lines, as many as there are
 //! stopped  2026-11-20 08:03:00 +01:00  means over 60 s  record 4 of 52  time bar of a replay
 //! 07:00 ━━━━━━━━━━━●━━━━━━━┄┄┄━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 09:00   from 16 lines on
 //! ```
@@ -45,7 +45,7 @@ pub struct Parts {
     /// Whether there is a cumulative column.
     pub totals: bool,
     /// Number of lines below the totals.
-    pub asides: u16,
+    pub extra_lines: u16,
     /// Whether the pane about a row is open.
     pub detail: bool,
     /// Whether there is a time bar.
@@ -85,7 +85,7 @@ pub struct Layout {
     pub footer_rule: u16,
     pub totals: Range<u16>,
     /// Sums beside what is shown, as what is hidden.
-    pub asides: Range<u16>,
+    pub extra_lines: Range<u16>,
     /// Caption of a record, and its place among the others where there is room.
     pub bar: Range<u16>,
     pub columns: Columns,
@@ -106,8 +106,8 @@ impl Layout {
         let bar_lines = if parts.bar { 1 + u16::from(height >= 16) } else { 0 };
         let bar = height - bar_lines..height;
         // A row is worth more than any of them.
-        let asides = bar.start - parts.asides.min((bar.start - top).saturating_sub(6))..bar.start;
-        let totals = asides.start - 3..asides.start;
+        let extra_lines = bar.start - parts.extra_lines.min((bar.start - top).saturating_sub(6))..bar.start;
+        let totals = extra_lines.start - 3..extra_lines.start;
         let footer_rule = totals.start - 1;
         let (rows, detail) = share(top..footer_rule, parts.detail);
         let columns = columns(parts);
@@ -120,7 +120,7 @@ impl Layout {
             detail,
             footer_rule,
             totals,
-            asides,
+            extra_lines,
             bar,
             columns,
         })
@@ -233,9 +233,9 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_overlaps_and_nothing_is_outside(
-            width in 0..400_u16, height in 0..120_u16, bars: bool, totals: bool, asides in 0..4_u16, detail: bool, bar: bool,
+            width in 0..400_u16, height in 0..120_u16, bars: bool, totals: bool, extra_lines in 0..4_u16, detail: bool, bar: bool,
         ) {
-            let parts = Parts { bars, totals, asides, detail, bar, ..parts(width, height) };
+            let parts = Parts { bars, totals, extra_lines, detail, bar, ..parts(width, height) };
             let Some(layout) = Layout::new(&parts) else {
                 prop_assert!(width < MIN.0 || height < MIN.1);
                 return Ok(());
@@ -243,7 +243,7 @@ mod tests {
             prop_assert!(layout.rule < layout.rows.start && layout.rows.start <= layout.rows.end);
             let middle = layout.detail.clone().map_or(layout.rows.end, |pane| pane.end);
             prop_assert!(middle == layout.footer_rule && layout.totals.end <= height);
-            prop_assert!(layout.asides == (layout.totals.end..layout.bar.start) && layout.asides.len() <= asides.into());
+            prop_assert!(layout.extra_lines == (layout.totals.end..layout.bar.start) && layout.extra_lines.len() <= extra_lines.into());
             prop_assert!(detail || !layout.rows.is_empty());
             prop_assert!(layout.bar.end == height);
             prop_assert_eq!(layout.bar.is_empty(), !bar);

@@ -7,7 +7,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::Footer;
 use super::Frozen;
-use super::LookedFor;
+use super::RowInputs;
 use super::State;
 use super::label::Labels;
 use super::scale::on_scale;
@@ -102,7 +102,7 @@ impl State {
     }
 
     fn forget_what_was_looked_for(&mut self, table: &mut Table) {
-        let now = LookedFor {
+        let now = RowInputs {
             search: self.filters.search.clone(),
             pattern: self.filters.screen.as_ref().map_or("", Regex::as_str).to_owned(),
             host_names: self.view.host_names,

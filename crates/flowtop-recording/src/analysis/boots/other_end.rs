@@ -98,12 +98,12 @@ impl Boots {
             }
             let pair = same.map_or(NO_PAIR, |same| same.pair);
             // Of two ends, the one that is recorded later searches for the other.
-            let looks = !was_inside || same.is_none_or(|same| same.looks_on || !same.may_pair);
-            ahead.pairs[place] = if pair == NO_PAIR && ahead.is_inside && looks {
+            let searches = !was_inside || same.is_none_or(|same| same.searches_on || !same.may_pair);
+            ahead.pairs[place] = if pair == NO_PAIR && ahead.is_inside && searches {
                 match self.pair(&One { life, flow, span: &ahead.record.span, same }, rows) {
                     Found::Pair(pair) => pair,
                     Found::NotYet => {
-                        ahead.look_on.push(place);
+                        ahead.search_on.push(place);
                         NO_PAIR
                     }
                     Found::Nothing => NO_PAIR,

@@ -40,7 +40,7 @@ pub struct Socket {
     /// Lifetime counters from which on it has been counted outside a pair.
     pub counted_from: Bytes,
     /// Whether a socket with mirrored ends was found that could not be its other end, so the search goes on.
-    pub looks_on: bool,
+    pub searches_on: bool,
 }
 
 /// `counted_from` of a socket of which nothing has been counted.
@@ -61,7 +61,7 @@ impl Socket {
             row: None,
             pair: NO_PAIR,
             counted_from: NOT_COUNTED,
-            looks_on: false,
+            searches_on: false,
         }
     }
 

@@ -234,7 +234,7 @@ fn rows_of(state: &State) -> Vec<(String, u64, u64)> {
 }
 
 fn named_asides(state: &State) -> Vec<(&'static str, u64)> {
-    state.asides().iter().map(|aside| (aside.names[0], aside.bytes.sum())).collect()
+    state.extra_lines().iter().map(|line| (line.names[0], line.bytes.sum())).collect()
 }
 
 #[test]
