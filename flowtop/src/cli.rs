@@ -240,6 +240,7 @@ pub struct ScreenFlags {
 /// Flags that time and format reports.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct FormFlags {
     /// Print reports to stdout instead of showing the interactive view
     #[arg(short, long)]

@@ -96,7 +96,7 @@ fn go_to(player: &mut Player, text: &str, opened: &ZonedDateTime) -> Result<()> 
 fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
     let mut printer = Printer::new(lens.settings(), None)?;
     printer.print_header()?;
-    printer.wait()?;
+    Printer::wait()?;
     let view = lens.settings().view();
     let all = 0..replay.player.moments().len();
     let wanted = if only_one { replay.player.at()..replay.player.at() + 1 } else { all };
@@ -116,7 +116,7 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
         let heading = Heading { time: &time, start: &start, host, hooks: HOOKS, who, cost: None };
         printer.print_caption(&window.caption.line())?;
         printer.report(&window.ledger, &view, &heading)?;
-        printer.wait()?;
+        Printer::wait()?;
         kept_out.add(&window.ledger);
         is_any = true;
     }

@@ -290,7 +290,7 @@ impl Printer {
     }
 
     /// Waits for the reader to take what was printed.
-    pub(crate) fn wait(&self) -> Result<()> {
+    pub(crate) fn wait() -> Result<()> {
         output::stdout().wait(None);
         output::stdout().failed().context(CANNOT_WRITE)
     }
