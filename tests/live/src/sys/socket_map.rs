@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 /// `bpf(2)` with the attribute of one command, which has no pointers but those to what lives through the call.
 fn bpf(command: libc::c_int, attribute: &[u64]) -> io::Result<libc::c_long> {
     // SAFETY: the kernel reads as many bytes of the attribute as are there; the addresses in it are the callers'.
@@ -44,6 +46,8 @@ impl SocketMap {
         const PROG_ATTACH: i32 = 8;
         const SOCKMAP: u32 = 15;
         const SK_MSG_VERDICT: u32 = 7;
+        // Before Linux 5.11 a map counts as locked memory. Where this is not allowed, the map says whether it matters.
+        setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None }).ok();
         let map = open(MAP_CREATE, &[both(SOCKMAP, 4), both(4, 2), 0])?;
         let program = Self::program(&map)?;
         bpf(PROG_ATTACH, &[both(number(&map), number(&program)), both(SK_MSG_VERDICT, 0)])?;
