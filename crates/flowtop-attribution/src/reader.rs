@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
             cgroups: Cgroups::new(root),
             sources: Sources::new(root, proc.as_deref()),
             addresses: PodAddresses::new(proc.as_deref()),
-            namespaces: PodNamespaces::new(proc.as_deref(), &node),
+            namespaces: PodNamespaces::new(proc.as_deref(), &node, trouble),
             node,
             proc,
             users: HashMap::new(),

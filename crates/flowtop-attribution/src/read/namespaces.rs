@@ -35,8 +35,8 @@ pub struct PodNamespaces {
 
 impl PodNamespaces {
     /// Looks for processes below `proc`, on a node whose own cgroup is `node`.
-    pub fn new(proc: Option<&Path>, node: &str) -> Self {
-        let of_host = proc.and_then(|proc| netns(&proc.join("1")));
+    pub fn new(proc: Option<&Path>, node: &str, trouble: &Trouble) -> Self {
+        let of_host = proc.and_then(|proc| of_host(proc, trouble));
         let (pace, found) = Default::default();
         Self { proc: proc.map(Path::to_owned), node: node.to_owned(), of_host, pace, found }
     }
@@ -96,6 +96,17 @@ fn pod(processes: &[PathBuf], node: &str, sources: &mut Sources, trouble: &Troub
     }
     let names = sources.names(&only?, trouble);
     Some(Pod { namespace: names.namespace, name: names.pod? })
+}
+
+/// The host's own network namespace: that of its first process. Where there is no looking at that one, it is flowtop's, if
+/// that is in no container.
+fn of_host(proc: &Path, trouble: &Trouble) -> Option<u32> {
+    let own = || {
+        let folder = proc.join("self");
+        let place = cgroup::parse(&process::cgroup(&folder, trouble)?);
+        netns(&folder).filter(|_| place.is_of_host())
+    };
+    netns(&proc.join("1")).or_else(own)
 }
 
 fn netns(process: &Path) -> Option<u32> {
