@@ -30,13 +30,12 @@ fn talk(from: &Namespace, to: &Namespace, at: IpAddr) {
 /// What flowtop counts in a namespace on these interfaces while something happens: bytes sent and received.
 fn counted(namespace: &Namespace, interfaces: &[&str], happens: impl FnOnce()) -> [u64; 2] {
     let report = report(namespace, interfaces, happens);
-    let sums = ["tx_bytes", "rx_bytes"].map(|name| {
+    ["tx_bytes", "rx_bytes"].map(|name| {
         let flows = report["flows"].as_array().unwrap();
         let sum: u64 = flows.iter().map(|flow| flow[name].as_u64().unwrap()).sum();
         assert_eq!(report["totals"][name], sum, "{report}");
         sum
-    });
-    sums
+    })
 }
 
 fn report(namespace: &Namespace, interfaces: &[&str], happens: impl FnOnce()) -> Value {

@@ -18,7 +18,7 @@ const ENDINGS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Until a thing that must come has come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn until(what: &str, mut has_come: impl FnMut() -> bool) {
     let start = Instant::now();
