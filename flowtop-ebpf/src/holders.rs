@@ -1,9 +1,10 @@
-//! Which processes have which sockets open: two iterators that user space runs at the start and now and then later. They write a
-//! [`Holder`] for each pair of a flow and a process, and touch no entry; no event runs anything of this.
+//! What iterators write for user space: a [`Holder`] for each pair of a flow and a process, at the start and now and then
+//! later, and at the start the sockets that listen. No entry is touched; no event runs anything of this.
 
 use crate::{
     constants::constant,
     entry::Target,
+    key,
     read::{Access, Socket, Typed},
     shared::Shared,
 };
@@ -30,7 +31,7 @@ pub struct TaskFileContext {
 #[repr(C)]
 pub struct TcpContext {
     meta: *const Meta,
-    sk_common: *const c_void,
+    pub sk_common: *const c_void,
 }
 
 /// One open file of one process; both are null at the end of the walk.
@@ -69,6 +70,12 @@ pub fn socket_of_namespace(ctx: &TcpContext) {
     }
 }
 
+/// A socket that listens: a key without a remote end.
+#[inline(always)]
+pub fn listener(ctx: &TcpContext, sk: &Socket<Typed>) {
+    write(ctx.meta, &key::of(sk, 0));
+}
+
 /// The key of the socket's flow, if it has an entry.
 #[inline(always)]
 fn key_of(sk: *const c_void) -> Option<FlowKey> {
@@ -80,11 +87,11 @@ fn key_of(sk: *const c_void) -> Option<FlowKey> {
     is_open.then(|| unsafe { transmute::<[u64; 7], FlowKey>(detail.key.each_ref().map(Shared::get)) })
 }
 
-/// A holder that does not fit is asked for again by the kernel.
+/// Writes a value without padding. If it does not fit, the kernel asks for the socket again.
 #[inline(always)]
-fn write(meta: *const Meta, holder: &Holder) {
-    // SAFETY: the kernel passes a valid context; the bytes are those of a value without padding.
+fn write<T>(meta: *const Meta, value: &T) {
+    // SAFETY: the kernel passes a valid context; all bytes of the value are initialised.
     unsafe {
-        bpf_seq_write((*meta).seq.cast(), ptr::from_ref(holder).cast(), size_of::<Holder>() as u32);
+        bpf_seq_write((*meta).seq.cast(), ptr::from_ref(value).cast(), size_of::<T>() as u32);
     }
 }

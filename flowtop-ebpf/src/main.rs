@@ -34,6 +34,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use core::ffi::c_void;
+use counters::state;
 use read::{Probed, Socket, Typed};
 
 /// Says what happened, in a debugging build only.
@@ -161,20 +162,17 @@ fn empty(_ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// `struct bpf_iter__tcp`: what the kernel hands to a program on `iter/tcp`.
-#[repr(C)]
-struct TcpIterContext {
-    meta: *const c_void,
-    sk_common: *const c_void,
-}
-
-/// One socket of a walk over all of a namespace, or a null pointer at its end.
+/// One socket of a walk over all of a namespace, or a null pointer at its end. A listener is written, since it tells which
+/// end of an older connection is the server.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-extern "C" fn visit(ctx: *const TcpIterContext) -> i32 {
+extern "C" fn visit(ctx: *const holders::TcpContext) -> i32 {
     // SAFETY: the kernel passes a valid context; the pointer in it is checked for null before use.
-    let sk = unsafe { (*ctx).sk_common };
-    if let Some(sk) = Socket::<Typed>::typed(sk) {
+    let ctx = unsafe { &*ctx };
+    let Some(sk) = Socket::<Typed>::typed(ctx.sk_common) else { return 0 };
+    if sk.tcp_state() == state::LISTEN {
+        holders::listener(ctx, &sk);
+    } else {
         lifecycle::visited(sk);
     }
     0

@@ -29,8 +29,9 @@ use flowtop_attribution::Processes;
 use flowtop_common::{Admission, Flow, FlowKey, store};
 use flowtop_core::hooks::Hooks;
 use flowtop_core::ledger::Ledger;
+use flowtop_core::listeners::Listeners;
 use flowtop_core::moment::Moment;
-use flowtop_core::wire::Sample;
+use flowtop_core::wire::{Sample, flow_key};
 use flowtop_sys::clock;
 use holders::Holders;
 pub use holders::Wait;
@@ -130,8 +131,8 @@ impl Live {
                     let processes = flowtop_attribution::processes(host_root);
                     let numbers = processes.as_ref().and_then(|processes| numbers(&mut ebpf, processes));
                     let processes = processes.map(|processes| processes.folder);
-                    let unseeded =
-                        iterator.and_then(|()| seed_sockets(&mut ebpf, processes.as_deref())).err();
+                    let walked = iterator.and_then(|()| seed_sockets(&mut ebpf, processes.as_deref()));
+                    let unseeded = walked.map(|listeners| reader.know_listeners(listeners)).err();
                     holders.look_in(processes);
                     holders.translate_by(numbers.clone());
                     reader.numbers = numbers;
@@ -311,7 +312,11 @@ fn numbers(ebpf: &mut Ebpf, processes: &Processes) -> Option<SharedNumbers> {
     Some(Arc::new(Mutex::new(Numbers::new(program, processes.folder.clone()))))
 }
 
-fn seed_sockets(ebpf: &mut Ebpf, processes: Option<&Path>) -> Result<(), String> {
+/// Opens the entries of older sockets, and returns which sockets listen.
+fn seed_sockets(ebpf: &mut Ebpf, processes: Option<&Path>) -> Result<Listeners, String> {
     let iter = Iterator::VISIT.of(ebpf)?;
-    seed::run(iter, processes, &mut io::sink()).map_err(|error| format!("{error:#}"))
+    let mut written = Vec::new();
+    seed::run(iter, processes, &mut written).map_err(|error| format!("{error:#}"))?;
+    let (keys, _) = written.as_chunks();
+    Ok(Listeners::of(&keys.iter().map(flow_key).collect::<Vec<_>>()))
 }

@@ -11,6 +11,7 @@ use aya::{
 };
 use flowtop_common::{Admission, Allocation, Detail, Flow, FlowKey, Loss, Slot, Untracked, flags};
 use flowtop_core::ledger::Ledger;
+use flowtop_core::listeners::Listeners;
 use flowtop_core::moment::Moment;
 use flowtop_core::wire::Sample;
 use flowtop_sys::Mapped;
@@ -37,6 +38,8 @@ pub struct Reader {
     recycler: Recycler,
     /// Values of the slots as last reported.
     told: Changes,
+    /// Tell the roles of older flows.
+    listeners: Listeners,
     /// Slots of the flows that had ended at the last read.
     ended: HashMap<FlowKey, usize>,
     /// Numbers of processes here, where they are not the kernel's.
@@ -63,9 +66,15 @@ impl Reader {
             recycler: Recycler::default(),
             untracked: Array::try_from(take(ebpf, "UNTRACKED")?)?,
             losses: PerCpuArray::try_from(take(ebpf, "LOSSES")?)?,
+            listeners: Listeners::default(),
             ended: HashMap::new(),
             numbers: None,
         })
+    }
+
+    /// From now on flows whose role the kernel side does not know get it from these.
+    pub fn know_listeners(&mut self, listeners: Listeners) {
+        self.listeners = listeners;
     }
 
     /// Reads everything into `sample`, whose memory is used again. Its time is left to the caller.
@@ -148,6 +157,7 @@ impl Reader {
                 self.ended.insert(detail.key, number);
             }
             let mut flow = Flow::of(&slot, &detail);
+            flow.flags = self.listeners.complete(&detail.key, flow.flags);
             if let Some(numbers) = &self.numbers {
                 flow.pid = numbers.lock().unwrap_or_else(PoisonError::into_inner).here(flow.pid);
             }

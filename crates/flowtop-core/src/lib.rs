@@ -33,6 +33,7 @@ pub mod hooks;
 pub mod interface;
 pub mod label;
 pub mod ledger;
+pub mod listeners;
 pub mod moment;
 pub mod names;
 pub mod number;

@@ -46,14 +46,25 @@ impl Sample {
 
 /// Length of what an iterator writes of one holder.
 pub const HOLDER_BYTES: usize = size_of::<Holder>();
+/// Length of what an iterator writes of one listener.
+pub const KEY_BYTES: usize = size_of::<FlowKey>();
+
+fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    core::array::from_fn(|i| bytes[at + i])
+}
 
 /// A holder as the kernel side writes it: the flow, and who has its socket open.
 #[must_use]
 pub fn holder(bytes: &[u8; HOLDER_BYTES]) -> (FlowKey, Seen) {
-    fn part<const N: usize>(bytes: &[u8; HOLDER_BYTES], at: usize) -> [u8; N] {
-        core::array::from_fn(|i| bytes[at + i])
-    }
-    let key = FlowKey {
+    let pid = u32::from_ne_bytes(part(bytes, offset_of!(Holder, pid)));
+    let key = part(bytes, offset_of!(Holder, key));
+    (flow_key(&key), Seen { pid, comm: part(bytes, offset_of!(Holder, comm)), cgroup_id: 0 })
+}
+
+/// A key as the kernel side writes it.
+#[must_use]
+pub fn flow_key(bytes: &[u8; KEY_BYTES]) -> FlowKey {
+    FlowKey {
         local_addr: part(bytes, offset_of!(FlowKey, local_addr)),
         remote_addr: part(bytes, offset_of!(FlowKey, remote_addr)),
         local_port: u16::from_ne_bytes(part(bytes, offset_of!(FlowKey, local_port))),
@@ -62,9 +73,7 @@ pub fn holder(bytes: &[u8; HOLDER_BYTES]) -> (FlowKey, Seen) {
         netns: u32::from_ne_bytes(part(bytes, offset_of!(FlowKey, netns))),
         id: u64::from_ne_bytes(part(bytes, offset_of!(FlowKey, id))),
         ..FlowKey::default()
-    };
-    let pid = u32::from_ne_bytes(part(bytes, offset_of!(Holder, pid)));
-    (key, Seen { pid, comm: part(bytes, offset_of!(Holder, comm)), cgroup_id: 0 })
+    }
 }
 
 /// Names of the TCP states in the order of `include/net/tcp_states.h`, which starts at 1.

@@ -137,7 +137,7 @@ fn larger_port(stage: &mut Stage<'_>) -> Result<()> {
     bench.quit()
 }
 
-fn first_free<T>(mut ports: Range<u16>, bind: impl Fn(u16) -> Result<T>) -> Result<T> {
+pub(super) fn first_free<T>(mut ports: Range<u16>, bind: impl Fn(u16) -> Result<T>) -> Result<T> {
     ports.find_map(|port| bind(port).ok()).context("no port of the range is free")
 }
 

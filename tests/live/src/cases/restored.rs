@@ -8,8 +8,9 @@ use anyhow::{Context, Result, ensure};
 use rustix::net::{self, SendFlags};
 
 use super::Case;
+use super::older::first_free;
 use crate::compare::Connection;
-use crate::net::{End, LOOPBACK, PAYLOAD, stream};
+use crate::net::{End, LOOPBACK, Listener, PAYLOAD, stream};
 use crate::report::Bytes;
 use crate::stage::{Bench, Stage};
 use crate::{netns, sys};
@@ -23,6 +24,12 @@ pub const CASES: &[Case] = &[
         .where_possible(is_possible),
     Case::exact("sockets restored before the start", "history of a socket without a SYN", older)
         .where_possible(is_possible),
+    Case::exact(
+        "sockets restored before the start, and a listener",
+        "the end with the larger port taken for the one that connected",
+        listened_at,
+    )
+    .where_possible(is_possible),
     Case::exact("a connection dumped and restored", "sequence numbers of two sockets on one tuple", dumped)
         .where_possible(is_possible),
     Case::exact("restored sockets and a full table", "untracked totals below zero", untracked)
@@ -112,11 +119,17 @@ impl Restored {
     }
 }
 
-/// A socket in repair on a port of its own.
-fn half(host: u8) -> Result<(OwnedFd, SocketAddr)> {
+/// A socket in repair at an address that another one may have.
+fn again(address: SocketAddr) -> Result<OwnedFd> {
     let socket = stream(LOOPBACK, None)?;
     repair(&socket, ON)?;
-    net::bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 78, host), 0))).context("bind")?;
+    net::bind(&socket, &address).with_context(|| format!("cannot bind {address}"))?;
+    Ok(socket)
+}
+
+/// The same on a port of its own.
+fn half(host: u8) -> Result<(OwnedFd, SocketAddr)> {
+    let socket = again((Ipv4Addr::new(127, 0, 78, host), 0).into())?;
     let address = net::getsockname(&socket)?.try_into()?;
     Ok((socket, address))
 }
@@ -201,6 +214,27 @@ fn older(stage: &mut Stage<'_>) -> Result<()> {
     bench.quit()
 }
 
+/// Who listens is the server. Bytes that were restored into the send queues hide from the counters who sent a SYN.
+fn listened_at(stage: &mut Stage<'_>) -> Result<()> {
+    let at = |port| SocketAddr::from((Ipv4Addr::new(127, 0, 78, 3), port));
+    let listener = first_free(61_000..62_000, |port| Listener::bind_with(at(port), None))?;
+    let server = (again(listener.address)?, listener.address);
+    let mut pair = Restored::over([half(1)?, server], [(7_000, 2_000), (2_000, 7_000)])?;
+    for end in [&mut pair.one, &mut pair.other] {
+        select(end.socket(), SEND_QUEUE)?;
+        end.send_small(301)?;
+    }
+    pair.go_on()?;
+    pair.one.receive_exactly(301)?;
+    pair.other.receive_exactly(301)?;
+    let start = [&pair.one, &pair.other].map(|end| Bytes { tx: end.sent, rx: end.received });
+    let mut bench = stage.start(&[])?;
+    pair.use_both(307, 401)?;
+    bench.check("while open", &[Connection { is_restored: false, ..pair.since(start) }])?;
+    close_in_repair(&mut pair)?;
+    bench.quit()
+}
+
 /// The sockets go and others come on the same tuple, as on the host of a checkpoint.
 fn dumped(stage: &mut Stage<'_>) -> Result<()> {
     let mut first = Restored::new()?;
@@ -208,13 +242,7 @@ fn dumped(stage: &mut Stage<'_>) -> Result<()> {
     first.use_both(503, 601)?;
     let addresses = [first.one.local, first.other.local];
     close_in_repair(&mut first)?;
-    let again = |address: SocketAddr| -> Result<(OwnedFd, SocketAddr)> {
-        let socket = stream(LOOPBACK, None)?;
-        repair(&socket, ON)?;
-        net::bind(&socket, &address).context("bind again")?;
-        Ok((socket, address))
-    };
-    let sockets = [again(addresses[0])?, again(addresses[1])?];
+    let sockets = [(again(addresses[0])?, addresses[0]), (again(addresses[1])?, addresses[1])];
     let mut second = Restored::over(sockets, [(493, 2_601), (2_601, 493)])?;
     second.go_on()?;
     second.use_both(60, 1_000)?;
