@@ -104,6 +104,8 @@ fn contract(stage: &mut Stage<'_>) -> Result<()> {
 fn losses(stage: &mut Stage<'_>) -> Result<()> {
     stage.bench()?.check_report("at the end", |report| {
         same("untracked sockets", &0, &report.untracked.flows)?;
-        report.losses.iter().try_for_each(|(name, count)| same(name, &0, count))
+        // Other cases make bytes that go past TCP, and check how many.
+        let mut unexpected = report.losses.iter().filter(|(name, _)| *name != "socket_map");
+        unexpected.try_for_each(|(name, count)| same(name, &0, count))
     })
 }
