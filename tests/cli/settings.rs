@@ -84,7 +84,7 @@ fn c_names_another_iftoprc() {
 #[test]
 fn files_that_are_not_right_are_named() {
     let home = Home::new("wrong-rc", &[("bad", "# mine\nsort: 5s"), ("folder/file", "")]);
-    let right = "give one of 2s, 10s, 40s, source, destination";
+    let right = "give one of 2s, 10s, 40s, cumulative, tx, rx, source, destination";
     let cases = [
         (&["-c", "bad"][..], 2, format!("flowtop: bad:2: invalid value \"5s\" for sort: {right}\n")),
         (

@@ -37,7 +37,7 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["-t", "-L", "all"], "flowtop: invalid value \"all\" for --rows: give a number of rows, 0 for all"),
     (
         &["-t", "-o", "5s"],
-        "flowtop: invalid value \"5s\" for --sort: give one of 2s, 10s, 40s, source, destination",
+        "flowtop: invalid value \"5s\" for --sort: give one of 2s, 10s, 40s, cumulative, tx, rx, source, destination",
     ),
     (
         &["-m", "10X"],
@@ -125,7 +125,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     (
         &["-o"],
         "a value is required for '--sort <BY>' but none was supplied\n  \
-         [possible values: 2s, 10s, 40s, source, destination]",
+         [possible values: 2s, 10s, 40s, cumulative, tx, rx, source, destination]",
     ),
     (&["doctor", "--json=1"], "unexpected value '1' for '--json' found; no more were expected"),
     (&["-Z"], "unexpected argument '-Z' found"),

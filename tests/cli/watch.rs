@@ -254,8 +254,8 @@ fn what_is_not_right_is_told_with_its_place() {
     let cases: [(&[&str], &str); 6] = [
         (
             &["--when", "tx > 4X for 10s", "--then", "print"],
-            "--when: column 6: `4X` is not a rate; give bits per second: a number and at most one of K, M, G, T, P in steps of \
-             1024, as 500M or 1.5G\ntx > 4X for 10s\n     ^^",
+            "--when: column 6: `4X` is not a rate; give bits per second: a number with at most one of K, M, G, T, P in steps of \
+             1024, as 500M or 1.5G, or with its unit in steps of 1000, as 5Gbit\ntx > 4X for 10s\n     ^^",
         ),
         (
             &["--when", "tx > 4G for 10s and port http or", "--then", "print"],

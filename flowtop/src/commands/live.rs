@@ -168,7 +168,7 @@ impl Reporter {
             self.printer.progress(end);
             let wake = tokio::select! {
                 () = endings.any() => Wake::Signal,
-                error = self.printer.failure() => return Err(error),
+                error = Printer::failure() => return Err(error),
                 () = at(end), if end.is_some() => Wake::Last,
                 _ = reporting.tick(), if end.is_none() => Wake::Report,
                 letter = letters.next() => Wake::Letter(letter),

@@ -230,7 +230,7 @@ impl Watch {
                     by_signal = true;
                     break Ok(());
                 }
-                error = self.printer.failure() => break Err(error),
+                error = Printer::failure() => break Err(error),
                 ended = self.commands.ended() => self.printer.note(&ended),
                 _ = sampling.tick() => match self.look() {
                     Ok(()) if self.is_over() => break Ok(()),

@@ -66,7 +66,7 @@ fn wrong_values_say_what_would_be_right() {
     let rows = "give a number of rows, 0 for all";
     let rate = "give bits per second: a number with at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G, or with its unit in steps of 1000, as 5Gbit";
     let cases = [
-        ("sort", "5s", "give one of 2s, 10s, 40s, source, destination"),
+        ("sort", "5s", "give one of 2s, 10s, 40s, cumulative, tx, rx, source, destination"),
         ("ports", "Both", "give one of off, source-only, destination-only, on"),
         ("format", "xml", "give one of text, json, csv"),
         ("numeric", "yes", "give true or false"),
@@ -180,7 +180,7 @@ fn a_list_replaces_that_of_the_layer_below() {
 #[test]
 fn a_bad_line_is_named_by_file_and_number() {
     let bad = Settings::resolve(&[line("sort", "5s", 7)], &STRICT).unwrap_err().to_string();
-    let said = "file:7: invalid value \"5s\" for sort: give one of 2s, 10s, 40s, source, destination";
+    let said = "file:7: invalid value \"5s\" for sort: give one of 2s, 10s, 40s, cumulative, tx, rx, source, destination";
     assert_eq!(bad, said);
     let two = assigned("sort", &["2s", "5s"], Origin::Flag("--sort".to_owned()));
     let bad = Settings::resolve(&[two], &STRICT).unwrap_err().to_string();

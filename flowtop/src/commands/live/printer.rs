@@ -296,7 +296,7 @@ impl Printer {
     }
 
     /// Waits until nothing can be printed any more.
-    pub(crate) async fn failure(&self) -> anyhow::Error {
+    pub(crate) async fn failure() -> anyhow::Error {
         anyhow::Error::new(output::stdout().failure().await).context(CANNOT_WRITE)
     }
 

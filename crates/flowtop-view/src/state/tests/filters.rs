@@ -82,7 +82,9 @@ fn rows_below_a_rate_are_hidden_but_for_pinned_ones() {
     assert_eq!((error(&state), state.filters.threshold), (None, f64::from(3 << 19)));
     answer(&mut state, 'z', "15X");
     assert!(
-        error(&state).unwrap().starts_with("give bits per second: a number and at most one of K, M, G, T, P")
+        error(&state)
+            .unwrap()
+            .starts_with("give bits per second: a number with at most one of K, M, G, T, P")
     );
     press(&mut state, &[Press::Esc]);
     answer(&mut state, 'z', "0");

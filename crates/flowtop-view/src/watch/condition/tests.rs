@@ -72,13 +72,13 @@ fn an_error_points_at_its_place() {
         ),
         (
             "tx > 4X for 10s",
-            "column 6: `4X` is not a rate; give bits per second: a number and at most one of K, M, G, T, P in steps of \
-             1024, as 500M or 1.5G\ntx > 4X for 10s\n     ^^",
+            "column 6: `4X` is not a rate; give bits per second: a number with at most one of K, M, G, T, P in steps of \
+             1024, as 500M or 1.5G, or with its unit in steps of 1000, as 5Gbit\ntx > 4X for 10s\n     ^^",
         ),
         (
             "tx > 8192P for 10s",
-            "column 6: `8192P` is not a rate; give bits per second: a number and at most one of K, M, G, T, P in steps of \
-             1024, as 500M or 1.5G\ntx > 8192P for 10s\n     ^^^^^",
+            "column 6: `8192P` is not a rate; give bits per second: a number with at most one of K, M, G, T, P in steps of \
+             1024, as 500M or 1.5G, or with its unit in steps of 1000, as 5Gbit\ntx > 8192P for 10s\n     ^^^^^",
         ),
         (
             "tx > 4G for",
