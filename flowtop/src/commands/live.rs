@@ -53,6 +53,12 @@ impl Top {
         Self { reports: top::Reports::default(), count: args.count, has_summary: !args.nosummary, clears }
     }
 
+    /// The same for a file, which is never cleared.
+    #[must_use]
+    fn in_a_file(self, is_file: bool) -> Self {
+        Self { clears: self.clears && !is_file, ..self }
+    }
+
     fn report(&mut self, ledger: &Ledger, limit: Option<usize>, sort: Sort, who: Who<'_>) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let summary = || {

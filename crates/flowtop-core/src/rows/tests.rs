@@ -60,6 +60,23 @@ fn the_chosen_window_sorts() {
 }
 
 #[test]
+fn bytes_since_the_start_sort_and_what_is_cut_is_told() {
+    let flows = [(1, 10, 5), (2, 1, 30), (3, 20, 0), (4, 4, 4)];
+    let flows = flows.map(|(id, tx, rx)| (remote(id), flow(CONNECTED, tx, rx)));
+    let ledger = ledger_of(&[sample(2, &flows)]);
+    assert_eq!(ids(&ledger, Sort::Cumulative, None), [2, 3, 1, 4]);
+    assert_eq!(ids(&ledger, Sort::Tx, None), [3, 1, 4, 2]);
+    assert_eq!(ids(&ledger, Sort::Rx, None), [2, 1, 4, 3]);
+    let cut = |limit| {
+        let view = View { sort: Sort::Tx, limit, ..View::default() };
+        beyond(&ledger, &view, &rows(&ledger, &view)).map(|others| (others.connections, others.bytes))
+    };
+    assert_eq!(cut(Some(2)), Some((2, Bytes { tx: 5, rx: 34 })));
+    assert_eq!(cut(Some(0)), Some((4, Bytes { tx: 35, rx: 39 })));
+    assert_eq!([cut(Some(4)), cut(None)], [None, None]);
+}
+
+#[test]
 fn the_limit_comes_last() {
     let ledger = waves();
     assert_eq!(ids(&ledger, Sort::Last10s, Some(2)), [2, 3]);

@@ -94,7 +94,7 @@ impl Printer {
         Ok(Self {
             format: settings.format.value,
             reports: text::Reports::default(),
-            top,
+            top: top.map(|top| top.in_a_file(!settings.write.value.is_empty())),
             limit: settings.rows.value.map_or(Some(top::ROWS), |_| settings.max_rows()),
             fields: Fields::of(settings).map_err(Usage)?,
             header: !settings.no_header.value,

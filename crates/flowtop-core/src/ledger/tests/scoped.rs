@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::scope::Subject;
+use crate::scope::{Conditions, Families, Subject};
 
 /// Judges by the pid of the left end: even ones count; one-way for every fourth.
 #[derive(Debug)]
@@ -35,6 +35,24 @@ fn what_is_outside_counts_nowhere() {
     assert_eq!([1, 2, 4].map(|id| of(&ledger, &remote(id))), [bytes(0, 0), bytes(10, 0), bytes(10, 100)]);
     assert_eq!(ledger.totals().bytes, bytes(20, 100));
     assert_eq!(ledger.totals().rates.bytes(Window::S2), bytes(20, 100));
+}
+
+#[test]
+fn what_is_kept_out_is_booked_on_the_first_condition_that_does() {
+    let mut ledger = Ledger::new(100, 0);
+    let mut conditions = Conditions::default();
+    conditions.push("even".to_owned(), Box::new(EvenPids));
+    conditions.push("-6".to_owned(), Box::new(Families { v4: false, v6: true }));
+    ledger.set_scope(Some(Box::new(conditions)));
+    ledger.apply(&Sample::default());
+    let moved = |id, pid| (remote(id), of_pid(pid, flow(CONNECTED, 10, 100)));
+    ledger.apply(&sample(2, &[moved(1, 1), moved(2, 2), moved(4, 4)]));
+    let kept_out: Vec<_> = ledger.kept_out().collect();
+    // The second one keeps out what the first lets pass of 2 as well; that is booked with the rest of it.
+    assert_eq!(kept_out, [("even", bytes(20, 200)), ("-6", bytes(10, 100))]);
+    assert_eq!((ledger.totals().bytes, ledger.outside().0), (bytes(0, 0), bytes(30, 300)));
+    ledger.set_scope(None);
+    assert_eq!(ledger.kept_out().count(), 0);
 }
 
 #[test]
