@@ -89,7 +89,7 @@ fn wrong_values_say_what_would_be_right() {
         ("interval", "+1s", interval),
         ("max-flows", "0", "give 1 to 16777216 connections"),
         ("max-bandwidth", "1.5", rate),
-        ("max-bandwidth", "10Mb", rate),
+        ("max-bandwidth", "10Mx", rate),
         ("max-bandwidth", "10X", rate),
         ("max-bandwidth", "M", rate),
         ("max-bandwidth", "", rate),
