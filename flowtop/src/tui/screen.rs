@@ -25,9 +25,11 @@ use crate::output::{self, Buffer as Output};
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
-/// How long a terminal that stands still is waited for at the end, and how often what it has not taken is dropped.
-const RESTORES_WITHIN: Duration = Duration::from_millis(100);
-const RESTORES: u32 = 5;
+/// How long a terminal that stands still is waited for at the end. Then what it has not taken is dropped, again and again,
+/// because a frame may be larger than what a terminal holds.
+const WAITS: Duration = Duration::from_millis(100);
+const DROPS_EVERY: Duration = Duration::from_millis(20);
+const DROPS: u32 = 20;
 
 /// Checks that stdin and stdout are a terminal.
 ///
@@ -152,12 +154,14 @@ fn restore() {
     let mut stdout = Output::stdout();
     let _ = stdout.write_all(MOUSE_OFF.as_bytes());
     let _ = execute!(stdout, DisableBracketedPaste, Show, LeaveAlternateScreen);
-    for _ in 0..RESTORES {
-        if output::stdout().wait(Some(RESTORES_WITHIN)) {
+    let mut is_done = output::stdout().wait(Some(WAITS));
+    for _ in 0..DROPS {
+        if is_done {
             break;
         }
         // Nobody reads the rest of a frame that is left anyway; without it there is room for what gives the terminal back.
         let _ = tcflush(io::stdout(), QueueSelector::OFlush);
+        is_done = output::stdout().wait(Some(DROPS_EVERY));
     }
     let _ = disable_raw_mode();
 }
