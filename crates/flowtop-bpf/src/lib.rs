@@ -43,7 +43,7 @@ use read::{Reader, SharedNumbers};
 use selfcheck::Miscount;
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex};
-use std::{io, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 /// A plan that does not work on this kernel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -95,7 +95,7 @@ fn what_has_the_name_of_a_segment_and_is_none_neither_counts_nor_goes() {
     let path = |name: &str| dir.path().join(name);
     let victim = tempfile::NamedTempFile::new().unwrap();
     fs::write(victim.path(), vec![7; 1 << 20]).unwrap();
-    let (mut store, _) = open(dir.path(), Limits { max_bytes: Some(10_000), ..Limits::default() });
+    let (mut store, _) = open(dir.path(), Limits { max_bytes: Some(20_000), ..Limits::default() });
     write(&mut store, 0);
     // Root may hard-link a segment to keep it.
     fs::hard_link(path("flowtop-20261102T08Z.rec"), path("kept.rec")).unwrap();
