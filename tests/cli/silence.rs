@@ -30,10 +30,10 @@ fn an_empty_report_says_which_condition_kept_out_how_much() {
 
 #[test]
 fn each_condition_has_what_it_kept_out_first() {
-    let output = output(&["-t", "--demo", "-s", "1", "-f", "not comm nginx", "--pid", "999999"]);
+    let output = output(&["-t", "--demo", "-s", "1", "-f", "port 1", "-F", "198.18.0.0/15"]);
     let line = kept_out(&output);
     let parts: Vec<_> = line.split_once("kept out: ").unwrap().1.split(", ").collect();
-    let ends = ["B by -f 'not comm \"nginx\"'", "B by --pid 999999"];
+    let ends = ["B by -F 198.18.0.0/15", "B by -f 'port 1'"];
     assert!(parts.len() == 2 && parts.iter().zip(ends).all(|(part, end)| part.ends_with(end)), "{line}");
 }
 
