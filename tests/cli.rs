@@ -21,6 +21,7 @@ mod habits;
 mod interfaces;
 mod names;
 mod replay;
+mod rights;
 mod settings;
 mod silence;
 mod skipped;

@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
+use flowtop_bpf::probe;
+use flowtop_bpf::rights::{Ability, Right, list};
 use flowtop_core::flow::Tuple;
 use flowtop_core::interface::{Chosen, Controller, ControllerKind, Interface};
 use flowtop_core::scope::Carriers;
@@ -75,8 +77,14 @@ impl Interfaces {
     /// iftop's lines about them before the start, and a line for each that no connection can use yet.
     pub fn introduction(&self) -> String {
         let chosen = &self.now.borrow().chosen;
+        let hidden = match rights_missing_behind_veths().as_slice() {
+            [] => String::new(),
+            missing => {
+                format!("; of a veth, the namespace at its other end is not known: missing {}", list(missing))
+            }
+        };
         let idle = chosen.idle().map(|name| {
-            format!("flowtop: {name} has no address: nothing is on it until it has one or a route over it\n")
+            format!("flowtop: {name} has no address: nothing is on it until it has one or a route over it{hidden}\n")
         });
         chosen.introduction() + &idle.collect::<String>()
     }
@@ -114,6 +122,11 @@ impl Kernel {
         let Self { netlink, routes, .. } = self;
         *routes.entry((local, remote)).or_insert_with(|| netlink.route(local, remote).ok().flatten())
     }
+}
+
+/// What is missing to find the namespaces at the other ends of veths.
+fn rights_missing_behind_veths() -> Vec<Right> {
+    probe::rights().map(|rights| rights.missing(Ability::BehindVeth)).unwrap_or_default()
 }
 
 /// All interfaces. The namespaces behind them are looked for only if some of these names are asked for.

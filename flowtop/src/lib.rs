@@ -27,7 +27,7 @@ pub mod stderr;
 pub mod tui;
 mod user_file;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use cli::{Command, DoctorArgs, Typed};
 use commands::live::Top;
 use commands::{doctor, live, record, replay, watch};
@@ -125,5 +125,5 @@ fn examine(args: &DoctorArgs) -> Result<()> {
     } else {
         print!("{}", finding.text());
     }
-    if finding.is_fit() { Ok(()) } else { bail!("no hooks work on this kernel; the lines above say why") }
+    finding.verdict()
 }

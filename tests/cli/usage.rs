@@ -1,26 +1,9 @@
-//! What cannot be done as it was typed, or without rights: what stands on stderr, exit code 2 or 1.
+//! What cannot be done as it was typed: what stands on stderr, exit code 2 or 1.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
-
 use super::*;
-
-/// Runs flowtop without any capability, whoever runs the test.
-pub fn without_rights(args: &[&str]) -> Output {
-    // The bounding set is the thread's own, and what it starts inherits it.
-    let drop_and_run = || {
-        if rustix::process::geteuid().is_root() {
-            for capability in CapabilitySet::all() {
-                // Older kernels do not know the newest ones.
-                let _ = remove_capability_from_bounding_set(capability);
-            }
-        }
-        output(args)
-    };
-    std::thread::scope(|scope| scope.spawn(drop_and_run).join()).unwrap()
-}
 
 #[test]
 fn version_is_that_of_the_package() {
@@ -236,53 +219,6 @@ fn rights_that_its_file_would_give_are_refused_before_anything_is_read() {
         .output()
         .unwrap();
     assert_eq!(ambient.status.code(), Some(0), "{}", stderr(&ambient));
-}
-
-#[test]
-fn without_rights_a_report_is_one_sentence() {
-    let sentence = "flowtop: missing CAP_BPF to load programs and maps; run as root or with AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN of systemd\n";
-    assert_eq!(all(&without_rights(&["-t", "-s", "1"])), (Some(1), "", sentence));
-}
-
-#[test]
-fn the_rights_that_it_names_are_enough_without_root() {
-    if !can_count() {
-        return;
-    }
-    let rights = "+bpf,+perfmon,+sys_admin";
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65432", "--regid=65432", "--clear-groups"]);
-    command.args([format!("--inh-caps={rights}"), format!("--ambient-caps={rights}")]);
-    command.arg(env!("CARGO_BIN_EXE_flowtop")).args(["-t", "-s", "1", "--format", "json"]);
-    let output = command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME").output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(serde_json::from_slice::<Value>(&output.stdout).is_ok(), "{}", stdout(&output));
-}
-
-#[test]
-fn without_rights_doctor_names_what_is_missing() {
-    let output = without_rights(&["doctor"]);
-    let sentence = "flowtop: no hooks work on this kernel; the lines above say why\n";
-    assert_eq!((output.status.code(), stderr(&output)), (Some(1), sentence));
-    let said = stdout(&output);
-    for line in [
-        "cap_bpf        missing (to load programs and maps)",
-        "cap_perfmon    missing (to attach programs to kernel functions and read kernel memory)",
-        "cap_sys_admin  missing (to look into other network namespaces at the start)",
-        "result         flowtop cannot count here",
-    ] {
-        assert!(said.lines().any(|other| other == line), "{line}\nis not in\n{said}");
-    }
-    assert!(said.contains("does not work: missing CAP_BPF"), "{said}");
-}
-
-#[test]
-fn without_rights_doctor_speaks_json_all_the_same() {
-    let output = without_rights(&["doctor", "--json"]);
-    let finding: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!((&finding["chosen"], finding["plans"].as_array().map(Vec::len)), (&Value::Null, Some(3)));
-    assert_eq!(finding["capabilities"][0]["effective"], false);
 }
 
 #[test]

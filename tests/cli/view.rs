@@ -1,6 +1,6 @@
 //! The view where there is no terminal for it, and its demo as a report.
 
-use super::usage::without_rights;
+use super::rights::without_rights;
 use super::*;
 
 #[test]

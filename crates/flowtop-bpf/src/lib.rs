@@ -17,6 +17,8 @@ pub mod probe;
 pub mod read;
 mod reason;
 pub mod recycle;
+pub mod refused;
+pub mod rights;
 pub mod seed;
 pub mod selfcheck;
 mod verify;
@@ -40,6 +42,7 @@ use load::Refused;
 use numbers::Numbers;
 use probe::{Host, Loader};
 use read::{Reader, SharedNumbers};
+use rights::Ability;
 use selfcheck::Miscount;
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex};
@@ -59,7 +62,7 @@ pub enum NoPlan {
     /// Only these hooks were tried.
     #[error("the {hooks} hooks do not work on this kernel ({}); try --hooks auto", joined(.refusals))]
     Wanted { hooks: Hooks, refusals: Vec<Refusal> },
-    #[error("no hooks work on this kernel ({}); `flowtop doctor` tells more", joined(.0))]
+    #[error("no hooks work here ({}); `flowtop doctor` tells more", joined(.0))]
     Any(Vec<Refusal>),
 }
 
@@ -155,6 +158,13 @@ impl Live {
             Some(hooks) => NoPlan::Wanted { hooks, refusals },
             None => NoPlan::Any(refusals),
         })
+    }
+
+    /// Rights that are missing to look into all other network namespaces at the start, as `CAP_A and CAP_B`.
+    #[must_use]
+    pub fn unseen_namespaces(&self) -> Option<String> {
+        let missing = probe::rights().ok()?.missing(Ability::OlderElsewhere);
+        (!missing.is_empty()).then(|| rights::list(&missing))
     }
 
     /// Reads everything that has been counted into a ledger.

@@ -1,8 +1,9 @@
 //! Loads and attaches the programs of a plan, or says in a sentence why not.
 
 use super::iterator::Iterator;
-use super::probe::{Host, Loader};
-use super::reason::{os_reason, reason};
+use super::probe::{self, Host, Loader};
+use super::reason::{is_verdict, os_error, reason};
+use super::refused::{self, Call};
 use super::verify::{self, Use};
 use crate::link::{Cast, Link};
 use crate::plan::{Attach, Demand, Plan, Program};
@@ -12,7 +13,10 @@ use aya::{
     programs::{BtfTracePoint, FEntry, FExit, KProbe, ProgramError},
 };
 use flowtop_common::{Constant, Detail, FlowKey, Slot, store};
+use rustix::io::Errno;
 use std::collections::HashMap;
+use std::error::Error;
+use std::io;
 
 /// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../object/flowtop.bpf.o");
@@ -90,11 +94,11 @@ pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Re
         .map_max_entries("SOCKET_TABLE", socket_table_entries(plan, max_flows))
         .map_max_entries("CALLS", calls)
         .load(&object)
-        .map_err(|error| refused_object(&error, table_bytes(plan, max_flows)))?;
-    let walks = load_programs(&mut ebpf, plan, &host.targets)?;
+        .map_err(|error| refused_object(&error, host, table_bytes(plan, max_flows)))?;
+    let walks = load_programs(&mut ebpf, plan, host)?;
     // The ends of flows before the hooks, so that no flow is opened whose end is missed.
     for program in &plan.programs {
-        attach(&mut ebpf, program).map_err(|error| refused_program(program, &error))?;
+        attach(&mut ebpf, program).map_err(|error| refused_program(program, &error, host))?;
     }
     Ok((ebpf, walks))
 }
@@ -112,11 +116,12 @@ impl Walks {
 
 /// The programs that the plan has for itself before all others: where a kernel refuses a plan, it refuses these, and that
 /// is known at once.
-fn load_programs(ebpf: &mut Ebpf, plan: &Plan, targets: &aya::Btf) -> Result<Walks, Refused> {
+fn load_programs(ebpf: &mut Ebpf, plan: &Plan, host: &Host) -> Result<Walks, Refused> {
     let (own, common) = plan.own_and_common_programs();
-    load_some(ebpf, own, &[], targets)?;
-    let refused = load_some(ebpf, common, &Iterator::ALL, targets)?;
-    Ok(Walks(refused.into_iter().map(|(name, error)| (name, reason(&error))).collect()))
+    load_some(ebpf, own, &[], host)?;
+    let refused = load_some(ebpf, common, &Iterator::ALL, host)?;
+    let why = |error| with_advice(Call::UseProgram, reason(&error), &error, host, 0);
+    Ok(Walks(refused.into_iter().map(|(name, error)| (name, why(error))).collect()))
 }
 
 /// Which iterators were refused, if no hook was.
@@ -124,13 +129,13 @@ fn load_some(
     ebpf: &mut Ebpf,
     hooks: &[Program],
     walks: &[Iterator],
-    targets: &aya::Btf,
+    host: &Host,
 ) -> Result<HashMap<String, ProgramError>, Refused> {
     let walks = walks.iter().map(|walk| (walk.name, Use::Walk(walk.target)));
     let wanted = hooks.iter().map(|hook| (hook.name, Use::Hook(hook.attach))).chain(walks).collect();
-    let mut refused = verify::load(ebpf, &wanted, targets);
+    let mut refused = verify::load(ebpf, &wanted, &host.targets);
     match hooks.iter().rev().find_map(|hook| Some((hook, refused.remove(hook.name)?))) {
-        Some((hook, error)) => Err(refused_program(hook, &error)),
+        Some((hook, error)) => Err(refused_program(hook, &error, host)),
         None => Ok(refused),
     }
 }
@@ -199,11 +204,42 @@ fn handle<'a>(ebpf: &'a mut Ebpf, program: &Program) -> Result<&'a mut aya::prog
     ebpf.program_mut(program.name).ok_or(ProgramError::NotLoaded)
 }
 
-fn refused_program(program: &Program, error: &ProgramError) -> Refused {
+fn refused_program(program: &Program, error: &ProgramError, host: &Host) -> Refused {
     let text = format!("cannot attach {}: {}", place(program.attach), reason(error));
-    let by_verifier =
-        matches!(error, ProgramError::LoadError { verifier_log, .. } if !verifier_log.to_string().is_empty());
-    if by_verifier { Refused::ByVerifier(text) } else { Refused::Here(text) }
+    let by_verifier = matches!(error, ProgramError::LoadError { io_error, verifier_log }
+        if is_verdict(io_error) && !verifier_log.to_string().is_empty());
+    if by_verifier {
+        return Refused::ByVerifier(text);
+    }
+    let text = with_advice(call(program.attach, error), text, error, host, 0);
+    let is_everywhere = os_error(error).is_some_and(is_out_of_files);
+    if is_everywhere { Refused::Everywhere(text) } else { Refused::Here(text) }
+}
+
+/// The call that failed: all that loads is `bpf`, and so is all that attaches but kprobes.
+fn call(attach: Attach, error: &ProgramError) -> Call {
+    let is_kprobe = matches!(attach, Attach::Kprobe(_) | Attach::Kretprobe(_));
+    let is_loaded = !matches!(error, ProgramError::LoadError { .. });
+    if is_kprobe && is_loaded { Call::OpenPerfEvent } else { Call::UseProgram }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// What was refused, with what an error of the kernel means here.
+fn with_advice(
+    call: Call,
+    refused: String,
+    error: &(dyn Error + 'static),
+    host: &Host,
+    table_bytes: u64,
+) -> String {
+    let advice = |error| refused::advice(call, error, &probe::confinement(&host.room), table_bytes);
+    match os_error(error).and_then(advice) {
+        Some(advice) => format!("{refused}; {advice}"),
+        None => refused,
+    }
 }
 
 fn place(attach: Attach) -> String {
@@ -216,13 +252,12 @@ fn place(attach: Attach) -> String {
     }
 }
 
-fn refused_object(error: &EbpfError, bytes: u64) -> Refused {
-    let mebibytes = bytes.div_ceil(1 << 20);
+fn refused_object(error: &EbpfError, host: &Host, table_bytes: u64) -> Refused {
     match error {
-        EbpfError::MapError(MapError::CreateError { name, io_error }) => Refused::Everywhere(format!(
-            "cannot create map {name}: {}; the tables take {mebibytes} MiB of kernel memory, --max-flows makes them smaller",
-            os_reason(io_error)
-        )),
+        EbpfError::MapError(MapError::CreateError { name, .. }) => {
+            let text = format!("cannot create map {name}: {}", reason(error));
+            Refused::Everywhere(with_advice(Call::CreateMap, text, error, host, table_bytes))
+        }
         other => Refused::Here(format!("cannot load the BPF object: {}", reason(other))),
     }
 }

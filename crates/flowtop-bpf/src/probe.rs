@@ -8,10 +8,13 @@ use crate::btf::{
 use crate::link::Cast;
 use crate::memory::{self, Room};
 use crate::plan::{self, Facts};
+use crate::refused::Confinement;
+use crate::rights::{self, Ability, Rights};
 use anyhow::{Context as _, Result, bail};
 use aya::EbpfLoader;
 use flowtop_common::Field;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, geteuid, getrlimit};
+use std::os::linux::fs::MetadataExt as _;
 use std::{fs, io, panic, path::Path, thread};
 
 /// The kernel's type information (`CONFIG_DEBUG_INFO_BTF`).
@@ -86,10 +89,13 @@ fn targets(types: &Btf<'_>, facts: Facts) -> Result<aya::Btf> {
 /// A function of kernels that count tables as locked memory: before Linux 5.11, which counts them in the cgroup.
 const CHARGES_LOCKED_MEMORY: &str = "bpf_map_charge_init";
 
+/// Its bit, in `include/uapi/linux/capability.h`.
+const CAP_SYS_RESOURCE: u64 = 1 << 24;
+
 fn room(charges_locked_memory: bool) -> Room {
-    let capabilities = effective_capabilities().unwrap_or_default();
-    // The loader raises it if it may (CAP_SYS_RESOURCE).
-    let binds = charges_locked_memory && !has_capability(capabilities, 24);
+    // The loader raises it if it may.
+    let may_raise = rights().is_ok_and(|rights| rights.capabilities & CAP_SYS_RESOURCE != 0);
+    let binds = charges_locked_memory && !may_raise;
     let memlock_bytes = getrlimit(Resource::Memlock).current.filter(|_| binds);
     let available_bytes = memory::available_bytes(&read("/proc/meminfo".as_ref()));
     let cgroup_bytes = if charges_locked_memory { None } else { cgroup_bytes() };
@@ -152,39 +158,69 @@ fn rdonly_cast(types: &Btf<'_>) -> Option<Cast> {
     Some(Cast::Kfunc { func_id, tcp_sock_id })
 }
 
-/// A capability by number and name (`include/uapi/linux/capability.h`), and what flowtop does with it.
-pub const CAPABILITIES: [(u32, &str, &str); 3] = [
-    (39, "cap_bpf", "load programs and maps"),
-    (38, "cap_perfmon", "attach programs to kernel functions and read kernel memory"),
-    (21, "cap_sys_admin", "look into other network namespaces at the start"),
-];
+/// Inode number of the first user namespace (`PROC_USER_INIT_INO` of the kernel), whose capabilities reach everything.
+const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
-/// The effective capabilities of this process, one bit each.
-pub fn effective_capabilities() -> Result<u64> {
+/// What this process may do.
+///
+/// # Errors
+/// A `/proc` that does not tell.
+pub fn rights() -> Result<Rights> {
     let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
-    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:")).map(str::trim);
-    let hex = hex.context("/proc/self/status has no line CapEff")?;
-    u64::from_str_radix(hex, 16).context("the line CapEff of /proc/self/status is not a number")
+    let hex = line(&status, "CapEff:").context("/proc/self/status has no line CapEff")?;
+    let capabilities =
+        u64::from_str_radix(hex, 16).context("the line CapEff of /proc/self/status is not a number")?;
+    let namespace = fs::metadata("/proc/self/ns/user").map(|namespace| namespace.st_ino());
+    Ok(Rights {
+        capabilities,
+        is_root: geteuid().is_root(),
+        is_in_user_namespace: namespace.is_ok_and(|inode| inode != FIRST_USER_NAMESPACE),
+    })
 }
 
-/// Whether `capabilities` has the one of this number; `cap_sys_admin` includes the two that were split off it.
+/// The value behind `name` in the text of a file with a line for each value.
+fn line<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+/// What may stand in the way of this process beside missing capabilities. `room` knows whether locked memory is counted.
 #[must_use]
-pub fn has_capability(capabilities: u64, number: u32) -> bool {
-    let has = |number: u32| capabilities & (1 << number) != 0;
-    has(number) || (matches!(number, 38 | 39) && has(21))
+pub fn confinement(room: &Room) -> Confinement {
+    Confinement {
+        has_seccomp_filter: has_seccomp_filter(),
+        lockdown: lockdown(),
+        memlock_bytes: room.memlock_bytes,
+        open_files: open_files(),
+    }
+}
+
+/// Whether a seccomp filter looks at the system calls of this process.
+#[must_use]
+pub fn has_seccomp_filter() -> bool {
+    const FILTERED: &str = "2";
+    line(&read("/proc/self/status".as_ref()), "Seccomp:") == Some(FILTERED)
+}
+
+/// How many files this process may have open, `None` for any number.
+#[must_use]
+pub fn open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
 }
 
 /// # Errors
-/// A sentence that names the first missing right and how to get it.
+/// A sentence that names the missing rights and how to get them.
 pub fn require_rights() -> Result<()> {
-    let capabilities = effective_capabilities()?;
-    for (number, name, purpose) in CAPABILITIES.iter().take(2) {
-        if !has_capability(capabilities, *number) {
-            bail!(
-                "missing {} to {purpose}; run as root or with AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN of systemd",
-                name.to_uppercase()
-            );
-        }
+    let rights = rights()?;
+    if rights.is_in_user_namespace {
+        bail!("capabilities of a user namespace do not let it count; run it outside of that, as root");
+    }
+    let missing = rights.missing(Ability::Counting);
+    if !missing.is_empty() {
+        bail!(
+            "missing {} to count; run it as root or with AmbientCapabilities={} of systemd",
+            rights::list(&missing),
+            rights::all_names()
+        );
     }
     Ok(())
 }

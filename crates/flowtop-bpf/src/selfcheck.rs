@@ -2,17 +2,19 @@
 //!
 //! Attaching proves nothing: with `kernel.ftrace_enabled=0` trampolines and kprobes attach and never fire (seen on
 //! Linux 5.10 to 7.2). The pair lives in a network namespace of its own where that is allowed, so neither firewall
-//! rules nor a loopback device that is down can disturb it, and its entries leave the table before anything is shown.
+//! rules nor a loopback device that is down can disturb it; elsewhere on the loopback device of the current one, where
+//! only its own two sockets are looked at. Its entries leave the table before anything is shown.
 
-use super::probe::{effective_capabilities, has_capability};
 use super::read::Reader;
-use anyhow::{Context as _, Result};
+use super::rights::{Right, list};
+use anyhow::{Context as _, Result, anyhow};
 use flowtop_common::{Flow, FlowKey, flags};
+use flowtop_core::flow::Tuple;
 use flowtop_core::window::Bytes;
 use flowtop_core::wire::Sample;
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::linux::fs::MetadataExt as _,
     time::{Duration, Instant},
@@ -22,13 +24,10 @@ use std::{
 const REQUEST_BYTES: usize = 4_637;
 const ANSWER_BYTES: usize = 2_311;
 
-/// `CAP_NET_ADMIN` in `linux/capability.h`.
-const CAP_NET_ADMIN: u32 = 12;
-
 /// Bytes of a message of [`exchange`].
 const MESSAGE_BYTES: usize = 64;
 
-/// How long to wait for what is not immediate: the end of the pair, and a delayed acknowledgement (200 ms at most,
+/// How long to wait for what is not immediate: a connection, the end of the pair, and a delayed acknowledgement (200 ms at most,
 /// `TCP_DELACK_MAX`) in the plan that counts those. All others have counted when the call has returned.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -50,9 +49,12 @@ pub struct Miscount {
 /// The outer error is a pair that could not be made, the inner one a plan that does not count.
 pub fn run(reader: &mut Reader, counts_on_ack: bool) -> Result<Result<(), Miscount>> {
     let patience = if counts_on_ack { PATIENCE } else { Duration::ZERO };
-    // Only this thread moves to another namespace, and it ends with it.
-    std::thread::scope(|scope| scope.spawn(|| in_own_namespace(reader, patience)).join())
-        .map_err(|_| anyhow::anyhow!("the self-check ended unexpectedly"))?
+    apart(|network| {
+        let pair = Pair::connect().with_context(|| network.refusal())?;
+        let verdict = pair.counted(reader, patience)?;
+        pair.disappear(reader)?;
+        Ok(verdict)
+    })?
 }
 
 /// Sends small messages forth and back through a pair of our own: what the hooks cost is known then.
@@ -60,9 +62,8 @@ pub fn run(reader: &mut Reader, counts_on_ack: bool) -> Result<Result<(), Miscou
 /// # Errors
 /// A pair that could not be made.
 pub fn exchange(messages: u32) -> Result<()> {
-    let exchange = || -> Result<()> {
-        enter_own_namespace()?;
-        let Pair { mut client, mut server, .. } = Pair::connect()?;
+    apart(|network| {
+        let Pair { mut client, mut server, .. } = Pair::connect().with_context(|| network.refusal())?;
         let mut message = [0; MESSAGE_BYTES];
         for _ in 0..messages {
             client.write_all(&message)?;
@@ -71,27 +72,48 @@ pub fn exchange(messages: u32) -> Result<()> {
             client.read_exact(&mut message)?;
         }
         Ok(())
-    };
-    std::thread::scope(|scope| scope.spawn(exchange).join())
-        .map_err(|_| anyhow::anyhow!("the exchange ended unexpectedly"))?
+    })?
 }
 
-/// Moves this thread to a network namespace of its own. Without `CAP_SYS_ADMIN` or `CAP_NET_ADMIN`, which brings loopback up
-/// there, it stays: elsewhere the traffic is as good.
-fn enter_own_namespace() -> Result<()> {
-    let may_bring_up = has_capability(effective_capabilities()?, CAP_NET_ADMIN);
-    if may_bring_up && flowtop_sys::enter_new_netns().is_ok() {
-        flowtop_sys::bring_loopback_up()?;
+/// Where a pair is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Network {
+    /// A namespace that has nothing else.
+    Own,
+    /// The one that flowtop was started in, as it is.
+    Current,
+}
+
+impl Network {
+    /// What it means that no pair can be made there.
+    fn refusal(self) -> String {
+        let refusal = "cannot make a loopback connection for the self-check";
+        match self {
+            Self::Own => refusal.to_owned(),
+            Self::Current => format!(
+                "{refusal}; bring lo up and let it pass the firewall, or give {} for a network of its own",
+                list(&[Right::SysAdmin, Right::NetAdmin])
+            ),
+        }
     }
-    Ok(())
 }
 
-fn in_own_namespace(reader: &mut Reader, patience: Duration) -> Result<Result<(), Miscount>> {
-    enter_own_namespace().context("cannot bring up the loopback device for the self-check")?;
-    let pair = Pair::connect().context("cannot make a loopback connection for the self-check")?;
-    let verdict = pair.counted(reader, patience)?;
-    pair.disappear(reader)?;
-    Ok(verdict)
+/// Works on a thread in a network namespace of its own, or here if one cannot be made or its loopback device not be brought
+/// up: for want of rights, room or a system call.
+fn apart<T: Send>(work: impl FnOnce(Network) -> T + Send) -> Result<T> {
+    // Only this thread moves to the namespace, which ends with it.
+    let move_and_work = move || match enter_own_namespace() {
+        Ok(()) => Ok(work(Network::Own)),
+        Err(_) => Err(work),
+    };
+    let moved = std::thread::scope(|scope| scope.spawn(move_and_work).join());
+    let moved = moved.map_err(|_| anyhow!("the self-check ended unexpectedly"))?;
+    Ok(moved.unwrap_or_else(|work| work(Network::Current)))
+}
+
+fn enter_own_namespace() -> io::Result<()> {
+    flowtop_sys::enter_new_netns()?;
+    flowtop_sys::bring_loopback_up()
 }
 
 struct Pair {
@@ -103,8 +125,12 @@ struct Pair {
 impl Pair {
     fn connect() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let mut client = TcpStream::connect(listener.local_addr()?)?;
+        // A firewall may drop what goes to loopback.
+        let mut client = TcpStream::connect_timeout(&listener.local_addr()?, PATIENCE)?;
         let (mut server, _) = listener.accept()?;
+        for stream in [&client, &server] {
+            stream.set_read_timeout(Some(PATIENCE))?;
+        }
         let mut buffer = vec![0; REQUEST_BYTES.max(ANSWER_BYTES)];
         client.write_all(&buffer[..REQUEST_BYTES])?;
         server.read_exact(&mut buffer[..REQUEST_BYTES])?;
@@ -174,11 +200,31 @@ impl Names {
         let mut sample = Sample::default();
         reader.read(&mut sample)?;
         let entry = |local: SocketAddr, remote: SocketAddr| {
-            let is_it = |key: &FlowKey| {
-                key.netns == self.netns && key.local_port == local.port() && key.remote_port == remote.port()
-            };
+            let is_it = |key: &FlowKey| key.netns == self.netns && Tuple::of(key) == Tuple { local, remote };
             sample.flows.iter().find(|(key, _)| is_it(key)).copied()
         };
         Ok([entry(self.client, self.server), entry(self.server, self.client)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_made_with_any_rights_and_the_thread_that_asks_stays_where_it_is() {
+        let own = || fs::metadata("/proc/thread-self/ns/net").unwrap().st_ino();
+        let here = own();
+        let (network, there, made) =
+            apart(|network| (network, own(), Pair::connect().map(|pair| pair.netns))).unwrap();
+        assert_eq!((network == Network::Current, u64::from(made.unwrap())), (here == there, there));
+        assert_eq!(own(), here);
+        exchange(3).unwrap();
+    }
+
+    #[test]
+    fn without_a_network_of_its_own_the_missing_rights_are_named() {
+        let said = Network::Current.refusal();
+        assert!(said.contains("bring lo up") && said.contains("CAP_SYS_ADMIN and CAP_NET_ADMIN"), "{said}");
     }
 }

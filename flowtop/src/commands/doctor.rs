@@ -1,8 +1,9 @@
 //! `flowtop doctor`: checks kernel, privileges and hooks. Every plan is loaded and tried.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use aya::sys::{Stats, enable_stats};
 use flowtop_bpf::plan::{self, Demand};
+use flowtop_bpf::rights::{Ability, Right, Rights};
 use flowtop_bpf::{self, Loaded, load, probe, selfcheck};
 use flowtop_core::hooks::Hooks;
 use serde::Serialize;
@@ -24,6 +25,13 @@ pub struct Finding {
     btf_problem: Option<String>,
     /// Privileges of flowtop.
     capabilities: Vec<Capability>,
+    /// Whether it runs in a user namespace, whose capabilities are none of these.
+    user_namespace: bool,
+    /// Whether a seccomp filter looks at its system calls.
+    seccomp_filter: bool,
+    /// Why nothing was tried, or null.
+    #[serde(skip)]
+    missing: Option<String>,
     /// Every hook plan.
     plans: Vec<Tried>,
     /// The plan that `--hooks auto` takes, or null.
@@ -32,20 +40,49 @@ pub struct Finding {
     max_flows: u32,
     /// `RLIMIT_MEMLOCK` in bytes, null for unlimited. It only applies before Linux 5.11.
     memlock_bytes: Option<u64>,
+    /// `RLIMIT_NOFILE`, null for unlimited.
+    open_files: Option<u64>,
     /// Value of `kernel.ftrace_enabled`, null if the setting does not exist.
     ftrace_enabled: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
 struct Capability {
-    name: &'static str,
+    name: String,
     purpose: &'static str,
     effective: bool,
+    /// What does not work without it, whether it is there or not.
+    without: Vec<&'static str>,
+}
+
+impl Capability {
+    fn of(right: Right, rights: Rights) -> Self {
+        Self {
+            name: right.name().to_lowercase(),
+            purpose: right.purpose(),
+            effective: rights.has(right),
+            without: right.lost(rights.is_root).map(Ability::name).collect(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        if self.effective {
+            return format!("yes (to {})", self.purpose);
+        }
+        let lost = match self.without.as_slice() {
+            [first, ..] if *first == Ability::Counting.name() => "everything".to_owned(),
+            lost => lost.join("; "),
+        };
+        format!("missing (to {}); lost: {lost}", self.purpose)
+    }
 }
 
 #[derive(Debug, Serialize)]
 struct Tried {
     name: &'static str,
+    /// Whether the kernel was asked.
+    #[serde(skip)]
+    is_tried: bool,
     /// Loads, attaches and counts.
     loads: bool,
     /// Why it does not work, or null.
@@ -64,12 +101,12 @@ struct Tried {
 /// Runs all checks.
 pub fn examine(max_flows: u32) -> Result<Finding> {
     let uname = rustix::system::uname();
-    let capabilities = probe::effective_capabilities()?;
-    let rights = probe::require_rights().err().map(|error| error.to_string());
+    let rights = probe::rights()?;
+    let missing = probe::require_rights().err().map(|error| error.to_string());
     let mut host = probe::host();
     let plans: Vec<_> = Hooks::ALL
         .into_iter()
-        .map(|hooks| match (&rights, &mut host) {
+        .map(|hooks| match (&missing, &mut host) {
             (None, Ok((host, loader))) => try_plan(hooks, host, loader, max_flows),
             (Some(missing), _) => refused(hooks, missing.clone()),
             (None, Err(error)) => refused(hooks, error.to_string()),
@@ -80,18 +117,15 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
         machine: uname.machine().to_string_lossy().into_owned(),
         lockdown: probe::lockdown(),
         btf_problem: host.err().map(|error| error.to_string()),
-        capabilities: probe::CAPABILITIES
-            .iter()
-            .map(|&(number, name, purpose)| Capability {
-                name,
-                purpose,
-                effective: probe::has_capability(capabilities, number),
-            })
-            .collect(),
+        capabilities: Right::ALL.map(|right| Capability::of(right, rights)).into(),
+        user_namespace: rights.is_in_user_namespace,
+        seccomp_filter: probe::has_seccomp_filter(),
+        missing,
         chosen: plans.iter().find(|plan| plan.loads).map(|plan| plan.name),
         plans,
         max_flows,
         memlock_bytes: rustix::process::getrlimit(rustix::process::Resource::Memlock).current,
+        open_files: probe::open_files(),
         ftrace_enabled: probe::ftrace_enabled(),
     })
 }
@@ -105,6 +139,7 @@ fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_fl
     };
     Tried {
         name: hooks.name(),
+        is_tried: true,
         loads: reason.is_none(),
         reason,
         table_bytes: Some(load::table_bytes(&plan, max_flows)),
@@ -137,6 +172,7 @@ fn run_ns(loaded: &Loaded) -> Option<f64> {
 fn refused(hooks: Hooks, reason: String) -> Tried {
     Tried {
         name: hooks.name(),
+        is_tried: false,
         loads: false,
         reason: Some(reason),
         table_bytes: None,
@@ -147,10 +183,14 @@ fn refused(hooks: Hooks, reason: String) -> Tried {
 }
 
 impl Finding {
-    /// Whether flowtop works on this host.
-    #[must_use]
-    pub fn is_fit(&self) -> bool {
-        self.chosen.is_some()
+    /// # Errors
+    /// Why flowtop does not count on this host: what is missing, or that all hooks were tried.
+    pub fn verdict(&self) -> Result<()> {
+        match (self.chosen, &self.missing) {
+            (Some(_), _) => Ok(()),
+            (None, Some(missing)) => bail!("no hooks were tried: {missing}"),
+            (None, None) => bail!("no hooks work here; the lines above say why"),
+        }
     }
 
     /// The result as text.
@@ -159,18 +199,19 @@ impl Finding {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{label:<14} {value}");
+            let _ = writeln!(text, "{label:<19} {value}");
         };
         line("kernel", &format!("{} {}", self.kernel, self.machine));
         line("lockdown", self.lockdown.as_deref().unwrap_or("not built in"));
         line("type info", self.btf_problem.as_deref().unwrap_or("complete"));
         for capability in &self.capabilities {
-            let state = if capability.effective { "yes" } else { "missing" };
-            line(capability.name, &format!("{state} (to {})", capability.purpose));
+            line(&capability.name, &capability.describe());
         }
+        line("confined by", &self.confinement());
         let memlock =
             self.memlock_bytes.map_or("unlimited".to_owned(), |bytes| format!("{} KiB", bytes >> 10));
         line("memlock", &format!("{memlock} (binds before Linux 5.11 only)"));
+        line("open files", &self.open_files.map_or("unlimited".to_owned(), |files| files.to_string()));
         let ftrace = self.ftrace_enabled.map_or("no such setting", |on| if on { "on" } else { "off" });
         line("ftrace", ftrace);
         for plan in &self.plans {
@@ -178,6 +219,13 @@ impl Finding {
         }
         line("result", &self.result());
         text
+    }
+
+    fn confinement(&self) -> String {
+        let user_namespace = self.user_namespace.then_some("a user namespace");
+        let seccomp = self.seccomp_filter.then_some("a seccomp filter");
+        let found: Vec<_> = user_namespace.into_iter().chain(seccomp).collect();
+        if found.is_empty() { "nothing that is seen".to_owned() } else { found.join(", ") }
     }
 
     fn result(&self) -> String {
@@ -204,6 +252,6 @@ impl Tried {
                 self.socket_state.unwrap_or_default(),
             );
         };
-        format!("does not work: {reason}")
+        format!("{}: {reason}", if self.is_tried { "does not work" } else { "not tried" })
     }
 }

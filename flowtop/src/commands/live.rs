@@ -275,6 +275,12 @@ impl Reporter {
             let since = "connections older than now are counted from their first event on";
             stderr::print(&format!("flowtop: {since}: {reason}\n"));
         }
+        if let Some(missing) = live.unseen_namespaces() {
+            stderr::print(&format!(
+                "flowtop: connections older than now in other network namespaces are counted from their first event on: \
+                 missing {missing}\n"
+            ));
+        }
     }
 
     fn print(&mut self) -> Result<()> {
