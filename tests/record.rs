@@ -22,6 +22,7 @@ use crate::records::wait_for;
 use crate::tools::can_count;
 use crate::{records, tools};
 use flowtop::recordings::{self, Recordings};
+use flowtop_bpf::rights;
 use flowtop_core::record::{Gap, Record};
 use flowtop_core::window::Bytes;
 use flowtop_recording::format::frame::Cause;
@@ -443,15 +444,19 @@ fn what_the_units_run_records() {
     }
     for name in ["flowtop-record.service", "flowtop-record-hour.service"] {
         let unit = fs::read_to_string(root().join("packaging").join(name)).unwrap();
-        for setting in ["StateDirectory=flowtop", "ProtectSystem=strict", "NoNewPrivileges=yes"] {
+        let rights = format!("CapabilityBoundingSet={}", rights::all_names());
+        for setting in ["StateDirectory=flowtop", "ProtectSystem=strict", "NoNewPrivileges=yes", &rights] {
             assert!(unit.lines().any(|line| line == setting), "{name}: {setting}");
         }
         let run = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/sbin/flowtop ")).unwrap();
         let run = format!("{} --every 1s --count 1", run.replace(" --count 60", ""));
+        let bounds =
+            format!("-all,{}", rights::all_names().to_lowercase().replace("cap_", "+").replace(' ', ","));
         let state = tempfile::tempdir().unwrap();
         let script = format!(
             "mount --bind \"$STATE_DIRECTORY\" \"$STATE_DIRECTORY\" && mount -o remount,bind,ro / && \
-             ! touch /var/flowtop-was-here 2>/dev/null && exec setpriv --no-new-privs \"$0\" {run}"
+             ! touch /var/flowtop-was-here 2>/dev/null && exec setpriv --no-new-privs \
+             --bounding-set={bounds} \"$0\" {run}"
         );
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_flowtop")]);

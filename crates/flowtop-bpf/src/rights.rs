@@ -257,6 +257,21 @@ mod tests {
         assert!(README.contains(&table), "README.md must have this table:\n{table}");
     }
 
+    /// What runs flowtop as a service or in a pod, and how it names the rights.
+    const SERVICES: [&str; 2] = [
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/flowtop-record.service")),
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/flowtop-record-hour.service")),
+    ];
+    const KUBERNETES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kubernetes.md"));
+
+    #[test]
+    fn units_and_pods_have_these_rights() {
+        let unit = format!("\nCapabilityBoundingSet={}\n", all_names());
+        assert!(SERVICES.iter().all(|service| service.contains(&unit)), "a unit is without {unit}");
+        let pod = format!("\n          add: [{}]\n", Right::ALL.map(Right::short).join(", "));
+        assert!(KUBERNETES.contains(&pod), "docs/kubernetes.md is without {pod}");
+    }
+
     #[test]
     fn sys_admin_has_bpf_and_perfmon_within_it_and_a_user_namespace_has_none() {
         let admin = Rights::default().with(&[Right::SysAdmin]);
