@@ -56,6 +56,15 @@ impl Source {
         }
     }
 
+    /// Which connections older than the start are not known; see [`Live::unseen`].
+    #[must_use]
+    pub fn unseen(&self) -> Option<String> {
+        match self {
+            Self::Live(live) => live.unseen(),
+            Self::Demo(_) => None,
+        }
+    }
+
     /// Reads all counters into a ledger.
     pub fn feed(&mut self, ledger: &mut Ledger) -> Result<()> {
         match self {

@@ -263,13 +263,18 @@ fn what_is_not_seen_for_want_of_rights_is_said_at_the_start() {
         return;
     }
     let stage = Stage::new();
+    let folder = stage.folder.path().to_str().unwrap();
+    let record = ["record", "--quiet", "--every", "1s", "--count", "1", "--output", folder];
     for (count, missing) in [(2, "CAP_SYS_ADMIN and CAP_SYS_PTRACE"), (4, "CAP_SYS_PTRACE"), (5, "")] {
         let set = Set { rights: Right::ALL[..count].to_vec(), is_root: true };
-        let output = stage.command(&set, &stage.namespaces[0], &["-t", "-s", "1"]).output().unwrap();
-        let said = stderr(&output).lines().find(|line| line.contains("missing CAP")).unwrap_or_default();
-        let expected = "flowtop: connections older than now in other network namespaces are counted from their first event \
-                        on: missing ";
-        assert_eq!(said.strip_prefix(expected).unwrap_or_default(), missing, "{}", stderr(&output));
+        for args in [&["-t", "-s", "1"][..], &record] {
+            let output = stage.command(&set, &stage.namespaces[0], args).output().unwrap();
+            let said = stderr(&output).lines().find(|line| line.contains("missing CAP")).unwrap_or_default();
+            let expected = "flowtop: connections older than now in other network namespaces are counted from their \
+                            first event on: missing ";
+            assert_eq!(said.strip_prefix(expected).unwrap_or_default(), missing, "{}", stderr(&output));
+            assert!(output.status.success(), "{}", stderr(&output));
+        }
     }
 }
 

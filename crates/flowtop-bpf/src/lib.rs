@@ -94,7 +94,7 @@ pub struct Live {
     /// Plans tried before it.
     pub refusals: Vec<Refusal>,
     /// Why sockets older than the start could not be seeded, if so.
-    pub unseeded: Option<String>,
+    unseeded: Option<String>,
 }
 
 impl Live {
@@ -160,11 +160,20 @@ impl Live {
         })
     }
 
-    /// Rights that are missing to look into all other network namespaces at the start, as `CAP_A and CAP_B`.
+    /// Which connections older than the start are not known, and why, as a sentence; `None` if all are.
     #[must_use]
-    pub fn unseen_namespaces(&self) -> Option<String> {
-        let missing = probe::rights().ok()?.missing(Ability::OlderElsewhere);
-        (!missing.is_empty()).then(|| rights::list(&missing))
+    pub fn unseen(&self) -> Option<String> {
+        let missing = || probe::rights().ok().map(|rights| rights.missing(Ability::OlderElsewhere));
+        let (where_they_are, why) = match &self.unseeded {
+            Some(reason) => ("", reason.clone()),
+            None => {
+                let missing = missing().filter(|missing| !missing.is_empty())?;
+                (" in other network namespaces", format!("missing {}", rights::list(&missing)))
+            }
+        };
+        Some(format!(
+            "connections older than now{where_they_are} are counted from their first event on: {why}"
+        ))
     }
 
     /// Reads everything that has been counted into a ledger.

@@ -271,15 +271,8 @@ impl Reporter {
         let refused = flowtop_bpf::joined(&live.refusals);
         let passed_over = if refused.is_empty() { String::new() } else { format!(" ({refused})") };
         stderr::print(&format!("flowtop: counting with {} hooks{passed_over}\n", live.plan.hooks));
-        if let Some(reason) = &live.unseeded {
-            let since = "connections older than now are counted from their first event on";
-            stderr::print(&format!("flowtop: {since}: {reason}\n"));
-        }
-        if let Some(missing) = live.unseen_namespaces() {
-            stderr::print(&format!(
-                "flowtop: connections older than now in other network namespaces are counted from their first event on: \
-                 missing {missing}\n"
-            ));
+        if let Some(unseen) = live.unseen() {
+            stderr::print(&format!("flowtop: {unseen}\n"));
         }
     }
 

@@ -201,6 +201,9 @@ impl Recorder {
     async fn run(mut self, mut endings: Endings, dir: &Path) -> Result<()> {
         self.take_sample()?;
         self.say(&format!("recording to {} with {} hooks", dir.display(), self.session.hooks()));
+        if let Some(unseen) = self.session.source().unseen() {
+            stderr::print(&format!("flowtop: {unseen}\n"));
+        }
         let mut window = self.open();
         let result = loop {
             let ended_by_signal = match self.pass(&mut window, &mut endings).await {

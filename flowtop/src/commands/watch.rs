@@ -216,6 +216,9 @@ impl Watch {
             let (condition, hooks) = (watched.trigger.condition(), self.session.hooks());
             self.printer.note(&format!("watching for {condition} with {hooks} hooks"));
         }
+        if let Some(unseen) = self.session.source().unseen() {
+            self.printer.note(&unseen);
+        }
         if let Some(tape) = &mut self.tape {
             tape.start(self.ledgers.sockets());
         }
