@@ -35,37 +35,51 @@ const BYTES: usize = 503;
 
 /// Rights that flowtop is run with.
 #[derive(Clone, Debug)]
-struct Set {
-    rights: Vec<Right>,
-    is_root: bool,
+enum Set {
+    /// Root with these and no others.
+    Root(Vec<Right>),
+    /// Another user with these.
+    User(Vec<Right>),
+    /// Root with all that there are.
+    Full,
 }
 
 impl Set {
     /// Each of README's table, as root and as another user.
     fn all() -> Vec<Self> {
-        let both = |rights: Vec<Right>| [true, false].map(|is_root| Self { rights: rights.clone(), is_root });
-        sets().into_iter().flat_map(|(_, rights)| both(rights)).collect()
+        let both = |rights: Vec<Right>| [Self::Root(rights.clone()), Self::User(rights)];
+        sets().into_iter().flat_map(|(_, rights)| both(rights)).chain([Self::Full]).collect()
     }
 
     fn allows(&self, ability: Ability) -> bool {
-        Rights { is_root: self.is_root, ..Rights::default() }.with(&self.rights).allow(ability)
+        let rights = match self {
+            Self::Root(rights) => Rights { is_root: true, ..Rights::default() }.with(rights),
+            Self::User(rights) => Rights::default().with(rights),
+            Self::Full => Rights::FULL,
+        };
+        rights.allow(ability)
     }
 
     /// Arguments of setpriv.
     fn arguments(&self) -> Vec<String> {
-        let names = self.rights.iter().map(|right| right.name().to_lowercase().replace("cap_", "+"));
-        let names: Vec<_> = names.collect();
-        if self.is_root {
-            return vec![format!(
-                "--bounding-set={}",
-                ["-all".to_owned()].into_iter().chain(names).collect::<Vec<_>>().join(",")
-            )];
+        match self {
+            Self::Root(rights) => vec![format!("--bounding-set={}", named(["-all".to_owned()], rights))],
+            Self::User(rights) => {
+                let user =
+                    [format!("--reuid={USER}"), format!("--regid={USER}"), "--clear-groups".to_owned()];
+                let names = named([], rights);
+                let given = [format!("--inh-caps={names}"), format!("--ambient-caps={names}")];
+                user.into_iter().chain(given.into_iter().filter(|_| !rights.is_empty())).collect()
+            }
+            Self::Full => vec![],
         }
-        let user = [format!("--reuid={USER}"), format!("--regid={USER}"), "--clear-groups".to_owned()];
-        let names = names.join(",");
-        let given = [format!("--inh-caps={names}"), format!("--ambient-caps={names}")];
-        user.into_iter().chain(given.into_iter().filter(|_| !self.rights.is_empty())).collect()
     }
+}
+
+/// Rights as setpriv takes them, behind what it takes away.
+fn named<const COUNT: usize>(without: [String; COUNT], rights: &[Right]) -> String {
+    let names = rights.iter().map(|right| right.name().to_lowercase().replace("cap_", "+"));
+    without.into_iter().chain(names).collect::<Vec<_>>().join(",")
 }
 
 /// Where flowtop runs: three network namespaces, with an older connection in each, of which one end sends.
@@ -199,6 +213,39 @@ fn mount_namespaces_are_known_as_the_table_says() {
     assert_eq!(wrong(Ability::MountNamespaces, &sets, finds), Vec::<String>::new());
 }
 
+/// A host's file system in which this process is in a container that docker has named, for root's eyes only.
+fn host_with_container(root: &Path) {
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let process = root.join("proc").join(std::process::id().to_string());
+    fs::create_dir_all(&process).unwrap();
+    for name in ["status", "stat", "cmdline", "comm"] {
+        fs::write(process.join(name), fs::read(Path::new("/proc/self").join(name)).unwrap()).unwrap();
+    }
+    fs::write(process.join("cgroup"), format!("0::/system.slice/docker-{ID}.scope\n")).unwrap();
+    let container = root.join("var/lib/docker/containers").join(ID);
+    fs::create_dir_all(&container).unwrap();
+    let settings = container.join("config.v2.json");
+    fs::write(&settings, serde_json::json!({ "ID": ID, "Name": "/web" }).to_string()).unwrap();
+    for (path, mode) in [(container.parent().unwrap(), 0o710), (&settings, 0o600)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+#[test]
+fn names_of_containers_are_known_as_the_table_says() {
+    if !tools::has_root() || !can_count() {
+        return;
+    }
+    let (stage, sets) = (Stage::new(), Set::all());
+    host_with_container(stage.folder.path());
+    let reports = stage.reports(&sets, &["--host-root", stage.folder.path().to_str().unwrap()]);
+    let names = |at: usize, _: &Set| {
+        let row = reports[at].as_ref().and_then(|report| stage.row(report, 0));
+        row.is_some_and(|row| row["container"] == "web")
+    };
+    assert_eq!(wrong(Ability::Containers, &sets, names), Vec::<String>::new());
+}
+
 #[test]
 fn what_single_commands_do_is_what_the_table_says() {
     if !tools::has_root() || !can_count() {
@@ -266,7 +313,7 @@ fn what_is_not_seen_for_want_of_rights_is_said_at_the_start() {
     let folder = stage.folder.path().to_str().unwrap();
     let record = ["record", "--quiet", "--every", "1s", "--count", "1", "--output", folder];
     for (count, missing) in [(2, "CAP_SYS_ADMIN and CAP_SYS_PTRACE"), (4, "CAP_SYS_PTRACE"), (5, "")] {
-        let set = Set { rights: Right::ALL[..count].to_vec(), is_root: true };
+        let set = Set::Root(Right::ALL[..count].to_vec());
         for args in [&["-t", "-s", "1"][..], &record] {
             let output = stage.command(&set, &stage.namespaces[0], args).output().unwrap();
             let said = stderr(&output).lines().find(|line| line.contains("missing CAP")).unwrap_or_default();

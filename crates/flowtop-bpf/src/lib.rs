@@ -163,17 +163,15 @@ impl Live {
     /// Which connections older than the start are not known, and why, as a sentence; `None` if all are.
     #[must_use]
     pub fn unseen(&self) -> Option<String> {
-        let missing = || probe::rights().ok().map(|rights| rights.missing(Ability::OlderElsewhere));
-        let (where_they_are, why) = match &self.unseeded {
-            Some(reason) => ("", reason.clone()),
-            None => {
-                let missing = missing().filter(|missing| !missing.is_empty())?;
-                (" in other network namespaces", format!("missing {}", rights::list(&missing)))
-            }
+        let since = |place: &str, why: &str| {
+            format!("connections older than now{place} are counted from their first event on: {why}")
         };
-        Some(format!(
-            "connections older than now{where_they_are} are counted from their first event on: {why}"
-        ))
+        if let Some(reason) = &self.unseeded {
+            return Some(since("", reason));
+        }
+        let missing = probe::rights().ok()?.missing(Ability::OlderElsewhere);
+        let why = format!("missing {}", rights::list(&missing));
+        (!missing.is_empty()).then(|| since(" in other network namespaces", &why))
     }
 
     /// Reads everything that has been counted into a ledger.

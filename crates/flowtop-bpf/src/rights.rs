@@ -168,6 +168,9 @@ pub struct Rights {
 }
 
 impl Rights {
+    /// Root's, where nothing confines it.
+    pub const FULL: Self = Self { capabilities: u64::MAX, is_root: true, is_in_user_namespace: false };
+
     #[must_use]
     pub const fn has(self, right: Right) -> bool {
         let has = self.capabilities & right.bit() != 0;
@@ -222,16 +225,22 @@ pub fn sets() -> Vec<(String, Vec<Right>)> {
     sets
 }
 
+/// The last set of README's table.
+const FULL: &str = "full root";
+
 /// The table of README: what works with which capabilities.
 #[must_use]
 pub fn table() -> String {
     let sets = sets();
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let head = std::iter::once("CAP_…".to_owned()).chain(sets.iter().map(|(name, _)| name.clone()));
-    let mut text = row(head.collect()) + "|---|" + &":-:|".repeat(sets.len()) + "\n";
+    let names = sets.iter().map(|(name, _)| name.clone());
+    let head = std::iter::once("CAP_…".to_owned()).chain(names).chain([FULL.to_owned()]);
+    let mut text = row(head.collect()) + "|---|" + &":-:|".repeat(sets.len() + 1) + "\n";
     for ability in Ability::ALL {
         let cells = sets.iter().map(|(_, rights)| cell(ability, rights).to_owned());
-        text += &row(std::iter::once(ability.name().to_owned()).chain(cells).collect());
+        let full = if Rights::FULL.allow(ability) { "yes" } else { "" };
+        let cells = std::iter::once(ability.name().to_owned()).chain(cells).chain([full.to_owned()]);
+        text += &row(cells.collect());
     }
     text
 }

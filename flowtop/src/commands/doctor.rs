@@ -82,7 +82,7 @@ struct Tried {
     name: &'static str,
     /// Whether the kernel was asked.
     #[serde(skip)]
-    is_tried: bool,
+    asked: bool,
     /// Loads, attaches and counts.
     loads: bool,
     /// Why it does not work, or null.
@@ -139,7 +139,7 @@ fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_fl
     };
     Tried {
         name: hooks.name(),
-        is_tried: true,
+        asked: true,
         loads: reason.is_none(),
         reason,
         table_bytes: Some(load::table_bytes(&plan, max_flows)),
@@ -172,7 +172,7 @@ fn run_ns(loaded: &Loaded) -> Option<f64> {
 fn refused(hooks: Hooks, reason: String) -> Tried {
     Tried {
         name: hooks.name(),
-        is_tried: false,
+        asked: false,
         loads: false,
         reason: Some(reason),
         table_bytes: None,
@@ -252,6 +252,6 @@ impl Tried {
                 self.socket_state.unwrap_or_default(),
             );
         };
-        format!("{}: {reason}", if self.is_tried { "does not work" } else { "not tried" })
+        format!("{}: {reason}", if self.asked { "does not work" } else { "not tried" })
     }
 }
