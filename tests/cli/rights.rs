@@ -295,8 +295,8 @@ fn where_loopback_is_down_the_self_check_needs_a_namespace_of_its_own() {
     let (stage, down) = (Stage::new(), Namespace::new());
     let starts = |_: usize, set: &Set| {
         let output = stage.command(set, &down, &["-t", "-s", "1"]).output().unwrap();
-        let named = "cannot make a loopback connection for the self-check; bring lo up and let it pass the firewall, or give \
-                     CAP_SYS_ADMIN and CAP_NET_ADMIN for a network of its own";
+        let named = "cannot make a loopback connection for the self-check; bring lo up and let it pass the firewall, or \
+                     give CAP_SYS_ADMIN and CAP_NET_ADMIN for a network of its own";
         let is_told = stderr(&output).contains(named) || !set.allows(Ability::Counting);
         assert!(output.status.success() || is_told, "{set:?}: {}", stderr(&output));
         output.status.success()
