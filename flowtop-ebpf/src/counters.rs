@@ -120,7 +120,11 @@ pub fn role<A: Access>(sk: &Socket<A>, known: u32, tcp_state: u32) -> u32 {
     if known & flags::BORN == 0 {
         return known | role_of_older(sk, tcp_state);
     }
-    if known & flags::ACTIVE != 0 && queued(sk, sk.tcp(Field::WriteSeq)) == 0 { known & !flags::ACTIVE } else { known }
+    if known & flags::ACTIVE != 0 && queued(sk, sk.tcp(Field::WriteSeq)) == 0 {
+        known & !flags::ACTIVE
+    } else {
+        known
+    }
 }
 
 /// The role of a socket that is older than the start. Up to `snd_nxt` each byte has been sent a first time, and
@@ -161,7 +165,8 @@ pub fn received<A: Access>(sk: &Socket<A>) -> (Position, u64) {
     let bytes_received: u64 = sk.tcp(Field::BytesReceived);
     let fin = (done && copied_seq == rcv_nxt) as u32;
     let unread = u64::from(rcv_nxt.wrapping_sub(copied_seq)) + u64::from(fin);
-    let position = Position { bytes: bytes_received.saturating_sub(unread), seq: copied_seq.wrapping_sub(fin) };
+    let position =
+        Position { bytes: bytes_received.saturating_sub(unread), seq: copied_seq.wrapping_sub(fin) };
     (position, bytes_received)
 }
 
