@@ -7,6 +7,7 @@ mod commands;
 mod format;
 mod golden;
 mod hostile;
+mod older;
 mod samples;
 
 use std::fs;
