@@ -100,7 +100,8 @@ fn it_can_be_read_while_it_is_written_and_ends_with_a_shorter_window() {
     let bytes: u64 =
         fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     let here = dir.path().display();
-    let expected = format!("flowtop: {} records in {here}, {bytes} bytes\n", records.len());
+    let noun = if records.len() == 1 { "record" } else { "records" };
+    let expected = format!("flowtop: {} {noun} in {here}, {bytes} bytes\n", records.len());
     assert_eq!((code, said), (Some(0), expected));
     for pair in records.windows(2) {
         assert_eq!(
@@ -199,7 +200,7 @@ fn a_terminal_that_goes_away_ends_a_run_in_order_unless_somebody_said_nohup() {
     let running = Running::start(record(dir.path(), &args));
     running.send(Signal::HUP);
     let (code, said) = running.end();
-    assert!(code == Some(0) && said.starts_with("flowtop: 1 records in "), "{said}");
+    assert!(code == Some(0) && said.starts_with("flowtop: 1 record in "), "{said}");
     assert_eq!(records(dir.path()).len(), 1);
 
     let dir = tempfile::tempdir().unwrap();

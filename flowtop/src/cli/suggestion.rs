@@ -78,9 +78,14 @@ pub(super) fn improve(mut error: clap::Error, command: &Command) -> clap::Error 
     let Some(typed) = typed.strip_prefix("--").map(str::to_owned) else { return error };
     let command = subcommand(command);
     let flags: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
-    error.remove(ContextKind::SuggestedArg);
-    if let Some(flag) = meant(&typed, &flags) {
-        error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{flag}")));
+    let meant = meant(&typed, &flags).map(|flag| ContextValue::String(format!("--{flag}")));
+    let guess = error.remove(ContextKind::SuggestedArg);
+    if guess != meant {
+        // The usage has clap's guess in it.
+        error.remove(ContextKind::Usage);
+    }
+    if let Some(flag) = meant {
+        error.insert(ContextKind::SuggestedArg, flag);
     }
     error
 }

@@ -295,7 +295,8 @@ impl Recorder {
         let (is_quiet, dir) = (self.is_quiet, dir.display());
         let Outcome { written, bytes, unwritten } = self.writer.end();
         if !is_quiet {
-            stderr::print(&format!("flowtop: {written} records in {dir}, {bytes} bytes\n"));
+            let records = if written == 1 { "record" } else { "records" };
+            stderr::print(&format!("flowtop: {written} {records} in {dir}, {bytes} bytes\n"));
         }
         let all = written + unwritten;
         ensure!(unwritten == 0, "{unwritten} of {all} records are not in {dir}; the lines above say why");
