@@ -79,7 +79,9 @@ impl Running {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = BufReader::new(Box::new(child.stderr.take().unwrap()) as Box<dyn Read>);
         // Text mode introduces its interfaces first, as iftop does.
-        let line = stderr.by_ref().lines().map(Result::unwrap).find(|line| line.starts_with("flowtop: "));
+        // What is asked for may be absent, as far as flowtop may look.
+        let says = |line: &String| line.starts_with("flowtop: ") && !line.starts_with("flowtop: --");
+        let line = stderr.by_ref().lines().map(Result::unwrap).find(says);
         assert!(line.as_ref().is_some_and(|line| line.starts_with("flowtop: counting with ")), "{line:?}");
         Self { child, stdout, stderr }
     }

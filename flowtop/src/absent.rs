@@ -2,6 +2,7 @@
 //! stderr and no error.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ pub fn say(settings: &Settings, filter: &Filter) {
     }
 }
 
+/// Where the tree of cgroups may be: beside those of version 1, that of systemd, or the only one.
+const TREES: [&str; 3] = ["sys/fs/cgroup/unified", "sys/fs/cgroup/systemd", "sys/fs/cgroup"];
+
 /// The host whose file system is at `root`.
 struct Host {
     root: PathBuf,
@@ -31,8 +35,9 @@ impl Host {
             (!is_here).then(|| format!("{flag} {pid}: there is no such process now"))
         };
         let mntns = |inode: &u64| {
-            let why = "no process is in that mount namespace now; `readlink /proc/PID/ns/mnt` shows one";
-            (!self.has_namespace("mnt", *inode)).then(|| format!("--mntns {inode}: {why}"))
+            let which = self.processes_outside("mnt", *inode)?;
+            let why = "is in that mount namespace now; `readlink /proc/PID/ns/mnt` shows one";
+            Some(format!("--mntns {inode}: no process{which} {why}"))
         };
         let of_flags = (settings.pid.value.iter().filter_map(|pid| process("--pid", *pid)))
             .chain(settings.cgroup.value.iter().filter_map(|path| self.cgroup(path)))
@@ -40,10 +45,9 @@ impl Host {
         let of_filter = filter.wanted().into_iter().filter_map(|wanted| match wanted {
             Wanted::Pid(pid) => process("--filter: pid", pid.into()),
             Wanted::Netns(inode) => {
-                let why =
-                    "no process is in that network namespace now; `readlink /proc/PID/ns/net` shows one";
-                let is_here = self.has_namespace("net", inode.into());
-                (!is_here).then(|| format!("--filter: netns {inode}: {why}"))
+                let which = self.processes_outside("net", inode.into())?;
+                let why = "is in that network namespace now; `readlink /proc/PID/ns/net` shows one";
+                Some(format!("--filter: netns {inode}: no process{which} {why}"))
             }
             Wanted::User(name) => self.user(&name),
         });
@@ -51,8 +55,8 @@ impl Host {
     }
 
     fn cgroup(&self, path: &str) -> Option<String> {
-        let trees = ["sys/fs/cgroup/unified", "sys/fs/cgroup"].map(|tree| self.root.join(tree));
-        let tree = trees.into_iter().find(|tree| tree.is_dir())?;
+        let trees = TREES.map(|tree| self.root.join(tree));
+        let tree = trees.into_iter().find(|tree| tree.join("cgroup.procs").exists())?;
         let wanted = cgroup(path);
         let at = |path: &Path| tree.join(path.strip_prefix("/").unwrap_or(path));
         if at(Path::new(&wanted)).is_dir() {
@@ -63,13 +67,23 @@ impl Host {
         Some(format!("--cgroup {path}: there is no such cgroup now; the nearest above it is {nearest}"))
     }
 
-    /// Whether a process is in a namespace, or a name of `ip netns` keeps it.
-    fn has_namespace(&self, kind: &str, inode: u64) -> bool {
-        let is_it = |path: PathBuf| fs::metadata(path).is_ok_and(|file| file.ino() == inode);
+    /// Which processes are not in a namespace, as the rest of a sentence, if none is known to be and no name of `ip netns`
+    /// keeps it.
+    fn processes_outside(&self, kind: &str, inode: u64) -> Option<&'static str> {
         let entries = |folder: &str| fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
-        let of_process = entries("proc").any(|entry| is_it(entry.path().join("ns").join(kind)));
-        of_process
-            || ["run/netns", "var/run/netns"].iter().any(|folder| entries(folder).any(|e| is_it(e.path())))
+        let of_processes = entries("proc").map(|entry| entry.path().join("ns").join(kind));
+        let named = ["run/netns", "var/run/netns"].into_iter().flat_map(entries).map(|entry| entry.path());
+        let mut which = "";
+        for path in of_processes.chain(named) {
+            match fs::metadata(path) {
+                Ok(file) if file.ino() == inode => return None,
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    which = " that flowtop may look at";
+                }
+                _ => {}
+            }
+        }
+        Some(which)
     }
 
     fn user(&self, name: &str) -> Option<String> {
@@ -91,6 +105,7 @@ mod tests {
         for folder in ["proc/7", "sys/fs/cgroup/system.slice/a.service"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
+        fs::write(root.path().join("sys/fs/cgroup/cgroup.procs"), "").unwrap();
         fs::create_dir_all(root.path().join("etc")).unwrap();
         fs::write(root.path().join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").unwrap();
         let mut settings = Settings::default();
