@@ -299,7 +299,13 @@ pub struct User {
 
 impl User {
     /// The user with a number, if there is one.
+    ///
+    /// A static program asks nobody: glibc would load the modules of `nsswitch.conf` into it, which crash there
+    /// (`libnss_systemd` of Debian 12 does, on a thread).
     pub fn from_uid(uid: Uid) -> io::Result<Option<Self>> {
+        if cfg!(target_feature = "crt-static") {
+            return Ok(None);
+        }
         let mut texts = vec![0; 1 << 10];
         loop {
             let (mut entry, mut found) = (MaybeUninit::<libc::passwd>::uninit(), ptr::null_mut());
