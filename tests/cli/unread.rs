@@ -83,6 +83,7 @@ fn a_signal_ends_a_run_that_nobody_reads() {
 fn a_run_without_end_drops_whole_reports_and_says_how_many() {
     let (child, mut reader) = unread(&["-t", "--interval", "0.1", "--format", "json"]);
     until("a full pipe", || is_blocked(&child));
+    // How long the reader stands still: ten reports fall due in it.
     thread::sleep(Duration::from_secs(1));
     let all = thread::spawn(move || {
         let mut all = String::new();
@@ -109,6 +110,7 @@ fn a_run_with_an_end_waits_for_its_reader() {
     for (args, reports) in runs {
         let (mut child, mut reader) = unread(args);
         until("a full pipe", || is_blocked(&child));
+        // How long the reader stands still: far longer than the run has to last.
         thread::sleep(Duration::from_secs(2));
         assert_eq!(child.try_wait().unwrap(), None, "{args:?}");
         let mut all = String::new();

@@ -3,6 +3,7 @@
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use strsim::osa_distance;
 
 /// Names of flags elsewhere, and the flag here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -69,6 +70,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("others", "show-others"),
 ];
 
+/// Most letters that are wrong, missing, too many or swapped in a flag that is taken for another one.
+const MAX_SLIPS: usize = 2;
+
 /// The error with the flag that was meant, where that can be told, and without a guess where it cannot.
 pub(super) fn improve(mut error: clap::Error, command: &Command) -> clap::Error {
     if error.kind() != ErrorKind::UnknownArgument {
@@ -100,28 +104,11 @@ fn meant<'a>(typed: &str, flags: &[&'a str]) -> Option<&'a str> {
     let flag = |name: &str| flags.iter().copied().find(|flag| *flag == name);
     let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == typed).and_then(|(_, here)| flag(here));
     let word = || typed.split('-').rev().filter(|word| word.len() > 2).find_map(flag);
-    let near =
-        || flags.iter().copied().filter(|flag| slips(typed, flag) <= 2).min_by_key(|flag| slips(typed, flag));
-    elsewhere.or_else(word).or_else(near)
-}
-
-/// How many letters are too many, missing or wrong, or swapped.
-fn slips(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+    let near = || {
+        let distances = flags.iter().map(|flag| (osa_distance(typed, flag), *flag));
+        distances.filter(|(slips, _)| *slips <= MAX_SLIPS).min_by_key(|(slips, _)| *slips)
+    };
+    elsewhere.or_else(word).or_else(|| near().map(|(_, flag)| flag))
 }
 
 #[cfg(test)]
