@@ -150,10 +150,8 @@ fn windows_of_another_length_are_said_for_their_host() {
     assert!(stdout(&output).lines().any(|said| said == line), "{}", stdout(&output));
 }
 
-/// A connection between two hosts, of which each has recorded other minutes.
-#[test]
-fn a_connection_of_two_hosts_stands_from_one_end_in_every_period() {
-    let recorded = Recorded::new();
+/// Records of a connection between two hosts, of which each has recorded other minutes.
+fn kubelet_and_apiserver() -> Vec<Record> {
     let [client, server] = ["192.0.2.1:47000", "192.0.2.2:6443"];
     let of = |comm, ends, tx, rx| Connection { id: 9, comm, ends, life: 0..60, per_minute: Bytes { tx, rx } };
     let mut records = Vec::new();
@@ -169,7 +167,13 @@ fn a_connection_of_two_hosts_stands_from_one_end_in_every_period() {
             records.push(record);
         }
     }
-    let dir = recorded.write("both", records);
+    records
+}
+
+#[test]
+fn a_connection_of_two_hosts_stands_from_one_end_in_every_period() {
+    let recorded = Recorded::new();
+    let dir = recorded.write("both", kubelet_and_apiserver());
     for [from, to] in [["08:00", "09:00"], ["08:00", "08:20"], ["08:15", "08:45"], ["08:04", "08:16"]] {
         let [first, last] =
             [from, to].map(|time| time[3..].parse::<u64>().unwrap() + if time == "09:00" { 60 } else { 0 });
@@ -185,5 +189,51 @@ fn a_connection_of_two_hosts_stands_from_one_end_in_every_period() {
                 assert_eq!(groups[0]["remote_addr"], "192.0.2.2", "{by} {from} {to}");
             }
         }
+    }
+}
+
+/// The end that a filter asks for stands left with its direction, in every format and in a comparison.
+#[test]
+fn a_filter_says_which_end_of_a_connection_of_two_hosts_stands_left() {
+    let recorded = Recorded::new();
+    let dir = recorded.write("both", kubelet_and_apiserver());
+    let whole = ["--from", "2026-11-20 08:00", "--to", "2026-11-20 09:00"];
+    for (filter, peer, [tx, rx]) in [
+        ("comm kube-apiserver", "192.0.2.1", [3_000_000, 60_000]),
+        ("comm kubelet", "192.0.2.2", [60_000, 3_000_000]),
+    ] {
+        for by in ["peer", "flow"] {
+            let args = [&whole[..], &["--by", by, "-f", filter]].concat();
+            let told = json(&args, &[&dir]);
+            let group = &told["groups"][0];
+            assert_eq!(group["remote_addr"], peer, "{by} {filter}");
+            let sums = |of: &Value| (of["tx_bytes"].as_u64(), of["rx_bytes"].as_u64());
+            assert_eq!(
+                (sums(group), sums(&told["total"])),
+                ((Some(tx), Some(rx)), (Some(tx), Some(rx))),
+                "{by}"
+            );
+        }
+        let args = [&whole[..], &["--by", "peer", "-f", filter]].concat();
+        let csv = report(&[&args[..], &["--format", "csv"]].concat(), &[&dir]);
+        let names: Vec<_> = stdout(&csv).lines().next().unwrap().split(',').collect();
+        let row: Vec<_> = stdout(&csv).lines().nth(1).unwrap().split(',').collect();
+        let of = |name: &str| row[names.iter().position(|known| *known == name).unwrap()];
+        assert_eq!(
+            [of("remote_addr"), of("tx_bytes"), of("rx_bytes")],
+            [peer, &tx.to_string(), &rx.to_string()]
+        );
+        let text = report(&args, &[&dir]);
+        assert!(stdout(&text).contains(peer), "{}", stdout(&text));
+        // The first half of the hour, and the second.
+        let halves = ["--from", "2026-11-20 08:30", "--to", "2026-11-20 09:00", "--by", "peer", "-f", filter];
+        let diff = ["--diff", "2026-11-20 08:00..2026-11-20 08:30"];
+        let told = json(&[&halves[..], &diff].concat(), &[&dir]);
+        let group = &told["groups"][0];
+        assert_eq!(
+            (&group["remote_addr"], group["tx_bytes"].as_u64()),
+            (&peer.into(), Some(tx / 2)),
+            "{told}"
+        );
     }
 }

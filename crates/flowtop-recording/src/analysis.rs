@@ -150,6 +150,11 @@ impl Question {
         }
     }
 
+    /// Whether the filter asks for this end by itself; `None` if it does not tell ends apart.
+    fn asks_for(&self, flow: &FlowRecord) -> Option<bool> {
+        with_subject(flow, None, |subject| self.filter.asks_for(subject))
+    }
+
     /// Which of the two ends of a connection the filter asks for, if for one alone.
     fn prefers_second(&self, first: &FlowRecord, second: &FlowRecord) -> Option<bool> {
         with_subject(first, None, |first| {
@@ -253,7 +258,7 @@ impl History {
         Self {
             rows: Rows::new(question.by, threshold, question.max_rows),
             total: Tally::new(threshold),
-            boots: Boots::new(&plan, question.has_filter()),
+            boots: Boots::new(&plan, &question),
             hosts: plan.machines.iter().map(|_| host()).collect(),
             local_twice: Bytes::default(),
             remainder: Bytes::default(),

@@ -85,8 +85,14 @@ pub fn labels(record: &Record) -> Labels {
 /// The border that was drawn with `-F` and `-G` when the record was made: it says which ends are left.
 #[must_use]
 pub fn boundary(record: &Record) -> Boundary {
+    boundary_of(&record.limits)
+}
+
+/// The same, of a record with these [`Record::limits`].
+#[must_use]
+pub fn boundary_of(limits: &str) -> Boundary {
     let mut boundary = Boundary::default();
-    let words: Vec<&str> = record.limits.split_whitespace().collect();
+    let words: Vec<&str> = limits.split_whitespace().collect();
     for pair in words.windows(2) {
         // What is no network is a word of something else.
         let _ = match pair[0] {

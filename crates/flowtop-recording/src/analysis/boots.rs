@@ -3,6 +3,7 @@
 //! The counters over the life of a socket decide. Between two windows they say what has moved in the gap; where two
 //! recordings overlap, what has moved since the end of the first one.
 
+use super::Question;
 use super::intervals::{Interval, by_end};
 use super::moved::{Moved, NO_PAIR};
 use super::pairs::{Pair, Pairs, may_be_of_two_hosts};
@@ -13,6 +14,7 @@ use matched::Matched;
 pub(super) use socket::Socket;
 pub(super) use step::{Join, Step};
 
+mod left;
 mod matched;
 mod other_end;
 mod socket;
@@ -46,6 +48,7 @@ pub(super) struct Boots {
     pub has_several: bool,
     /// Whether the report needs more of a pair than its bytes.
     keeps_flows: bool,
+    question: Question,
 }
 
 /// State of one boot of one host.
@@ -64,14 +67,15 @@ struct Boot {
 }
 
 impl Boots {
-    /// `keeps_flows` says that the report needs more of a pair than its bytes.
-    pub fn new(plan: &Plan, keeps_flows: bool) -> Self {
+    /// Nothing yet, of the lives that the plan tells.
+    pub fn new(plan: &Plan, question: &Question) -> Self {
         let boot = |machine| Boot { machine, ..Boot::default() };
         Self {
             lives: plan.lives.iter().map(|life| boot(life.machine)).collect(),
             pairs: Pairs::default(),
             has_several: plan.machines.len() > 1,
-            keeps_flows,
+            keeps_flows: question.has_filter(),
+            question: question.clone(),
         }
     }
 
@@ -167,6 +171,9 @@ impl Boots {
             let moved = step.moved(flow, same.map(|same| &before[same]));
             if let Some(same) = same {
                 socket.go_on(&mut before[same]);
+            }
+            if self.keeps_flows && socket.may_pair {
+                socket.judge(&self.question, flow);
             }
             socket.searches_on = ahead.search_on.binary_search(&place).is_ok();
             let ahead_pair = ahead.pair(place);

@@ -2,7 +2,8 @@
 //!
 //! What one end has sent, the other receives: the counters over the lives of both sockets are two readings of one stream of
 //! bytes each way. Counted is how far the streams have been read, by whichever end, so a byte counts once, and what one
-//! host has not recorded is filled in by the other. Which end stands on the left is decided once, by who has connected.
+//! host has not recorded is filled in by the other. Which end stands on the left is decided once, when the
+//! pair is made (`boots/left.rs`).
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -159,7 +160,6 @@ impl Streams {
 /// Which end of a pair something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The end that connected.
     Left,
     Right,
 }

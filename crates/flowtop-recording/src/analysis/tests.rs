@@ -439,14 +439,101 @@ fn a_filter_knows_both_ends_of_a_connection_of_two_hosts() {
         assert_whole(&report);
         (report.total.bytes, report.local_twice)
     };
-    for filter in ["comm curl", "comm nginx"] {
-        assert_eq!(of(filter, "peer"), (curl, Bytes::default()), "{filter}");
-        assert_eq!(of(filter, "process"), (curl, nginx), "{filter}");
+    let seen_by_nginx = curl.mirror();
+    for (filter, total, other) in [("comm curl", curl, nginx), ("comm nginx", seen_by_nginx, curl)] {
+        assert_eq!(of(filter, "peer"), (total, Bytes::default()), "{filter}");
+        assert_eq!(of(filter, "process"), (total, other), "{filter}");
     }
     assert_eq!(of("comm bash", "process"), (Bytes::default(), Bytes::default()));
     // Only what curl sends.
     let sent = (Bytes { tx: 100, rx: 0 }, Bytes { tx: 0, rx: 99 });
     assert_eq!(of("src host 192.0.2.1", "process"), sent);
+}
+
+/// The left end of the only row, and the bytes of the total.
+fn seated(filter: &str, records: &[Record]) -> (u16, Bytes) {
+    let filter = Filter::parse(filter, &NoNames).unwrap();
+    let report = reported(&Question { filter, ..question("local-port") }, records);
+    assert_whole(&report);
+    assert_eq!((report.rows.len(), report.not_counted.twice), (1, 1));
+    let Cell::Port(port) = report.rows[0].cells[0] else { panic!("{:?}", report.rows[0]) };
+    assert_eq!(report.rows[0].sums.bytes, report.total.bytes);
+    (port, report.total.bytes)
+}
+
+/// Both ends of a connection on two hosts: curl has sent 100 bytes to nginx and received 5.
+fn on_two_hosts() -> [Record; 2] {
+    let [a, b] = TWO_ENDS;
+    let sent = Bytes { tx: 100, rx: 5 };
+    [at("node-1", 1, "curl", [a, b], sent), at("node-2", 2, "nginx", [b, a], sent.mirror())]
+}
+
+#[test]
+fn the_end_that_a_filter_asks_for_stands_left_of_a_connection_of_two_hosts() {
+    let (of_curl, of_nginx) = ((40_000, Bytes { tx: 100, rx: 5 }), (443, Bytes { tx: 5, rx: 100 }));
+    for (filter, seen) in [
+        ("comm nginx", of_nginx),
+        ("comm nginx and inbound", (443, Bytes { tx: 0, rx: 100 })),
+        ("comm curl", of_curl),
+        // True of both ends.
+        ("comm curl or comm nginx", of_curl),
+        ("port 443", of_curl),
+    ] {
+        let [one, two] = on_two_hosts();
+        assert_eq!(seated(filter, &[one.clone(), two.clone()]), seen, "{filter}");
+        // The other way round: the server's host is the first that is read.
+        let [mut one, mut two] = [one, two];
+        std::mem::swap(&mut one.host, &mut two.host);
+        assert_eq!(seated(filter, &[one, two]), seen, "{filter}");
+    }
+}
+
+#[test]
+fn the_end_inside_a_border_stands_left_of_a_connection_of_two_hosts() {
+    let (of_curl, of_nginx) = ((40_000, Bytes { tx: 100, rx: 5 }), (443, Bytes { tx: 5, rx: 100 }));
+    for (borders, filter, seen) in [
+        (["-F 192.0.2.2/32", "-F 192.0.2.2/32"], "comm curl", of_nginx),
+        (["-F 192.0.2.1/32", "-F 192.0.2.1/32"], "comm nginx", of_curl),
+        // One of the hosts has recorded without.
+        (["", "-F 192.0.2.2/32"], "port 443", of_nginx),
+        (["-F 192.0.2.2/32", ""], "port 443", of_nginx),
+        // Each has itself inside, or both are: that says nothing.
+        (["-F 192.0.2.1/32", "-F 192.0.2.2/32"], "comm nginx", of_nginx),
+        (["-F 192.0.2.1/32", "-F 192.0.2.2/32"], "port 443", of_curl),
+        (["-F 192.0.2.0/24", "-F 192.0.2.0/24"], "comm nginx", of_nginx),
+    ] {
+        let mut records = on_two_hosts();
+        for (record, border) in records.iter_mut().zip(borders) {
+            record.limits = border.to_owned();
+        }
+        assert_eq!(seated(filter, &records), seen, "{borders:?} {filter}");
+    }
+}
+
+/// The minute after a record, in which nothing more has moved.
+fn a_minute_later(record: &Record) -> Record {
+    let (mut later, minute_ns) = (record.clone(), 60_000_000_000);
+    let Span { start_us, end_us, start_ns, end_ns } = &mut later.span;
+    (*start_us, *end_us) = (*start_us + 60_000_000, *end_us + 60_000_000);
+    (*start_ns, *end_ns) = (*start_ns + minute_ns, *end_ns + minute_ns);
+    later.flows[0].bytes = Bytes::default();
+    later.totals = Bytes::default();
+    later
+}
+
+/// A host whose records begin when those of the other one have all been read changes no seat.
+#[test]
+fn the_end_that_a_filter_asks_for_stands_left_whichever_host_recorded_first() {
+    for late in [0, 1] {
+        let mut records = on_two_hosts().to_vec();
+        records[late] = a_minute_later(&records[late]);
+        let early = records[1 - late].clone();
+        records.push(a_minute_later(&early));
+        for (filter, port) in [("comm nginx", 443), ("comm curl", 40_000)] {
+            let bytes = if port == 443 { Bytes { tx: 5, rx: 100 } } else { Bytes { tx: 100, rx: 5 } };
+            assert_eq!(seated(filter, &records), (port, bytes), "{filter} {late}");
+        }
+    }
 }
 
 #[test]

@@ -7,8 +7,7 @@ use super::super::pairs::{Known, Late, Pair, Side, Streams, have_same_ends, may_
 use super::super::rows::{Place, RowId, Rows};
 use super::socket::{flags_of, since_us};
 use super::{Ahead, Boots, Socket};
-use flowtop_core::flow::Role;
-use flowtop_core::record::{FlowRecord, Span};
+use flowtop_core::record::{FlowRecord, Record, Span};
 
 /// How much later the clock of one host may say that a connection was opened than that of another one, in µs. Clocks
 /// that are kept by NTP are well within it.
@@ -32,23 +31,25 @@ enum Found {
 
 /// A candidate for the other end.
 #[derive(Clone, Copy, Debug)]
-struct Other {
-    life: usize,
+pub(super) struct Other {
+    pub life: usize,
     /// Its place in the record that has been read ahead.
-    ahead: Option<usize>,
+    pub ahead: Option<usize>,
     /// Its place among the sockets of the previous record.
-    state: Option<usize>,
+    pub state: Option<usize>,
     pair: u32,
-    flags: u32,
+    pub flags: u32,
     since_us: i64,
     until_us: i64,
 }
 
 /// The end whose other end is searched.
-struct One<'a> {
-    life: usize,
-    flow: &'a FlowRecord,
+pub(super) struct One<'a> {
+    pub life: usize,
+    pub flow: &'a FlowRecord,
     span: &'a Span,
+    /// Settings of the recorder, as its record has them.
+    pub limits: &'a str,
     /// The same socket in the previous record.
     same: Option<&'a Socket>,
 }
@@ -58,7 +59,7 @@ impl One<'_> {
         self.same.map_or(self.flow.key, Socket::first_key)
     }
 
-    fn flags(&self) -> u32 {
+    pub fn flags(&self) -> u32 {
         flags_of(self.flow, self.same)
     }
 
@@ -100,7 +101,8 @@ impl Boots {
             // Of two ends, the one that is recorded later searches for the other.
             let searches = !was_inside || same.is_none_or(|same| same.searches_on || !same.may_pair);
             ahead.pairs[place] = if pair == NO_PAIR && ahead.is_inside && searches {
-                match self.pair(&One { life, flow, span: &ahead.record.span, same }, rows) {
+                let Record { span, limits, .. } = &ahead.record;
+                match self.pair(&One { life, flow, span, limits, same }, rows) {
                     Found::Pair(pair) => pair,
                     Found::NotYet => {
                         ahead.search_on.push(place);
@@ -205,10 +207,11 @@ impl Boots {
 
     /// Makes a pair of two ends. `None` if the report needs the flow of the left one, and it is not known any more.
     fn form(&mut self, one: &One<'_>, other: &Other, rows: &mut Rows) -> Option<u32> {
-        let is_left = Role::of(one.flags()).leads(Role::of(other.flags), &one.flow.tuple());
+        let is_left = self.is_left(one, other);
         let boot = &self.lives[other.life];
-        let there = other.ahead.zip(boot.ahead.as_ref()).map(|(place, ahead)| &ahead.record.flows[place]);
         let state = other.state.map(|state| &boot.sockets[state]);
+        let ahead = other.ahead.zip(boot.ahead.as_ref()).map(|(place, ahead)| &ahead.record.flows[place]);
+        let there = ahead.or_else(|| state?.flow.as_deref());
         let row = match (is_left, there) {
             (true, _) => rows.id(self.machine(one.life), one.flow),
             (false, Some(flow)) => rows.id(boot.machine, flow),
@@ -220,7 +223,10 @@ impl Boots {
         let places = [one.same, state].map(|socket| socket.map_or(Place::NONE, |socket| socket.place));
         let (left, right) = if is_left { (0, 1) } else { (1, 0) };
         let lives = [one.life, other.life];
-        if streams[right].are_counted() {
+        // What the filter has refused of the right end alone, it may let pass where the left one is known.
+        let was_judged_alone =
+            self.keeps_flows && self.lives[lives[right]].was_inside && [one.same, state][right].is_some();
+        if streams[right].are_counted() || was_judged_alone {
             let key = if is_left { state.map(Socket::first_key) } else { Some(one.first_key()) };
             let late = Late { life: lives[left], row: row.clone(), flow: flows[left].clone() };
             self.pairs.note_late((lives[right], key?), late);

@@ -2,6 +2,7 @@
 
 use flowtop_common::{FlowKey, flags};
 
+use super::super::Question;
 use super::super::intervals::by_end;
 use super::super::moved::{Moved, NO_PAIR};
 use super::super::pairs::{Pairs, Streams, may_be_of_two_hosts};
@@ -41,6 +42,10 @@ pub struct Socket {
     pub counted_from: Bytes,
     /// Whether a socket with mirrored ends was found that could not be its other end, so the search goes on.
     pub searches_on: bool,
+    /// Whether the filter of the report asks for this end by itself, if it tells ends apart.
+    pub is_asked_for: Option<bool>,
+    /// Its last state, if a filter lets it pass by itself: what another host records later may be its other end.
+    pub flow: Option<Box<FlowRecord>>,
 }
 
 /// `counted_from` of a socket of which nothing has been counted.
@@ -62,7 +67,16 @@ impl Socket {
             pair: NO_PAIR,
             counted_from: NOT_COUNTED,
             searches_on: false,
+            is_asked_for: None,
+            flow: None,
         }
+    }
+
+    /// Notes what the filter of a report says of it.
+    pub fn judge(&mut self, question: &Question, flow: &FlowRecord) {
+        self.is_asked_for = question.asks_for(flow);
+        let passes = question.verdict_of(flow, None) != Verdict::NONE;
+        self.flow = passes.then(|| Box::new(flow.clone()));
     }
 
     /// Takes over the state of the same socket from the previous record.

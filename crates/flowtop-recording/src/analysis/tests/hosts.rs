@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use flowtop_common::{FlowKey, flags};
 use proptest::prelude::*;
 
-use super::MAX_ROWS;
 use super::assert_whole;
 use super::question;
 use super::reported;
 use super::world::{FIRST_S, SECONDS, Window, any_windows};
+use super::{MAX_ROWS, NoNames};
 use crate::analysis::{Question, Report, Row};
+use flowtop_core::filter::Filter;
 use flowtop_core::flow::Tuple;
 use flowtop_core::group;
 use flowtop_core::record::fixture::{flow, record};
@@ -242,6 +243,23 @@ proptest! {
         prop_assert_eq!(report.total.connections, report.rows.len() as u64);
         assert_whole(&report);
         prop_assert_eq!(report.local_twice, Bytes::default());
+    }
+
+    /// The end that the filter asks for stands left, on whichever host it is and whoever connected, with what any host tells
+    /// and no more.
+    #[test]
+    fn the_end_that_is_asked_for_stands_left(network in any_network(false), asked in 0..2_usize) {
+        let records = network.records();
+        prop_assume!(!records.is_empty());
+        let filter = Filter::parse(["comm client", "comm server"][asked], &NoNames).unwrap();
+        let report = reported(&Question { filter, ..question("flow") }, &records);
+        let told = |link: &Link| link.hosts[asked].is_some_and(|host| !network.told(link, host).is_empty());
+        let expected: BTreeMap<_, _> = network.links.iter().filter(|link| told(link)).filter_map(|link| {
+            let (_, seconds) = network.expected(link)?;
+            Some((link.tuple(asked), link.moved(asked, seconds.into_iter())))
+        }).filter(|(_, bytes)| bytes.sum() > 0).collect();
+        prop_assert_eq!(by_flow(&report), expected);
+        assert_whole(&report);
     }
 
     /// The rows are the total and what is counted at both ends, and the total is the same whatever the rows are; also where
