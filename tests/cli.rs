@@ -19,6 +19,7 @@ mod examples;
 mod generated;
 mod habits;
 mod interfaces;
+mod link_local;
 mod names;
 mod replay;
 mod rights;
