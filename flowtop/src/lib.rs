@@ -120,10 +120,7 @@ fn counting(typed: &Typed, run: impl FnOnce(&Settings, Filter) -> Result<()>) ->
 
 fn examine(args: &DoctorArgs) -> Result<()> {
     let finding = doctor::examine(args.table.max_flows)?;
-    if args.json {
-        println!("{}", serde_json::to_string(&finding)?);
-    } else {
-        print!("{}", finding.text());
-    }
+    let text = if args.json { serde_json::to_string(&finding)? + "\n" } else { finding.text() };
+    io::stdout().write_all(text.as_bytes()).context("cannot write the findings")?;
     finding.verdict()
 }

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::PipeReader;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
 use std::thread;
 
 use rustix::fs::OFlags;
@@ -46,6 +47,21 @@ fn is_blocked(child: &Child) -> bool {
 
 const fn libc_write() -> u32 {
     if cfg!(target_arch = "x86_64") { 1 } else { 64 }
+}
+
+/// Whether some thread is inside of `write` on stdout.
+fn is_writing(child: &Child) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let calls = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("syscall")));
+    calls.flatten().any(|call| call.starts_with(&format!("{} 0x1 ", libc_write())))
+}
+
+/// A run whose stdout is a pipe that is full already, and the end of it that nobody reads.
+fn before_a_full_pipe(command: &mut Command) -> (Child, PipeReader) {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let room = fcntl_setpipe_size(&writer, 4096).unwrap();
+    writer.write_all(&vec![b'\n'; room]).unwrap();
+    (command.stdout(writer).spawn().unwrap(), reader)
 }
 
 /// Ends it with a signal; what it says on stderr.
@@ -127,6 +143,43 @@ fn a_signal_ends_a_report_that_waits_for_its_reader() {
         let (child, _reader) = unread(&["-t", "-s", "1", "--format", "json"]);
         until("a full pipe", || is_blocked(&child));
         end(child, signal);
+    }
+}
+
+/// Commands that count nothing leave signals to the kernel.
+#[test]
+fn a_signal_ends_every_other_command_that_nobody_reads() {
+    let recorded = tempfile::tempdir().unwrap();
+    let dir = recorded.path().to_str().unwrap();
+    let record = ["record", "--demo", "--quiet", "--every", "1s", "--count", "2", "-o", dir];
+    assert!(flowtop(&record).status().unwrap().success());
+    let commands: [&[&str]; 5] = [
+        &["report", dir],
+        &["report", "--format", "json", "--by", "flow", dir],
+        &["replay", "-t", "--format", "json", dir],
+        &["doctor"],
+        &["man"],
+    ];
+    for (args, signal) in commands.iter().flat_map(|args| ENDINGS.map(|signal| (args, signal))) {
+        let (mut child, _reader) = before_a_full_pipe(&mut flowtop(args));
+        until(&format!("{args:?}: a full pipe"), || is_writing(&child));
+        let sent = Instant::now();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        until("the end", || child.try_wait().unwrap().is_some());
+        assert!(sent.elapsed() < AT_ONCE, "{args:?} {signal:?}: {:?}", sent.elapsed());
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{args:?}: {status:?}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure_of_any_command() {
+    for args in [&["doctor"][..], &["doctor", "--json"], &["man"], &["--print-config"]] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = flowtop(args).stdout(writer).spawn().unwrap().wait_with_output().unwrap();
+        assert!(!stderr(&output).contains("panicked"), "{args:?}: {}", stderr(&output));
+        assert!(output.status.code().is_some_and(|code| code <= 1), "{args:?}: {:?}", output.status);
     }
 }
 
