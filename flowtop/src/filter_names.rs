@@ -1,14 +1,10 @@
 //! Resolves host and service names in a filter, once, before counting starts.
 
 use flowtop_attribution::parse::process::user_name;
+use flowtop_attribution::system_names;
 use flowtop_core::filter::Names;
 use flowtop_core::names::port_of;
-use std::{
-    fs,
-    net::{IpAddr, ToSocketAddrs as _},
-    os::linux::fs::MetadataExt as _,
-    path::Path,
-};
+use std::{fs, net::IpAddr, os::linux::fs::MetadataExt as _, path::Path};
 
 /// The resolver and the services database of this host.
 pub struct HostNames {
@@ -36,8 +32,7 @@ impl HostNames {
 
 impl Names for HostNames {
     fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
-        let found = (host, 0).to_socket_addrs().map_err(|error| error.to_string())?;
-        let mut addresses: Vec<_> = found.map(|address| address.ip()).collect();
+        let mut addresses = system_names::addresses(host).map_err(|error| error.to_string())?;
         addresses.sort_unstable();
         addresses.dedup();
         Ok(addresses)

@@ -11,6 +11,7 @@ pub mod read;
 mod reader;
 pub mod resolver;
 mod results;
+pub mod system_names;
 
 use std::net::IpAddr;
 use std::path::Path;

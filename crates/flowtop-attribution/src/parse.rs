@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod cni;
+pub mod hosts;
 pub mod kubernetes;
 pub mod manifest;
 pub mod process;

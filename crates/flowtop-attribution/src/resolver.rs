@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::lookups::{Answers, Limits, Lookups, Questions};
+use crate::system_names;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::names::{Names, Services, is_resolvable};
 use flowtop_core::sanitize::{harmless, printable};
@@ -63,8 +64,7 @@ impl Names for Resolver {
 fn work(questions: Questions<IpAddr, String, IpAddr>) {
     let answers = Arc::clone(&questions.answers);
     for address in questions {
-        // For an address without a name the system returns the address itself.
-        let name = dns_lookup::lookup_addr(&address).ok().filter(|name| name.parse::<IpAddr>().is_err());
+        let name = system_names::name(address);
         store(&answers, address, name.as_deref());
     }
 }
