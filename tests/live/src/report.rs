@@ -53,6 +53,8 @@ pub struct Row {
     pub namespace: Option<String>,
     /// Its pod.
     pub pod: Option<String>,
+    /// The pod that has the network namespace of the local end.
+    pub netns_pod: Option<String>,
     /// Its container.
     pub container: Option<String>,
     /// Namespace of the pod that has the remote address.
@@ -81,6 +83,8 @@ pub struct Peer {
     pub comm: Option<String>,
     /// Its pod.
     pub pod: Option<String>,
+    /// The pod that has its network namespace.
+    pub netns_pod: Option<String>,
     /// Its TCP state.
     pub state: String,
     /// Its own bytes.

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use super::Case;
 use super::reporting::same;
 use crate::compare::exact;
-use crate::net::{Listener, Pair};
-use crate::report::{Report, Row};
+use crate::net::{End, LOOPBACK, Listener, Pair};
+use crate::report::{Bytes, Report, Row};
 use crate::stage::Stage;
 use crate::worker::{Order, Worker};
 use crate::{netns, sys};
@@ -25,6 +25,12 @@ pub const CASES: &[Case] = &[
         "files of a host that lie, are endless or silent",
         "a report that waits or is broken",
         hostile,
+    )
+    .limited(super::LATE_NAMES, exact),
+    Case::exact(
+        "a proxy outside with sockets in a pod's namespace",
+        "the proxy's pod for that of its client, or the other way round",
+        outside,
     )
     .limited(super::LATE_NAMES, exact),
     Case::exact("the pod behind a remote address", "an address where a name is known", remote)
@@ -92,6 +98,17 @@ impl Host {
             _ => self.write("etc/kubernetes/manifests/kube-apiserver.yaml", MANIFEST),
         }?;
         self.write(&format!("var/lib/kubelet/pods/{uid}/containers/{container}/0"), "")
+    }
+
+    /// Lets `/proc` tell the network namespaces of the suite, which is then the host's, and of these processes.
+    fn tell_namespaces(&self, pids: &[u32]) -> Result<()> {
+        let own = std::process::id();
+        for (shown, of) in std::iter::once((1, own)).chain(pids.iter().map(|pid| (*pid, *pid))) {
+            let folder = self.0.join(format!("proc/{shown}/ns"));
+            fs::create_dir_all(&folder)?;
+            std::os::unix::fs::symlink(format!("/proc/{of}/ns/net"), folder.join("net"))?;
+        }
+        Ok(())
     }
 
     /// What libcni keeps of the sandbox of a pod.
@@ -230,6 +247,70 @@ fn hostile(stage: &mut Stage<'_>) -> Result<()> {
         Ok(())
     })?;
     bench.quit()
+}
+
+/// The process, its pod and the pod of its network namespace; and its bytes.
+type OfEnd = ((Option<u32>, Option<String>, Option<String>), Bytes);
+
+/// Both ends of the connection that has this address at one of them, the left one first.
+fn both_ends(report: &Report, address: SocketAddr) -> Result<[OfEnd; 2], String> {
+    let is_it = |row: &&Row| row.local() == address || row.remote() == address;
+    let row = report.flows.iter().find(is_it).ok_or("expected a row")?;
+    let peer = row.peer.as_ref().ok_or("expected a peer, got none")?;
+    Ok([
+        ((row.pid, row.pod.clone(), row.netns_pod.clone()), row.bytes),
+        ((peer.pid, peer.pod.clone(), peer.netns_pod.clone()), peer.bytes),
+    ])
+}
+
+/// As ztunnel does for the pods of its node: a process in the host's network accepts on a socket that was made in the
+/// namespace of a pod, from a client that lives there.
+fn outside(stage: &mut Stage<'_>) -> Result<()> {
+    let host = Host::new()?;
+    let (mut client, listener, end) = netns::in_new(|| {
+        let listener = Listener::bind(LOOPBACK)?;
+        let end = End::dial(listener.address, None)?;
+        Ok((Worker::start("client")?, listener, end))
+    })?;
+    let mut proxy = Worker::start("ztunnel")?;
+    for (index, worker) in [&client, &proxy].into_iter().enumerate() {
+        host.put(index, worker.pid())?;
+    }
+    host.tell_namespaces(&[client.pid(), proxy.pid()])?;
+    let root = host.path().to_str().context("the folder's name is not text")?;
+    let mut benches = [
+        stage.start(&["--host-root", root])?,
+        stage.start(&["--host-root", root, "--filter", "pod web-1 and netns-pod web-0"])?,
+        stage.start(&["--host-root", root, "--filter", "netns-pod web-1"])?,
+    ];
+    client.give(end.socket())?;
+    proxy.give(listener.socket())?;
+    client.order(Order::Send(1_013))?;
+    proxy.order(Order::Accept)?;
+    proxy.order(Order::Receive(1_013))?;
+    proxy.order(Order::Send(20_011))?;
+    client.order(Order::Receive(20_011))?;
+    let web_0 = Some("web-0".to_owned());
+    let pods = [
+        (Some(client.pid()), web_0.clone(), web_0.clone()),
+        (Some(proxy.pid()), Some("web-1".to_owned()), web_0),
+    ];
+    let both_ends = |report: &Report| both_ends(report, end.local);
+    let (sent, received) = (Bytes { tx: 1_013, rx: 20_011 }, Bytes { tx: 20_011, rx: 1_013 });
+    let [of_client, of_proxy] = pods;
+    benches[0].check_report("with names", |report| {
+        let expected = [(of_client.clone(), sent), (of_proxy.clone(), received)];
+        same("process, pod, pod of the namespace, bytes", &expected, &both_ends(report)?)
+    })?;
+    benches[1].check_report("of the proxy", |report| {
+        let expected = [(of_proxy.clone(), received), (of_client.clone(), sent)];
+        same("the proxy's end on the left", &expected, &both_ends(report)?)?;
+        same("bytes of all", &received, &report.totals)
+    })?;
+    benches[2].check_report("of the proxy's own namespace", |report| {
+        same("bytes and rows", &(0, 0), &(report.totals.tx, report.flows.len()))
+    })?;
+    benches.into_iter().try_for_each(crate::stage::Bench::quit)
 }
 
 /// A service has an address that no socket knows; this one has a socket, so that its bytes are known. Another one is
