@@ -8,6 +8,8 @@ use flowtop_bpf::Wait;
 use flowtop_common::Admission;
 use flowtop_core::flow::Tuple;
 use flowtop_core::ledger::Ledger;
+use flowtop_core::owner::comm_text;
+use flowtop_core::sanitize::harmless;
 use flowtop_core::who::Who;
 use flowtop_core::wire::Sample;
 use flowtop_view::settings::Settings;
@@ -89,6 +91,7 @@ impl Session {
             Purpose::Frame | Purpose::Report => self.source.feed_exactly(ledger)?,
         }
         self.name_refused(ledger);
+        self.name_past_tcp();
         Ok(())
     }
 
@@ -98,6 +101,20 @@ impl Session {
             let Tuple { local, remote } = Tuple::of(key);
             stderr::print(&format!(
                 "flowtop: the counters of {local} to {remote} cannot be true and are not counted\n"
+            ));
+        }
+    }
+
+    /// Names on stderr the connections whose bytes a socket map carries past TCP. The view shows how many bytes these are.
+    fn name_past_tcp(&mut self) {
+        let told = self.source.past_tcp();
+        for one in told.iter().filter(|_| !self.has_screen) {
+            let Tuple { local, remote } = Tuple::of(&one.key);
+            let process = comm_text(&one.comm).map(|comm| format!(", {} ({})", harmless(&comm), one.pid));
+            let process = process.unwrap_or_default();
+            stderr::print(&format!(
+                "flowtop: a socket map carries bytes of {local} to {remote}{process} past TCP: no row has them, \
+                 losses.socket_map counts them\n"
             ));
         }
     }
@@ -137,6 +154,7 @@ impl Session {
         apply(first);
         others.for_each(apply);
         self.name_refused(first);
+        self.name_past_tcp();
         self.attend(first, Wait::Yes)
     }
 

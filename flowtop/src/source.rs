@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use flowtop_common::{Admission, FlowKey};
 
+use flowtop_bpf::past_tcp::PastTcp;
 use flowtop_bpf::plan::Demand;
 use flowtop_bpf::{Live, Wait};
 use flowtop_core::demo::{self, Demo};
@@ -108,6 +109,14 @@ impl Source {
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let costs = live.costs().ok()?;
         Some(costs.iter().fold((0, 0), |sum, cost| (sum.0 + ns(cost.run_time), sum.1 + cost.runs)))
+    }
+
+    /// Flows whose bytes a socket map carries past TCP; see [`Live::past_tcp`].
+    pub fn past_tcp(&mut self) -> Vec<PastTcp> {
+        match self {
+            Self::Live(live) => live.past_tcp(),
+            Self::Demo(_) => Vec::new(),
+        }
     }
 
     /// Finds the processes that hold idle sockets open; see [`Live::find_holders`].

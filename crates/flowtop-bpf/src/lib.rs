@@ -12,6 +12,7 @@ pub mod link;
 pub mod load;
 pub mod memory;
 mod numbers;
+pub mod past_tcp;
 pub mod plan;
 pub mod probe;
 pub mod read;
@@ -40,6 +41,7 @@ pub use holders::Wait;
 use iterator::Iterator;
 use load::Refused;
 use numbers::Numbers;
+use past_tcp::PastTcp;
 use probe::{Host, Loader};
 use read::{Reader, SharedNumbers};
 use rights::Ability;
@@ -208,6 +210,11 @@ impl Live {
     /// again.
     pub fn find_holders(&mut self, ledger: &mut Ledger, wait: Wait) {
         self.holders.find(&mut self.ebpf, ledger, wait);
+    }
+
+    /// Flows whose bytes a socket map carries past TCP, as far as they were not told before.
+    pub fn past_tcp(&mut self) -> Vec<PastTcp> {
+        self.reader.past_tcp()
     }
 
     /// Cost of each program since it was loaded.

@@ -3,6 +3,7 @@
 
 use crate::changes::Changes;
 use crate::numbers::Numbers;
+use crate::past_tcp::{self, PastTcp};
 use crate::recycle::Recycler;
 use anyhow::{Context as _, Result};
 use aya::{
@@ -44,6 +45,8 @@ pub struct Reader {
     ended: HashMap<FlowKey, usize>,
     /// Numbers of processes here, where they are not the kernel's.
     pub numbers: Option<SharedNumbers>,
+    /// Flows whose bytes go past TCP.
+    past_tcp: past_tcp::Seen,
 }
 
 /// What the reader of flows and that of holders translate by.
@@ -69,6 +72,7 @@ impl Reader {
             listeners: Listeners::default(),
             ended: HashMap::new(),
             numbers: None,
+            past_tcp: past_tcp::Seen::default(),
         })
     }
 
@@ -148,6 +152,10 @@ impl Reader {
                 self.recycler.saw_empty(number, &allocation);
                 continue;
             };
+            if past_tcp::is_of_one(&slot) && self.slots.open(number).as_ref().is_some_and(past_tcp::is_of_one)
+            {
+                self.past_tcp.note(&self.details.get(number));
+            }
             if !is_wanted(number, &slot) {
                 others += 1;
                 continue;
@@ -168,8 +176,18 @@ impl Reader {
         Ok(others)
     }
 
+    /// Flows whose bytes a socket map carries past TCP, as far as they were not told before.
+    pub fn past_tcp(&mut self) -> Vec<PastTcp> {
+        let here = |pid: u32| match &self.numbers {
+            Some(numbers) => numbers.lock().unwrap_or_else(PoisonError::into_inner).here(pid),
+            None => pid,
+        };
+        self.past_tcp.take().into_iter().map(|one| PastTcp { pid: here(one.pid), ..one }).collect()
+    }
+
     /// Removes flows that have ended and been read since.
     pub fn remove(&mut self, keys: &[FlowKey]) -> Result<()> {
+        self.past_tcp.forget(keys);
         flowtop_sys::delete_batch(self.index(), keys)
             .context("cannot remove ended flows from the flow table")?;
         let slots: Vec<_> = keys.iter().filter_map(|key| self.ended.remove(key)).collect();

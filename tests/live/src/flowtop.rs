@@ -91,6 +91,20 @@ impl Flowtop {
         })
     }
 
+    /// Waits until it says something with this text on stderr.
+    pub fn hear(&self, text: &str) -> Result<()> {
+        let mut said = Vec::new();
+        loop {
+            let line = self.stderr.recv_timeout(ANSWER_TIMEOUT).map_err(|silence| {
+                anyhow!("expected \"{text}\" on stderr, got {silence} after {}", said.join(" | "))
+            })?;
+            if line.contains(text) {
+                return Ok(());
+            }
+            said.push(line);
+        }
+    }
+
     /// Stops the process until [`Flowtop::thaw`]: it can read nothing meanwhile.
     pub fn freeze(&self) -> Result<()> {
         kill_process(self.pid()?, Signal::STOP)?;

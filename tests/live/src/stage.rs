@@ -78,6 +78,11 @@ impl Bench {
         self.flowtop.as_mut().map(Flowtop::report).transpose()
     }
 
+    /// Waits until flowtop says something with this text on stderr.
+    pub fn hear(&self, text: &str) -> Result<()> {
+        self.flowtop.as_ref().map_or(Ok(()), |flowtop| flowtop.hear(text))
+    }
+
     /// Runs `work` while flowtop is stopped.
     pub fn while_frozen(&mut self, work: impl FnOnce() -> Result<()>) -> Result<()> {
         if let Some(flowtop) = &self.flowtop {

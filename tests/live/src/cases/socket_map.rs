@@ -63,12 +63,28 @@ fn sees_calls(stage: &Stage<'_>) -> Result<bool> {
     Ok(stage.setting.plan != "tracepoint" || types.windows(TYPE.len()).any(|window| window == TYPE))
 }
 
+/// Whether the plan says which socket it was. Others count the bytes alone.
+fn names_sockets(stage: &Stage<'_>) -> Result<bool> {
+    Ok(stage.setting.plan == "tracepoint" && sees_calls(stage)?)
+}
+
+fn own_name() -> Result<String> {
+    Ok(fs::read_to_string("/proc/self/comm")?.trim_end().to_owned())
+}
+
 fn past_tcp(stage: &mut Stage<'_>) -> Result<()> {
     let before = lost(stage)?;
     let (mut one, mut other) = (Pair::connect()?, Pair::connect()?);
     let map = redirect(&one.initiator, &other.acceptor)?;
     carry(&mut one.initiator, &mut other.acceptor, 1_050)?;
     expect_lost(stage, before, 1_050_000)?;
+    if names_sockets(stage)? {
+        let [from, to] = [one.initiator.local, one.acceptor.local];
+        let (name, pid) = (own_name()?, std::process::id());
+        stage
+            .bench()?
+            .hear(&format!("a socket map carries bytes of {from} to {to}, {name} ({pid}) past TCP"))?;
+    }
     drop(map);
     one.close();
     other.close();
