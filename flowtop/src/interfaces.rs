@@ -112,6 +112,11 @@ impl Carriers for Interfaces {
         let kernel = RefCell::new(kernel);
         chosen.carries(netns, tuple, self.own_netns, |local, remote| kernel.borrow_mut().route(local, remote))
     }
+
+    fn are_for(&self, netns: u32) -> bool {
+        let now = self.now.borrow();
+        now.kernel.is_none() || now.chosen.are_for(netns, self.own_netns)
+    }
 }
 
 impl Kernel {

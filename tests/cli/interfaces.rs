@@ -176,7 +176,38 @@ fn an_interface_without_an_address_carries_the_namespace_behind_it() {
     assert_eq!(counted(near, &["port0"], || talk(far, &pod, [198, 51, 100, 2].into())), ACCEPTED);
     assert_eq!(counted(near, &["port0"], || talk(&pod, &pod, [127, 0, 0, 1].into())), NOTHING);
     assert_eq!(counted(near, &["port0"], || talk(near, far, V4[1])), NOTHING);
+    // Seen from the end behind the port, also where the other end is the host's own.
+    assert_eq!(counted(near, &["port0"], || talk(&pod, near, V4[0])), OPENED);
+    assert_eq!(counted(near, &["port0"], || talk(near, &pod, [198, 51, 100, 2].into())), ACCEPTED);
     // Over the bridge the host's own end stands left.
     assert_eq!(counted(near, &["br0"], || talk(&pod, near, V4[0])), ACCEPTED);
     assert_eq!(counted(near, &["eth0"], || talk(&pod, near, V4[0])), NOTHING);
+}
+
+/// As Calico has it: no bridge, and the host routes the address of the pod to its veth.
+#[test]
+fn what_is_behind_a_veth_stands_left_whoever_connects() {
+    if !can_test() {
+        return;
+    }
+    let (network, pod) = (Network::new(), Namespace::new());
+    let Network { near, far, .. } = &network;
+    let mac = "ee:ee:ee:ee:ee:ee";
+    near.ip(&format!("link add cali0 address {mac} type veth peer name eth0 netns {}", pod.keeper()));
+    for words in ["link set lo up", "address add 198.51.100.2/32 dev eth0", "link set eth0 up"] {
+        pod.ip(words);
+    }
+    near.ip("link set cali0 up");
+    near.ip("route add 198.51.100.2/32 dev cali0");
+    pod.ip("route add 169.254.1.1 dev eth0");
+    pod.ip("route add default via 169.254.1.1");
+    pod.ip(&format!("neighbour add 169.254.1.1 lladdr {mac} dev eth0"));
+    far.ip(&format!("route add 198.51.100.0/24 via {}", V4[0]));
+    assert!(near.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"]).status().unwrap().success());
+    let of_pod: IpAddr = [198, 51, 100, 2].into();
+    // What the pod sends is sent, on the host's veth too, which receives it.
+    assert_eq!(counted(near, &["cali0"], || talk(&pod, far, V4[1])), OPENED);
+    assert_eq!(counted(near, &["cali0"], || talk(far, &pod, of_pod)), ACCEPTED);
+    assert_eq!(counted(near, &["cali0"], || talk(&pod, near, V4[0])), OPENED);
+    assert_eq!(counted(near, &["cali0"], || talk(near, &pod, of_pod)), ACCEPTED);
 }

@@ -173,6 +173,15 @@ impl Chosen {
         let routed = if tuple.stays_on_host() { None } else { route(local, remote) };
         self.0.iter().any(|choice| choice.carries(tuple, routed))
     }
+
+    /// Whether a socket in this namespace can be the end that they were chosen for. An interface that carries what is behind
+    /// it was chosen for the ends there: what it moves to and from this namespace is seen from those.
+    #[must_use]
+    pub fn are_for(&self, netns: u32, own_netns: u32) -> bool {
+        let is_own = netns == own_netns;
+        let is_for = |behind: &[u32]| if is_own { behind.is_empty() } else { behind.contains(&netns) };
+        self.0.iter().any(|choice| is_for(&choice.behind))
+    }
 }
 
 impl Choice {

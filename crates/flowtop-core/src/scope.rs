@@ -252,6 +252,9 @@ impl Scope for Conditions {
 pub trait Carriers: Debug {
     /// Whether they carry what a socket in network namespace `netns` with this tuple sends and receives.
     fn carry(&self, netns: u32, tuple: &Tuple) -> bool;
+
+    /// Whether a socket in network namespace `netns` can be the end that they were chosen for, the left one.
+    fn are_for(&self, netns: u32) -> bool;
 }
 
 /// Connections over chosen interfaces (`-i`), from whichever end they are.
@@ -265,7 +268,7 @@ impl Scope for OnInterfaces {
     }
 
     fn asks_for(&self, subject: &Subject<'_>) -> Option<bool> {
-        Some(self.0.carry(subject.netns, &subject.tuple))
+        Some(self.0.are_for(subject.netns) && self.0.carry(subject.netns, &subject.tuple))
     }
 }
 

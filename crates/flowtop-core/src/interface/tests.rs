@@ -130,6 +130,10 @@ fn an_interface_without_an_address_carries_what_is_behind_it() {
     assert_eq!([90, 91, 92, OWN].map(|netns| carry(&["veth0"], netns)), [true, false, false, false]);
     assert_eq!([90, 91, 92, OWN].map(|netns| carry(&["br0"], netns)), [true, true, false, false]);
     assert_eq!([90, 91, 92, OWN].map(|netns| carry(&["cali0"], netns)), [false, false, true, false]);
+    // Chosen for the ends behind it, if there are any.
+    let are_for = |names: &[&str], netns| of(names).unwrap().are_for(netns, OWN);
+    assert_eq!([92, 90, OWN].map(|netns| are_for(&["cali0"], netns)), [true, false, false]);
+    assert_eq!([92, 90, OWN].map(|netns| are_for(&["cali0", "eth0"], netns)), [true, false, true]);
     // What a namespace says to itself does not leave it.
     assert!(!super::tests::carry(&of(&["veth0"]).unwrap(), 90, "127.0.0.1:1", "127.0.0.1:2"));
     // Routes of a VRF are in a table of its own: the address tells.

@@ -19,6 +19,10 @@ impl Carriers for ToOne {
     fn carry(&self, netns: u32, tuple: &Tuple) -> bool {
         netns == 2 && tuple.remote.ip() == self.0
     }
+
+    fn are_for(&self, netns: u32) -> bool {
+        netns == 2
+    }
 }
 
 #[test]
