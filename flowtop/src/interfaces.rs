@@ -113,6 +113,10 @@ impl Carriers for Interfaces {
         chosen.carries(netns, tuple, self.own_netns, |local, remote| kernel.borrow_mut().route(local, remote))
     }
 
+    fn lead_to(&self, netns: u32) -> bool {
+        self.now.borrow().chosen.lead_to(netns)
+    }
+
     fn are_for(&self, netns: u32) -> bool {
         let now = self.now.borrow();
         now.kernel.is_none() || now.chosen.are_for(netns, self.own_netns)

@@ -28,6 +28,9 @@ pub fn ledger(
     if settings.unit.value == Unit::Packets {
         ledger = ledger.in_packets();
     }
+    if let Some(interfaces) = interfaces.filter(|interfaces| !interfaces.are_all()) {
+        ledger = ledger.seen_at(Rc::<Interfaces>::clone(interfaces));
+    }
     ledger.set_scope(scope(settings, interfaces, filter, known)?);
     Ok(ledger)
 }
@@ -38,9 +41,9 @@ pub fn boundary(settings: &Settings) -> Result<Boundary> {
     Ok(boundary.map_err(|error| Usage(format!("--net and --net6: {error}")))?)
 }
 
-/// Whether a border is set, which puts inner ends on the left.
-pub fn has_border(settings: &Settings) -> Result<bool> {
-    Ok(boundary(settings)? != Boundary::default())
+/// Whether rows may be seen from an end that is not here: with a border, or interfaces that lead to other namespaces.
+pub fn may_turn_rows(settings: &Settings) -> Result<bool> {
+    Ok(boundary(settings)? != Boundary::default() || !settings.interface.value.is_empty())
 }
 
 /// What the BPF programs have to count for reports: everything, so that a report can say what is kept out, unless the size

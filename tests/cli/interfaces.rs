@@ -172,13 +172,14 @@ fn an_interface_without_an_address_carries_the_namespace_behind_it() {
     far.ip(&format!("route add 198.51.100.0/24 via {}", V4[0]));
     let forward = near.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"]).status().unwrap();
     assert!(forward.success());
-    assert_eq!(counted(near, &["port0"], || talk(&pod, far, V4[1])), OPENED);
-    assert_eq!(counted(near, &["port0"], || talk(far, &pod, [198, 51, 100, 2].into())), ACCEPTED);
+    // The direction is that of the interface: it receives what the pod sends.
+    assert_eq!(counted(near, &["port0"], || talk(&pod, far, V4[1])), ACCEPTED);
+    assert_eq!(counted(near, &["port0"], || talk(far, &pod, [198, 51, 100, 2].into())), OPENED);
     assert_eq!(counted(near, &["port0"], || talk(&pod, &pod, [127, 0, 0, 1].into())), NOTHING);
     assert_eq!(counted(near, &["port0"], || talk(near, far, V4[1])), NOTHING);
-    // Seen from the end behind the port, also where the other end is the host's own.
-    assert_eq!(counted(near, &["port0"], || talk(&pod, near, V4[0])), OPENED);
-    assert_eq!(counted(near, &["port0"], || talk(near, &pod, [198, 51, 100, 2].into())), ACCEPTED);
+    // Also where the other end is the host's own.
+    assert_eq!(counted(near, &["port0"], || talk(&pod, near, V4[0])), ACCEPTED);
+    assert_eq!(counted(near, &["port0"], || talk(near, &pod, [198, 51, 100, 2].into())), OPENED);
     // Over the bridge the host's own end stands left.
     assert_eq!(counted(near, &["br0"], || talk(&pod, near, V4[0])), ACCEPTED);
     assert_eq!(counted(near, &["eth0"], || talk(&pod, near, V4[0])), NOTHING);
@@ -186,7 +187,7 @@ fn an_interface_without_an_address_carries_the_namespace_behind_it() {
 
 /// As Calico has it: no bridge, and the host routes the address of the pod to its veth.
 #[test]
-fn what_is_behind_a_veth_stands_left_whoever_connects() {
+fn a_veth_has_its_own_direction_whoever_connects() {
     if !can_test() {
         return;
     }
@@ -205,9 +206,14 @@ fn what_is_behind_a_veth_stands_left_whoever_connects() {
     far.ip(&format!("route add 198.51.100.0/24 via {}", V4[0]));
     assert!(near.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"]).status().unwrap().success());
     let of_pod: IpAddr = [198, 51, 100, 2].into();
-    // What the pod sends is sent, on the host's veth too, which receives it.
-    assert_eq!(counted(near, &["cali0"], || talk(&pod, far, V4[1])), OPENED);
-    assert_eq!(counted(near, &["cali0"], || talk(far, &pod, of_pod)), ACCEPTED);
-    assert_eq!(counted(near, &["cali0"], || talk(&pod, near, V4[0])), OPENED);
-    assert_eq!(counted(near, &["cali0"], || talk(near, &pod, of_pod)), ACCEPTED);
+    assert_eq!(counted(near, &["cali0"], || talk(&pod, far, V4[1])), ACCEPTED);
+    assert_eq!(counted(near, &["cali0"], || talk(far, &pod, of_pod)), OPENED);
+    assert_eq!(counted(near, &["cali0"], || talk(&pod, near, V4[0])), ACCEPTED);
+    assert_eq!(counted(near, &["cali0"], || talk(near, &pod, of_pod)), OPENED);
+    // In the pod's namespace eth0 sends what the pod does.
+    assert_eq!(counted(&pod, &["eth0"], || talk(&pod, far, V4[1])), OPENED);
+    // The pod is the right end.
+    let report = report(near, &["cali0"], || talk(&pod, far, V4[1]));
+    let row = &report["flows"][0];
+    assert_eq!((&row["local_addr"], &row["remote_addr"]), (&"192.0.2.2".into(), &"198.51.100.2".into()));
 }

@@ -174,6 +174,12 @@ impl Chosen {
         self.0.iter().any(|choice| choice.carries(tuple, routed))
     }
 
+    /// Whether one of them leads to this namespace: what its sockets send, the interface receives.
+    #[must_use]
+    pub fn lead_to(&self, netns: u32) -> bool {
+        self.0.iter().any(|choice| choice.behind.contains(&netns))
+    }
+
     /// Whether a socket in this namespace can be the end that they were chosen for. An interface that carries what is behind
     /// it was chosen for the ends there: what it moves to and from this namespace is seen from those.
     #[must_use]

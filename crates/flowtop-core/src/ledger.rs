@@ -28,16 +28,18 @@ mod tests;
 mod totals;
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use flowtop_common::{Flow, FlowKey, Loss, Untracked};
 
-use super::filter::Boundary;
+use super::filter::{Boundary, Side};
+use super::flow::Tuple;
 use super::moment::Moment;
 use super::owner::Seen;
 use super::owner::processes::Processes;
 use super::plausible::is_plausible;
 use super::record::Rest;
-use super::scope::{Scope, Verdict};
+use super::scope::{Carriers, Scope, Verdict};
 use super::window::journal::Journal;
 use super::window::{Bytes, Peaks, Rates, Timeline, Traffic, Window};
 use super::wire::Sample;
@@ -68,6 +70,8 @@ pub struct Ledger {
     scope: Option<Box<dyn Scope>>,
     /// Which ends are left; what does not cross it is left to the scope.
     boundary: Boundary,
+    /// Interfaces whose direction rows have, where they lead to other network namespaces.
+    interfaces: Option<Rc<dyn Carriers>>,
     /// Whether the windows take packets instead of bytes.
     in_packets: bool,
     /// Whether its one sample is a window of a recording, as long as that is.
@@ -129,6 +133,7 @@ impl Ledger {
             retain_closed_ns: retain_closed_s.saturating_mul(NS_PER_S).max(Window::S40.ns()),
             scope: None,
             boundary: Boundary::default(),
+            interfaces: None,
             in_packets: false,
             is_recorded: false,
             sample: 0,
@@ -177,6 +182,25 @@ impl Ledger {
     #[must_use]
     pub fn seen_from(self, boundary: Boundary) -> Self {
         Self { boundary, ..self }
+    }
+
+    /// The same ledger in the direction of these interfaces: of a connection with a namespace that they lead to, the end
+    /// on this side is on the left, and what it sends is sent.
+    #[must_use]
+    pub fn seen_at(self, interfaces: Rc<dyn Carriers>) -> Self {
+        Self { interfaces: Some(interfaces), ..self }
+    }
+
+    /// The side of a socket that is opened.
+    fn side(&self, key: &FlowKey) -> Side {
+        let tuple = Tuple::of(key);
+        let side = self.boundary.side(&tuple);
+        let is_behind =
+            |interfaces: &Rc<dyn Carriers>| !tuple.stays_on_host() && interfaces.lead_to(key.netns);
+        if side.leaves_it_open() && self.interfaces.as_ref().is_some_and(is_behind) {
+            return Side::RemoteInside;
+        }
+        side
     }
 
     /// Sets the scope from the next sample on; `None` counts everything. Bytes counted so far stay.

@@ -253,7 +253,10 @@ pub trait Carriers: Debug {
     /// Whether they carry what a socket in network namespace `netns` with this tuple sends and receives.
     fn carry(&self, netns: u32, tuple: &Tuple) -> bool;
 
-    /// Whether a socket in network namespace `netns` can be the end that they were chosen for, the left one.
+    /// Whether one of them leads to network namespace `netns`: what its sockets send, the interface receives.
+    fn lead_to(&self, netns: u32) -> bool;
+
+    /// Whether a socket in network namespace `netns` can be the end that they were chosen for.
     fn are_for(&self, netns: u32) -> bool;
 }
 

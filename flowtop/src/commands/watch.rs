@@ -183,7 +183,7 @@ impl Watch {
             Ok(Watched::new(condition.clone(), orders.hold_off, only))
         };
         let watched = orders.conditions.iter().map(watched).collect::<Result<_>>()?;
-        let sockets = (orders.records() && selection::has_border(settings)?).then(|| -> Result<Ledger> {
+        let sockets = (orders.records() && selection::may_turn_rows(settings)?).then(|| -> Result<Ledger> {
             let mut sockets = Ledger::new(settings.max_flows.value.0 as usize, 0);
             sockets.set_scope(selection::scope(settings, interfaces, filter.clone(), &known)?);
             Ok(sockets)

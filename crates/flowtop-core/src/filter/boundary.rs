@@ -131,6 +131,20 @@ impl Side {
         matches!(self, Self::Unwatched | Self::NotAcross)
     }
 
+    /// This side, where that of the other end is known as well: an end of which nothing is known is opposite to it, and two
+    /// that say the same of themselves say nothing.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::RemoteInside, Self::RemoteInside) | (Self::LocalInside, Self::LocalInside) => {
+                Self::NotAcross
+            }
+            (Self::Unwatched | Self::NotAcross, Self::RemoteInside) => Self::LocalInside,
+            (Self::Unwatched | Self::NotAcross, Self::LocalInside) => Self::RemoteInside,
+            (own, _) => own,
+        }
+    }
+
     /// Whether the flow's own end is the left one. `leads` tells where there is no border.
     #[must_use]
     pub fn is_left(self, leads: bool) -> bool {

@@ -239,8 +239,8 @@ impl Flows {
     fn right_end_to_prefer(&self, left: u32, scope: &dyn Scope) -> Option<u32> {
         let (left_key, left) = self.at(left)?;
         let (right_key, right) = self.at(left.peer()?)?;
-        let may_turn =
-            left.side.leaves_it_open() && ![left, right].iter().any(|end| end.marks.has(Mark::HasCounted));
+        let may_turn = [left, right].iter().all(|end| end.side.leaves_it_open())
+            && ![left, right].iter().any(|end| end.marks.has(Mark::HasCounted));
         let ends = || (left.socket(left_key), right.socket(right_key));
         let prefers_second = |(first, second): (OwnEnd, OwnEnd)| {
             scope.prefers_second(&left.subject(left_key, &first), &right.subject(right_key, &second))

@@ -7,7 +7,6 @@ use super::entry::{Clock, Moved};
 use super::marks::Mark;
 use super::origins::Origins;
 use super::{Entry, Ledger, pairs};
-use crate::flow::Tuple;
 use crate::owner::Seen;
 
 impl Ledger {
@@ -55,7 +54,7 @@ impl Ledger {
 
     /// Takes in a flow that was not known. Whether it has another end here is found out when all are in.
     fn open(&mut self, key: &FlowKey, flow: &Flow) {
-        let side = self.boundary.side(&Tuple::of(key));
+        let side = self.side(key);
         let mut entry = Entry::open(key, flow, self.sample == 1, side);
         let grown = entry.update(flow, self.clock(), &mut self.processes);
         if entry.marks.has(Mark::Refused) {

@@ -151,7 +151,7 @@ fn join_in_order(flows: &[&Candidate], joined: &mut HashSet<u32>, pairs: &mut Ve
         }
         joined.extend([one.place, other.place]);
         let one_leads = one.role.leads(other.role, &Tuple::of(&one.key));
-        pairs.push(if one.side.is_left(one_leads) {
+        pairs.push(if one.side.beside(other.side).is_left(one_leads) {
             (one.place, other.place)
         } else {
             (other.place, one.place)

@@ -20,6 +20,10 @@ impl Carriers for ToOne {
         netns == 2 && tuple.remote.ip() == self.0
     }
 
+    fn lead_to(&self, _netns: u32) -> bool {
+        false
+    }
+
     fn are_for(&self, netns: u32) -> bool {
         netns == 2
     }

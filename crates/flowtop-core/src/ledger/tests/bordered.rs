@@ -36,6 +36,36 @@ fn a_socket_outside_is_seen_from_the_other_end() {
     assert_eq!(only_row(&ledger), (INSIDE.to_owned(), bytes(299, 21), false, true));
 }
 
+/// An interface that leads to namespace 1.
+#[derive(Debug)]
+struct Veth;
+
+impl crate::scope::Carriers for Veth {
+    fn carry(&self, _netns: u32, _tuple: &Tuple) -> bool {
+        true
+    }
+
+    fn lead_to(&self, netns: u32) -> bool {
+        netns == 1
+    }
+
+    fn are_for(&self, _netns: u32) -> bool {
+        true
+    }
+}
+
+#[test]
+fn rows_have_the_direction_of_an_interface_that_leads_to_the_socket() {
+    let pod = (key(1, INSIDE, OUTSIDE, 1), flow(CONNECTED, 300, 20));
+    let host = (key(2, OUTSIDE, INSIDE, 2), flow(ACCEPTED, 20, 300));
+    for (flows, is_here) in [(&[pod][..], false), (&[pod, host], true), (&[host, pod], true)] {
+        let mut ledger = Ledger::new(10, 0).seen_at(alloc::rc::Rc::new(Veth));
+        ledger.apply(&sample(0, &[]));
+        ledger.apply(&sample(2, flows));
+        assert_eq!(only_row(&ledger), (OUTSIDE.to_owned(), bytes(20, 300), is_here, true));
+    }
+}
+
 #[test]
 fn what_does_not_cross_counts_nowhere() {
     let ledger = after_2s(&[
