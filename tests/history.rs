@@ -9,6 +9,7 @@ use crate::{network, records, tools};
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use flowtop_core::flow::Tuple;
 use flowtop_core::owner::Identity;
+use flowtop_core::record::limits::{TrafficLimit, TrafficLimits};
 use flowtop_core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop_core::window::Bytes;
 use flowtop_recording::format::frame::encode;
@@ -219,7 +220,7 @@ fn two_hosts(recorded: &Recorded) -> [PathBuf; 2] {
     sparse.totals += Bytes { tx: 5_700, rx: 6_800 };
     sparse.losses = vec![("slot".to_owned(), 3)];
     sparse.unwritten = 1;
-    sparse.limits.push_str("-i eth0");
+    sparse.limits = TrafficLimits(vec![TrafficLimit::Interface("eth0".to_owned())]);
     let one = recorded.write("node-1", records);
     let two = recorded.write("node-2", (0..30).map(|minute| record("node-2", minute, &second)));
     let file = one.join("flowtop-20261120T08Z.rec");

@@ -24,6 +24,7 @@ use crate::tools::can_count;
 use crate::{records, tools};
 use flowtop::recordings::{self, Recordings};
 use flowtop_bpf::rights;
+use flowtop_core::record::limits::TrafficLimit;
 use flowtop_core::record::{Gap, Record};
 use flowtop_core::window::Bytes;
 use flowtop_recording::format::frame::Cause;
@@ -330,7 +331,7 @@ fn a_record_has_the_bytes_that_were_sent() {
     );
     let totals = records.iter().fold(Bytes::default(), |sum, record| sum + record.totals);
     assert_eq!(totals, expected);
-    assert_eq!(records[0].limits, format!("-f '{filter}'"));
+    assert_eq!(records[0].limits.0, [TrafficLimit::Filter(filter)]);
 }
 
 #[test]

@@ -87,14 +87,14 @@ impl Lens {
             owners: known.owners(),
             labels: known.labels(),
             caption: Caption::of(&record, gap, replay.zone()),
-            limits: self.limits(record.limits),
+            limits: self.limits(record.limits.to_string()),
         })
     }
 
     /// The border in the current settings, otherwise the one of the record.
     fn boundary(&self, record: &Record) -> Result<Boundary> {
         let now = selection::boundary(&self.settings)?;
-        Ok(if now == Boundary::default() { replay::boundary(record) } else { now })
+        Ok(if now == Boundary::default() { record.limits.border() } else { now })
     }
 
     fn limits(&self, then: String) -> String {

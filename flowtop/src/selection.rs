@@ -152,6 +152,8 @@ pub fn cgroup(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::record;
+    use crate::filter_names::HostNames;
 
     #[test]
     fn what_is_kept_out_is_told_as_it_was_asked_for() {
@@ -161,6 +163,23 @@ mod tests {
         settings.pid.value = vec![7, 8];
         settings.ipv4.value = true;
         assert_eq!(limits(&settings), "-F 10.0.0.0/8 -4 --pid 7 --pid 8");
+    }
+
+    #[test]
+    fn records_say_the_same_as_the_screen() {
+        let mut settings = Settings::default();
+        settings.filter.value = "port 443".to_owned();
+        settings.interface.value = vec!["eth0".to_owned(), "wg0".to_owned()];
+        settings.net.value = vec!["10.0.0.0/8".to_owned(), "192.168.0.0/16".to_owned()];
+        settings.net6.value = vec!["2001:db8::/32".to_owned()];
+        settings.ipv6.value = true;
+        settings.pid.value = vec![7];
+        settings.cgroup.value = vec!["/a b".to_owned()];
+        settings.mntns.value = vec![9];
+        let filter = Filter::parse("port 443", &HostNames::read()).unwrap();
+        let recorded = record::limits(&settings, &filter).unwrap();
+        assert_eq!(recorded.to_string(), format!("-f 'port 443' {}", limits(&settings)));
+        assert_eq!(recorded.border(), boundary(&settings).unwrap());
     }
 
     #[test]

@@ -5,6 +5,7 @@ Usage: reader.py FILE...
 
 import ipaddress
 import json
+import re
 import struct
 import sys
 import zlib
@@ -184,6 +185,55 @@ RECORD_NUMBERS = (
     "untracked_mirrored_rx_bytes", "unwritten", "table_used", "table_max",
 )
 INTERFACE_NUMBERS = ("tx_bytes", "rx_bytes", "tx_packets", "rx_packets", "tx_drops", "rx_drops")
+
+
+# Kinds of limits whose value is a text, or a number; all that are not known are flags of a later flowtop.
+FILTER, INTERFACE, NETWORK_V4, NETWORK_V6, IPV4_ONLY, IPV6_ONLY, PROCESS, CGROUP, MOUNT_NAMESPACE = range(1, 10)
+FLAGS = {"-f": FILTER, "-i": INTERFACE, "-F": NETWORK_V4, "-G": NETWORK_V6, "-4": IPV4_ONLY, "-6": IPV6_ONLY,
+         "--pid": PROCESS, "--cgroup": CGROUP, "--mntns": MOUNT_NAMESPACE}
+
+
+def limit(kind, text=None, address=None, prefix_bits=0, number=0):
+    """A setting that kept traffic out, with no more than what its kind has."""
+    if kind in (NETWORK_V4, NETWORK_V6):
+        family = 4 if kind == NETWORK_V4 else 6
+        if address is None or family == 4 and ":" in address or not 1 <= prefix_bits <= (32 if family == 4 else 128):
+            raise Refused("a network")
+        return {"kind": kind, "address": address, "prefix_bits": prefix_bits}
+    if kind in (IPV4_ONLY, IPV6_ONLY):
+        return {"kind": kind}
+    if kind in (PROCESS, MOUNT_NAMESPACE):
+        return {"kind": kind, "number": number}
+    if text is None:
+        raise Refused("a limit")
+    return {"kind": kind if kind in FLAGS.values() else 0, "text": text}
+
+
+def limits_of_text(text):
+    """The same from flags as they were typed: a flag ends before the next one, a filter with a quote."""
+    flags = "|".join(FLAGS)
+    word = re.compile(rf"(-f '.+?'|.+?)(?: (?=(?:-4|-6)(?: |$)|(?:{flags}) )|$)")
+    return [limit_of_flag(found[1]) for found in word.finditer(text)]
+
+
+def limit_of_flag(text):
+    flag, _, value = text.partition(" ")
+    kind = FLAGS.get(flag, 0)
+    if kind in (INTERFACE, CGROUP):
+        return limit(kind, text=value)
+    if kind == FILTER and re.fullmatch("'.+'", value):
+        return limit(kind, text=value[1:-1])
+    if kind in (NETWORK_V4, NETWORK_V6):
+        try:
+            network = ipaddress.ip_network(value, strict=False)
+            return limit(kind, address=str(network.network_address), prefix_bits=network.prefixlen)
+        except ValueError:
+            return limit(0, text=text)
+    if kind in (IPV4_ONLY, IPV6_ONLY) and not value:
+        return limit(kind)
+    if kind in (PROCESS, MOUNT_NAMESPACE) and re.fullmatch("[0-9]+", value):
+        return limit(kind, number=int(value))
+    return limit(0, text=text)
 
 
 class Payload:
@@ -401,6 +451,7 @@ class Payload:
         flows = self.section("flows", self.flow_columns(), {**NO_FLOW, "class": 0})
         marks = self.section("turned_away", [("at_us", at_us)], {"at_us": 0})
         both = {"tx_bytes": 0, "rx_bytes": 0}
+        limits = self.limits()
         gap = self.section("gap", [("length_ns", start_ns)] + numbers(both), {"start_ns": 0, **both}, most=1)
         return {
             "flows": [{name: value for name, value in flow.items() if name != "class"} for flow in flows],
@@ -413,7 +464,27 @@ class Payload:
                 "name": "", **dict.fromkeys(INTERFACE_NUMBERS, 0)}),
             "turned_away_us": [row["at_us"] - (row["at_us"] >> 63 << 64) for row in marks],
             "gap": gap[0] if gap else None,
+            **({"limits": limits} if limits else {}),
         }
+
+    def limits(self):
+        """What kept traffic out: the section, or the text in `record` of recorders that did not write the section."""
+        if "limits" not in self.sections:
+            text = self.section("record", [("tx_bytes", self.number("tx_bytes")), ("limits", self.index("limits", self.texts))],
+                                {"limits": ""}, most=1)
+            return limits_of_text(text[0]["limits"]) if text else []
+
+        def address(row, number, _above, _place):
+            row["address"] = entry(self.addresses, number - 1) if number else None
+
+        rows = self.section("limits", [
+            ("kind", self.number("kind")),
+            ("text", self.optional("text")),
+            ("address", address),
+            ("prefix_bits", self.number("prefix_bits", 8)),
+            ("number", self.number("number")),
+        ], {"kind": 0, "text": None, "address": None, "prefix_bits": 0, "number": 0})
+        return [limit(**row) for row in rows]
 
 
 NO_FLOW = {

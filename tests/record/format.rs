@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use flowtop_core::owner::Identity;
+use flowtop_core::record::limits::TrafficLimit;
 use flowtop_core::record::{FlowRecord, InterfaceRecord, Rest};
 use flowtop_recording::format::frame::encode;
 use flowtop_recording::format::scan::{Found, scan};
@@ -24,7 +25,7 @@ pub fn records_of(bytes: &[u8]) -> Vec<Record> {
 pub fn all_of(record: &Record) -> Value {
     let Record { host, span, totals, untracked, table, .. } = record;
     let bytes = |bytes: &Bytes| json!({"tx_bytes": bytes.tx, "rx_bytes": bytes.rx});
-    json!({
+    let mut all = json!({
         "host": {"name": host.name, "machine_id": hex(host.machine_id), "boot_id": hex(host.boot_id)},
         "span": {
             "start_us": span.start_us, "end_us": span.end_us, "start_ns": span.start_ns, "end_ns": span.end_ns,
@@ -42,7 +43,7 @@ pub fn all_of(record: &Record) -> Value {
             "unwritten": record.unwritten,
             "table_used": table.used,
             "table_max": table.max,
-            "limits": record.limits,
+            "limits": record.limits.to_string(),
         },
         "seconds": record.per_second.iter().map(bytes).collect::<Vec<_>>(),
         "losses": record.losses.iter().map(|(name, count)| json!({"name": name, "count": count})).collect::<Vec<_>>(),
@@ -51,7 +52,30 @@ pub fn all_of(record: &Record) -> Value {
         "gap": record.gap.map(|gap| {
             json!({"start_ns": gap.start_ns, "tx_bytes": gap.totals.tx, "rx_bytes": gap.totals.rx})
         }),
-    })
+    });
+    if !record.limits.is_empty() {
+        let limits: Vec<_> = record.limits.0.iter().map(limit).collect();
+        all.as_object_mut().unwrap().insert("limits".to_owned(), json!(limits));
+    }
+    all
+}
+
+fn limit(limit: &TrafficLimit) -> Value {
+    let text = |kind: u64, text: &str| json!({"kind": kind, "text": text});
+    match limit {
+        TrafficLimit::Other(flag) => text(0, flag),
+        TrafficLimit::Filter(filter) => text(1, filter),
+        TrafficLimit::Interface(name) => text(2, name),
+        TrafficLimit::Network { address, prefix_bits } => {
+            let kind = if address.is_ipv4() { 3 } else { 4 };
+            json!({"kind": kind, "address": address.to_canonical().to_string(), "prefix_bits": prefix_bits})
+        }
+        TrafficLimit::Ipv4Only => json!({"kind": 5}),
+        TrafficLimit::Ipv6Only => json!({"kind": 6}),
+        TrafficLimit::Process(pid) => json!({"kind": 7, "number": pid}),
+        TrafficLimit::Cgroup(path) => text(8, path),
+        TrafficLimit::MountNamespace(inode) => json!({"kind": 9, "number": inode}),
+    }
 }
 
 fn hex(bytes: [u8; 16]) -> String {

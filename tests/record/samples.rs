@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flowtop_common::{Flow, FlowKey, Untracked, flags};
 use flowtop_core::owner::{Identity, Pod};
+use flowtop_core::record::limits::{TrafficLimit, TrafficLimits};
 use flowtop_core::record::{Fill, FlowRecord, Host, InterfaceRecord, Span};
 use flowtop_core::scope::Verdict;
 use flowtop_recording::format::reference::Reference;
@@ -13,7 +14,7 @@ use flowtop_recording::format::sparse::Keep;
 use super::*;
 
 /// Each by its name.
-pub fn all() -> [(&'static str, Vec<Record>); 5] {
+pub fn all() -> [(&'static str, Vec<Record>); 6] {
     let sparse = Keep { top: Some(4), over: None };
     [
         ("whole", Reference::of(10).take(2).collect()),
@@ -21,6 +22,7 @@ pub fn all() -> [(&'static str, Vec<Record>); 5] {
         ("gap", vec![beside_flows()]),
         ("hosts", [1, 2].map(|number| at_host(number, Reference::of(4).next().unwrap())).to_vec()),
         ("corners", vec![corners(), Record::default()]),
+        ("limits", vec![with_limits()]),
     ]
 }
 
@@ -39,7 +41,10 @@ fn beside_flows() -> Record {
         unwritten: 2,
         losses: vec![("slot".to_owned(), 3), ("ledger".to_owned(), 1)],
         lock_conflicts_us: vec![record.span.start_us + 7, record.span.start_us - 1_000_000, -1],
-        limits: "-i eth0 -f 'port 443'".to_owned(),
+        limits: TrafficLimits(vec![
+            TrafficLimit::Interface("eth0".to_owned()),
+            TrafficLimit::Filter("port 443".to_owned()),
+        ]),
         untracked: Untracked {
             flows: 5,
             tx_bytes: 4000,
@@ -56,6 +61,30 @@ fn beside_flows() -> Record {
         }],
         ..record
     }
+}
+
+/// Every setting that keeps traffic out.
+fn with_limits() -> Record {
+    let network = |address: &str, prefix_bits| {
+        let address = address.parse().unwrap();
+        TrafficLimit::Network { address, prefix_bits }
+    };
+    let limits = vec![
+        TrafficLimit::Filter("port 443 or comm \u{fc}ber".to_owned()),
+        TrafficLimit::Interface("eth0".to_owned()),
+        network("10.0.0.0", 8),
+        network("192.0.2.1", 32),
+        network("2001:db8::", 32),
+        network("::ffff:10.0.0.0", 104),
+        network("8000::", 1),
+        TrafficLimit::Ipv4Only,
+        TrafficLimit::Ipv6Only,
+        TrafficLimit::Process(u32::MAX.into()),
+        TrafficLimit::Cgroup("/system.slice/a b.service".to_owned()),
+        TrafficLimit::MountNamespace(u64::MAX),
+        TrafficLimit::Other("--later 5".to_owned()),
+    ];
+    Record { limits: TrafficLimits(limits), ..Reference::of(2).next().unwrap() }
 }
 
 const MOST: Bytes = Bytes { tx: u64::MAX, rx: u64::MAX };

@@ -9,6 +9,7 @@
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod hosts;
+pub mod limits;
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
@@ -24,6 +25,7 @@ use super::moment::Moment;
 use super::owner::{Identity, Pod};
 use super::scope::Verdict;
 use super::window::Bytes;
+use limits::TrafficLimits;
 
 /// One window of time on one host.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,8 +51,8 @@ pub struct Record {
     pub table: Fill,
     /// The interfaces' own counters in this window.
     pub interfaces: Vec<InterfaceRecord>,
-    /// Settings that keep traffic out, as they were typed; empty if everything counts.
-    pub limits: String,
+    /// Settings that kept traffic out.
+    pub limits: TrafficLimits,
     /// Runs that found the directory locked before this record, in µs since 1970 UTC.
     pub lock_conflicts_us: Vec<i64>,
     /// Traffic between the previous record of the same run and this one: in a pause, or in records that could not be

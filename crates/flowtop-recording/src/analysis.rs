@@ -41,7 +41,6 @@ use std::sync::Arc;
 
 use flowtop_common::Untracked;
 
-use crate::replay::boundary;
 use flowtop_core::filter::Filter;
 use flowtop_core::flow::stays_on_host;
 use flowtop_core::group::Group;
@@ -133,10 +132,10 @@ impl Question {
         if !self.filter.tells_ends_apart() {
             return;
         }
-        let boundary = boundary(record);
+        let border = record.limits.border();
         for place in 0..record.flows.len() {
             let left = &record.flows[place];
-            if !boundary.side(&left.tuple()).leaves_it_open() {
+            if !border.side(&left.tuple()).leaves_it_open() {
                 continue;
             }
             let Some(peer) = left.peer.and_then(|peer| usize::try_from(peer).ok()) else { continue };
@@ -435,7 +434,7 @@ impl History {
             of_host.clock_steps += u64::from(step.clock_stepped);
             of_host.unwritten += record.unwritten;
             of_host.lock_conflicts += record.lock_conflicts_us.len() as u64;
-            of_host.limits.extend((!record.limits.is_empty()).then(|| record.limits.clone()));
+            of_host.limits.extend((!record.limits.is_empty()).then(|| record.limits.to_string()));
             for (name, count) in &record.losses {
                 *of_host.losses.entry(name.clone()).or_default() += count;
             }

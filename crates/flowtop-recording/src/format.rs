@@ -5,6 +5,7 @@ mod columns;
 mod dictionary;
 mod flows;
 pub mod frame;
+mod limits;
 pub mod missing;
 mod payload;
 pub mod reference;

@@ -1,6 +1,6 @@
 //! `flowtop replay`: a record as a ledger with owners and labels, for the view and the reports.
 //!
-//! The numbers are those of `Ledger::of_record`. Here is who was behind them then, and where the border was.
+//! The numbers are those of `Ledger::of_record`. Here is who was behind them then.
 //!
 //! Not in here: which record is shown (`replay::player`), and where records come from (`flowtop`'s `recordings`).
 
@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flowtop_core::filter::Boundary;
 use flowtop_core::flow::stays_on_host;
 use flowtop_core::label::Labels;
 use flowtop_core::owner::{Identity, Owners, Pod, Seen};
@@ -80,26 +79,4 @@ pub fn labels(record: &Record) -> Labels {
         let same_host = flow.peer.is_some() || stays_on_host(&flow.key);
         (flow.tuple().remote.ip(), same_host, &*flow.label)
     }))
-}
-
-/// The border that was drawn with `-F` and `-G` when the record was made: it says which ends are left.
-#[must_use]
-pub fn boundary(record: &Record) -> Boundary {
-    boundary_of(&record.limits)
-}
-
-/// The same, of a record with these [`Record::limits`].
-#[must_use]
-pub fn boundary_of(limits: &str) -> Boundary {
-    let mut boundary = Boundary::default();
-    let words: Vec<&str> = limits.split_whitespace().collect();
-    for pair in words.windows(2) {
-        // What is no network is a word of something else.
-        let _ = match pair[0] {
-            "-F" => boundary.add_v4(pair[1]),
-            "-G" => boundary.add_v6(pair[1]),
-            _ => Ok(()),
-        };
-    }
-    boundary
 }

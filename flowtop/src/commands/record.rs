@@ -24,6 +24,7 @@ use crate::stderr;
 use flowtop_core::filter::Filter;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
+use flowtop_core::record::limits::{TrafficLimit, TrafficLimits};
 use flowtop_core::record::{Fill, Host, Record};
 use flowtop_core::sampler::Sampler;
 use flowtop_recording::format::sparse::Keep;
@@ -152,7 +153,7 @@ struct Recorder {
     keep: Keep,
     writer: Writer,
     host: Host,
-    limits: String,
+    limits: TrafficLimits,
     max_flows: u32,
     count: Option<u64>,
     is_quiet: bool,
@@ -178,7 +179,7 @@ impl Recorder {
         let chosen = at_its_line(Interfaces::choose(&settings.interface.value), &settings.interface.origin)?;
         let known =
             if args.demo { Knowledge::of_demo(&settings)? } else { Knowledge::of_everyone(&settings)? };
-        let limits = limits(&settings, &filter);
+        let limits = limits(&settings, &filter)?;
         let admission = selection::admission(&settings, &filter)?;
         let scope = selection::scope(&settings, Some(&chosen), filter, &known)?;
         let longest_s = schedule.length(0).as_secs().saturating_mul(2).saturating_add(MARGIN_S);
@@ -310,14 +311,30 @@ impl Recorder {
     }
 }
 
-/// The flags that exclude traffic from the records.
-pub(crate) fn limits(settings: &Settings, filter: &Filter) -> String {
-    let filter =
-        if *filter == Filter::default() { String::new() } else { format!("-f '{}'", settings.filter.value) };
-    [filter, selection::limits(settings)]
-        .iter()
-        .filter(|text| !text.is_empty())
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" ")
+/// The settings that exclude traffic from the records, in the order in which [`selection::limits`] shows the flags.
+///
+/// # Errors
+/// Those of [`selection::boundary`].
+pub(crate) fn limits(settings: &Settings, filter: &Filter) -> Result<TrafficLimits> {
+    let network = |(address, prefix_bits)| TrafficLimit::Network { address, prefix_bits };
+    let texts =
+        |limit: fn(String) -> TrafficLimit, values: &[String]| values.iter().cloned().map(limit).collect();
+    let numbers =
+        |limit: fn(u64) -> TrafficLimit, values: &[u64]| values.iter().copied().map(limit).collect();
+    let family = match (settings.ipv4.value, settings.ipv6.value) {
+        (true, false) => Some(TrafficLimit::Ipv4Only),
+        (false, true) => Some(TrafficLimit::Ipv6Only),
+        _ => None,
+    };
+    let filter = (*filter != Filter::default()).then(|| TrafficLimit::Filter(settings.filter.value.clone()));
+    let all: [Vec<TrafficLimit>; 7] = [
+        filter.into_iter().collect(),
+        texts(TrafficLimit::Interface, &settings.interface.value),
+        selection::boundary(settings)?.networks().map(network).collect(),
+        family.into_iter().collect(),
+        numbers(TrafficLimit::Process, &settings.pid.value),
+        texts(TrafficLimit::Cgroup, &settings.cgroup.value),
+        numbers(TrafficLimit::MountNamespace, &settings.mntns.value),
+    ];
+    Ok(TrafficLimits(all.concat()))
 }

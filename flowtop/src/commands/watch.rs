@@ -189,7 +189,7 @@ impl Watch {
             Ok(sockets)
         });
         let ledgers = Ledgers { shown: ledger()?, sockets: sockets.transpose()? };
-        let limits = record::limits(settings, filter);
+        let limits = record::limits(settings, filter)?;
         let tape = orders.records().then(|| Tape::open(args, orders.before, settings, limits));
         let tape = tape.transpose()?;
         Ok(Self {

@@ -58,6 +58,33 @@ impl Boundary {
         Ok(boundary)
     }
 
+    /// The border around networks, each an address with its prefix length in bits. Bits of the address behind the
+    /// prefix are ignored.
+    #[must_use]
+    pub fn around(networks: impl IntoIterator<Item = (IpAddr, u8)>) -> Self {
+        let mut boundary = Self::default();
+        for (address, prefix_bits) in networks {
+            match address {
+                IpAddr::V4(address) => boundary.push_v4(address, ones_v4(prefix_bits)),
+                IpAddr::V6(address) => boundary.push_v6(address, ones_v6(prefix_bits)),
+            }
+        }
+        boundary
+    }
+
+    /// Its networks, those of IPv4 first, each with its prefix length in bits.
+    pub fn networks(&self) -> impl Iterator<Item = (IpAddr, u8)> {
+        self.v4.iter().chain(&self.v6).map(Net::widened)
+    }
+
+    fn push_v4(&mut self, address: Ipv4Addr, mask: u32) {
+        self.v4.push(Net::V4 { addr: address.to_bits() & mask, mask });
+    }
+
+    fn push_v6(&mut self, address: Ipv6Addr, mask: u128) {
+        self.v6.push(Net::V6 { addr: address.to_bits() & mask, mask });
+    }
+
     /// Adds `addr/len` or `addr/mask`. Bits of the address outside the mask are ignored, as iftop does.
     pub fn add_v4(&mut self, text: &str) -> Result<(), BoundaryError> {
         let notation = Notation { text, ..V4 };
@@ -70,7 +97,7 @@ impl Boundary {
             Err(_) => ones_v4(notation.prefix_bits(behind).map_err(|error| as_iftop(error, addr, behind))?),
         };
         notation.check_mask(mask.leading_ones() + mask.trailing_zeros() == 32, mask == 0)?;
-        self.v4.push(Net::V4 { addr: addr.to_bits() & mask, mask });
+        self.push_v4(addr, mask);
         Ok(())
     }
 
@@ -84,7 +111,7 @@ impl Boundary {
             Err(_) => ones_v6(notation.prefix_bits(behind)?),
         };
         notation.check_mask(mask.leading_ones() + mask.trailing_zeros() == 128, mask == 0)?;
-        self.v6.push(Net::V6 { addr: addr.to_bits() & mask, mask });
+        self.push_v6(addr, mask);
         Ok(())
     }
 

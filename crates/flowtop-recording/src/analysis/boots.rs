@@ -9,6 +9,7 @@ use super::moved::{Moved, NO_PAIR};
 use super::pairs::{Pair, Pairs, may_be_of_two_hosts};
 use super::plan::Plan;
 use super::rows::Rows;
+use flowtop_core::record::limits::TrafficLimits;
 use flowtop_core::record::{FlowRecord, Record, Span};
 use matched::Matched;
 pub(super) use socket::Socket;
@@ -60,7 +61,7 @@ struct Boot {
     was_inside: bool,
     /// Whether the last record has been counted.
     is_over: bool,
-    limits: String,
+    limits: TrafficLimits,
     /// Sockets by id.
     sockets: Vec<Socket>,
     ahead: Option<Ahead>,

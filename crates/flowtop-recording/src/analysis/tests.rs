@@ -4,6 +4,7 @@ use flowtop_common::flags;
 use flowtop_core::number::Unit;
 use flowtop_core::record::Rest;
 use flowtop_core::record::fixture::{flow, record};
+use flowtop_core::record::limits::{TrafficLimit, TrafficLimits};
 use flowtop_core::rows::key::Cell;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -180,7 +181,8 @@ fn a_boot_between_two_records_is_a_gap_that_nothing_closes() {
 #[test]
 fn a_gap_with_other_limits_is_not_closed() {
     let mut after = record(2, vec![curl(10, 100)]);
-    after.limits = "-F 10.0.0.0/8".to_owned();
+    after.limits =
+        TrafficLimits(vec![TrafficLimit::Network { address: [10, 0, 0, 0].into(), prefix_bits: 8 }]);
     let report = reported(&question("process"), &[record(0, vec![curl(60, 60)]), after]);
     assert_eq!((report.total.bytes.tx, report.not_counted.unknown), (70, 1));
     assert_eq!(report.hosts[0].limits, ["-F 10.0.0.0/8"]);
@@ -492,19 +494,23 @@ fn the_end_that_a_filter_asks_for_stands_left_of_a_connection_of_two_hosts() {
 fn the_end_inside_a_border_stands_left_of_a_connection_of_two_hosts() {
     let (of_curl, of_nginx) = ((40_000, Bytes { tx: 100, rx: 5 }), (443, Bytes { tx: 5, rx: 100 }));
     for (borders, filter, seen) in [
-        (["-F 192.0.2.2/32", "-F 192.0.2.2/32"], "comm curl", of_nginx),
-        (["-F 192.0.2.1/32", "-F 192.0.2.1/32"], "comm nginx", of_curl),
+        ([Some((2, 32)), Some((2, 32))], "comm curl", of_nginx),
+        ([Some((1, 32)), Some((1, 32))], "comm nginx", of_curl),
         // One of the hosts has recorded without.
-        (["", "-F 192.0.2.2/32"], "port 443", of_nginx),
-        (["-F 192.0.2.2/32", ""], "port 443", of_nginx),
+        ([None, Some((2, 32))], "port 443", of_nginx),
+        ([Some((2, 32)), None], "port 443", of_nginx),
         // Each has itself inside, or both are: that says nothing.
-        (["-F 192.0.2.1/32", "-F 192.0.2.2/32"], "comm nginx", of_nginx),
-        (["-F 192.0.2.1/32", "-F 192.0.2.2/32"], "port 443", of_curl),
-        (["-F 192.0.2.0/24", "-F 192.0.2.0/24"], "comm nginx", of_nginx),
+        ([Some((1, 32)), Some((2, 32))], "comm nginx", of_nginx),
+        ([Some((1, 32)), Some((2, 32))], "port 443", of_curl),
+        ([Some((0, 24)), Some((0, 24))], "comm nginx", of_nginx),
     ] {
         let mut records = on_two_hosts();
         for (record, border) in records.iter_mut().zip(borders) {
-            record.limits = border.to_owned();
+            let network = |(host, prefix_bits)| TrafficLimit::Network {
+                address: [192, 0, 2, host].into(),
+                prefix_bits,
+            };
+            record.limits = TrafficLimits(border.map(network).into_iter().collect());
         }
         assert_eq!(seated(filter, &records), seen, "{borders:?} {filter}");
     }

@@ -10,6 +10,7 @@ use serde_bytes::ByteBuf;
 use super::columns::{Column, Section, additive, column, fit, in_bits, read, write};
 use super::dictionary::Dictionary;
 use super::flows::{FLOWS, IDENTITIES, KINDS, OWNERS, label, optional, plain};
+use super::limits::{self, LIMITS};
 use super::row::Row;
 use super::shared::Shared;
 use flowtop_core::record::{Gap, Host, InterfaceRecord, Record, Rest, Span};
@@ -69,6 +70,9 @@ fn sections(record: &Record, shared: &Shared) -> BTreeMap<String, Section> {
     if let Some(gap) = &record.gap {
         add("gap", write(GAP, &[gap], shared));
     }
+    if !record.limits.is_empty() {
+        add("limits", write(LIMITS, &refs(&limits::rows(&record.limits)), shared));
+    }
     add("record", write(RECORD, &[record], shared));
     sections
 }
@@ -96,7 +100,10 @@ pub(super) fn read_record(bytes: &[u8], host: Host, span: Span) -> Result<Record
     shared.owners = Dictionary::written(read(OWNERS, section("owners"), &shared, MAX_ROWS)?);
     shared.templates = read(KINDS, section("kinds"), &shared, MAX_ROWS)?;
     let rows = read(FLOWS, section("flows"), &shared, MAX_FLOWS)?;
-    let head = read(RECORD, section("record"), &shared, 1)?.pop().unwrap_or_default();
+    let mut head = read(RECORD, section("record"), &shared, 1)?.pop().unwrap_or_default();
+    if let Some(limits) = section("limits") {
+        head.limits = limits::of_rows(read(LIMITS, Some(limits), &shared, MAX_ROWS)?)?;
+    }
     Ok(Record {
         host,
         span,
@@ -219,7 +226,10 @@ const RECORD: &[Column<Record, Shared>] = &[
     plain!("table_max", table.max),
     column(
         "limits",
-        |row, place| place.shared.text(&row.limits),
-        |row, place, number| place.shared.put_text(&mut row.limits, number),
+        |row, place| place.shared.text(&row.limits.to_string()),
+        |row, place, number| {
+            row.limits = limits::of_text(place.shared.texts.value(number)?);
+            Some(())
+        },
     ),
 ];

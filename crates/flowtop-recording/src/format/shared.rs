@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flowtop_common::{Flow, FlowKey, flags};
 
 use super::dictionary::Dictionary;
+use super::limits;
 use flowtop_core::owner::{Identity, Pod, Seen};
 use flowtop_core::record::{FlowRecord, Record, Span};
 use flowtop_core::scope::Verdict;
@@ -111,7 +112,11 @@ impl Shared {
         let mut shared = Self {
             span: record.span,
             texts: Dictionary::of(texts(record, identities.values())),
-            addresses: Dictionary::of(flows().flat_map(|flow| [flow.key.local_addr, flow.key.remote_addr])),
+            addresses: Dictionary::of(
+                flows()
+                    .flat_map(|flow| [flow.key.local_addr, flow.key.remote_addr])
+                    .chain(limits::addresses(&record.limits)),
+            ),
             comms: Dictionary::of(flows().map(|flow| flow.flow.comm)),
             netns: Dictionary::of(flows().map(|flow| flow.key.netns)),
             identities,
@@ -183,9 +188,10 @@ fn texts<'a>(record: &'a Record, identities: &'a [Arc<Identity>]) -> impl Iterat
         .flat_map(|rest| [&rest.comm, &rest.user, &rest.unit, &rest.container, &rest.pod, &rest.namespace]);
     let losses = record.losses.iter().map(|(name, _)| name);
     let interfaces = record.interfaces.iter().map(|interface| &interface.name);
-    let others = losses.chain(interfaces).chain([&record.limits]);
+    let others = losses.chain(interfaces);
     let pods = record.flows.iter().flat_map(|flow| [&flow.remote_pod, &flow.netns_pod]).flatten();
     let of_pods = pods.flat_map(|pod| pod.namespace.iter().chain([&pod.name]));
     let texts = of_identities.chain(of_rest).flatten().chain(others).chain(of_pods);
-    labels.map(Arc::clone).chain(texts.map(|text| Arc::from(text.as_str())))
+    let of_limits = limits::texts(&record.limits).map(Arc::from);
+    labels.map(Arc::clone).chain(texts.map(|text| Arc::from(text.as_str()))).chain(of_limits)
 }

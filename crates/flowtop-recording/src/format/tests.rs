@@ -10,6 +10,7 @@ use proptest::sample::Index;
 use super::frame::{Cause, Damage, Frame, Head, MAGIC, VERSION, encode};
 use super::scan::{Found, scan};
 use flowtop_core::owner::{Identity, Pod};
+use flowtop_core::record::limits::{TrafficLimit, TrafficLimits};
 use flowtop_core::record::{Fill, FlowRecord, Gap, Host, InterfaceRecord, Record, Rest, Span, fixture};
 use flowtop_core::sanitize::harmless;
 use flowtop_core::scope::Verdict;
@@ -32,10 +33,10 @@ fn text() -> impl Strategy<Value = String> {
 fn texts_that_would_break_a_screen_are_made_harmless() {
     let bad = "a\u{1b}[2Jb\n".to_owned();
     let host = Host { name: bad.clone(), ..Host::default() };
-    let record = Record { host, limits: bad, ..Record::default() };
+    let record = Record { host, limits: TrafficLimits(vec![TrafficLimit::Filter(bad)]), ..Record::default() };
     let read = &read(&encode(&record)).0[0];
-    let good = "a\u{fffd}[2Jb\u{fffd}";
-    assert_eq!((read.host.name.as_str(), read.limits.as_str()), (good, good));
+    let good = "a\u{fffd}[2Jb\u{fffd}".to_owned();
+    assert_eq!((&read.host.name, &read.limits.0[..]), (&good, &[TrafficLimit::Filter(good.clone())][..]));
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
@@ -160,6 +161,24 @@ fn interface() -> impl Strategy<Value = InterfaceRecord> {
     })
 }
 
+fn limit() -> impl Strategy<Value = TrafficLimit> {
+    let v4 = (any::<[u8; 4]>(), 1..=32_u8).prop_map(|(address, bits)| (address.into(), bits));
+    let v6 = (any::<[u8; 16]>(), 1..=128_u8).prop_map(|(address, bits)| (address.into(), bits));
+    let network =
+        prop_oneof![v4, v6].prop_map(|(address, prefix_bits)| TrafficLimit::Network { address, prefix_bits });
+    prop_oneof![
+        text().prop_map(TrafficLimit::Filter),
+        text().prop_map(TrafficLimit::Interface),
+        network,
+        Just(TrafficLimit::Ipv4Only),
+        Just(TrafficLimit::Ipv6Only),
+        number().prop_map(TrafficLimit::Process),
+        text().prop_map(TrafficLimit::Cgroup),
+        number().prop_map(TrafficLimit::MountNamespace),
+        text().prop_map(TrafficLimit::Other),
+    ]
+}
+
 fn head() -> impl Strategy<Value = (Host, Span)> {
     (text(), any::<[[u8; 16]; 2]>(), any::<[i64; 2]>(), any::<[u64; 2]>()).prop_map(
         |(name, [machine_id, boot_id], [start_us, end_us], [start_ns, end_ns])| {
@@ -172,7 +191,8 @@ fn head() -> impl Strategy<Value = (Host, Span)> {
 fn record() -> impl Strategy<Value = Record> {
     let rows = (vec(flow(), 0..8), vec(rest(), 0..4), vec(bytes(), 0..4), vec(interface(), 0..3));
     let numbers = (bytes(), vec(number(), 6), any::<[u32; 2]>());
-    let texts = (vec((text(), number()), 0..3), text(), vec(any::<i64>(), 0..3));
+    let texts =
+        (vec((text(), number()), 0..3), vec(limit(), 0..4).prop_map(TrafficLimits), vec(any::<i64>(), 0..3));
     let gap = prop::option::of((any::<u64>(), bytes()));
     (head(), rows, numbers, texts, gap).prop_map(|((host, span), rows, numbers, texts, gap)| {
         let (flows, rest, per_second, interfaces) = rows;
@@ -352,6 +372,23 @@ fn sorting_keeps_who_belongs_together() {
     let pairs: Vec<_> = sorted.flows.iter().map(|flow| (flow.key.id, flow.peer)).collect();
     assert_eq!(pairs, [(3, Some(2)), (5, None), (9, Some(0))]);
     assert_eq!(read(&encode(&record)), (vec![sorted], vec![]));
+}
+
+/// Recorders without the section `limits` wrote the text alone, and readers of then look for nothing else.
+#[test]
+fn limits_are_read_from_the_text_where_there_is_no_section() {
+    let network = TrafficLimit::Network { address: [10, 0, 0, 0].into(), prefix_bits: 8 };
+    let limits = TrafficLimits(vec![TrafficLimit::Filter("port 443".to_owned()), network]);
+    let record = Record { limits, ..fixture::record(1, vec![]) };
+    let mut content = Vec::new();
+    super::payload::write_record(&record, &mut content);
+    let says = |text: &[u8]| content.windows(text.len()).any(|bytes| bytes == text);
+    assert!(says(b"-f 'port 443' -F 10.0.0.0/8"));
+    // The section comes first; under another name nobody knows it.
+    let section = content.windows(7).position(|bytes| bytes == b"\x66limits").unwrap();
+    content[section + 1] = b'L';
+    let read = super::payload::read_record(&content, record.host.clone(), record.span).unwrap();
+    assert_eq!(read, record);
 }
 
 /// Files of an older flowtop have no such section, and an older flowtop passes over one.

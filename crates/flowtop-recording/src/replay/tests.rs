@@ -1,10 +1,12 @@
 use super::*;
 use flowtop_common::{Flow, Untracked, flags};
+use flowtop_core::filter::Boundary;
 use flowtop_core::filter::{Filter, Names};
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::record::Rest;
 use flowtop_core::record::fixture::{flow, record};
+use flowtop_core::record::limits::{TrafficLimit, TrafficLimits};
 use flowtop_core::rows::key::Grouped;
 use flowtop_core::rows::sums::Sums;
 use flowtop_core::rows::{grouped, rows};
@@ -51,7 +53,7 @@ fn local(n: u64, at: u32, window: Bytes) -> [FlowRecord; 2] {
 }
 
 fn replayed(record: &Record) -> Ledger {
-    Ledger::of_record(record, boundary(record), None)
+    Ledger::of_record(record, record.limits.border(), None)
 }
 
 fn who<'a>(owners: &'a RecordedOwners, labels: &'a Labels) -> Who<'a> {
@@ -242,7 +244,8 @@ fn the_border_of_then_says_who_sent() {
             .key;
     let mut record = record(0, vec![inside]);
     assert_eq!(replayed(&record).totals().bytes, bytes(100, 7));
-    record.limits = "-F 10.0.0.0/8 -f 'port 443'".to_owned();
+    let border = TrafficLimit::Network { address: [10, 0, 0, 0].into(), prefix_bits: 8 };
+    record.limits = TrafficLimits(vec![border, TrafficLimit::Filter("port 443".to_owned())]);
     assert_eq!(replayed(&record).totals().bytes, bytes(7, 100));
 }
 

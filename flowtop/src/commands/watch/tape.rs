@@ -13,6 +13,7 @@ use crate::commands::record::writer::Writer;
 use crate::commands::record::{directory, kept};
 use crate::stderr;
 use flowtop_core::ledger::Ledger;
+use flowtop_core::record::limits::TrafficLimits;
 use flowtop_core::record::{Fill, Gap, Host, Record};
 use flowtop_core::sampler::Sampler;
 use flowtop_core::who::Who;
@@ -33,7 +34,7 @@ const MAX_WAITING: usize = 1024;
 pub(super) struct Tape {
     directory: PathBuf,
     host: Host,
-    limits: String,
+    limits: TrafficLimits,
     max_flows: u32,
     window: Option<(Sampler, Interfaces)>,
     before: Before<Piece>,
@@ -55,7 +56,7 @@ impl Tape {
         args: &WatchArgs,
         before: Duration,
         settings: &Settings,
-        limits: String,
+        limits: TrafficLimits,
     ) -> Result<Self> {
         let directory = match &args.output {
             Some(typed) => typed.clone(),

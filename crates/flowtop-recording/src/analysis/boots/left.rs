@@ -2,7 +2,6 @@
 
 use super::Boots;
 use super::other_end::{One, Other};
-use crate::replay::boundary_of;
 use flowtop_core::filter::Side;
 use flowtop_core::flow::{Role, Tuple};
 
@@ -20,8 +19,8 @@ impl Boots {
     fn by_border(&self, one: &One<'_>, other: &Other, tuple: &Tuple) -> Option<bool> {
         let boot = &self.lives[other.life];
         let there = boot.ahead.as_ref().map_or(&boot.limits, |ahead| &ahead.record.limits);
-        let here = is_left(boundary_of(one.limits).side(tuple));
-        let there = is_left(boundary_of(there).side(&tuple.mirror())).map(|is_left| !is_left);
+        let here = is_left(one.limits.border().side(tuple));
+        let there = is_left(there.border().side(&tuple.mirror())).map(|is_left| !is_left);
         match (here, there) {
             (Some(here), Some(there)) => (here == there).then_some(here),
             (here, there) => here.or(there),

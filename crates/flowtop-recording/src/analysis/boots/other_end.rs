@@ -7,6 +7,7 @@ use super::super::pairs::{Known, Late, Pair, Side, Streams, have_same_ends, may_
 use super::super::rows::{Place, RowId, Rows};
 use super::socket::{flags_of, since_us};
 use super::{Ahead, Boots, Socket};
+use flowtop_core::record::limits::TrafficLimits;
 use flowtop_core::record::{FlowRecord, Record, Span};
 
 /// How much later the clock of one host may say that a connection was opened than that of another one, in µs. Clocks
@@ -49,7 +50,7 @@ pub(super) struct One<'a> {
     pub flow: &'a FlowRecord,
     span: &'a Span,
     /// Settings of the recorder, as its record has them.
-    pub limits: &'a str,
+    pub limits: &'a TrafficLimits,
     /// The same socket in the previous record.
     same: Option<&'a Socket>,
 }

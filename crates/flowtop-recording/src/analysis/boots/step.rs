@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use super::super::intervals::{Interval, by_end};
 use super::super::moved::Moved;
 use super::Socket;
+use flowtop_core::record::limits::TrafficLimits;
 use flowtop_core::record::{FlowRecord, Record, Span, is_step};
 use flowtop_core::scope::Verdict;
 use flowtop_core::window::Bytes;
@@ -45,7 +46,7 @@ pub struct Step {
 
 impl Step {
     /// The step from the last record, if there was one, to the next. `limits` are those of the last record.
-    pub fn new(last: Option<Span>, limits: &str, record: &Record) -> Self {
+    pub fn new(last: Option<Span>, limits: &TrafficLimits, record: &Record) -> Self {
         let span = &record.span;
         let (until_ns, join) = match &last {
             None => (0, Join::First),
@@ -69,7 +70,7 @@ impl Step {
             unknown: 0,
             overlapping: Bytes::default(),
             clock_stepped: is_step(drift_us.unsigned_abs(), over_ns),
-            same_limits: limits == record.limits,
+            same_limits: *limits == record.limits,
             until_ns,
         }
     }
