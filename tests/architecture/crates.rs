@@ -46,15 +46,20 @@ struct Package {
 struct Dependency {
     name: String,
     kind: Option<String>,
+    features: Vec<String>,
 }
 
-/// The crates of the workspace, each with those of them that it is built from.
-fn used() -> BTreeMap<String, Vec<String>> {
+/// All packages of the workspace, from their manifests.
+fn packages() -> Vec<Package> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root());
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Metadata = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice::<Metadata>(&output.stdout).unwrap().packages
+}
+
+/// The crates of the workspace, each with those of them that it is built from.
+fn used() -> BTreeMap<String, Vec<String>> {
     let of = |package: Package| {
         let built = package.dependencies.into_iter().filter(|dependency| dependency.kind.is_none());
         let mut names: Vec<_> =
@@ -62,7 +67,7 @@ fn used() -> BTreeMap<String, Vec<String>> {
         names.sort();
         (package.name, names)
     };
-    metadata.packages.into_iter().map(of).collect()
+    packages().into_iter().map(of).collect()
 }
 
 #[test]
@@ -86,7 +91,21 @@ fn the_core_is_built_without_the_standard_library() {
     );
 }
 
-/// What clippy refuses in a crate is a list in a file of its own; a crate without one would be free.
+/// The workspace turns `std` of serde off for the core. In a build of the whole workspace a package that uses it is
+/// given `std` by the others; built alone (`cargo build -p flowtop-live`) it does not compile.
+#[test]
+fn packages_with_a_standard_library_ask_for_that_of_serde() {
+    let mut lacking = Vec::new();
+    for package in packages().iter().filter(|package| package.name != "flowtop-core") {
+        let serde =
+            package.dependencies.iter().filter(|found| ["serde", "serde_json"].contains(&&*found.name));
+        let without_std = serde.filter(|found| !found.features.iter().any(|feature| feature == "std"));
+        lacking.extend(without_std.map(|found| format!("{}: {}", package.name, found.name)));
+    }
+    assert!(lacking.is_empty(), "add features = [\"std\"] to {lacking:?}");
+}
+
+/// Clippy takes what it refuses in a crate from a list in a file of its own; a crate without one would be free.
 #[test]
 fn pure_crates_forbid_effects() {
     for name in ["flowtop-recording", "flowtop-view"] {
