@@ -3,7 +3,6 @@
 //! Not in here: the sums (`rows::grouped`).
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -281,16 +280,16 @@ impl Group {
     /// Reads `pod,peer`; an empty text has no keys.
     ///
     /// # Errors
-    /// The accepted keys.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// A word that is no key, a key too many, or one that is there twice.
+    pub fn parse(text: &str) -> Result<Self, GroupError> {
         let mut group = Self::default();
         let words = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
         for (index, word) in words.enumerate() {
-            let key = Key::parse(word).ok_or_else(right)?;
-            let slot = group.0.get(index).ok_or_else(|| format!("give at most {MAX_KEYS} of them"))?;
+            let key = Key::parse(word).ok_or(GroupError::NoKey)?;
+            let slot = group.0.get(index).ok_or(GroupError::TooMany)?;
             debug_assert!(slot.is_none(), "slots are filled in order");
             if group.keys().any(|known| known == key) {
-                return Err(format!("give each of them once; {key} is there twice"));
+                return Err(GroupError::Twice(key));
             }
             group.0[index] = Some(key);
         }
@@ -303,8 +302,15 @@ pub fn words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|known| known.text).chain(["net/24"])
 }
 
-fn right() -> String {
-    format!("give one or more of {}", words().collect::<Vec<_>>().join(", "))
+/// A text that is no list of keys. The sentence says what is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GroupError {
+    #[error("give one or more of {}", words().collect::<Vec<_>>().join(", "))]
+    NoKey,
+    #[error("give at most {MAX_KEYS} of them")]
+    TooMany,
+    #[error("give each of them once; {0} is there twice")]
+    Twice(Key),
 }
 
 impl fmt::Display for Group {
@@ -361,10 +367,13 @@ mod tests {
         let all = "give one or more of flow, peer, host, local-port, remote-port, process, user, unit, container, \
                    pod, namespace, workload, netns, netns-pod, label, remote-pod, net/24";
         for text in ["pods", "net/33", "net/", "net/+4", "pod,", "pod,,peer", "Pod"] {
-            assert_eq!(Group::parse(text).unwrap_err(), all, "{text}");
+            assert_eq!(Group::parse(text).unwrap_err().to_string(), all, "{text}");
         }
-        assert!(Group::parse("pod,pod").unwrap_err().contains("pod is there twice"));
-        assert_eq!(Group::parse("pod,peer,user,unit,label").unwrap_err(), "give at most 4 of them");
+        assert_eq!(Group::parse("pod,pod"), Err(GroupError::Twice(Key::Pod)));
+        assert_eq!(
+            Group::parse("pod,peer,user,unit,label").unwrap_err().to_string(),
+            "give at most 4 of them"
+        );
     }
 
     #[test]

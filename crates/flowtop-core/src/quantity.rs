@@ -57,20 +57,24 @@ impl Measure {
     }
 }
 
+/// A text that is no amount of its measure. The sentence has the accepted forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "give {}: a number with at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G, or with its unit in steps of \
+     1000, as {}",
+    .0.name(),
+    .0.decimal().1
+)]
+pub struct QuantityError(Measure);
+
 /// The amount that a text stands for, without what is left below one: `4G`, `1.5M`, `500`, `5Gbit`, `600MB`. At most the
 /// largest integer of TOML, in which settings are printed.
 ///
 /// # Errors
-/// The accepted forms.
-pub fn parse(text: &str, measure: Measure) -> Result<u64, String> {
+/// A text that is no amount, or one that does not fit.
+pub fn parse(text: &str, measure: Measure) -> Result<u64, QuantityError> {
     let amount = amount(text, measure).filter(|amount| i64::try_from(*amount).is_ok());
-    amount.ok_or_else(|| {
-        let (what, (_, decimal)) = (measure.name(), measure.decimal());
-        format!(
-            "give {what}: a number with at most one of K, M, G, T, P in steps of 1024, as 500M or 1.5G, or with its unit \
-             in steps of 1000, as {decimal}"
-        )
-    })
+    amount.ok_or(QuantityError(measure))
 }
 
 /// What a unit stands for: a factor, and eighths of the measure.
@@ -210,7 +214,7 @@ mod tests {
             "1.0000000000000000000G",
             "١G",
         ] {
-            assert_eq!(parse(text, Measure::Bytes), Err(right.to_owned()), "{text}");
+            assert_eq!(parse(text, Measure::Bytes).unwrap_err().to_string(), right, "{text}");
         }
     }
 

@@ -296,8 +296,8 @@ impl<T: Value> Set<T> {
         };
         match read {
             Ok(value) => *self = Self { value, origin: assignment.origin.clone() },
-            Err(right) => {
-                let warning = T::warning(text, assignment.key.directive());
+            Err(error) => {
+                let (right, warning) = (error.to_string(), T::warning(text, assignment.key.directive()));
                 let wrong = Wrong { right, warning, ..Wrong::default() };
                 warnings.push(reading.forgive(assignment, text, &wrong)?);
             }

@@ -10,8 +10,8 @@ use super::ProcessFlags;
 use super::SettingsFlags;
 use super::TrafficFlags;
 use super::at_least_one;
-use flowtop_core::quantity;
-use flowtop_recording::span;
+use flowtop_core::quantity::{self, QuantityError};
+use flowtop_recording::span::{self, SpanError};
 
 /// Flags of `flowtop record`, and the report flags that select connections.
 #[derive(Debug, Args)]
@@ -79,14 +79,21 @@ pub struct RetentionFlags {
     pub min_free: u64,
 }
 
-/// Parses a duration of up to 24 h.
-fn duration(text: &str) -> Result<Duration, String> {
-    let time = span::parse(text)?;
-    (time <= Duration::from_hours(24))
-        .then_some(time)
-        .ok_or_else(|| "give a time of a day at most".to_owned())
+/// A text that is no length of a record.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum LengthError {
+    #[error(transparent)]
+    NoSpan(#[from] SpanError),
+    #[error("give a time of a day at most")]
+    TooLong,
 }
 
-fn size(text: &str) -> Result<u64, String> {
+/// Parses a duration of up to 24 h.
+fn duration(text: &str) -> Result<Duration, LengthError> {
+    let time = span::parse(text)?;
+    (time <= Duration::from_hours(24)).then_some(time).ok_or(LengthError::TooLong)
+}
+
+fn size(text: &str) -> Result<u64, QuantityError> {
     quantity::parse(text, quantity::Measure::Bytes)
 }

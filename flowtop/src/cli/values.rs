@@ -5,24 +5,29 @@ use clap::builder::{PossibleValue, TypedValueParser};
 
 use flowtop_view::settings::choice::Choice;
 use flowtop_view::settings::quantity::FlowCount;
-use flowtop_view::settings::value::Value;
+use flowtop_view::settings::value::{Value, ValueError};
 
 /// Parses a value as the setting of the same type does.
 ///
 /// # Errors
 /// If `text` is not a valid value; says which values are valid.
-pub fn value<T: Value>(text: &str) -> Result<T, String> {
+pub fn value<T: Value>(text: &str) -> Result<T, ValueError> {
     T::parse(text)
 }
 
+/// A text that is no whole number above 0, or too large for its flag. Has the largest one.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("give a whole number from 1 to {0}")]
+pub(super) struct CountError(u64);
+
 /// A whole number above 0.
-pub(super) fn at_least_one<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+pub(super) fn at_least_one<N: TryFrom<u64>>(text: &str) -> Result<N, CountError> {
     let number = text.parse::<u64>().ok().filter(|number| *number > 0);
-    let right = || format!("give a whole number from 1 to {}", u64::MAX >> (64 - 8 * size_of::<N>()));
-    number.and_then(|number| number.try_into().ok()).ok_or_else(right)
+    let most = u64::MAX >> (64 - 8 * size_of::<N>());
+    number.and_then(|number| number.try_into().ok()).ok_or(CountError(most))
 }
 
-pub(super) fn flow_count(text: &str) -> Result<u32, String> {
+pub(super) fn flow_count(text: &str) -> Result<u32, ValueError> {
     value::<FlowCount>(text).map(|count| count.0)
 }
 

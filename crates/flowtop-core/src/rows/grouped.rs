@@ -153,22 +153,29 @@ pub fn has_field(name: &str) -> bool {
     group::is_net_field(name) || SUMS.contains(&name)
 }
 
+/// A list of fields that rows of a group do not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongFields {
+    #[error("unknown field {name:?}; the fields of --by {group} are {}", fields(group).join(","))]
+    Unknown { name: String, group: Group },
+    #[error("give each field once; {0} is there twice")]
+    Twice(String),
+}
+
 /// The fields of `--fields` for a group's rows, in that order.
 ///
 /// # Errors
 /// The first name that is none of them, with those that are; or a name that is there twice.
-pub fn parse_fields(group: &Group, names: &str) -> Result<Vec<&'static str>, String> {
+pub fn parse_fields(group: &Group, names: &str) -> Result<Vec<&'static str>, WrongFields> {
     let known = fields(group);
     let find = |name: &str| {
         let found = known.iter().find(|field| **field == name);
-        let unknown =
-            || format!("unknown field {name:?}; the fields of --by {group} are {}", known.join(","));
+        let unknown = || WrongFields::Unknown { name: name.to_owned(), group: *group };
         found.copied().ok_or_else(unknown)
     };
     let names: Vec<&str> = names.split(',').map(str::trim).collect();
     let fields = names.iter().copied().map(find).collect::<Result<_, _>>()?;
-    column::doubled(&names)
-        .map_or(Ok(fields), |name| Err(format!("give each field once; {name} is there twice")))
+    column::doubled(&names).map_or(Ok(fields), |name| Err(WrongFields::Twice(name.to_owned())))
 }
 
 /// The given fields of a row in that order, or all of them.

@@ -1,6 +1,6 @@
 //! Settings that are one of a few words, and the words.
 
-use super::value::{AUTO, Value, quoted};
+use super::value::{AUTO, Value, ValueError, quoted};
 use flowtop_core::hooks::Hooks;
 use flowtop_core::number::Unit;
 use flowtop_core::view::{LineDisplay, PortDisplay, Sort};
@@ -12,10 +12,10 @@ pub trait Choice: Copy + PartialEq + 'static {
 }
 
 impl<T: Choice> Value for T {
-    fn parse(text: &str) -> Result<Self, String> {
-        let words = || T::WORDS.iter().map(|(word, ..)| *word).collect::<Vec<_>>().join(", ");
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let words = || T::WORDS.iter().map(|(word, ..)| *word).collect();
         let found = T::WORDS.iter().find(|(word, ..)| *word == text);
-        found.map(|(_, value, _)| *value).ok_or_else(|| format!("give one of {}", words()))
+        found.map(|(_, value, _)| *value).ok_or_else(|| ValueError::Word(words()))
     }
 
     fn show(&self) -> String {

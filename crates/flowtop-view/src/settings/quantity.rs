@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::value::Value;
+use super::value::{Value, ValueError};
 use flowtop_core::quantity;
 use flowtop_recording::span;
 
@@ -28,11 +28,10 @@ fn atoi(text: &str) -> i64 {
 pub struct Seconds(pub u32);
 
 impl Value for Seconds {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         let whole = |time: &Duration| time.subsec_nanos() == 0;
         let with_units = || span::with_units(text).filter(whole)?.as_secs().try_into().ok();
-        let right = "give whole seconds as 60, 90s or 5m, 0 for reports without end";
-        within(text, &(0..=u32::MAX)).or_else(with_units).map(Self).ok_or_else(|| right.to_owned())
+        within(text, &(0..=u32::MAX)).or_else(with_units).map(Self).ok_or(ValueError::Seconds)
     }
 
     fn show(&self) -> String {
@@ -55,11 +54,11 @@ pub enum Limit {
 }
 
 impl Value for Limit {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         match within(text, &(0..=usize::MAX)) {
             Some(0) => Ok(Self::All),
             Some(rows) => Ok(Self::Rows(rows)),
-            None => Err("give a number of rows, 0 for all".to_owned()),
+            None => Err(ValueError::Rows),
         }
     }
 
@@ -83,8 +82,8 @@ impl Value for Limit {
 pub struct BitsPerSecond(pub u64);
 
 impl Value for BitsPerSecond {
-    fn parse(text: &str) -> Result<Self, String> {
-        quantity::parse(text, quantity::Measure::BitsPerSecond).map(Self)
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        Ok(Self(quantity::parse(text, quantity::Measure::BitsPerSecond)?))
     }
 
     fn show(&self) -> String {
@@ -111,17 +110,20 @@ impl Interval {
 }
 
 impl Value for Interval {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         let seconds = within(text, &(0.1..=86_400.0)).map(Duration::from_secs_f64);
         let fits = |time: &Duration| (Duration::from_millis(100)..=Duration::from_hours(24)).contains(time);
         let time = seconds.or_else(|| span::with_units(text).filter(fits));
-        time.map(Self).ok_or_else(|| "give 0.1 to 86400 seconds, or a time as 500ms or 5m".to_owned())
+        time.map(Self).ok_or(ValueError::Interval)
     }
 
     fn show(&self) -> String {
         self.0.as_secs_f64().to_string()
     }
 }
+
+/// Most entries that the kernel's table may have.
+pub(super) const MAX_FLOW_COUNT: u32 = 1 << 24;
 
 /// How many connections are counted one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +135,8 @@ impl FlowCount {
 }
 
 impl Value for FlowCount {
-    fn parse(text: &str) -> Result<Self, String> {
-        within(text, &(1..=1 << 24)).map(Self).ok_or_else(|| "give 1 to 16777216 connections".to_owned())
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        within(text, &(1..=MAX_FLOW_COUNT)).map(Self).ok_or(ValueError::FlowCount)
     }
 
     fn show(&self) -> String {

@@ -2,25 +2,53 @@
 //!
 //! Not in here: which settings there are (`settings`), words to choose from (`choice`), numbers (`quantity`).
 
-use flowtop_core::group::Group;
+use flowtop_core::group::{Group, GroupError};
+use flowtop_core::quantity::QuantityError;
+
+/// A text that is no value of its setting. The sentence says what is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Of a setting that is no list.
+    #[error("give one value")]
+    Several,
+    #[error("give numbers")]
+    Numbers,
+    #[error("give true or false")]
+    Switch,
+    /// With all words of the choice.
+    #[error("give one of {}", .0.join(", "))]
+    Word(Vec<&'static str>),
+    #[error("give whole seconds as 60, 90s or 5m, 0 for reports without end")]
+    Seconds,
+    #[error("give a number of rows, 0 for all")]
+    Rows,
+    #[error("give 0.1 to 86400 seconds, or a time as 500ms or 5m")]
+    Interval,
+    #[error("give 1 to {} connections", super::quantity::MAX_FLOW_COUNT)]
+    FlowCount,
+    #[error(transparent)]
+    Quantity(#[from] QuantityError),
+    #[error(transparent)]
+    Group(#[from] GroupError),
+}
 
 pub trait Value: Sized {
     /// The value that a text stands for.
     ///
     /// # Errors
-    /// The accepted values.
-    fn parse(text: &str) -> Result<Self, String>;
+    /// A text that is none, with the accepted values.
+    fn parse(text: &str) -> Result<Self, ValueError>;
 
     fn show(&self) -> String;
 
     /// The value that several texts stand for.
     ///
     /// # Errors
-    /// The accepted values.
-    fn read(texts: &[&str]) -> Result<Self, String> {
+    /// Those of [`Self::parse`], and several texts for a value that takes one.
+    fn read(texts: &[&str]) -> Result<Self, ValueError> {
         match texts {
             [text] => Self::parse(text),
-            _ => Err("give one value".to_owned()),
+            _ => Err(ValueError::Several),
         }
     }
 
@@ -41,7 +69,7 @@ pub trait Value: Sized {
 pub const AUTO: &str = "auto";
 
 impl<T: Value> Value for Option<T> {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         if text == AUTO { Ok(None) } else { T::parse(text).map(Some) }
     }
 
@@ -59,7 +87,7 @@ impl<T: Value> Value for Option<T> {
 }
 
 impl Value for Vec<String> {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         Self::read(&[text])
     }
 
@@ -68,14 +96,14 @@ impl Value for Vec<String> {
         format!("[{}]", texts.join(", "))
     }
 
-    fn read(texts: &[&str]) -> Result<Self, String> {
+    fn read(texts: &[&str]) -> Result<Self, ValueError> {
         Ok(texts.iter().map(|&text| text.to_owned()).collect())
     }
 }
 
 /// Numbers of processes and of namespaces.
 impl Value for Vec<u64> {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         Self::read(&[text])
     }
 
@@ -84,28 +112,28 @@ impl Value for Vec<u64> {
         format!("[{}]", texts.join(", "))
     }
 
-    fn read(texts: &[&str]) -> Result<Self, String> {
+    fn read(texts: &[&str]) -> Result<Self, ValueError> {
         let number = |text: &&str| text.parse().ok().filter(|_| !text.starts_with('+'));
-        texts.iter().map(number).collect::<Option<_>>().ok_or_else(|| "give numbers".to_owned())
+        texts.iter().map(number).collect::<Option<_>>().ok_or(ValueError::Numbers)
     }
 }
 
 impl Value for Group {
-    fn parse(text: &str) -> Result<Self, String> {
-        Self::parse(text)
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        Ok(Self::parse(text)?)
     }
 
     fn show(&self) -> String {
         quoted(&self.to_string())
     }
 
-    fn read(texts: &[&str]) -> Result<Self, String> {
-        Self::parse(&texts.join(","))
+    fn read(texts: &[&str]) -> Result<Self, ValueError> {
+        Ok(Self::parse(&texts.join(","))?)
     }
 }
 
 impl Value for String {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
         Ok(text.to_owned())
     }
 
@@ -115,8 +143,8 @@ impl Value for String {
 }
 
 impl Value for bool {
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "give true or false".to_owned())
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| ValueError::Switch)
     }
 
     fn show(&self) -> String {

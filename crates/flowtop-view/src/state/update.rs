@@ -198,7 +198,7 @@ impl State {
             Ask::Threshold => match BitsPerSecond::parse(text.trim()) {
                 _ if text.trim().is_empty() => self.set_threshold(0, names),
                 Ok(rate) => self.set_threshold(rate.0, names),
-                Err(right) => self.complain(right),
+                Err(right) => self.complain(right.to_string()),
             },
         }
         Reaction::DRAW

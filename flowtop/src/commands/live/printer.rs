@@ -39,21 +39,28 @@ enum Fields {
     Groups(Vec<&'static str>),
 }
 
+/// Fields that the report does not have.
+#[derive(Debug, thiserror::Error)]
+enum FieldsError {
+    #[error("--fields picks fields of the other formats; add --format csv or --format json")]
+    Text,
+    #[error(transparent)]
+    Flows(#[from] column::WrongFields),
+    #[error(transparent)]
+    Groups(#[from] grouped::WrongFields),
+}
+
 impl Fields {
-    fn of(settings: &Settings) -> Result<Self, String> {
+    fn of(settings: &Settings) -> Result<Self, FieldsError> {
         if settings.format.value == Format::Text && matches!(settings.fields.origin, Origin::Flag(_)) {
-            return Err(
-                "--fields picks fields of the other formats; add --format csv or --format json".to_owned()
-            );
+            return Err(FieldsError::Text);
         }
         let (names, by) = (settings.fields.value.join(","), settings.by.value);
         match (by.is_some(), names.is_empty()) {
             (true, true) => Ok(Self::Groups(grouped::fields(&by))),
-            (true, false) => grouped::parse_fields(&by, &names).map(Self::Groups),
+            (true, false) => Ok(Self::Groups(grouped::parse_fields(&by, &names)?)),
             (false, true) => Ok(Self::Flows(None)),
-            (false, false) => {
-                column::parse(&names).map(Some).map(Self::Flows).map_err(|unknown| unknown.to_string())
-            }
+            (false, false) => Ok(Self::Flows(Some(column::parse(&names)?))),
         }
     }
 
@@ -96,7 +103,7 @@ impl Printer {
             reports: text::Reports::default(),
             top: top.map(|top| top.in_a_file(!settings.write.value.is_empty())),
             limit: settings.rows.value.map_or(Some(top::ROWS), |_| settings.max_rows()),
-            fields: Fields::of(settings).map_err(Usage)?,
+            fields: Fields::of(settings).map_err(|error| Usage(error.to_string()))?,
             header: !settings.no_header.value,
             interfaces: at_its_line(
                 Interfaces::choose(&settings.interface.value),

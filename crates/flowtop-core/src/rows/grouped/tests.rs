@@ -120,7 +120,9 @@ fn fields_of_groups_are_picked_by_name() {
     assert_eq!(parse_fields(&group, "tx_bytes, remote_net").unwrap(), ["tx_bytes", "remote_net"]);
     let error = parse_fields(&group, "pid").unwrap_err();
     assert!(
-        error.starts_with("unknown field \"pid\"; the fields of --by net/24 are remote_net,connections,"),
+        error
+            .to_string()
+            .starts_with("unknown field \"pid\"; the fields of --by net/24 are remote_net,connections,"),
         "{error}"
     );
 }
