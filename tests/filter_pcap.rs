@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::tools;
-use flowtop_core::filter::{Filter, Names, Subject};
+use flowtop_core::filter::{Filter, Names, Subject, Unresolved};
 use flowtop_core::flow::Tuple;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,8 +25,8 @@ const EXPRESSIONS: usize = 800;
 struct NoNames;
 
 impl Names for NoNames {
-    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, String> {
-        Err("no name is looked up here".to_owned())
+    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, Unresolved> {
+        Err(Unresolved("no name is looked up here".to_owned()))
     }
 
     fn service(&self, _: &str) -> Option<u16> {

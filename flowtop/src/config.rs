@@ -110,7 +110,7 @@ fn own_file(flags: &SettingsFlags) -> Result<Vec<Assignment>> {
         return Ok(Vec::new());
     };
     let text = String::from_utf8(bytes).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(config_toml::parse(&text, &path.display().to_string()).map_err(Usage)?)
+    Ok(config_toml::parse(&text, &path.display().to_string()).map_err(|error| Usage(error.to_string()))?)
 }
 
 /// The location in the XDG base directory specification, which requires relative paths to be ignored.

@@ -2,7 +2,7 @@
 
 use flowtop_attribution::parse::process::user_name;
 use flowtop_attribution::system_names;
-use flowtop_core::filter::Names;
+use flowtop_core::filter::{Names, Unresolved};
 use flowtop_core::names::port_of;
 use std::{fs, net::IpAddr, os::linux::fs::MetadataExt as _, path::Path};
 
@@ -31,8 +31,8 @@ impl HostNames {
 }
 
 impl Names for HostNames {
-    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
-        let mut addresses = system_names::addresses(host).map_err(|error| error.to_string())?;
+    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unresolved> {
+        let mut addresses = system_names::addresses(host).map_err(|error| Unresolved(error.to_string()))?;
         addresses.sort_unstable();
         addresses.dedup();
         Ok(addresses)

@@ -68,10 +68,18 @@ pub enum Wanted {
     User(String),
 }
 
+/// A host without an address. The text is the resolver's reason, as the end of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unresolved(pub String);
+
 /// Where the names in an expression come from; asked while it is parsed and never again.
 pub trait Names {
-    /// Every address of a host, or why there is none, as the end of a sentence.
-    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String>;
+    /// Every address of a host.
+    ///
+    /// # Errors
+    /// The reason of the resolver, if there is none.
+    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unresolved>;
     /// The TCP port of a service.
     fn service(&self, name: &str) -> Option<u16>;
     /// The name of the user with this number, by which its processes are known.
@@ -86,7 +94,7 @@ pub trait Names {
 struct AnyName;
 
 impl Names for AnyName {
-    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, String> {
+    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, Unresolved> {
         Ok(vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
     }
 

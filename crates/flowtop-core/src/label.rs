@@ -1,8 +1,7 @@
 //! Labels of networks: one for every remote address, from a file or by the class of the address.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -21,11 +20,35 @@ const MAX_CHARS: usize = 64;
 
 /// A rejected line of the labels' file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}")]
+#[error("line {line}: {mistake}")]
 pub struct LabelError {
     /// Its number, from 1.
     line: usize,
-    message: String,
+    mistake: Mistake,
+}
+
+/// Texts of the file are shown with escapes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Mistake {
+    #[error("\"{0}\" is no network; write one like 10.0.0.0/8 or 2001:db8::/32")]
+    NoNetwork(String),
+    #[error("{typed} has bits behind its prefix; write {network}/{prefix_bits}")]
+    BitsBehindPrefix { typed: String, network: IpAddr, prefix_bits: u8 },
+    #[error("{0} has no name; write one behind it")]
+    NoName(String),
+    #[error("\"{0}\" is one word too many; write `CIDR name`")]
+    ExtraWord(String),
+    #[error("\"{0}\" is no label; write up to {MAX_CHARS} characters that can be shown")]
+    NoLabel(String),
+    /// With the number of the first line that labels the network.
+    #[error("{network}/{prefix_bits} has a label in line {first}; remove one of them")]
+    Twice { network: IpAddr, prefix_bits: u8, first: usize },
+}
+
+impl Mistake {
+    fn shown(text: &str) -> String {
+        text.escape_debug().to_string()
+    }
 }
 
 /// Labels by network. The longest prefix wins.
@@ -52,12 +75,10 @@ impl Labels {
         let (mut names, mut found): (Vec<String>, Lines) = Default::default();
         let mut lines = HashMap::new();
         for (index, line) in text.lines().enumerate() {
-            let at = |message| LabelError { line: index + 1, message };
+            let at = |mistake| LabelError { line: index + 1, mistake };
             let Some((network, prefix_bits, name)) = label(line).map_err(at)? else { continue };
             if let Some(first) = lines.insert((network, prefix_bits), index + 1) {
-                return Err(at(format!(
-                    "{network}/{prefix_bits} has a label in line {first}; remove one of them"
-                )));
+                return Err(at(Mistake::Twice { network, prefix_bits, first }));
             }
             let name_index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
                 names.push(name);
@@ -140,29 +161,25 @@ fn class(address: IpAddr, same_host: bool) -> &'static str {
 }
 
 /// The label of a line, unless it is empty.
-fn label(line: &str) -> Result<Option<(IpAddr, u8, String)>, String> {
+fn label(line: &str) -> Result<Option<(IpAddr, u8, String)>, Mistake> {
     let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
     let Some(network) = words.next() else { return Ok(None) };
     let (address, prefix_bits) = cidr(network)?;
-    let name = words.next().ok_or_else(|| format!("{network} has no name; write one behind it"))?;
+    let name = words.next().ok_or_else(|| Mistake::NoName(network.to_owned()))?;
     if let Some(more) = words.next() {
-        return Err(format!("\"{}\" is one word too many; write `CIDR name`", more.escape_debug()));
+        return Err(Mistake::ExtraWord(Mistake::shown(more)));
     }
     if name.chars().count() > MAX_CHARS || name.chars().any(breaks_a_screen) {
         let shown: String = name.chars().take(MAX_CHARS).collect();
-        return Err(format!(
-            "\"{}\" is no label; write up to {MAX_CHARS} characters that can be shown",
-            shown.escape_debug()
-        ));
+        return Err(Mistake::NoLabel(Mistake::shown(&shown)));
     }
     Ok(Some((address, prefix_bits, name.to_owned())))
 }
 
 /// `ADDRESS/BITS`, or an address alone. A network of IPv4-mapped addresses is one of IPv4.
-fn cidr(text: &str) -> Result<(IpAddr, u8), String> {
-    let shown = text.escape_debug();
+fn cidr(text: &str) -> Result<(IpAddr, u8), Mistake> {
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let wrong = || format!("\"{shown}\" is no network; write one like 10.0.0.0/8 or 2001:db8::/32");
+    let wrong = || Mistake::NoNetwork(Mistake::shown(text));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let is_number = |bits: &&str| !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
@@ -173,7 +190,7 @@ fn cidr(text: &str) -> Result<(IpAddr, u8), String> {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & ones_v6(prefix_bits)).into(),
     };
     if network != address {
-        return Err(format!("{shown} has bits behind its prefix; write {network}/{prefix_bits}"));
+        return Err(Mistake::BitsBehindPrefix { typed: Mistake::shown(text), network, prefix_bits });
     }
     match (network, prefix_bits.checked_sub(96)) {
         (IpAddr::V6(v6), Some(of_v4)) if v6.to_ipv4_mapped().is_some() => Ok((network.to_canonical(), of_v4)),

@@ -12,14 +12,35 @@ mod tests;
 /// Likeness from which on another name is worth a mention (1 for the same word), as clap has it for flags.
 const LIKENESS: f64 = 0.7;
 
+/// A line that sets nothing: in which file, as the user calls it, and which line, from 1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {mistake}")]
+pub struct ConfigError {
+    file: String,
+    line: usize,
+    mistake: Mistake,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Mistake {
+    /// With the parser's reason.
+    #[error("{0}")]
+    Syntax(String),
+    #[error("unknown key \"{0}\"; {advice}", advice = advice(.0))]
+    UnknownKey(String),
+    #[error("{0} takes no such value; give text, a number, true, false or a list")]
+    Type(String),
+}
+
 /// Reads the text of the file that the user calls `file`.
 ///
 /// # Errors
 /// Invalid TOML, an unknown setting or a value of the wrong type, with file and line.
-pub fn parse(text: &str, file: &str) -> Result<Vec<Assignment>, String> {
+pub fn parse(text: &str, file: &str) -> Result<Vec<Assignment>, ConfigError> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        format!("{file}:{}: {}", line_of(text, at), error.message().replace('\n', ", "))
+        let mistake = Mistake::Syntax(error.message().replace('\n', ", "));
+        ConfigError { file: file.to_owned(), line: line_of(text, at), mistake }
     })?;
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     entries.sort_unstable_by_key(|(name, _)| name.span().start);
@@ -31,13 +52,12 @@ fn assignment(
     file: &str,
     name: &Spanned<DeString<'_>>,
     value: &Spanned<DeValue<'_>>,
-) -> Result<Assignment, String> {
+) -> Result<Assignment, ConfigError> {
     let line = line_of(text, name.span().start);
     let word = name.get_ref().as_ref();
-    let key = key(word).ok_or_else(|| format!("{file}:{line}: unknown key \"{word}\"; {}", advice(word)))?;
-    let texts = texts(value.get_ref()).ok_or_else(|| {
-        format!("{file}:{line}: {word} takes no such value; give text, a number, true, false or a list")
-    })?;
+    let wrong = |mistake| ConfigError { file: file.to_owned(), line, mistake };
+    let key = key(word).ok_or_else(|| wrong(Mistake::UnknownKey(word.to_owned())))?;
+    let texts = texts(value.get_ref()).ok_or_else(|| wrong(Mistake::Type(word.to_owned())))?;
     Ok(Assignment { key, texts, origin: Origin::Line { file: file.to_owned(), line, word: word.to_owned() } })
 }
 

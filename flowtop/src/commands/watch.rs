@@ -298,7 +298,7 @@ impl Watch {
                     let more = [("FLOWTOP_TIME", time), ("FLOWTOP_HOST", self.host.clone())];
                     if let Err(why) = self.commands.start(&command, alert.variables().into_iter().chain(more))
                     {
-                        self.printer.note(&why);
+                        self.printer.note(&why.to_string());
                     }
                 }
                 Action::Record(after) => {

@@ -8,7 +8,7 @@ mod tests;
 
 use flowtop_attribution::parse::{cgroup, cni, kubernetes, manifest, process, secrets};
 use flowtop_bpf::btf::Btf;
-use flowtop_core::filter::{Filter, Names};
+use flowtop_core::filter::{Filter, Names, Unresolved};
 use flowtop_core::group::Group;
 use flowtop_core::label::Labels;
 use flowtop_core::quantity::{self, Measure};
@@ -48,7 +48,7 @@ pub const ALL: [Target; 8] = [
 struct Book;
 
 impl Names for Book {
-    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, String> {
+    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, Unresolved> {
         Ok(vec![Ipv4Addr::LOCALHOST.into()])
     }
 

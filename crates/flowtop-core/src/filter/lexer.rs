@@ -5,7 +5,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
@@ -130,7 +130,7 @@ pub(super) fn word(run: &str) -> Lexeme {
     } else if run.contains(['*', '?']) {
         Lexeme::Pattern
     } else if let Some(number) = number(run) {
-        number.map_or_else(Lexeme::Bad, Lexeme::Number)
+        number.map_or_else(|error| Lexeme::Bad(error.to_string()), Lexeme::Number)
     } else if is_dotted(run) {
         Lexeme::Dotted
     } else {
@@ -143,8 +143,17 @@ pub(super) fn word(run: &str) -> Lexeme {
     }
 }
 
+/// Digits that are no number.
+#[derive(Debug, thiserror::Error)]
+enum NumberError {
+    #[error("`{0}` is no octal number, which is what a leading 0 makes it; remove the 0")]
+    Octal(String),
+    #[error("`{0}` does not fit into 32 bits; write a smaller number")]
+    TooLarge(String),
+}
+
 /// A number as C writes it: `0x50`, `0120`, `80`. `None` if the word is none.
-fn number(word: &str) -> Option<Result<u32, String>> {
+fn number(word: &str) -> Option<Result<u32, NumberError>> {
     let hex = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).filter(|digits| !digits.is_empty());
     let (digits, radix) = match (hex, word.strip_prefix('0')) {
         (Some(digits), _) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => (digits, 16),
@@ -154,8 +163,8 @@ fn number(word: &str) -> Option<Result<u32, String>> {
     };
     let number = u32::from_str_radix(digits, radix);
     Some(number.map_err(|_| match radix {
-        8 => format!("`{word}` is no octal number, which is what a leading 0 makes it; remove the 0"),
-        _ => format!("`{word}` does not fit into 32 bits; write a smaller number"),
+        8 => NumberError::Octal(word.to_owned()),
+        _ => NumberError::TooLarge(word.to_owned()),
     }))
 }
 

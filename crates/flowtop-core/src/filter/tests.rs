@@ -14,13 +14,13 @@ use crate::flow::Tuple;
 struct Book;
 
 impl Names for Book {
-    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unresolved> {
         match host {
             "database.internal" => {
                 Ok(["10.0.0.5", "2001:db8::5", "10.0.0.5"].map(|a| a.parse().unwrap()).into())
             }
             "v4only" | "pid" => Ok(vec!["10.0.0.6".parse().unwrap()]),
-            _ => Err("no address is known".to_owned()),
+            _ => Err(Unresolved("no address is known".to_owned())),
         }
     }
 

@@ -103,6 +103,7 @@ fn waits_for_files(owners: &dyn Owners, subject: &Subject<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::Unresolved;
     use crate::fixture::{ACCEPTED, CONNECTED, flow, key, sample};
     use crate::ledger::{Entry, Ledger};
     use crate::owner::{Identity, Pod, Seen};
@@ -144,8 +145,8 @@ mod tests {
     struct Words;
 
     impl crate::filter::Names for Words {
-        fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, String> {
-            Err("nobody is asked".to_owned())
+        fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, Unresolved> {
+            Err(Unresolved("nobody is asked".to_owned()))
         }
 
         fn service(&self, _: &str) -> Option<u16> {

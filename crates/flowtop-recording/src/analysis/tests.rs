@@ -307,8 +307,8 @@ fn what_nobody_could_tell_apart_is_the_remainder_or_untracked() {
 struct NoNames;
 
 impl flowtop_core::filter::Names for NoNames {
-    fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, String> {
-        Err("nobody is asked".to_owned())
+    fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, flowtop_core::filter::Unresolved> {
+        Err(flowtop_core::filter::Unresolved("nobody is asked".to_owned()))
     }
 
     fn service(&self, _: &str) -> Option<u16> {

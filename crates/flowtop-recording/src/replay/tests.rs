@@ -1,7 +1,7 @@
 use super::*;
 use flowtop_common::{Flow, Untracked, flags};
 use flowtop_core::filter::Boundary;
-use flowtop_core::filter::{Filter, Names};
+use flowtop_core::filter::{Filter, Names, Unresolved};
 use flowtop_core::group::Group;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::record::Rest;
@@ -21,8 +21,8 @@ use std::net::IpAddr;
 struct NoBook;
 
 impl Names for NoBook {
-    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, String> {
-        Err("nobody is asked".to_owned())
+    fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, Unresolved> {
+        Err(Unresolved("nobody is asked".to_owned()))
     }
 
     fn service(&self, _: &str) -> Option<u16> {

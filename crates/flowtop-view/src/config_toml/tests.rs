@@ -4,7 +4,7 @@ use super::*;
 type Said = (&'static str, Vec<String>, String);
 
 fn outcome(text: &str) -> Result<Vec<Said>, String> {
-    let assignments = parse(text, "config.toml")?;
+    let assignments = parse(text, "config.toml").map_err(|error| error.to_string())?;
     Ok(assignments.into_iter().map(|a| (a.key.name, a.texts, a.origin.to_string())).collect())
 }
 

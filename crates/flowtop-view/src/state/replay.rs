@@ -44,10 +44,9 @@ impl Replay {
     }
 
     /// A typed time, in µs since 1970 UTC. A clock time is of the day of the record that is shown.
-    fn time(&self, text: &str) -> Result<i64, String> {
+    fn time(&self, text: &str) -> Result<i64, when::Error> {
         let day = zoned(self.player.moment().span.start_us, self.zone()).date();
-        let time = when::at(text, day, &self.opened).map_err(|error| error.to_string())?;
-        Ok(time.at.as_microsecond())
+        Ok(when::at(text, day, &self.opened)?.at.as_microsecond())
     }
 }
 
@@ -131,7 +130,7 @@ impl State {
     }
 
     /// Goes to a time that has been typed; an error is what would be right.
-    pub(super) fn jump(&mut self, text: &str) -> Result<Reaction, String> {
+    pub(super) fn jump(&mut self, text: &str) -> Result<Reaction, when::Error> {
         let Some(replay) = &mut self.replay else { return Ok(Reaction::NOTHING) };
         let us = replay.time(text)?;
         let moved = replay.player.jump(us);

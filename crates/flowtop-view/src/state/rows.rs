@@ -22,16 +22,21 @@ use flowtop_core::rows::table::{Group, Order, Table};
 use flowtop_core::view::{LineDisplay, Sort};
 use flowtop_core::window::{Peak, Rates, Window};
 
+/// A text that is no regular expression. Has the mistake, as the parser calls it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(String);
+
 /// A pattern as iftop's screen filter takes it; `None` for an empty one.
 ///
 /// # Errors
 /// The mistake, in one sentence.
-pub fn pattern(text: &str) -> Result<Option<Regex>, String> {
+pub fn pattern(text: &str) -> Result<Option<Regex>, PatternError> {
     if text.is_empty() {
         return Ok(None);
     }
     let built = RegexBuilder::new(text).case_insensitive(true).size_limit(1 << 20).build();
-    built.map(Some).map_err(|error| last_line(&error.to_string()))
+    built.map(Some).map_err(|error| PatternError(last_line(&error.to_string())))
 }
 
 /// The last line of a regex error, which names the mistake.

@@ -186,7 +186,7 @@ impl State {
             Ask::Search => self.prompt = None,
             Ask::Time => match self.jump(&text) {
                 Ok(reaction) => return Reaction { draw: true, ..reaction },
-                Err(right) => self.complain(right),
+                Err(error) => self.complain(error.to_string()),
             },
             Ask::ScreenFilter => match pattern(&text) {
                 Ok(screen) => {
@@ -198,7 +198,7 @@ impl State {
             Ask::Threshold => match BitsPerSecond::parse(text.trim()) {
                 _ if text.trim().is_empty() => self.set_threshold(0, names),
                 Ok(rate) => self.set_threshold(rate.0, names),
-                Err(right) => self.complain(right.to_string()),
+                Err(error) => self.complain(error.to_string()),
             },
         }
         Reaction::DRAW

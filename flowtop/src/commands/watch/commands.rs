@@ -8,6 +8,15 @@ use tokio::task::JoinSet;
 /// Maximum number of commands at a time, in case they do not end.
 const MAX_RUNNING: usize = 4;
 
+/// A command that does not run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    #[error("`{0}` is not started: {MAX_RUNNING} commands still run")]
+    TooMany(String),
+    #[error("`{command}` cannot be started: {reason}")]
+    Shell { command: String, reason: std::io::Error },
+}
+
 /// The running commands.
 #[derive(Debug, Default)]
 pub(super) struct Commands(JoinSet<(String, std::io::Result<ExitStatus>)>);
@@ -21,13 +30,14 @@ impl Commands {
         &mut self,
         command: &str,
         variables: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Result<(), String> {
+    ) -> Result<(), StartError> {
         if self.running() >= MAX_RUNNING {
-            return Err(format!("`{command}` is not started: {MAX_RUNNING} commands still run"));
+            return Err(StartError::TooMany(command.to_owned()));
         }
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).envs(variables).stdin(Stdio::null());
-        let mut child = shell.spawn().map_err(|error| format!("`{command}` cannot be started: {error}"))?;
+        let mut child =
+            shell.spawn().map_err(|reason| StartError::Shell { command: command.to_owned(), reason })?;
         let command = command.to_owned();
         self.0.spawn(async move { (command, child.wait().await) });
         Ok(())

@@ -1,4 +1,5 @@
 use super::*;
+use flowtop_core::filter::Unresolved;
 use proptest::prelude::*;
 use std::net::IpAddr;
 
@@ -7,11 +8,11 @@ const S: u64 = 1_000_000_000;
 struct Book;
 
 impl Names for Book {
-    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unresolved> {
         if host == "db" {
             Ok(vec!["10.0.0.5".parse().unwrap()])
         } else {
-            Err("no address is known".to_owned())
+            Err(Unresolved("no address is known".to_owned()))
         }
     }
 
