@@ -19,7 +19,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Package lists older than this are fetched again: point releases come and go.
 const FRESH: Duration = Duration::from_hours(24);
 
-/// The private apt.
+/// An apt with package lists of its own, so that the system's stay as they are.
 pub struct Archive {
     folder: PathBuf,
 }
@@ -45,7 +45,7 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Fetches the package lists.
+    /// Runs `apt-get update` on its own lists.
     pub fn update(&self) -> Result<()> {
         // Without `--error-on=any` apt calls a suite that could not be fetched a success.
         run(self.apt("apt-get").args(["-qq", "--error-on=any", "update"]))

@@ -15,10 +15,10 @@ mod guests;
 /// The program with all benchmarks; its first argument is the name of one.
 const PROGRAM: &str = "flowtop";
 
-/// What `cargo xtask bench` takes.
+/// Flags of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure.
+    /// Benchmark to run.
     #[arg(value_enum)]
     bench: Bench,
     /// Measure in virtual machines with these kernels, such as 5.10,6.12
@@ -29,7 +29,7 @@ pub struct Args {
     flags: Vec<OsString>,
 }
 
-/// The benchmarks below flowtop/benches.
+/// The benchmarks in flowtop/benches, by the names of their files.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Bench {
     /// Short connections a second, with and without a program that counts them.

@@ -53,7 +53,7 @@ pub fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// [`bytes`] as text.
+/// Like [`bytes`], with the output as UTF-8 text.
 pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(bytes(command)?)
         .with_context(|| format!("{} wrote something that is not UTF-8", name(command)))

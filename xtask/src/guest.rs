@@ -12,16 +12,16 @@ const QEMU: &str = "qemu-system-x86_64";
 /// `panic=-1` with `-no-reboot` ends QEMU when the guest panics.
 const KERNEL_COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet mitigations=off";
 
-/// How to run guests.
+/// Resources and deadline of guests.
 #[derive(Clone, Copy)]
 pub struct Machine {
     /// Use the host's virtualisation instead of emulation; some nested hypervisors hang on it.
     pub kvm: bool,
-    /// Virtual CPUs.
+    /// Number of virtual CPUs.
     pub cpus: u32,
     /// Virtual CPUs that the kernel has room for, if those are more.
     pub possible_cpus: Option<u32>,
-    /// Memory in MiB.
+    /// Memory of the guest in MiB.
     pub memory_mib: u32,
     /// The guest is stopped after this time.
     pub limit: Duration,

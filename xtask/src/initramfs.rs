@@ -20,12 +20,11 @@ const FILE: u32 = 0o100_644;
 pub struct Initramfs {
     bytes: Vec<u8>,
     entries: u32,
-    /// Folders made for copies.
+    /// Folders that exist already because a file was copied into them.
     copied_to: HashSet<PathBuf>,
 }
 
 impl Initramfs {
-    /// Adds an empty folder.
     pub fn folder(&mut self, path: &str) {
         self.entry(path, FOLDER, &[]);
     }
@@ -35,7 +34,7 @@ impl Initramfs {
         self.entry(path, PROGRAM, content);
     }
 
-    /// Adds a plain file.
+    /// Adds a regular file without execute permission.
     pub fn file(&mut self, path: &str, content: &[u8]) {
         self.entry(path, FILE, content);
     }
@@ -60,7 +59,7 @@ impl Initramfs {
         libraries::of(program)?.iter().try_for_each(|library| self.copy(library))
     }
 
-    /// The finished archive.
+    /// Appends the trailer and returns the bytes of the archive.
     pub fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes

@@ -19,11 +19,11 @@ const PARTS: &[&str] = &["linux-image-", "linux-binary-", "linux-modules-"];
 /// A kernel that can be booted.
 #[derive(Debug)]
 pub struct Kernel {
-    /// As asked for: `6.12`.
+    /// Major and minor version as typed: `6.12`.
     pub series: String,
     /// As `uname -r` says it: `6.12.94+deb12-cloud-amd64`.
     pub release: String,
-    /// The kernel image.
+    /// Path of the bzImage.
     pub image: PathBuf,
     /// The folder below which its modules lie.
     pub modules: PathBuf,

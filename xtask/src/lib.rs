@@ -1,4 +1,4 @@
-//! What `cargo xtask` and the object contract test both need: where the committed BPF object came from.
+//! Provenance of the committed BPF object, shared by `cargo xtask` and the object contract test.
 //!
 //! The commands themselves are in `main.rs` and its modules.
 

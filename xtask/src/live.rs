@@ -20,7 +20,7 @@ pub fn statically(cargo: &mut Command) -> Result<&mut Command> {
     Ok(cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))
 }
 
-/// The two static programs.
+/// The suite and flowtop, linked statically so that they run in an initramfs.
 pub struct Programs {
     /// flowtop itself, with the committed BPF object in it.
     pub flowtop: PathBuf,

@@ -47,7 +47,7 @@ enum Task {
     },
     /// Install what the other commands need (as root, on Debian), or name it.
     Setup {
-        /// Only name what is missing.
+        /// Name what is missing and install nothing
         #[arg(long)]
         check: bool,
     },

@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::bytes;
 
-/// What the live suite uses where the kernel has it: kTLS with its AES-GCM, a link between namespaces, loss and delay.
+/// Modules that the live suite uses where the kernel has them: kTLS with AES-GCM, veth links, netem for loss and delay.
 const WANTED: &[&str] = &["tls", "gcm", "ghash_generic", "ctr", "veth", "sch_netem"];
 
-/// One unpacked module.
+/// A kernel module, decompressed.
 pub struct Module {
     /// As the kernel calls it, with `_`.
     pub name: String,
-    /// The ELF file.
+    /// Its ELF file.
     pub elf: Vec<u8>,
 }
 

@@ -27,7 +27,7 @@ pub const FLAGS: &[&str] = &[
 /// Folders whose sources are compiled into the object.
 const INPUTS: &[&str] = &["flowtop-common", "flowtop-ebpf"];
 
-/// What [`RECORD`] holds.
+/// Content of [`RECORD`]: digests of the object and its sources, and versions of the tools.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -35,7 +35,7 @@ pub struct Provenance {
     pub object_sha256: String,
     /// [`inputs_sha256`] of the sources it was built from.
     pub inputs_sha256: String,
-    /// What built it.
+    /// Versions of the tools that built the object.
     pub toolchain: Versions,
 }
 
@@ -45,9 +45,9 @@ pub struct Provenance {
 pub struct Versions {
     /// The first line of `rustc -vV`.
     pub rustc: String,
-    /// rustc's LLVM.
+    /// Version of the LLVM that rustc has built in.
     pub llvm: String,
-    /// `bpf-linker --version`.
+    /// Output of `bpf-linker --version`.
     pub linker: String,
 }
 
@@ -58,7 +58,6 @@ impl Provenance {
         toml::from_str(&text).with_context(|| format!("{RECORD} is malformed; run `cargo xtask ebpf`"))
     }
 
-    /// Writes [`RECORD`] below `root`.
     pub fn write(&self, root: &Path) -> Result<()> {
         let head =
             "# Where flowtop.bpf.o came from. Written by `cargo xtask ebpf`, checked by `cargo test`.\n";
@@ -83,7 +82,6 @@ pub fn inputs_sha256(root: &Path) -> Result<String> {
     Ok(hex(&digest.finalize()))
 }
 
-/// SHA-256 of `bytes` in hex.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
@@ -108,7 +106,6 @@ fn sources(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Collects the sources below `folder`.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
@@ -123,7 +120,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// What cargo and rustc read; editors leave other files beside it.
+/// Whether cargo or rustc reads the file; editors leave other files beside sources.
 fn is_source(file: &Path) -> bool {
     file.extension().is_some_and(|end| end == "rs" || end == "toml" || end == "lock")
 }

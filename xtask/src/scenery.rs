@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::{run, target};
 
-/// What the server serves: large enough for every client until the pictures are taken, and no byte of it on the disk.
+/// Size of the served file: it outlasts the pictures at every client's rate. The file is sparse and uses no disk.
 const FILE_BYTES: u64 = 64 << 30;
 
 /// Seconds after which nothing runs any more, whatever has become of xtask.
@@ -20,7 +20,7 @@ const LONGEST_S: &str = "300";
 /// Addresses of the server, from the ranges for documentation.
 const SERVER: [&str; 2] = ["192.0.2.10/24", "2001:db8:0:1::10/64"];
 
-/// Addresses of the world.
+/// Addresses of the world, from the ranges for documentation.
 const WORLD: [&str; 8] = [
     "192.0.2.21/24",
     "192.0.2.40/24",
@@ -41,7 +41,7 @@ const SERVING: [&str; 2] = [
 /// Programs of the world that the server connects to.
 const SERVING_FROM_OUTSIDE: [&str; 2] = ["nginx -e stderr -p . -c nginx.conf", "iperf3 -s -p 5201"];
 
-/// Clients of the server.
+/// Command lines of clients in the world that connect to the server.
 const VISITORS: [&str; 6] = [
     "curl -s -o /dev/null --interface 198.51.100.23 http://192.0.2.10/file?rate=1100k",
     "curl -s -o /dev/null --interface 198.51.100.23 http://192.0.2.10/file?rate=620k",
@@ -52,7 +52,7 @@ const VISITORS: [&str; 6] = [
     "redis-cli -h 192.0.2.10 -r -1 -i 0.02 info everything",
 ];
 
-/// What the server itself asks for.
+/// Connections that the server itself opens.
 const ERRANDS: [&str; 4] = [
     "iperf3 -c 192.0.2.40 -p 5201 -b 14M -t 600",
     "curl -s -o /dev/null http://192.0.2.21/file?rate=250k",
@@ -137,7 +137,7 @@ impl Scenery {
         Ok(Self { programs: Vec::new(), server, world, folder })
     }
 
-    /// Starts the programs.
+    /// Starts all servers and clients.
     pub fn play(&mut self) -> Result<()> {
         SERVING.iter().try_for_each(|line| self.run(line, true))?;
         SERVING_FROM_OUTSIDE.iter().try_for_each(|line| self.run(line, false))?;
@@ -145,12 +145,12 @@ impl Scenery {
         ERRANDS.iter().try_for_each(|line| self.run(line, true))
     }
 
-    /// Runs a program in the end; one that finds nobody to talk to yet tries again.
+    /// Runs a program until the end; one whose server is not up yet starts again.
     fn run(&mut self, line: &str, on_server: bool) -> Result<()> {
         let namespace = if on_server { &self.server } else { &self.world };
         let again = format!("set -f; while :; do {line}; sleep 0.2; done");
         let mut command = namespace.enter();
-        // It passes a signal on to all that it has started, and ends them when nobody else does.
+        // timeout passes signals on to its children, and ends them should xtask die.
         command.args(["timeout", LONGEST_S, "sh", "-c", &again]).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.programs.push(command.spawn().context("cannot run nsenter")?);

@@ -16,7 +16,7 @@ const SIZE: (&str, &str) = ("120", "30");
 const PATIENCE: Duration = Duration::from_mins(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What counts: the traffic of the server with the world, so that nothing else of this machine is in the picture.
+/// Only traffic between the server and the world counts, so that nothing else of this machine is in the picture.
 const FLAGS: &str = "-n -P -m 40M -F 192.0.2.10/32 -G 2001:db8:0:1::10/128 --theme dark";
 
 /// Runs flowtop in tmux, beside real traffic, and writes `docs/rows.svg` and `docs/detail.svg`.
@@ -25,7 +25,7 @@ pub fn take() -> Result<()> {
     let program = root().join("target/debug/flowtop");
     let mut scenery = Scenery::set_up()?;
     let tmux = Tmux::start(&format!("LC_ALL=C.UTF-8 {} {} {FLAGS}", scenery.on_server(), program.display()))?;
-    // Whoever is there from the start has an age and somebody who connected.
+    // Programs start after the hooks load, so that flowtop knows the age and the initiator of every connection.
     tmux.wait(|screen| screen.contains("TOTAL:") && !screen.contains("loading"))?;
     scenery.play()?;
     tmux.wait(|screen| screen.matches("=>").count() > 9)?;

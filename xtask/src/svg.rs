@@ -60,7 +60,7 @@ impl Style {
     }
 }
 
-/// `5;n`, or `2;r;g;b`.
+/// The parameters behind SGR 38 and 48: `5;n` of xterm's palette, or `2;r;g;b`.
 fn extended(numbers: &mut impl Iterator<Item = u8>) -> Option<String> {
     match numbers.next()? {
         5 => numbers.next().map(colour),
@@ -69,7 +69,7 @@ fn extended(numbers: &mut impl Iterator<Item = u8>) -> Option<String> {
     }
 }
 
-/// One of xterm's 256 colours.
+/// RGB of one of xterm's 256 colours.
 fn colour(n: u8) -> String {
     let step = |n: u8| if n == 0 { 0 } else { 55 + 40 * n };
     match n {

@@ -14,7 +14,7 @@ use crate::toolchain::{TARGET, clean};
 use crate::transcript::Transcript;
 use crate::{budget, ebpf, live, setup, vm};
 
-/// How a step ended.
+/// Result of a step.
 enum End {
     Ran(Cases),
     Skipped(&'static str),

@@ -13,7 +13,6 @@ use crate::command::{output, root};
 
 /// Debian's cargo, never the one of rustup that comes first on `PATH`.
 pub const CARGO: &str = "/usr/bin/cargo";
-/// Debian's rustc.
 pub const RUSTC: &str = "/usr/bin/rustc";
 /// The BPF target: little endian.
 pub const TARGET: &str = "bpfel-unknown-none";
@@ -34,9 +33,9 @@ const DROPPED: &[&str] = &[
 
 /// Everything that compiles, links and looks into the object.
 pub struct Toolchain {
-    /// Path of bpf-linker.
+    /// Path of the bpf-linker program.
     pub linker: PathBuf,
-    /// What the parts call themselves.
+    /// Versions that the compiler, LLVM and the linker print.
     pub versions: Versions,
 }
 
@@ -96,7 +95,7 @@ pub fn clean(command: &mut Command) {
     command.env("CARGO", CARGO).env("RUSTC", RUSTC).env("RUSTC_BOOTSTRAP", "1");
 }
 
-/// `22` of `22.1.8`.
+/// The part of a version before its first point: `22` of `22.1.8`.
 pub fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
 }

@@ -1,13 +1,11 @@
-//! What a run of the live suite prints → how many cases passed, and whether the run as a whole may be believed.
+//! Output of the live suite → numbers of passed, failed and skipped cases, and whether the run was complete.
 //!
 //! QEMU ends with success after a clean power-off and after a kernel panic alike, so only the lines count.
 
 /// Everything learnt from the lines so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// Cases that passed.
     pub passed: usize,
-    /// Cases that failed.
     pub failed: usize,
     /// Cases that were skipped, each with a reason in its line.
     pub skipped: usize,
@@ -20,7 +18,7 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Takes in one line.
+    /// Counts one line of output.
     pub fn read(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         match words.next() {

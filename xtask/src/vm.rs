@@ -16,16 +16,16 @@ use crate::live::{self, Programs};
 use crate::modules;
 use crate::transcript::Transcript;
 
-/// What the suite is told in a guest: emulation is about twenty times slower than the machine, and memory is short.
+/// Flags of the suite in a guest: emulation is about twenty times slower than the machine, and memory is short.
 const GUEST_ARGUMENTS: &[&str] = &["--without-ftrace", "--short-connections", "5000", "--processes", "1000"];
 
-/// What the owners of sockets are compared with (`cargo xtask setup` installs it).
+/// The suite compares owners of sockets with this program (`cargo xtask setup` installs it).
 const SS: &str = "/usr/bin/ss";
 
 /// Time for a guest in seconds: several times of what the slowest needs beside another one on an idle machine.
 const LIMIT_SECS: u64 = 1200;
 
-/// What `cargo xtask vm` takes.
+/// Flags of `cargo xtask vm`.
 #[derive(Clone, clap::Args)]
 pub struct Options {
     /// Kernel series, such as 5.10 or 6.12; 7 is the newest 7.x [default: the whole ladder]
@@ -58,7 +58,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// What `cargo xtask vm` does without arguments.
+    /// The default of `cargo xtask vm`: every kernel of the ladder.
     pub fn whole_ladder() -> Self {
         Self {
             kernel: LADDER.iter().map(|&series| series.to_owned()).collect(),
@@ -100,7 +100,7 @@ fn default_jobs() -> usize {
 /// The hook plans that every kernel of the ladder has to run.
 const PLANS: [&str; 3] = ["fentry", "kprobe", "tracepoint"];
 
-/// What became of one kernel.
+/// Result of one kernel, a row of the summary.
 struct Row {
     series: String,
     release: String,

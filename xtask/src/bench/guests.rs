@@ -17,7 +17,7 @@ use crate::{kernels, live, vm};
 /// The rival that benchmarks may start, from the package libbpf-tools.
 const TCPTOP: &str = "/usr/sbin/tcptop";
 
-/// Time for a guest.
+/// Longest run of a guest; beyond it the guest is killed.
 const LIMIT: Duration = Duration::from_mins(30);
 
 /// Boots each kernel with the benchmark `name` of the program `bench`, and prints what that says.
