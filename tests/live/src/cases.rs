@@ -27,29 +27,28 @@ mod uring;
 const LATE_NAMES: &str = "names come from files that are read in the background, and again every 10 s; a report waits \
                           100 ms for them at most, and what it does not know is unknown";
 
-/// One workload.
+/// A workload with known bytes, and how flowtop's report on it is judged.
 pub struct Case {
-    /// A sentence, unique.
+    /// A sentence, unique among the cases; `--case` looks for a part of it.
     pub name: &'static str,
     /// The fault that it would show.
     pub catches: &'static str,
     /// Whether the kernel can do it at all; the error is the reason why not.
     pub needs: Option<fn() -> Result<()>>,
-    /// How it is judged.
     pub expectation: Expectation,
-    /// Does it, and checks.
+    /// Runs the workload and compares the report.
     pub run: fn(&mut Stage<'_>) -> Result<()>,
 }
 
-/// How a case is judged.
+/// The rule by which a report is compared with the workload.
 pub enum Expectation {
     /// To the byte, in the first report.
     Exact,
     /// Not to the byte, or not at once: why, and what holds all the same.
     Limitation {
-        /// Why.
+        /// The reason, which the suite prints beside the result.
         text: &'static str,
-        /// What holds.
+        /// The weaker rule that holds all the same.
         holds: Holds,
     },
 }

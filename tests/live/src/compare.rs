@@ -8,7 +8,7 @@ use crate::report::{Bytes, Report, Row};
 #[cfg(test)]
 mod tests;
 
-/// What the two applications of one connection did, by the return values of their calls.
+/// Bytes that the two ends of a connection sent and received, by the return values of their calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
     /// Inode number of the network namespace of both ends.
@@ -28,12 +28,12 @@ pub struct Connection {
 /// Says whether flowtop's number may stand for the application's; [`exact`] unless a limitation is documented.
 pub type Holds = fn(applied: u64, reported: u64) -> bool;
 
-/// The rule without exception.
+/// The rule of most cases: equal to the byte.
 pub fn exact(applied: u64, reported: u64) -> bool {
     applied == reported
 }
 
-/// Namespace, initiator, acceptor.
+/// Inode number of the network namespace, address of the initiator, address of the acceptor.
 type Tuple = (u32, SocketAddr, SocketAddr);
 /// Bytes of the initiator, bytes of the acceptor.
 type Ends = (Bytes, Bytes);

@@ -56,7 +56,7 @@ pub fn run() -> Infallible {
     }
 }
 
-/// Whether all went well.
+/// Prepares the guest, then runs the suite or the program that the arguments name. Returns whether it succeeded.
 fn prepare_and_run() -> Result<bool> {
     mount_all()?;
     use_console()?;

@@ -18,13 +18,12 @@ mod transfer;
 
 pub use transfer::{PAYLOAD, drain, pour, transfer, while_draining};
 
-/// 127.0.0.1
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A call that waits longer than this has hung, and its case fails.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A listening socket.
+/// A listening TCP or MPTCP socket.
 pub struct Listener {
     socket: OwnedFd,
     /// Where it listens, as the socket itself has it (an IPv4-mapped address stays one).
@@ -32,7 +31,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on a free port.
+    /// Listens on a port that the kernel chooses.
     pub fn bind(address: IpAddr) -> Result<Self> {
         Self::bind_with(SocketAddr::new(address, 0), None)
     }
@@ -47,12 +46,10 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
-    /// Takes the next connection.
     pub fn accept(&self) -> Result<End> {
         End::new(net::accept_with(&self.socket, SocketFlags::CLOEXEC).context("accept")?)
     }
 
-    /// The socket.
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
     }
@@ -157,7 +154,7 @@ impl End {
         Ok(())
     }
 
-    /// Closes in the ordinary way.
+    /// Closes with a FIN, as `close` does without `SO_LINGER`.
     pub fn close(&mut self) {
         self.socket = None;
     }
@@ -192,9 +189,7 @@ fn connect(socket: &OwnedFd, target: SocketAddr) -> rustix::io::Result<()> {
 
 /// A connection with both ends in this process.
 pub struct Pair {
-    /// The end that called `connect`.
     pub initiator: End,
-    /// The end that was accepted.
     pub acceptor: End,
     netns: u32,
 }
@@ -243,7 +238,7 @@ impl Pair {
         }
     }
 
-    /// What flowtop must report.
+    /// The connection as flowtop must report it.
     ///
     /// # Errors
     /// If the two ends do not agree on what passed between them: then the case itself is wrong.

@@ -7,14 +7,13 @@ use serde::Deserialize;
 
 use crate::flowtop::output_of;
 
-/// What `flowtop doctor` says about one plan.
+/// A hook plan in the output of `flowtop doctor --json`.
 #[derive(Debug, Deserialize)]
 pub struct Offer {
-    /// The plan.
+    /// `fentry`, `kprobe` or `tracepoint`.
     pub name: String,
-    /// Whether this kernel loads it.
     pub loads: bool,
-    /// Why not.
+    /// The reason, if this kernel does not load it.
     pub reason: Option<String>,
 }
 

@@ -110,14 +110,14 @@ extern "C" fn idle(_: *mut libc::c_void) -> libc::c_int {
 }
 
 impl Idlers {
-    /// Starts so many.
+    /// Starts `count` processes that share this one's memory and sleep.
     pub fn start(count: u32) -> io::Result<Self> {
         let mut stacks = vec![[0_u128; IDLER_STACK]; count as usize];
         let mut pids = Vec::new();
         let flags = libc::CLONE_VM | libc::SIGCHLD;
         for stack in &mut stacks {
             let top = stack.as_mut_ptr_range().end.cast();
-            // SAFETY: the child runs `idle` on a stack that nobody else uses, and which lives until the child is gone: it
+            // SAFETY: the child runs `idle` on a stack of its own, which lives until the child is gone: it
             // is in the value whose end waits for all of them.
             match unsafe { libc::clone(idle, top, flags, std::ptr::null_mut()) } {
                 -1 => {
@@ -135,7 +135,7 @@ impl Idlers {
 impl Drop for Idlers {
     fn drop(&mut self) {
         for pid in &self.pids {
-            // SAFETY: a child of ours that nobody else waits for, so the number is still its own.
+            // SAFETY: a child of ours that only this value waits for, so the number is still its own.
             unsafe { libc::kill(*pid, libc::SIGKILL) };
         }
         for pid in &self.pids {

@@ -110,7 +110,7 @@ fn families(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The root of cgroup v2.
+/// Mount point of cgroup v2.
 struct Tree(PathBuf);
 
 impl Tree {

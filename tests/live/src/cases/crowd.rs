@@ -115,7 +115,7 @@ fn judge_filtered(connections: &[Connection], report: &Report) -> Result<(), Str
     if (report.untracked.flows, report.untracked.bytes) != (0, Bytes::default()) {
         return Err(format!("untracked: expected nothing, got {:?}", report.untracked));
     }
-    // What counts is the end that is shown on the left.
+    // The bytes of the end on the left count.
     let rows = report.flows.iter().map(|row| row.bytes).fold(Bytes::default(), sum);
     if report.totals == rows {
         Ok(())

@@ -1,4 +1,4 @@
-//! What makes a connection one connection: reconnects and re-used sockets.
+//! Identity of connections: reconnects over one 5-tuple, and sockets that are used again.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -69,9 +69,9 @@ fn syn_carried_data(end: &End) -> Result<bool> {
 
 /// A version of TLS with AES-128-GCM.
 struct Tls {
-    /// As on the wire.
+    /// Version field of a TLS record.
     version: u16,
-    /// What a record adds to its payload.
+    /// Bytes that a record adds to its payload: header, nonce, tag.
     record_overhead_bytes: u64,
 }
 

@@ -36,7 +36,7 @@ pub const CASES: &[Case] = &[
         .where_possible(is_possible),
 ];
 
-/// Values of `TCP_REPAIR_QUEUE`.
+/// Values of `TCP_REPAIR_QUEUE`: `TCP_RECV_QUEUE` and `TCP_SEND_QUEUE`.
 pub(super) const RECEIVE_QUEUE: i32 = 1;
 pub(super) const SEND_QUEUE: i32 = 2;
 /// Values of `TCP_REPAIR`: off without a window probe, off, on.
@@ -89,7 +89,7 @@ impl Restored {
         repair(self.other.socket(), OFF)
     }
 
-    /// So many bytes each way.
+    /// Sends `there` bytes one way and `back` bytes the other.
     fn use_both(&mut self, there: usize, back: usize) -> Result<()> {
         self.one.send_small(there)?;
         self.other.receive_exactly(there as u64)?;

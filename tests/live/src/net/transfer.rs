@@ -10,7 +10,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 use super::End;
 
-/// What is sent; no case looks at the content.
+/// The bytes that are sent; no case looks at the content.
 pub static PAYLOAD: [u8; 65_536] = [0x5a; 65_536];
 
 /// Sizes of successive sends: odd, tiny and large ones, so that no boundary is a round number.
@@ -40,7 +40,6 @@ pub fn while_draining(to: &mut End, count: u64, work: impl FnOnce() -> Result<()
     })
 }
 
-/// Receives exactly `count` bytes.
 pub fn drain(to: &mut End, count: u64) -> Result<()> {
     let mut buffer = vec![0; 65_536];
     take(to, count, &mut buffer, RecvFlags::empty())

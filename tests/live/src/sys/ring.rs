@@ -71,7 +71,7 @@ impl Ring {
         self.completed()
     }
 
-    /// Takes the one completion.
+    /// Takes the only completion off the ring: the result of the request.
     fn completed(&mut self) -> io::Result<usize> {
         let head = self.completions.counter(self.params.cq_off.head);
         let tail = self.completions.counter(self.params.cq_off.tail).load(Ordering::Acquire);
@@ -120,7 +120,7 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the mapping was made with this start and size, and nothing refers to it any more. An error would
-        // leave it mapped, which harms nobody.
+        // leave it mapped until the process ends.
         unsafe { munmap(self.start, self.bytes).ok() };
     }
 }

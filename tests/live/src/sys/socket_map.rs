@@ -40,7 +40,7 @@ pub struct SocketMap {
 }
 
 impl SocketMap {
-    /// What the socket `from` sends goes to `to`.
+    /// Redirects bytes that the socket `from` sends to the receive queue of `to`.
     pub fn redirecting(from: impl AsFd, to: impl AsFd) -> io::Result<Self> {
         const MAP_CREATE: i32 = 0;
         const PROG_ATTACH: i32 = 8;
