@@ -40,7 +40,7 @@ const NEVER: &str = "86400";
 /// How long the kernel may take to free what a killed process had loaded; it does so after a grace period.
 const FREED_WITHIN: Duration = Duration::from_secs(20);
 
-/// flowtop with nothing to read, nobody's configuration files, and no terminal whose width could matter.
+/// flowtop without stdin, configuration files, or a terminal whose width could matter.
 fn flowtop(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     command.args(args).env_remove("COLUMNS").env_remove("XDG_CONFIG_HOME").env("HOME", "/nonexistent");
@@ -62,7 +62,6 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// Exit code, stdout, stderr.
 fn all(output: &Output) -> (Option<i32>, &str, &str) {
     (output.status.code(), stdout(output), stderr(output))
 }
@@ -80,7 +79,7 @@ impl Running {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = BufReader::new(Box::new(child.stderr.take().unwrap()) as Box<dyn Read>);
         // Text mode introduces its interfaces first, as iftop does.
-        // What is asked for may be absent, as far as flowtop may look.
+        // Lines `flowtop: --…` warn of a process or interface that flowtop does not find.
         let says = |line: &String| line.starts_with("flowtop: ") && !line.starts_with("flowtop: --");
         let line = stderr.by_ref().lines().map(Result::unwrap).find(says);
         assert!(line.as_ref().is_some_and(|line| line.starts_with("flowtop: counting with ")), "{line:?}");

@@ -38,7 +38,7 @@ fn a_filter_that_cannot_be_honoured_is_refused_with_its_column() {
 /// Where the server of a test is; the client is at 127.0.0.1 or `::1`.
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-/// What flowtop reports with a filter.
+/// The JSON report with this filter; `None` where flowtop cannot count.
 fn counted(expression: impl Fn(u16) -> String) -> Option<Value> {
     let report =
         reported(SERVER, |port| vec!["--format=json".to_owned(), "-f".to_owned(), expression(port)])?;

@@ -21,7 +21,7 @@ use proptest::test_runner::TestRunner;
 
 const EXPRESSIONS: usize = 800;
 
-/// The corpus is numeric.
+/// Names for a corpus that has numbers only.
 struct NoNames;
 
 impl Names for NoNames {
@@ -79,7 +79,7 @@ const V6: [&str; 3] = ["::1", "fe80::1", "2001:db8::5/128"];
 
 const PORTS: [&str; 7] = ["80", "443", "53", "0x50", "0120", "65535", "40000"];
 
-/// Wrong somewhere or anywhere.
+/// Operands that are wrong in some places or in all.
 const WRONG: [&str; 9] =
     ["10.1.2.3/8", "10.1.2.3/33", "fe80::1/10", "::/0", "fe80::/10", "256.1.1.1", "65536", "080", "10/8"];
 

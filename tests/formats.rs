@@ -3,7 +3,7 @@
 //!
 //! It is a program of its own since it takes every processor for most of its time.
 //!
-//! What makes the outputs is here; what is checked is in `formats/reader.py` and `formats/sums.jq`.
+//! This file makes the outputs; `formats/reader.py` and `formats/sums.jq` check them.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -151,7 +151,7 @@ fn all_groups() -> Vec<String> {
     group::words().chain(LARGER).map(str::to_owned).chain(pairs).collect()
 }
 
-/// flowtop with nobody's configuration files, on a clock of UTC.
+/// flowtop without configuration files, with times in UTC.
 fn flowtop(args: &[impl AsRef<std::ffi::OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     command.args(args).env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME").env("TZ", "UTC");
@@ -238,7 +238,7 @@ const DIFF: [&str; 6] = [
     "2026-11-20T08:00:00Z..2026-11-20T08:01:00Z",
 ];
 
-/// What is asked of the recordings.
+/// Commands that read the recordings.
 fn of_recordings(recordings: &Recordings) -> Vec<Asked> {
     let Recordings { demo, sparse, hosts, neighbours, seen_twice } = recordings;
     let replay = |records, paths: &[PathBuf]| Asked::new("replay", &["replay", "-t"], records, paths);
@@ -276,7 +276,7 @@ fn of_recordings(recordings: &Recordings) -> Vec<Asked> {
     asked
 }
 
-/// What is asked of the made-up traffic of the moment.
+/// Commands that report the traffic of `--demo`.
 fn of_now(dir: &Path) -> Vec<Asked> {
     let nobody = dir.join(NOBODY);
     let args = ["-t", "--demo", "-s", "1", "--host-root", nobody.to_str().unwrap()];

@@ -28,7 +28,7 @@ struct Connection {
     id: u64,
     comm: &'static str,
     ends: [&'static str; 2],
-    /// Minutes after 08:00.
+    /// Minutes after 08:00 in which the connection is open.
     life: std::ops::Range<u64>,
     per_minute: Bytes,
 }
@@ -70,7 +70,7 @@ impl Connection {
     }
 }
 
-/// The minute of a host.
+/// The record of one minute of a host.
 fn record(host: &str, minute: u64, connections: &[Connection]) -> Record {
     let alive = connections.iter().filter(|connection| connection.life.contains(&minute));
     let flows: Vec<_> = alive.map(|connection| connection.in_minute(minute)).collect();
@@ -91,7 +91,7 @@ fn record(host: &str, minute: u64, connections: &[Connection]) -> Record {
     }
 }
 
-/// A directory of recordings.
+/// A temporary directory for recordings of hosts.
 struct Recorded(tempfile::TempDir);
 
 impl Recorded {
@@ -180,7 +180,7 @@ fn the_burst_is_the_first_line_with_all_of_its_bytes() {
     let whole = recorded.write("whole", (0..60).map(|minute| record("node-1", minute, &connections)));
     let half =
         recorded.write("half", (0..60).filter(|m| m % 2 == 1).map(|m| record("node-1", m, &connections)));
-    // What was before the first record is not known.
+    // Bytes before the first record are unknown.
     for (dir, minutes) in [(&whole, 60), (&half, 59)] {
         let report = json(&["--from", "2026-11-20 08:00", "--to", "09:00", "--limit", "4G"], &[dir]);
         let first = &report["groups"][0];

@@ -68,7 +68,7 @@ fn iftop() -> Option<String> {
     (tools::has_root() && tools::can_count()).then(|| iftop.to_str().unwrap().to_owned())
 }
 
-/// What both programs print about the same traffic, first iftop.
+/// Outputs of iftop and flowtop, in this order, about the same traffic.
 fn both(network: &Network, iftop: &str, flags: &str) -> [Output; 2] {
     run([network.near.command(iftop), network.near.command(FLOWTOP)], flags)
 }
@@ -167,7 +167,7 @@ fn structure(value: &Value) -> Value {
     }
 }
 
-/// What jc makes of both streams of a program.
+/// stderr and stdout of a program, parsed by jc.
 fn read_by_jc(jc: &Path, output: &Output) -> Value {
     tools::read_by_jc(jc, &[output.stderr.as_slice(), &output.stdout].concat())
 }

@@ -1,4 +1,4 @@
-//! What iperf3 says it has sent and received, and what flowtop counts of the same streams: to the byte.
+//! flowtop counts the streams of iperf3 to the byte that iperf3 reports.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -76,7 +76,7 @@ fn counting() -> Option<Child> {
     Some(child)
 }
 
-/// What the client of a test says of both ends.
+/// Runs a test of iperf3 and returns the client's report, which has both ends.
 fn run(iperf3: &Path, args: &[&str]) -> Value {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port().to_string();
     let mut server = Command::new(iperf3);

@@ -41,7 +41,7 @@ fn flowtop(args: &[&str]) -> Command {
     command
 }
 
-/// `flowtop record` to a directory.
+/// `flowtop record -o dir` with more flags.
 fn record(dir: &Path, args: &[&str]) -> Command {
     let mut command = flowtop(&["record", "-o"]);
     command.arg(dir).args(args);
@@ -379,7 +379,7 @@ fn the_lines_for_cron_work_as_they_stand() {
         let mut command = Command::new("sh");
         command.args(["-c", &job]).env_clear().env("PATH", &path).env("STATE_DIRECTORY", dir.path());
         let output = command.stdin(Stdio::null()).output().unwrap();
-        // What cron would send as a mail.
+        // cron mails any output.
         assert_eq!(
             (stderr(&output), &output.stdout[..], output.status.code()),
             ("", &b""[..], Some(0)),
@@ -387,7 +387,7 @@ fn the_lines_for_cron_work_as_they_stand() {
         );
     }
     assert_eq!(records(dir.path()).len(), 2);
-    // Who talks to whom is nobody else's business, in the log as in the records.
+    // The log is as private as the records: it says who talks to whom.
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&log), 0o600);
     assert!(fs::read_to_string(log).unwrap().contains("Total send rate"));

@@ -140,7 +140,7 @@ fn later(mut state: State, losses: bool) -> State {
     state
 }
 
-/// What flowtop has cost in the last second.
+/// The same state with flowtop's own cost of the last second.
 fn with_cost(mut state: State) -> State {
     assert!(state.own_cost.is_shown());
     let cost = Cost {

@@ -53,7 +53,7 @@ fn assert_restored(terminal: &mut Terminal, before: &str) {
     assert_eq!(terminal.pasted("plain"), "plain");
 }
 
-/// tmux's name of a key.
+/// The name of a key for `tmux send-keys`.
 fn name(key: Key) -> String {
     match key {
         Key::Char(' ') => "Space".to_owned(),
@@ -338,7 +338,7 @@ fn real_traffic_is_shown_through_every_key_size_stop_and_signal() {
     let own =
         Path::new(&std::env::current_exe().unwrap()).file_name().unwrap().to_string_lossy()[..8].to_owned();
     terminal.run(&format!("{FLOWTOP} -nNP -i lo -f 'port {}' --theme mono; echo code=$?", traffic.port));
-    // At the left or at the right: nobody saw who connected.
+    // On either side: the initiator is unknown.
     terminal.wait(|screen| {
         screen.lines().any(|line| line.contains("=>") && line.contains(&format!(":{}", traffic.port)))
     });

@@ -204,7 +204,7 @@ fn ban_faults(rules: &Bans, locked: &[Package], built: &[Package]) -> Vec<String
 /// Packages of the workspace that are not of the program.
 const OWN_TOOLS: [&str; 2] = ["fuzz-targets", "xtask"];
 
-/// Packages that come from elsewhere.
+/// Packages from sources that deny.toml does not allow.
 fn source_faults(rules: &Sources, locked: &[Package]) -> Vec<String> {
     let is_listed = |source: &str| {
         let (kind, address) = source.split_once('+').unwrap_or_default();
@@ -305,7 +305,7 @@ fn every_text_of_a_licence_is_there_and_in_the_package() {
     }
 }
 
-/// A dependency from crates.io.
+/// A package of crates.io, for the tests below.
 fn package(name: &str, version: &str, license: Option<&str>) -> Package {
     Package {
         name: name.to_owned(),

@@ -54,7 +54,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// What is wrong with a link in a document, if anything.
+/// Why a link of a document leads nowhere; `None` if it is right.
 fn fault(document: &str, target: &str) -> Option<&'static str> {
     if target.contains("://") {
         return None;

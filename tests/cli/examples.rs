@@ -20,7 +20,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::*;
 
-/// What is replaced in a line, and by what. Each of them stands in a document.
+/// Replacements in a line. Each left side occurs in a document.
 const REPLACED: &[(&str, &str)] = &[
     // The same program; that it can be built and run so, `cargo xtask test` shows.
     ("cargo run --release -- ", "flowtop "),
@@ -30,7 +30,7 @@ const REPLACED: &[(&str, &str)] = &[
     ("-s 55", "-s 1"),
     // Every machine has this interface.
     ("-i eth0", "-i lo"),
-    // What only root may write, and what the machine has recorded itself.
+    // A path that only root may write, and the directory with the machine's own records.
     ("/var/log/flowtop.log", "flowtop.log"),
     ("/var/lib/flowtop", "recordings"),
 ];
@@ -80,7 +80,7 @@ fn of_shell(line: &str) -> Option<String> {
     (!command.is_empty() && !command.starts_with('#')).then(|| command.to_owned())
 }
 
-/// What stands behind the five fields of a time, or a word like `@reboot`, and the user.
+/// The command of a line of cron: the part behind the time (five fields, or a word like `@reboot`) and the user.
 fn of_cron(line: &str) -> Option<String> {
     let is_setting = line.split_whitespace().next().is_some_and(|word| word.contains('='));
     if line.trim().is_empty() || line.starts_with('#') || is_setting {
@@ -197,11 +197,11 @@ fn terminal() -> (fs::File, std::os::fd::OwnedFd) {
     (fs::File::from(ours), theirs)
 }
 
-/// Everything that can be read, until nobody writes any more.
+/// Reads until the last writer has closed.
 fn drained(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // A terminal that nobody has open any more is an error, and its end.
+        // A terminal without an open slave returns an error instead of the end of the file.
         let _ = from.read_to_end(&mut bytes);
         bytes
     })

@@ -1,4 +1,4 @@
-//! What is made from the flags is what the repository has: help, man page, completions.
+//! The repository has help texts, man pages and completions as the flags generate them.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What users of iftop and tcptop do out of habit.
+//! Flags and files that users of iftop and tcptop are used to.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 

@@ -10,7 +10,7 @@ use super::{NEVER, Running};
 use crate::network::{Namespace, Network, V4, V6};
 use crate::tools;
 
-/// What a server receives in a connection, and what it sends back.
+/// Bytes that a server receives in a connection, and bytes that it sends back.
 const SENT: usize = 30_000;
 const RECEIVED: usize = 700;
 
@@ -27,7 +27,7 @@ fn talk(from: &Namespace, to: &Namespace, at: IpAddr) {
     client.read_exact(&mut answered).unwrap();
 }
 
-/// What flowtop counts in a namespace on these interfaces while something happens: bytes sent and received.
+/// Bytes sent and received that flowtop counts in a namespace on these interfaces while `happens` runs.
 fn counted(namespace: &Namespace, interfaces: &[&str], happens: impl FnOnce()) -> [u64; 2] {
     let report = report(namespace, interfaces, happens);
     ["tx_bytes", "rx_bytes"].map(|name| {

@@ -6,10 +6,10 @@ use std::thread;
 
 use super::*;
 
-/// Where the server is: nobody else listens on the port of DNS there.
+/// Address of the server; no other program listens on port 53 of it.
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(127, 0, 0, 153), 53);
 
-/// What every host is called.
+/// The name that the server answers for every address.
 const NAME: &str = "gate.example";
 const NAME_ON_THE_WIRE: &[u8] = b"\x04gate\x07example\0";
 
@@ -17,7 +17,7 @@ const NAME_ON_THE_WIRE: &[u8] = b"\x04gate\x07example\0";
 const QUESTION_END: usize = 4;
 const HEADER: usize = 12;
 
-/// Answers questions until nobody asks any more, and says so each time.
+/// Answers questions until the client closes, and sends a message after each.
 fn serve(mut client: TcpStream, answered: &Sender<()>) -> io::Result<()> {
     loop {
         let mut length = [0; 2];

@@ -38,7 +38,7 @@ const BYTES: usize = 503;
 enum Set {
     /// Root with these and no others.
     Root(Vec<Right>),
-    /// Another user with these.
+    /// Another user with these as ambient capabilities.
     User(Vec<Right>),
     /// Root with all that there are.
     Full,
@@ -60,7 +60,7 @@ impl Set {
         rights.allow(ability)
     }
 
-    /// Arguments of setpriv.
+    /// Arguments of setpriv that leave this set.
     fn arguments(&self) -> Vec<String> {
         match self {
             Self::Root(rights) => vec![format!("--bounding-set={}", named(["-all".to_owned()], rights))],
@@ -145,7 +145,7 @@ impl Stage {
     }
 }
 
-/// A connection in a namespace, whose one end nobody uses any more.
+/// A connection in a namespace, one end of which no process uses any more.
 fn older_connection(namespace: &Namespace) -> [TcpStream; 2] {
     namespace.inside(|| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

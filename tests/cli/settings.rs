@@ -11,7 +11,7 @@ struct Home(std::path::PathBuf);
 impl Home {
     fn new(test: &str, files: &[(&str, &str)]) -> Self {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
-        // What an earlier run has left.
+        // Files of an earlier run.
         let _ = fs::remove_dir_all(&home);
         for (file, text) in files {
             let path = home.join(file);
@@ -35,7 +35,6 @@ impl Home {
         (lines.map(|line| self.tilde(&words(line))).collect(), self.tilde(stderr(&output)))
     }
 
-    /// Exit code and stderr.
     fn failure(&self, args: &[&str]) -> (Option<i32>, String) {
         let output = self.output(args);
         assert_eq!(stdout(&output), "", "{args:?}");
@@ -106,7 +105,7 @@ fn files_that_are_not_right_are_named() {
     assert_eq!(home.failure(&[]), (Some(2), said.to_owned()));
 }
 
-/// What can lie in the place of a file, and why it is not read. `None` where this user cannot put it there.
+/// Puts a hostile file of this kind at the path and returns why it is not read; `None` where this user cannot.
 fn hostile(kind: &str, path: &Path) -> Option<&'static str> {
     use rustix::fs::{CWD, Mode, mkfifoat};
     use std::os::unix::fs::{chown, symlink};
@@ -133,7 +132,7 @@ fn hostile(kind: &str, path: &Path) -> Option<&'static str> {
             "cannot read FILE: Too many levels of symbolic links (os error 40)"
         }
         _ => {
-            // What it says would show that it has been read.
+            // Its content would be quoted if it were read.
             fs::write(path, "nonsense\x1b").unwrap();
             chown(path, Some(65_432), None).ok()?;
             "cannot use FILE: it belongs to user 65432, and flowtop reads only what is root's or of the user who runs it; \
@@ -158,7 +157,7 @@ fn hostile_files_of_settings_are_refused_with_their_name_and_keep_nobody_waiting
             let lenient = home.output(&["--lenient", "--print-config"]);
             assert_eq!(lenient.status.code(), Some(0), "{what}");
             assert_eq!(home.tilde(stderr(&lenient)), format!("{why}\n"), "{what}");
-            // What is named on the command line is wrong usage.
+            // A file named on the command line is wrong usage.
             let path = path.to_str().unwrap();
             let home = Home(home.0.join("elsewhere"));
             fs::create_dir(&home.0).unwrap();

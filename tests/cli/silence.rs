@@ -52,7 +52,7 @@ fn what_counts_needs_no_reason() {
     );
 }
 
-/// What is asked for and is not there is told at once, and is no error.
+/// A process, interface or cgroup that is asked for and absent is a warning at the start, not an error.
 #[test]
 fn what_is_absent_is_a_warning() {
     if !can_count() {

@@ -23,7 +23,7 @@ fn carry(port: &TcpListener) {
     client.join().unwrap();
 }
 
-/// What a flowtop of these flags reports that stood still while there was traffic.
+/// The report of a flowtop with these flags that was stopped while there was traffic.
 fn report_after_standing_still(flags: &[&str]) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let filter = format!("port {}", listener.local_addr().unwrap().port());

@@ -75,7 +75,7 @@ fn a_file_is_complete_after_timeout() {
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(stderr.any(|line| line.starts_with("flowtop: counting with ")));
     let port = carry();
-    // What timeout itself says when the time was up.
+    // Exit code of timeout(1) when the time is up.
     assert_eq!(child.wait().unwrap().code(), Some(124));
     assert_complete(&fs::read_to_string(path).unwrap(), port);
 }

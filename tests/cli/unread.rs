@@ -14,7 +14,7 @@ use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use super::*;
 
-/// What ends a run, and how soon it has to.
+/// Signals that end a run, and the time that it has to do so.
 const ENDINGS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 const AT_ONCE: Duration = Duration::from_secs(2);
 
@@ -193,7 +193,7 @@ fn messages_that_nobody_reads_stop_nothing() {
     end(child, Signal::TERM);
 }
 
-/// A terminal of which nobody reads what it shows, and the end that programs have.
+/// A pseudoterminal that is never read: its master, and the slave for programs.
 fn terminal() -> (OwnedFd, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&master).unwrap();

@@ -1,4 +1,4 @@
-//! What cannot be done as it was typed: what stands on stderr, exit code 2 or 1.
+//! Command lines that cannot be carried out: text on stderr, exit code 2 or 1.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -133,7 +133,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["completions"], "the following required arguments were not provided:\n  <SHELL>"),
 ];
 
-/// What stands at the end of every error of clap's.
+/// The end of every error text of clap.
 const MORE: &str = "\n\nFor more information, try '--help'.\n";
 
 fn assert_refused(output: &Output, start: &str) {
@@ -183,7 +183,7 @@ fn rights_that_its_file_would_give_are_refused_before_anything_is_read() {
         let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_flowtop")).arg(&path).status().unwrap();
         assert!(copied.success());
         raise(&path);
-        // A file of settings that nobody can read to its end.
+        // Settings in a file that never ends.
         let mut command = Command::new(path);
         command.args(["--print-config"]).env("HOME", folder.path()).stdin(Stdio::null());
         command.uid(65_432).gid(65_432).output().unwrap()

@@ -45,7 +45,7 @@ fn it_prints_runs_and_records_the_time_before_and_after() {
     assert!(length_s >= 3.0 && records.iter().all(|record| !record["flows"].as_array().unwrap().is_empty()));
 }
 
-/// What it has begun to record is written, and it says what there is.
+/// The recording that has begun is written, and its records are reported.
 #[test]
 fn a_terminal_that_goes_away_ends_it_in_order() {
     let directory = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn any_of_several_conditions_fires_and_its_text_is_told() {
     assert!(!said.contains("most of it") && said.contains(" % of it: "), "{said}");
 }
 
-/// What is said by a watch that is told to end after some looks.
+/// stderr of a watch that gets SIGTERM after some samples.
 fn watch_until_told(args: &[&str]) -> String {
     let mut child = flowtop(&[&["watch", "--demo"], args].concat()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
@@ -110,7 +110,7 @@ fn watch_until_told(args: &[&str]) -> String {
     rest
 }
 
-/// The `exec` of docs/recordings.md.
+/// The command of the `exec` example in docs/recordings.md.
 fn documented_command() -> String {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recordings.md"));
     let line = page.lines().find(|line| line.starts_with("flowtop watch ")).unwrap();
@@ -146,7 +146,7 @@ impl Logger {
         command
     }
 
-    /// What has been logged, and is forgotten then.
+    /// Returns the log and empties it.
     fn take(&self) -> String {
         let logged = fs::read_to_string(self.path("log")).unwrap_or_default();
         let _ = fs::remove_file(self.path("log"));

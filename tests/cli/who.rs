@@ -42,7 +42,7 @@ fn top_ends_after_as_many_reports_as_asked_for() {
     if !can_count() {
         return;
     }
-    // IPv6 has a table of its own, which is there only while somebody speaks it.
+    // IPv6 has a table of its own, which is printed only while there are IPv6 connections.
     let output = output(&["top", "-4", "-S", "0.1", "3"]);
     assert_eq!(output.status.code(), Some(0));
     let titles = stdout(&output).lines().filter(|line| line.starts_with("PID ")).count();

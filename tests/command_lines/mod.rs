@@ -4,13 +4,13 @@
 pub struct Line {
     /// Its number in the list of those that were collected, and a letter if that one was several.
     pub id: &'static str,
-    /// As it is typed.
+    /// The line as typed, without the prompt.
     pub text: &'static str,
-    /// What stands on stderr of one that cannot be done; `None` for one that runs.
+    /// stderr of a line that flowtop refuses; `None` for one that runs.
     pub error: Option<&'static str>,
 }
 
-/// All of them.
+/// The lines of `lines.tsv`.
 pub fn lines() -> Vec<Line> {
     let rows = include_str!("lines.tsv").lines().skip(1);
     let line = |row: &'static str| {

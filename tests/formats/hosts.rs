@@ -15,7 +15,7 @@ use flowtop_recording::format::frame::encode;
 /// 2026-11-20 08:00:00 UTC, when the first window of every host begins, give or take some seconds.
 pub const EIGHT_S: i64 = 1_795_161_600;
 const WINDOW_S: u64 = 60;
-/// Windows of a host.
+/// Number of records of each host.
 pub const WINDOWS: usize = 2;
 
 /// Texts that users choose: names of processes, pods, units and labels.
@@ -202,7 +202,7 @@ fn host(name: &str, number: u8) -> Host {
     Host { name: name.to_owned(), machine_id: [number; 16], boot_id: [100 + number; 16] }
 }
 
-/// What a sparse record has summed up: of somebody, and of nobody.
+/// Rows that a sparse record sums up: of a known owner and of an unknown one.
 fn rests() -> Vec<Rest> {
     let known = identity(3);
     let of =

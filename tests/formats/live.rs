@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::flowtop;
 use super::tools;
 
-/// What the client sends, and what it receives: less than the buffers of two sockets hold, so that neither end waits.
+/// Bytes that the client sends and receives: less than the buffers of two sockets hold, so that neither end waits.
 const SENT: u64 = 70_001;
 const RECEIVED: u64 = 30_011;
 
@@ -60,7 +60,7 @@ struct Running(Child);
 
 impl Running {
     fn start(args: &[&str]) -> Self {
-        // Nobody waits so long.
+        // The test ends the run long before.
         let args = [&["-t", "-s", "3600"][..], args].concat();
         let mut child = flowtop(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());

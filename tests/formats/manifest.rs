@@ -1,4 +1,4 @@
-//! What the reader of the outputs is told: the types of the fields as the library has them, and what is in the recordings.
+//! Input for the reader of the outputs: types of the fields as the library has them, and contents of the recordings.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::Recordings;
 use super::hosts::EIGHT_S;
 
-/// All but the outputs.
+/// The manifest without the list of outputs.
 pub fn of(recordings: &Recordings) -> Value {
     let Recordings { demo, sparse, hosts, neighbours, .. } = recordings;
     let demo = records(slice::from_ref(demo));
@@ -44,7 +44,7 @@ fn kinds() -> Value {
     json!({"columns": columns, "sums": sums})
 }
 
-/// Every record of some recordings.
+/// All records of the recordings at these paths, as JSON.
 fn records(paths: &[PathBuf]) -> Vec<Value> {
     let recordings = recordings::open(paths).unwrap();
     recordings.records(|_| true).map(|record| of_record(&record.unwrap())).collect()
@@ -128,7 +128,7 @@ fn at_step(step: u64) -> Moment {
     Moment { us: 0, ns: step * STEP_NS }
 }
 
-/// What the made-up traffic has moved at any time, sent and received.
+/// Totals of the traffic of `--demo` at every moment: bytes sent and received.
 fn demo_totals() -> BTreeSet<[u64; 2]> {
     let mut totals = BTreeSet::new();
     for first in 0..DEMO_LATE_STEPS {

@@ -17,7 +17,7 @@ fn with_seconds(minute: u64, tx: impl Fn(u64) -> u64) -> Record {
     Record { per_second, ..record("node-1", minute, &[burst]) }
 }
 
-/// What is said above the rows.
+/// Lines of a text report above its rows.
 fn said(args: &[&str], dir: &Path) -> Vec<String> {
     let output = report(args, &[dir]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -42,11 +42,11 @@ fn what_began_and_ended_in_a_gap_is_in_the_total_where_its_totals_were_counted()
     assert_eq!(bytes(&report["remainder"]), (14_300_000, 0));
     assert_eq!(report["not_counted"]["gaps_without_totals"].as_u64(), Some(0));
     assert!(said(&[], &counted).iter().all(|line| !line.starts_with("Not counted")));
-    // A filter cannot judge what nobody has seen.
+    // A filter cannot judge bytes whose connection is unknown.
     let filtered = json(&["-f", "comm nginx"], &[&counted]);
     assert_eq!(bytes(&filtered["total"]), (6 * 9_000, 6 * 4_000));
     assert_eq!(bytes(&filtered["not_counted"]["unjudged"]), (14_300_000, 0));
-    // Nobody has counted it, or only from some time on.
+    // A gap without totals, and one whose totals begin later than the gap.
     let without = recorded.write("without", of(None));
     let later_ns = gap_ns + 60_000_000_000;
     let part = recorded.write("part", of(Some(Gap { start_ns: later_ns, totals })));

@@ -1,4 +1,4 @@
-//! What `flowtop record` has recorded of real traffic: a burst of known bytes after a quiet hour.
+//! Reports on records that `flowtop record` has made of real traffic: a burst of known bytes after a quiet hour.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -23,7 +23,7 @@ use super::stderr;
 use super::stdout;
 use super::tools;
 
-/// What the burst sends, in pieces that a pipe takes without a reader, with pauses, so that it is in several records.
+/// The burst is sent in pieces that a pipe takes without a reader, with pauses, so that several records share it.
 const PIECE_BYTES: usize = 32 << 10;
 const PIECES: usize = 160;
 const PAUSE: Duration = Duration::from_millis(20);

@@ -10,7 +10,7 @@ const BACK_S: i64 = 1_792_886_400;
 /// 2027-03-28 00:00 UTC: at 02:00 the clock shows 03:00.
 const AHEAD_S: i64 = 1_806_192_000;
 
-/// Two hours of a connection.
+/// Records two hours of one connection that sends 1,000 bytes a minute.
 fn two_hours(recorded: &Recorded, from_s: i64) -> PathBuf {
     let ends = ["192.0.2.1:443", "198.51.100.7:50000"];
     let per_minute = Bytes { tx: 1000, rx: 0 };
@@ -136,7 +136,7 @@ fn records_of_a_newer_flowtop_are_told_and_the_others_are_read() {
     }
 }
 
-/// What a report says of its period, and on stderr, with this `TZ`.
+/// The period in a report made with this `TZ`, and its stderr.
 fn in_zone(zone: &str, dir: &Path) -> (String, String) {
     let mut flowtop = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     flowtop

@@ -15,7 +15,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 /// The addresses of `eth0` in the near and in the far namespace, from the ranges for documentation.
 pub const V4: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))];
-/// Likewise.
+/// The IPv6 addresses beside them, from the ranges for documentation.
 pub const V6: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2)),
@@ -55,7 +55,7 @@ impl Namespace {
         command
     }
 
-    /// Runs `ip` with these words.
+    /// Runs `ip` in the namespace; words are separated by single spaces.
     pub fn ip(&self, words: &str) {
         let output = self.command("ip").args(words.split(' ')).output().unwrap();
         assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
@@ -66,7 +66,7 @@ impl Namespace {
         self.0.id()
     }
 
-    /// Does something in the namespace.
+    /// Runs `work` on a thread that has entered the namespace.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> T {
         let namespace = File::open(self.file()).unwrap();
         let entered = || {
@@ -114,15 +114,15 @@ static ONLY: Mutex<()> = Mutex::new(());
 
 /// Two namespaces, each with an `eth0` and these addresses.
 pub struct Network {
-    /// Where the connections come from.
+    /// The clients' namespace.
     pub near: Namespace,
-    /// Where they go to.
+    /// The servers' namespace.
     pub far: Namespace,
     _only: MutexGuard<'static, ()>,
 }
 
 impl Network {
-    /// A fresh network.
+    /// Makes both namespaces and the veth link between them.
     pub fn new() -> Self {
         let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
         let network = Self { near: Namespace::new(), far: Namespace::new(), _only: only };

@@ -1,4 +1,4 @@
-//! `flowtop record` while somebody sets the clock on the wall, and by a host that is booted again in between.
+//! `flowtop record` while the wall clock is set, and on a host that reboots between two runs.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ impl Clock {
     fn set(&self, off: &str) {
         let new = self.file.with_extension("new");
         fs::write(&new, off).unwrap();
-        // So that nobody reads half of it.
+        // A rename, so that no reader sees half of it.
         fs::rename(new, &self.file).unwrap();
     }
 
@@ -64,7 +64,7 @@ fn bytes_of(sums: &Value) -> Bytes {
     Bytes { tx: of("tx_bytes"), rx: of("rx_bytes") }
 }
 
-/// A report has every byte of these records once, and rates over the time that the clock says which nobody sets.
+/// A report has every byte of these records once, and rates over the time of the monotonic clock.
 fn assert_has_all(report: &Value, records: &[Record]) {
     let rows = report["groups"].as_array().unwrap().iter().map(bytes_of);
     // Of a connection with both ends here each is in the group of its process.
@@ -79,7 +79,7 @@ fn assert_has_all(report: &Value, records: &[Record]) {
     assert!((-1e-3..0.1).contains(&off_s), "{off_s} s, {report}");
 }
 
-/// The captions of all records.
+/// The captions that `flowtop replay -t` prints, one for each record.
 fn replayed(dir: &Path) -> Vec<String> {
     let output = flowtop(&["replay", "-t"]).arg(dir).env("TZ", "UTC").output().unwrap();
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
@@ -92,7 +92,7 @@ fn a_clock_that_is_set_costs_no_record_and_no_byte() {
     let dir = tempfile::tempdir().unwrap();
     let Some(clock) = Clock::in_dir(dir.path()) else { return };
     let out = dir.path().join("records");
-    // Nobody has set it yet: what comes first is older than anything that is kept.
+    // Before the clock is set, the first record is older than --keep-days.
     clock.set("-400d");
     let command = record(&out, &["--demo", "--every", "1s", "--keep-days", "30"]);
     let running = Running::start(clock.give(command));

@@ -43,7 +43,7 @@ impl Talker {
         format!("port {}", self.listener.local_addr().unwrap().port())
     }
 
-    /// Has it send a line.
+    /// Has the program send a line, and receives it.
     fn speak(&mut self) {
         self.child.stdin.as_mut().unwrap().write_all(b"hello\n").unwrap();
         self.connection.read_exact(&mut [0; 6]).unwrap();

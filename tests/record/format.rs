@@ -21,7 +21,7 @@ pub fn records_of(bytes: &[u8]) -> Vec<Record> {
         .collect()
 }
 
-/// What a record says, in the words of docs/FORMAT.md.
+/// A record as JSON with the names of docs/FORMAT.md.
 pub fn all_of(record: &Record) -> Value {
     let Record { host, span, totals, untracked, table, .. } = record;
     let bytes = |bytes: &Bytes| json!({"tx_bytes": bytes.tx, "rx_bytes": bytes.rx});

@@ -24,7 +24,7 @@ fn files() -> Vec<PathBuf> {
     recordings
 }
 
-/// What a recording says, a line of JSON for each record.
+/// Content of a recording, a line of JSON for each record.
 fn said(recording: &[u8]) -> Vec<String> {
     records_of(recording).iter().map(|record| all_of(record).to_string()).collect()
 }

@@ -10,7 +10,7 @@ use super::*;
 
 /// A user that is not flowtop's.
 const EVE: u32 = 65_534;
-/// What must not be lost. It is no record, so a run that took it for one would cut it off.
+/// Content of a file that must survive. A run that took it for a recording would truncate it, since it is no record.
 const VALUABLE: &str = "root:x:0:0:root:/root:/bin/bash\n";
 
 /// A victim's file, and a directory for recordings.
@@ -42,7 +42,6 @@ impl Trap {
         self.path("recordings")
     }
 
-    /// A file of the directory.
     fn file(&self, name: &str) -> PathBuf {
         self.recordings().join(name)
     }
@@ -163,7 +162,7 @@ fn a_link_in_place_of_the_directory_is_refused() {
     assert!(!trap.recordings().join("b").exists());
 }
 
-/// What is in the place of older segments is neither counted nor removed nor read when room is made.
+/// Foreign files with names of older segments are neither counted nor removed nor read when room is made.
 #[test]
 fn making_room_removes_files_of_flowtop_only() {
     let Some(trap) = Trap::set() else { return };

@@ -16,7 +16,7 @@ fn connection() -> (TcpStream, TcpStream, TcpListener) {
         let server = listener.local_addr().unwrap();
         let client = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         let below = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port() - 1));
-        // Somebody else may have that port.
+        // Another program may have that port.
         if bind(&client, &below).is_ok() {
             connect(&client, &server).unwrap();
             let (accepted, _) = listener.accept().unwrap();
@@ -43,7 +43,7 @@ fn it_is_one_row_seen_from_who_connected_and_nothing_is_missing_between_the_runs
         assert_eq!(running.end().0, Some(0));
     };
     run(1_000);
-    // While nobody records.
+    // No recorder runs here.
     transfer(&client, &server, 500);
     transfer(&server, &client, 70);
     run(2_000);

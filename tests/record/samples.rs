@@ -13,7 +13,7 @@ use flowtop_recording::format::sparse::Keep;
 
 use super::*;
 
-/// Each by its name.
+/// The recordings by the names of their golden files.
 pub fn all() -> [(&'static str, Vec<Record>); 6] {
     let sparse = Keep { top: Some(4), over: None };
     [

@@ -48,7 +48,7 @@ fn an_answer_of_the_terminal_presses_no_key() {
     assert_restored(&mut terminal, &before);
 }
 
-/// As they come when somebody else has asked before, and nobody has read them.
+/// Replies of the terminal that a program before flowtop asked for and did not read.
 #[test]
 fn what_tmux_answers_presses_no_key() {
     let Some(terminal) = Terminal::open("asked", SIZE) else { return };

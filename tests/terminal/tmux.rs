@@ -17,15 +17,15 @@ use super::tools;
 
 /// After this a screen that does not show what is wanted never will. Other tests may be using every processor.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The shell's prompt.
+/// Prompt of the shell; a screen with it has run the command before.
 const PROMPT: &str = "ready$";
 
-/// A terminal with a shell.
+/// A terminal in a tmux server of its own, with a shell in it.
 pub struct Terminal {
     tmux: PathBuf,
     socket: String,
     folder: PathBuf,
-    /// What the programs in it print.
+    /// Pipe that gets the output of all programs in the terminal.
     printed: Fifo,
     fifos: u32,
 }
@@ -96,7 +96,7 @@ impl Terminal {
         self.press(&["Enter"]);
     }
 
-    /// What the screen shows.
+    /// Text of the visible screen.
     pub fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }
@@ -145,14 +145,14 @@ impl Terminal {
         text
     }
 
-    /// What a command of the shell prints.
+    /// Runs a command in the shell and returns its output, stderr included.
     pub fn output(&mut self, command: &str) -> String {
         let (name, fifo) = self.fifo();
         self.run(&format!("{command} >{name} 2>&1"));
         self.read(&fifo)
     }
 
-    /// What the shell reads when a line is pasted.
+    /// Pastes a line and returns it as the shell has read it.
     pub fn pasted(&mut self, line: &str) -> String {
         let (name, fifo) = self.fifo();
         self.run(&format!("read -r line; printf %s \"$line\" >{name}"));
@@ -179,7 +179,7 @@ impl Terminal {
         }
     }
 
-    /// Where the shell is.
+    /// Working directory of the shell.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -70,7 +70,7 @@ fn or_skipped(found: Option<PathBuf>, name: &str) -> Option<PathBuf> {
     found
 }
 
-/// What jc makes of the text of an iftop.
+/// The text of an iftop, parsed by jc.
 ///
 /// # Panics
 /// If jc cannot read it.

@@ -41,7 +41,7 @@ fn flow(pod: &str, remote: &str, tx: u64, rx: u64) -> FlowRecord {
     }
 }
 
-/// A minute of host `name`.
+/// The record of one minute of host `name`.
 fn minute(name: &str, minute: u64, flows: Vec<FlowRecord>) -> Record {
     let us = |minute: u64| (EIGHT_O_CLOCK_S + i64::try_from(minute).unwrap() * 60) * 1_000_000;
     let ns = |minute: u64| minute * 60_000_000_000;
