@@ -153,7 +153,7 @@ impl Live {
                         unseeded,
                     });
                 }
-                Err(reason) => refusals.push(Refusal { hooks: plan.hooks, reason }),
+                Err(failure) => refusals.push(Refusal { hooks: plan.hooks, reason: failure.to_string() }),
             }
         }
         bail!(match wanted {
@@ -271,9 +271,9 @@ pub fn attempt(
     host: &Host,
     loader: &mut Loader,
     demand: Demand,
-) -> Result<Result<Loaded, String>> {
+) -> Result<Result<Loaded, Failure>> {
     if let Some(reason) = plan::unfit(host.facts, plan.hooks) {
-        return Ok(Err(reason));
+        return Ok(Err(reason.into()));
     }
     if let Some(reason) = host.room.refusal(demand.max_flows, |flows| load::table_bytes(plan, flows)) {
         bail!(reason);
@@ -281,19 +281,22 @@ pub fn attempt(
     match attempt_once(plan, host, loader, demand)? {
         Err(Failure::NotVerified(reason)) if plan.cast != Cast::Helper => {
             let with_helper = Plan { cast: Cast::Helper, ..plan.clone() };
-            Ok(attempt_once(&with_helper, host, loader, demand)?.map_err(|_| reason))
+            Ok(attempt_once(&with_helper, host, loader, demand)?.map_err(|_| Failure::NotVerified(reason)))
         }
         Err(Failure::Silent(miscount)) if plan.store == store::SOCKET => {
             let with_table = Plan { store: store::HASH, ..plan.clone() };
-            Ok(attempt_once(&with_table, host, loader, demand)?.map_err(|_| miscount.to_string()))
+            Ok(attempt_once(&with_table, host, loader, demand)?.map_err(|_| Failure::Silent(miscount)))
         }
-        result => Ok(result.map_err(|failure| failure.to_string())),
+        result => Ok(result),
     }
 }
 
 /// Why a plan does not work.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub enum Failure {
+    /// The kernel lacks what its hooks need; nothing was loaded.
+    #[error(transparent)]
+    Unfit(#[from] plan::Unfit),
     /// It was not loaded or attached.
     #[error("{0}")]
     Refused(String),

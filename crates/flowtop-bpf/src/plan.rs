@@ -179,11 +179,20 @@ fn tracepoint(facts: Facts) -> Vec<Program> {
     vec![sent, Program { name: "received_tp", attach: Attach::Tracepoint("tcp_rcv_space_adjust") }]
 }
 
+/// A kernel without what the hooks of a plan attach to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("the kernel was built without kprobes")]
+    NoKprobes,
+    #[error("the kernel has no function {0} to attach to")]
+    NoFunction(&'static str),
+}
+
 /// Why a plan cannot work on a kernel with these facts, if that is known without trying.
 #[must_use]
-pub fn unfit(facts: Facts, hooks: Hooks) -> Option<String> {
+pub fn unfit(facts: Facts, hooks: Hooks) -> Option<Unfit> {
     if hooks == Hooks::Kprobe && !facts.kprobes {
-        return Some("the kernel was built without kprobes".to_owned());
+        return Some(Unfit::NoKprobes);
     }
     let missing = match hooks {
         Hooks::Tracepoint => return None,
@@ -191,7 +200,7 @@ pub fn unfit(facts: Facts, hooks: Hooks) -> Option<String> {
         _ if !facts.tcp_cleanup_rbuf => "tcp_cleanup_rbuf",
         _ => return None,
     };
-    Some(format!("the kernel has no function {missing} to attach to"))
+    Some(Unfit::NoFunction(missing))
 }
 
 #[cfg(test)]
@@ -277,10 +286,10 @@ mod tests {
     #[test]
     fn a_missing_function_is_named() {
         let facts = Facts { tcp_cleanup_rbuf: false, ..NEW };
-        assert!(unfit(facts, Hooks::Fentry).unwrap().contains("tcp_cleanup_rbuf"));
+        assert_eq!(unfit(facts, Hooks::Fentry), Some(Unfit::NoFunction("tcp_cleanup_rbuf")));
         assert_eq!(unfit(facts, Hooks::Tracepoint), None);
         let facts = Facts { kprobes: false, ..NEW };
-        assert!(unfit(facts, Hooks::Kprobe).unwrap().contains("without kprobes"));
+        assert_eq!(unfit(facts, Hooks::Kprobe), Some(Unfit::NoKprobes));
         assert_eq!(unfit(facts, Hooks::Fentry), None);
     }
 }

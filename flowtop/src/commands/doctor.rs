@@ -134,7 +134,7 @@ fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_fl
     let plan = plan::plan(host.facts, hooks);
     let (reason, run_ns) = match flowtop_bpf::attempt(&plan, host, loader, Demand::of(max_flows)) {
         Ok(Ok(works)) => (None, run_ns(&works)),
-        Ok(Err(reason)) => (Some(reason), None),
+        Ok(Err(failure)) => (Some(failure.to_string()), None),
         Err(error) => (Some(format!("{error:#}")), None),
     };
     Tried {
