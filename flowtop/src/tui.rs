@@ -6,7 +6,7 @@ pub mod screen;
 mod wake;
 
 use std::io::{self, ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ use flowtop_view::state::replay::Replay;
 use flowtop_view::state::update::Event;
 use flowtop_view::state::{REFRESH_MS, SessionInfo, State, save};
 use screen::{Screen, has_shell, require_terminal};
-use wake::{Keyboard, Wake, Watched, answered, every, loaded};
+use wake::{AnswerError, Keyboard, Wake, Watched, answered, every, loaded};
 
 /// Longest time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -148,7 +148,7 @@ struct App {
     framed: Instant,
     meter: Option<Meter>,
     /// A filter whose host names are being resolved.
-    answer: Option<(String, JoinHandle<Result<Filter, String>>)>,
+    answer: Option<(String, JoinHandle<Result<Filter, AnswerError>>)>,
 }
 
 impl App {
@@ -252,7 +252,7 @@ impl App {
             Effect::Redraw => screen.forget(),
             Effect::Filter(text) => self.ask(text),
             Effect::Save(path) => {
-                let saved = self.save(&path);
+                let saved = self.save(&path).map_err(|error| error.to_string());
                 self.state.update(Event::Saved(saved), &*self.names);
             }
             Effect::Show(at) => self.show(at, screen)?,
@@ -338,13 +338,13 @@ impl App {
     /// Starts to resolve the host names of a filter on another thread, which may take seconds.
     fn ask(&mut self, text: String) {
         let wanted = text.clone();
-        let parse = move || Filter::parse(&wanted, &HostNames::read()).map_err(|error| error.to_string());
+        let parse = move || Filter::parse(&wanted, &HostNames::read()).map_err(AnswerError::from);
         self.answer = Some((text, tokio::task::spawn_blocking(parse)));
     }
 
-    fn install(&mut self, answer: Result<Filter, String>, screen: &mut Screen) -> Result<()> {
+    fn install(&mut self, answer: Result<Filter, AnswerError>, screen: &mut Screen) -> Result<()> {
         let Some((text, _)) = self.answer.take() else { return Ok(()) };
-        let scope = answer.and_then(|filter| match &mut self.subject {
+        let scope = answer.map_err(|error| error.to_string()).and_then(|filter| match &mut self.subject {
             Subject::Present { interfaces, known } => {
                 selection::scope(&self.settings, Some(interfaces), filter, known)
                     .map_err(|error| error.to_string())
@@ -363,19 +363,19 @@ impl App {
     }
 
     /// Writes the screen as text to a new file.
-    fn save(&self, path: &Path) -> Result<String, String> {
+    fn save(&self, path: &Path) -> Result<String, SaveError> {
         let is_json = path.extension().is_some_and(|extension| extension == "json");
         let text = if is_json { save::json(&self.state, &*self.names) } else { self.text() };
         let mut file = Folder::new_file(path).map_err(|error| {
             let exists = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
             if error.downcast_ref().is_some_and(exists) {
-                format!("{} exists; take another name", path.display())
+                SaveError::Exists(path.to_owned())
             } else {
-                format!("cannot write {}: {error:#}", path.display())
+                SaveError::Create { path: path.to_owned(), reason: error }
             }
         })?;
         let written = file.write_all(text.as_bytes());
-        let written = written.map_err(|error| format!("cannot write {}: {error}", path.display()));
+        let written = written.map_err(|reason| SaveError::Write { path: path.to_owned(), reason });
         written.map(|()| path.display().to_string())
     }
 
@@ -385,6 +385,17 @@ impl App {
         draw::draw_rows(&self.state, &*self.names, &self.theme, &mut buffer);
         draw::text(&buffer)
     }
+}
+
+/// A file that the screen was not saved to.
+#[derive(Debug, thiserror::Error)]
+enum SaveError {
+    #[error("{} exists; take another name", .0.display())]
+    Exists(PathBuf),
+    #[error("cannot write {}: {reason:#}", path.display())]
+    Create { path: PathBuf, reason: anyhow::Error },
+    #[error("cannot write {}: {reason}", path.display())]
+    Write { path: PathBuf, reason: io::Error },
 }
 
 /// The terminal cannot be written to any more because the user has closed it. The run ends successfully.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use tokio::io::{AsyncReadExt as _, Stdin, stdin};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::signals::Endings;
 use crate::source::Source;
-use flowtop_core::filter::Filter;
+use flowtop_core::filter::{Filter, FilterError};
 use flowtop_view::state::input::{Awaited, Decoder, Input};
 
 /// How long after an ESC further bytes belong to the same key. Terminals send all bytes of a key at once.
@@ -32,8 +32,17 @@ pub(super) enum Wake {
     Resize,
     Continued,
     Stop,
-    Answer(Result<Filter, String>),
+    Answer(Result<Filter, AnswerError>),
     Quit,
+}
+
+/// A filter whose names were looked up in vain.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AnswerError {
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Thread(#[from] JoinError),
 }
 
 /// Signals that the terminal's user sends.
@@ -108,10 +117,10 @@ async fn silence(awaited: Option<Awaited>, read_at: Instant) {
 }
 
 pub(super) async fn answered(
-    answer: &mut Option<(String, JoinHandle<Result<Filter, String>>)>,
-) -> Result<Filter, String> {
+    answer: &mut Option<(String, JoinHandle<Result<Filter, AnswerError>>)>,
+) -> Result<Filter, AnswerError> {
     match answer {
-        Some((_, task)) => task.await.unwrap_or_else(|error| Err(error.to_string())),
+        Some((_, task)) => task.await.unwrap_or_else(|error| Err(error.into())),
         None => std::future::pending().await,
     }
 }
