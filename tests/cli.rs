@@ -33,6 +33,7 @@ mod usage;
 mod view;
 mod watch;
 mod who;
+mod wire;
 
 /// Long enough that no report comes by itself.
 const NEVER: &str = "86400";

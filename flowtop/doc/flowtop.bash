@@ -124,11 +124,11 @@ _flowtop() {
                     return 0
                     ;;
                 --unit)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 -u)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 --sort)
@@ -598,11 +598,11 @@ _flowtop() {
                     return 0
                     ;;
                 --unit)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 -u)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 --sort)
@@ -814,11 +814,11 @@ _flowtop() {
                     return 0
                     ;;
                 --unit)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 -u)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 --sort)
@@ -1008,11 +1008,11 @@ _flowtop() {
                     return 0
                     ;;
                 --unit)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 -u)
-                    COMPREPLY=($(compgen -W "bits bytes packets" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bits bytes packets wire" -- "${cur}"))
                     return 0
                     ;;
                 --sort)

@@ -34,7 +34,8 @@ destination-only\t'Ports of the right hosts'
 on\t'Both ports: one row for each connection'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s u -l unit -d 'Unit of rates' -r -f -a "bits\t'Bits, K = 1024'
 bytes\t'Bytes, K = 1024'
-packets\t'TCP segments, K = 1000'"
+packets\t'TCP segments, K = 1000'
+wire\t'Bytes on the wire: payload, repeats and headers, also in all amounts'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'
@@ -112,7 +113,8 @@ destination-only\t'Ports of the right hosts'
 on\t'Both ports: one row for each connection'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s u -l unit -d 'Unit of rates' -r -f -a "bits\t'Bits, K = 1024'
 bytes\t'Bytes, K = 1024'
-packets\t'TCP segments, K = 1000'"
+packets\t'TCP segments, K = 1000'
+wire\t'Bytes on the wire: payload, repeats and headers, also in all amounts'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'
@@ -198,7 +200,8 @@ destination-only\t'Ports of the right hosts'
 on\t'Both ports: one row for each connection'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s u -l unit -d 'Unit of rates' -r -f -a "bits\t'Bits, K = 1024'
 bytes\t'Bytes, K = 1024'
-packets\t'TCP segments, K = 1000'"
+packets\t'TCP segments, K = 1000'
+wire\t'Bytes on the wire: payload, repeats and headers, also in all amounts'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'
@@ -311,7 +314,8 @@ destination-only\t'Ports of the right hosts'
 on\t'Both ports: one row for each connection'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s u -l unit -d 'Unit of rates' -r -f -a "bits\t'Bits, K = 1024'
 bytes\t'Bytes, K = 1024'
-packets\t'TCP segments, K = 1000'"
+packets\t'TCP segments, K = 1000'
+wire\t'Bytes on the wire: payload, repeats and headers, also in all amounts'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -s o -l sort -d 'Sort order of rows' -r -f -a "2s\t'Rate over the last 2 seconds'
 10s\t'Rate over the last 10 seconds'
 40s\t'Rate over the last 40 seconds'

@@ -37,8 +37,8 @@ impl Lens {
         // Filters were already applied when the records were made.
         settings.link_local.value = true;
         settings.interface.value.clear();
-        // Records have no packet counts. `unit = "packets"` in a configuration file must not prevent a replay.
-        if settings.unit.value == Unit::Packets {
+        // Records have no such counts. A unit in a configuration file must not prevent a replay.
+        if matches!(settings.unit.value, Unit::Packets | Unit::Wire) {
             settings.unit.value = Unit::Bits;
         }
         Ok(Self { recordings, settings, filter, labels: labels.transpose()?.map(Arc::new) })

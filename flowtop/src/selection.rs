@@ -13,6 +13,7 @@ use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::scope::attributed::{Attributed, Processes};
 use flowtop_core::scope::{Conditions, Families, NoLinkLocal, OnInterfaces, Scope};
+use flowtop_view::settings::choice::Format;
 use flowtop_view::settings::{Origin, Settings};
 
 /// An empty ledger with the scope of the settings.
@@ -25,8 +26,13 @@ pub fn ledger(
     let length_s = settings.seconds.value.0;
     let ledger = Ledger::new(settings.max_flows.value.0 as usize, u64::from(length_s)).keeping_departed();
     let mut ledger = ledger.seen_from(boundary(settings)?);
-    if settings.unit.value == Unit::Packets {
-        ledger = ledger.in_packets();
+    match settings.unit.value {
+        Unit::Packets => ledger = ledger.in_packets(),
+        Unit::Wire => ledger = ledger.in_wire(),
+        Unit::Bits | Unit::Bytes => {}
+    }
+    if settings.text.value && settings.format.value != Format::Text {
+        ledger = ledger.keeping_wire();
     }
     if let Some(interfaces) = interfaces.filter(|interfaces| !interfaces.are_all()) {
         ledger = ledger.seen_at(Rc::<Interfaces>::clone(interfaces));

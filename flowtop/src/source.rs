@@ -35,7 +35,10 @@ impl Source {
             return Ok(Self::Demo(Demo::new(clock::now_ns())));
         }
         let demand = Demand::of(settings.max_flows.value.0);
-        let demand = if settings.unit.value == Unit::Packets { demand.for_packets() } else { demand };
+        let demand = match settings.unit.value {
+            Unit::Packets | Unit::Wire => demand.for_packets(),
+            Unit::Bits | Unit::Bytes => demand,
+        };
         let mut live = Live::start_for(
             settings.hooks.value.wanted(),
             demand,

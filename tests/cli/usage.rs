@@ -50,7 +50,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["-t", "--by", "netns", "--format", "csv", "--fields", "pid"],
-        "flowtop: unknown field \"pid\"; the fields of --by netns are netns,connections,tx_bytes,rx_bytes,tx_rate_2s,tx_rate_10s,tx_rate_40s,rx_rate_2s,rx_rate_10s,rx_rate_40s,sent_bytes,retrans_bytes,retrans_segs,owner",
+        "flowtop: unknown field \"pid\"; the fields of --by netns are netns,connections,tx_bytes,rx_bytes,tx_rate_2s,tx_rate_10s,tx_rate_40s,rx_rate_2s,rx_rate_10s,rx_rate_40s,sent_bytes,retrans_bytes,retrans_segs,tx_wire_bytes,rx_wire_bytes,owner",
     ),
     (
         &["-f", "port 80 or", "--print-config"],

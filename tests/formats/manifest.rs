@@ -96,6 +96,8 @@ fn of_end(flow: &FlowRecord) -> Value {
         "sent_bytes": flow.flow.sent_bytes,
         "retrans_bytes": flow.flow.retrans_bytes,
         "retrans_segs": flow.flow.retrans_segs,
+        "tx_wire_bytes": Value::Null,
+        "rx_wire_bytes": Value::Null,
         "is_right": flow.is_right,
         "peer": flow.peer,
         "socket": format!("{:?}", flow.key),

@@ -43,7 +43,7 @@ TOLD_OF_RESTS = {"process", "user", "unit", "container", "pod", "namespace", "la
 KEYS_OF_ONE_HOST = {"flow", "process", "netns"}
 
 RATES = [f"{way}_rate_{seconds}s" for way in ("tx", "rx") for seconds in (2, 10, 40)]
-WIRE = ["sent_bytes", "retrans_bytes", "retrans_segs"]
+WIRE = ["sent_bytes", "retrans_bytes", "retrans_segs", "tx_wire_bytes", "rx_wire_bytes"]
 GROUP_SUMS = ["connections", "tx_bytes", "rx_bytes", *RATES, *WIRE, "owner"]
 CHANGES = ["presence", "tx_bytes_before", "rx_bytes_before", "tx_bytes_more", "rx_bytes_more", "rate_more"]
 REPORT_FRONT = ["time", "elapsed_s", "host", "start"]
@@ -320,11 +320,11 @@ class Records:
 
     def sums(self, number, by):
         """The groups of a record: their keys and owner, connections, bytes and what was put on the wire."""
-        groups = collections.defaultdict(lambda: [0] * 6)
+        groups = collections.defaultdict(lambda: [0] * (3 + len(WIRE)))
         for key, connections, tx, rx, wire in self.members(number, by, groups_ends(by)):
             group = groups[key]
             group[:3] = [group[0] + connections, group[1] + tx, group[2] + rx]
-            for at, more in enumerate(wire or [None] * 3, 3):
+            for at, more in enumerate(wire or [None] * len(WIRE), 3):
                 group[at] = None if more is None or group[at] is None else group[at] + more
         return [(*key, *sums) for key, sums in groups.items()]
 

@@ -185,6 +185,15 @@ pub const ALL: &[Column] = &[
     column("sent_bytes", "integer?", "Bytes put on the wire, repeats included, likewise", |s| {
         Value::Integer(s.flow.sent_bytes)
     }),
+    column(
+        "tx_wire_bytes",
+        "integer?",
+        "Bytes put on the wire since the start: payload, repeats and headers",
+        |s| s.row.on_wire.map_or(Value::Null, |bytes| Value::Integer(bytes.tx)),
+    ),
+    column("rx_wire_bytes", "integer?", "Bytes taken from the wire since the start, likewise", |s| {
+        s.row.on_wire.map_or(Value::Null, |bytes| Value::Integer(bytes.rx))
+    }),
     column("cgroup_id", "integer?", "Cgroup v2 id of the process", |s| known(s.row.entry.owner().cgroup_id)),
     shared("age_s", "number?", "Seconds since the connection was opened", age_s),
     column("idle_s", "number?", "Seconds since the last segment, up to a second too many", idle_s),

@@ -54,9 +54,9 @@ pub fn ledger_inside(net: &str, sample: &Sample) -> Ledger {
     ledger
 }
 
-/// A ledger that has taken an empty baseline at 0 s and then these samples.
+/// A ledger that keeps bytes on the wire, has taken an empty baseline at 0 s and then these samples.
 pub fn ledger_of(samples: &[Sample]) -> Ledger {
-    let mut ledger = Ledger::new(1000, 0);
+    let mut ledger = Ledger::new(1000, 0).keeping_wire();
     ledger.apply(&Sample::default());
     for sample in samples {
         ledger.apply(sample);

@@ -74,6 +74,8 @@ pub struct Ledger {
     interfaces: Option<Rc<dyn Carriers>>,
     /// Whether the windows take packets instead of bytes.
     in_packets: bool,
+    /// Whether all bytes are those on the wire.
+    in_wire: bool,
     /// Whether its one sample is a window of a recording, as long as that is.
     is_recorded: bool,
     /// Number of the newest sample, 1 for the baseline, 0 before it.
@@ -135,6 +137,7 @@ impl Ledger {
             boundary: Boundary::default(),
             interfaces: None,
             in_packets: false,
+            in_wire: false,
             is_recorded: false,
             sample: 0,
             baseline_ns: 0,
@@ -175,6 +178,27 @@ impl Ledger {
     #[must_use]
     pub fn in_packets(self) -> Self {
         Self { in_packets: true, ..self }
+    }
+
+    /// The same ledger with bytes on the wire (see [`crate::on_wire`]) instead of payload: in windows, rates and peaks, and since
+    /// the start. Of what found the kernel's table full only payload is known.
+    #[must_use]
+    pub fn in_wire(self) -> Self {
+        Self { in_wire: true, ..self }
+    }
+
+    /// The same ledger that keeps the bytes on the wire of each flow beside its payload, for [`Self::on_wire`]: 16 bytes
+    /// a flow.
+    #[must_use]
+    pub fn keeping_wire(mut self) -> Self {
+        self.flows.keep_on_wire();
+        self
+    }
+
+    /// Whether all bytes are those on the wire.
+    #[must_use]
+    pub fn is_in_wire(&self) -> bool {
+        self.in_wire
     }
 
     /// The same ledger with the ends inside `boundary` on the left: what they send is sent. What does not cross it
@@ -455,10 +479,7 @@ impl Ledger {
     /// were counted apart are the two ends of one connection; that is a correction, not a rate below zero.
     fn take_totals(&mut self, before: Moved) {
         self.count_untracked();
-        let grown = Moved {
-            bytes: self.total.bytes.since(before.bytes),
-            packets: self.total.packets.since(before.packets),
-        };
+        let grown = self.total.since(before);
         self.traffic.add(&self.timeline, grown.in_windows(self.in_packets));
         self.peaks.note(&self.timeline, &self.traffic.rates(&self.timeline));
         self.traffic.forget_old(&self.timeline);

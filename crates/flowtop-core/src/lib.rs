@@ -37,6 +37,7 @@ pub mod listeners;
 pub mod moment;
 pub mod names;
 pub mod number;
+pub mod on_wire;
 pub mod owner;
 pub mod plausible;
 pub mod quantity;

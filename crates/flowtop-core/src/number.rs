@@ -16,6 +16,8 @@ pub enum Unit {
     Bytes,
     /// A rate: packets in, packets out.
     Packets,
+    /// A rate or an amount: bytes on the wire.
+    Wire,
 }
 
 /// Characters that iftop's buffer holds between the leading blank and the NUL.
@@ -36,7 +38,7 @@ pub fn number(amount: f64, unit: Unit) -> String {
 pub fn write_number(out: &mut String, amount: f64, unit: Unit) {
     let (factor, step, names) = match unit {
         Unit::Bits => (8.0, 1024.0, ["b", "Kb", "Mb", "Gb"]),
-        Unit::Bytes => (1.0, 1024.0, ["B", "KB", "MB", "GB"]),
+        Unit::Bytes | Unit::Wire => (1.0, 1024.0, ["B", "KB", "MB", "GB"]),
         Unit::Packets => (1.0, 1000.0, ["p", "Kp", "Mp", "GB"]),
     };
     let value = in_32_bits(amount) * factor;
@@ -103,7 +105,7 @@ pub fn write_address(out: &mut String, address: IpAddr) {
 pub fn thousands(rate: f64, unit: Unit) -> String {
     let (divisor, names) = match unit {
         Unit::Bits => (1.0, ["b", "Kb", "Mb", "Gb"]),
-        Unit::Bytes => (8.0, ["B", "KB", "MB", "GB"]),
+        Unit::Bytes | Unit::Wire => (8.0, ["B", "KB", "MB", "GB"]),
         Unit::Packets => (1.0, ["p", "Kp", "Mp", "GB"]),
     };
     let value = in_32_bits(rate / divisor);

@@ -42,6 +42,8 @@ pub struct Row<'a> {
     pub bytes: Bytes,
     /// Bytes of the left end in the last 2, 10, 40 s.
     pub rates: Rates,
+    /// Bytes on the wire of the left end since the start; `None` where they are not known, as those of an end that is not here.
+    pub on_wire: Option<Bytes>,
 }
 
 impl<'a> Row<'a> {
@@ -109,20 +111,22 @@ fn tuple(key: &FlowKey, entry: &Entry) -> Tuple {
 fn row<'a>(ledger: &'a Ledger, key: &'a FlowKey, entry: &'a Entry) -> Option<Row<'a>> {
     let peer = ledger.peer(entry);
     let moved = entry.bytes().sum() > 0 || peer.is_some_and(|(_, peer)| peer.bytes().sum() > 0);
-    (moved && !entry.is_peer()).then(|| end(key, entry, peer, ledger.rates(entry)))
+    (moved && !entry.is_peer()).then(|| end(key, entry, peer, ledger.rates(entry), ledger.on_wire(entry)))
 }
 
 /// The row of one end of a connection, also of one that belongs to the row of its left end. `peer` is the other end, and
-/// `rates` are as the end itself sees them.
+/// `rates` and `on_wire` are as the end itself sees them.
 fn end<'a>(
     key: &'a FlowKey,
     entry: &'a Entry,
     peer: Option<(&'a FlowKey, &'a Entry)>,
     rates: Rates,
+    on_wire: Option<Bytes>,
 ) -> Row<'a> {
     let (bytes, turned) = (entry.bytes(), entry.is_turned());
     let (bytes, rates) = if turned { (bytes.mirror(), rates.mirror()) } else { (bytes, rates) };
-    Row { key, tuple: tuple(key, entry), entry, turned, peer, bytes, rates }
+    let on_wire = on_wire.filter(|_| !turned);
+    Row { key, tuple: tuple(key, entry), entry, turned, peer, bytes, rates, on_wire }
 }
 
 /// Where a row stands: ascending by the host if hosts are sorted, then descending by the chosen bytes since the start, by

@@ -14,6 +14,8 @@ pub struct Departed {
     pub key: FlowKey,
     pub entry: Entry,
     pub line: Line,
+    /// Its bytes on the wire since the start that count, as it sees them itself; `None` where they are not known.
+    pub on_wire: Option<Bytes>,
     /// The other end, if it was in the ledger too.
     pub other: Option<(FlowKey, Entry)>,
 }
@@ -58,7 +60,7 @@ impl AllDeparted {
     }
 
     /// Takes a flow that is about to be removed.
-    pub(super) fn take(&mut self, flows: &Flows, place: u32) {
+    pub(super) fn take(&mut self, flows: &Flows, place: u32, in_wire: bool) {
         let Some(line) = flows.lines().get(place as usize).filter(|line| line.stamp > 0) else { return };
         self.ends.add(line);
         if !line.is_right() {
@@ -70,6 +72,7 @@ impl AllDeparted {
             key: *key,
             entry: entry.clone(),
             line: line.clone(),
+            on_wire: if in_wire { Some(entry.bytes()) } else { flows.on_wire(place) },
             other: other.map(|(key, entry)| (*key, entry.clone())),
         });
     }

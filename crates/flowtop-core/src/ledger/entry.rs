@@ -11,6 +11,7 @@ use super::marks::{Mark, Marks};
 use super::status::is_open;
 use crate::filter::Side;
 use crate::flow::{Role, Tuple, stays_on_host};
+use crate::on_wire::{Carried, Header};
 use crate::owner::Seen;
 use crate::owner::processes::Processes;
 use crate::owner::users::Users;
@@ -18,11 +19,12 @@ use crate::plausible::is_plausible;
 use crate::scope::{Scope, Subject, User, Verdict};
 use crate::window::Bytes;
 
-/// An amount of traffic, in bytes and in packets.
+/// An amount of traffic, in the bytes that the ledger counts, in packets, and on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) bytes: Bytes,
     pub(super) packets: Bytes,
+    pub(super) wire: Bytes,
 }
 
 impl Moved {
@@ -30,13 +32,31 @@ impl Moved {
     pub(super) fn in_windows(self, in_packets: bool) -> Bytes {
         if in_packets { self.packets } else { self.bytes }
     }
+
+    /// The same of each of its three amounts.
+    fn map(self, of: impl Fn(Bytes) -> Bytes) -> Self {
+        Self { bytes: of(self.bytes), packets: of(self.packets), wire: of(self.wire) }
+    }
+
+    /// What has been added to `earlier`.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self {
+            bytes: self.bytes.since(earlier.bytes),
+            packets: self.packets.since(earlier.packets),
+            wire: self.wire.since(earlier.wire),
+        }
+    }
 }
 
 impl Add for Moved {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { bytes: self.bytes + other.bytes, packets: self.packets + other.packets }
+        Self {
+            bytes: self.bytes + other.bytes,
+            packets: self.packets + other.packets,
+            wire: self.wire + other.wire,
+        }
     }
 }
 
@@ -81,6 +101,8 @@ pub(super) struct Clock {
     pub(super) at_ns: u64,
     /// Nanoseconds since the sample before.
     pub(super) elapsed_ns: u64,
+    /// Whether the ledger counts bytes on the wire.
+    pub(super) in_wire: bool,
 }
 
 /// Which end of a connection a flow is.
@@ -101,7 +123,8 @@ const NO_PLACE: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub(super) kept: Kept,
-    /// Where counting starts; it moves along with the bytes that do not count, or not yet.
+    /// Where counting starts; it moves along with the bytes that do not count, or not yet, and where bytes on the wire are
+    /// counted with what these are more than payload: then it may be below zero, and wraps.
     base: Bytes,
     pub(super) users: Users,
     /// `CLOCK_MONOTONIC` in nanoseconds of the sample that showed it closed.
@@ -129,9 +152,10 @@ impl Entry {
         let base = if baseline { counters(flow) } else { at_opening };
         // How many packets an older socket had moved before its entry was opened is unknown.
         let all_count = !baseline && flow.flags & flags::BORN != 0;
-        let (segs_out, segs_in) = if all_count { (0, 0) } else { (flow.segs_out, flow.segs_in) };
+        let start = if all_count { Carried::default() } else { Carried::of(flow) };
+        let Carried { sent_bytes, segs_out, segs_in, .. } = start;
         Self {
-            kept: Kept { bytes: base, segs_out, segs_in, ..Kept::default() },
+            kept: Kept { bytes: base, sent_bytes, segs_out, segs_in, ..Kept::default() },
             base,
             users: Users::default(),
             closed_ns: None,
@@ -160,10 +184,10 @@ impl Entry {
         self.status.state()
     }
 
-    /// Bytes since the start of flowtop that count.
+    /// Bytes since the start of flowtop that count: payload, unless its ledger counts bytes on the wire.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
-        self.kept.bytes.since(self.base)
+        back(self.kept.bytes, self.base)
     }
 
     /// The process that the flow is shown with: of several the busiest.
@@ -273,21 +297,34 @@ impl Entry {
 
     /// Takes a newer copy from the kernel, which has had `elapsed_ns` for it, and returns what it has added. A counter that
     /// went back stays, and so do both counters where one has grown by more than anything can move.
-    pub(super) fn update(&mut self, flow: &Flow, clock: Clock, processes: &mut Processes) -> Moved {
-        let old = &self.kept;
+    pub(super) fn update(
+        &mut self,
+        key: &FlowKey,
+        flow: &Flow,
+        clock: Clock,
+        processes: &mut Processes,
+    ) -> Moved {
+        let old = self.kept;
         let claimed = counters(flow).max(old.bytes);
         let is_refused = !is_plausible(claimed.since(old.bytes), clock.elapsed_ns);
         let now = if is_refused { old.bytes } else { claimed };
-        let sent = wrapped(old.segs_out, flow.segs_out);
-        let received = wrapped(old.segs_in, flow.segs_in);
-        let grown =
-            Moved { bytes: now.since(old.bytes), packets: Bytes { tx: sent.into(), rx: received.into() } };
+        let segments = Carried::of(flow).since(old.carried());
         let kept = Kept {
             bytes: now,
-            segs_out: old.segs_out.wrapping_add(sent),
-            segs_in: old.segs_in.wrapping_add(received),
+            sent_bytes: flow.sent_bytes.max(old.sent_bytes),
+            segs_out: old.segs_out.wrapping_add(segments.segs_out),
+            segs_in: old.segs_in.wrapping_add(segments.segs_in),
             ..Kept::of(flow)
         };
+        let wire = kept.carried().on_wire_since(old.carried(), Header::of(key), flow.flags);
+        let is_wire_refused = is_refused || !is_plausible(wire, clock.elapsed_ns);
+        let wire = if is_wire_refused { Bytes::default() } else { wire };
+        let is_refused = is_refused || clock.in_wire && is_wire_refused;
+        let payload = now.since(old.bytes);
+        let bytes = if clock.in_wire { wire } else { payload };
+        self.base = back(on(self.base, payload), bytes);
+        let packets = Bytes { tx: segments.segs_out.into(), rx: segments.segs_in.into() };
+        let grown = Moved { bytes, packets, wire };
         let (old, status) = (self.status, Status::of(flow));
         if old.state() != status.state() {
             self.marks.clear(Mark::Judged);
@@ -359,20 +396,19 @@ impl Entry {
 
     /// Keeps what has been added from being counted yet.
     pub(super) fn hold(&mut self, bytes: Bytes) {
-        self.base += bytes;
+        self.base = on(self.base, bytes);
     }
 
     /// Counts bytes that were held back.
     pub(super) fn release(&mut self, bytes: Bytes) {
-        self.base = self.base.since(bytes);
+        self.base = back(self.base, bytes);
     }
 
     /// Takes what has been added into the flow's own count, as far as it counts. Returns that, and what does not count.
     pub(super) fn count(&mut self, grown: Moved) -> (Moved, Moved) {
-        let counted = Moved { bytes: self.verdict.of(grown.bytes), packets: self.verdict.of(grown.packets) };
-        let outside =
-            Moved { bytes: grown.bytes.since(counted.bytes), packets: grown.packets.since(counted.packets) };
-        self.base += outside.bytes;
+        let counted = grown.map(|amount| self.verdict.of(amount));
+        let outside = grown.since(counted);
+        self.base = on(self.base, outside.bytes);
         let bytes = self.bytes();
         if bytes.sum() > 0 && bytes.since(counted.bytes).sum() == 0 {
             self.marks.set(Mark::HasChanged);
@@ -385,8 +421,7 @@ impl Entry {
 
     /// Traffic of this end with the directions of the left end.
     pub(super) fn seen_from_left(&self, moved: Moved) -> Moved {
-        let Moved { bytes, packets } = moved;
-        if self.is_turned() { Moved { bytes: bytes.mirror(), packets: packets.mirror() } } else { moved }
+        if self.is_turned() { moved.map(Bytes::mirror) } else { moved }
     }
 
     /// Its share of the totals, as the left end sees it.
@@ -399,8 +434,12 @@ impl Entry {
     }
 }
 
-/// Growth of a counter that wraps at 2^32; 0 if it went back.
-fn wrapped(before: u32, now: u32) -> u32 {
-    let grown = now.wrapping_sub(before);
-    if grown < 1 << 31 { grown } else { 0 }
+/// A place in the numbers of bytes, so much further on; it wraps.
+fn on(place: Bytes, bytes: Bytes) -> Bytes {
+    Bytes { tx: place.tx.wrapping_add(bytes.tx), rx: place.rx.wrapping_add(bytes.rx) }
+}
+
+/// The same, so much further back; also the way from one place to another.
+fn back(place: Bytes, bytes: Bytes) -> Bytes {
+    Bytes { tx: place.tx.wrapping_sub(bytes.tx), rx: place.rx.wrapping_sub(bytes.rx) }
 }

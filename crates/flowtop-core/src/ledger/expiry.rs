@@ -72,7 +72,7 @@ impl Ledger {
     /// Removes flows. Sums of groups see them first, both ends of a connection still together.
     fn remove_all(&mut self, places: &[u32]) {
         for place in places {
-            self.departed.take(&self.flows, *place);
+            self.departed.take(&self.flows, *place, self.in_wire);
         }
         for place in places {
             self.flows.remove(*place);

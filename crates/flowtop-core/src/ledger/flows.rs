@@ -89,6 +89,8 @@ pub(super) struct Flows {
     origins: Vec<Origins>,
     /// Traffic of flows while they were held back, by place.
     held: HashMap<u32, Moved, RandomState>,
+    /// Bytes on the wire since the start that count, by place; `None` where they are not kept.
+    on_wire: Option<Vec<Bytes>>,
     stamp: u32,
     /// Where the next flow of a sample may be. Flows come in the order of the kernel's table, which they keep.
     guess: usize,
@@ -177,9 +179,13 @@ impl Flows {
         if number == self.lines.len() {
             self.lines.push(Line::default());
             self.origins.push(Origins::default());
+            self.on_wire.iter_mut().for_each(|all| all.push(Bytes::default()));
         }
         self.origins[number] = origins;
         self.lines[number] = Line { since, ..Line::default() };
+        if let Some(its) = self.on_wire_mut(place) {
+            *its = Bytes::default();
+        }
         place
     }
 
@@ -194,6 +200,26 @@ impl Flows {
         }
         self.lines[place as usize] = Line::default();
         self.held.remove(&place);
+    }
+
+    /// Keeps the bytes on the wire of each flow from now on.
+    pub(super) fn keep_on_wire(&mut self) {
+        self.on_wire.get_or_insert_default().resize(self.lines.len(), Bytes::default());
+    }
+
+    pub(super) fn add_on_wire(&mut self, place: u32, bytes: Bytes) {
+        if let Some(its) = self.on_wire_mut(place) {
+            *its += bytes;
+        }
+    }
+
+    /// Bytes on the wire since the start that count; `None` where they are not kept.
+    pub(super) fn on_wire(&self, place: u32) -> Option<Bytes> {
+        self.on_wire.as_ref()?.get(place as usize).copied()
+    }
+
+    fn on_wire_mut(&mut self, place: u32) -> Option<&mut Bytes> {
+        self.on_wire.as_mut()?.get_mut(place as usize)
     }
 
     /// Keeps what a flow has moved from being counted, if it is held.
@@ -366,6 +392,13 @@ impl Ledger {
     #[must_use]
     pub fn peer(&self, entry: &Entry) -> Option<(&FlowKey, &Entry)> {
         self.flows.at(entry.peer()?)
+    }
+
+    /// Bytes on the wire of one flow since the start that count, as the flow itself sees them; `None` where the ledger does not
+    /// keep them, or the record of it has none.
+    #[must_use]
+    pub fn on_wire(&self, entry: &Entry) -> Option<Bytes> {
+        if self.in_wire { Some(entry.bytes()) } else { self.flows.on_wire(entry.place) }
     }
 
     /// Bytes of one flow in the last 2, 10, 40 s.

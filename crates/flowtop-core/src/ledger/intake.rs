@@ -26,7 +26,7 @@ impl Ledger {
         let (user, was_closed) = (entry.users.current(), entry.closed_ns.is_some());
         let (place, share) = (entry.place, entry.share(key));
         let was_refused = entry.marks.has(Mark::Refused);
-        let grown = entry.update(flow, clock, &mut self.processes);
+        let grown = entry.update(key, flow, clock, &mut self.processes);
         if entry.marks.has(Mark::Refused) && !was_refused {
             self.refused.push(*key);
         }
@@ -49,14 +49,14 @@ impl Ledger {
 
     /// The time of the sample that is taken in.
     fn clock(&self) -> Clock {
-        Clock { sample: self.sample, at_ns: self.at_ns, elapsed_ns: self.step_ns }
+        Clock { sample: self.sample, at_ns: self.at_ns, elapsed_ns: self.step_ns, in_wire: self.in_wire }
     }
 
     /// Takes in a flow that was not known. Whether it has another end here is found out when all are in.
     fn open(&mut self, key: &FlowKey, flow: &Flow) {
         let side = self.side(key);
         let mut entry = Entry::open(key, flow, self.sample == 1, side);
-        let grown = entry.update(flow, self.clock(), &mut self.processes);
+        let grown = entry.update(key, flow, self.clock(), &mut self.processes);
         if entry.marks.has(Mark::Refused) {
             self.refused.push(*key);
         }
@@ -158,6 +158,7 @@ impl Ledger {
             self.outside.add_for(entry.keeper_out, entry.seen_from_left(outside));
         }
         let bytes = counted.in_windows(self.in_packets);
+        self.flows.add_on_wire(place, counted.wire);
         self.journal.add(place, bytes);
         self.flows.enter_windows(place, bytes);
         self.flows.draw_line(place);

@@ -2,6 +2,7 @@
 
 use flowtop_common::Flow;
 
+use crate::on_wire::Carried;
 use crate::owner::Seen;
 use crate::window::Bytes;
 
@@ -65,6 +66,16 @@ impl Kept {
             retrans_segs: self.retrans_segs,
             srtt_us_x8: self.srtt_us_x8,
             ..Flow::default()
+        }
+    }
+
+    /// What tells what it has put on the wire.
+    pub(super) fn carried(&self) -> Carried {
+        Carried {
+            sent_bytes: self.sent_bytes,
+            received_bytes: self.bytes.rx,
+            segs_out: self.segs_out,
+            segs_in: self.segs_in,
         }
     }
 

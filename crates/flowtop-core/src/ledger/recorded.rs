@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use flowtop_common::{FlowKey, Loss};
 
 use super::Ledger;
+use super::entry::Moved;
 use crate::filter::Boundary;
 use crate::flow::stays_on_host;
 use crate::record::{FlowRecord, Record, Rest};
@@ -73,7 +74,7 @@ impl Ledger {
         let sum = |rests: &[Rest]| rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
         let (all, counted) = (sum(&record.rest), sum(&self.summed_up));
         self.total.bytes += counted;
-        self.outside.add(super::entry::Moved { bytes: all.since(counted), packets: Bytes::default() });
+        self.outside.add(Moved { bytes: all.since(counted), ..Moved::default() });
     }
 
     fn take_users(&mut self, record: &Record) {

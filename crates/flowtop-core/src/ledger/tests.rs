@@ -2,6 +2,7 @@
 
 mod bordered;
 mod model;
+mod on_wire;
 mod proxied;
 mod scoped;
 

@@ -108,8 +108,11 @@ impl GroupedRow {
             .into_iter()
             .flat_map(|per_s| Window::ALL.map(|window| Value::Number(per_s(&self.rates, window))));
         let sums = integers.into_iter().map(Value::Integer).chain(rates);
-        let wire = self.wire.map_or([const { Value::Null }; 3], |wire| wire.map(Value::Integer));
-        let sums = sums.chain(wire);
+        let life = self.wire.map_or([const { Value::Null }; 3], |wire| wire.life.map(Value::Integer));
+        let on_wire = self.wire.and_then(|wire| wire.bytes);
+        let on_wire =
+            on_wire.map_or([const { Value::Null }; 2], |bytes| [bytes.tx, bytes.rx].map(Value::Integer));
+        let sums = sums.chain(life).chain(on_wire);
         let is_of_none = self.key == RowKey::SummedUp;
         let owner = if is_of_none { Value::Word(SUMMED_UP_OWNER) } else { Value::Null };
         keys.chain(SUMS.into_iter().zip(sums)).chain([(OWNER, owner)]).collect()
@@ -126,7 +129,7 @@ pub const OWNER: &str = "owner";
 pub const SUMMED_UP_OWNER: &str = "summed_up";
 
 /// The fields that are sums.
-const SUMS: [&str; 12] = [
+const SUMS: [&str; 14] = [
     "connections",
     "tx_bytes",
     "rx_bytes",
@@ -139,6 +142,8 @@ const SUMS: [&str; 12] = [
     "sent_bytes",
     "retrans_bytes",
     "retrans_segs",
+    "tx_wire_bytes",
+    "rx_wire_bytes",
 ];
 
 /// The names of all fields of a group's rows.
@@ -260,7 +265,7 @@ fn others(sums: &Sums, ledger: &Ledger, all: &Sum, rows: &[GroupedRow]) -> Optio
     (others.connections > 0).then_some(others)
 }
 
-/// Wire bytes of the connections of these rows, by row; `None` where a sparse record, which has none for its sums, or
+/// What the connections of these rows have put on the wire, by row; `None` where a sparse record, which has none for its sums, or
 /// a right end contributes.
 fn wire<'a>(ledger: &Ledger, sums: &Sums, rows: impl Iterator<Item = &'a RowKey>) -> Vec<Option<Wire>> {
     let mut wire = vec![None; sums.len()];
@@ -273,11 +278,7 @@ fn wire<'a>(ledger: &Ledger, sums: &Sums, rows: impl Iterator<Item = &'a RowKey>
             *its = None;
             continue;
         }
-        let flow = entry.flow();
-        let more = [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()];
-        for (sum, more) in sum.iter_mut().zip(more) {
-            *sum = sum.saturating_add(more);
-        }
+        sum.add(&Wire::of(entry, ledger.on_wire(entry)));
     }
     wire
 }

@@ -185,9 +185,9 @@ impl Sums {
         let mut cache = IdentityCache::new(recipe.who, &mut words);
         for gone in ledger.departed().iter().filter(|gone| ends || !gone.line.is_right()) {
             let other = gone.other.as_ref().map(|(key, entry)| (key, entry));
-            let row = end(&gone.key, &gone.entry, other, Rates::default());
+            let row = end(&gone.key, &gone.entry, other, Rates::default(), None);
             let row = self.index.row_of(recipe.grouped.key(&row, &mut cache), false);
-            self.retained.add(row, &gone.line, &gone.entry);
+            self.retained.add(row, gone);
         }
         self.index.words = words;
         self.tallies.resize(self.index.keys.len(), Tally::default());
@@ -432,7 +432,7 @@ fn row_of(
 fn row_at(ledger: &Ledger, place: u32, ends: bool) -> Option<Row<'_>> {
     let (key, entry) = ledger.at(place)?;
     if ends && entry.is_peer() {
-        return Some(end(key, entry, ledger.peer(entry), ledger.rates(entry)));
+        return Some(end(key, entry, ledger.peer(entry), ledger.rates(entry), ledger.on_wire(entry)));
     }
     row(ledger, key, entry)
 }

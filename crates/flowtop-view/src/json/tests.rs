@@ -73,7 +73,7 @@ fn a_report_is_the_contract() {
         r#""tx_rate_2s":2500.0,"tx_rate_10s":2500.0,"tx_rate_40s":2500.0,"#,
         r#""rx_rate_2s":150.0,"rx_rate_10s":150.0,"rx_rate_40s":150.0,"#,
         r#""initiator":true,"srtt_us":100,"retrans_bytes":100,"retrans_segs":1,"segs_in":4,"segs_out":6,"#,
-        r#""sent_bytes":5100,"cgroup_id":77,"age_s":1.5,"idle_s":0.25,"#,
+        r#""sent_bytes":5100,"tx_wire_bytes":5504,"rx_wire_bytes":572,"cgroup_id":77,"age_s":1.5,"idle_s":0.25,"#,
         r#""owner":"process","users":1,"command":null,"user":null,"uid":null,"unit":null,"container_id":null,"#,
         r#""container":null,"pod":null,"namespace":null,"workload":null,"#,
         r#""netns_pod":null,"netns_namespace":null,"label":"same-host","remote_pod":null,"remote_namespace":null,"#,
@@ -107,7 +107,7 @@ fn groups_stand_where_flows_stood() {
             "tx_rate_2s": 2500.0, "tx_rate_10s": 2500.0, "tx_rate_40s": 2500.0,
             "rx_rate_2s": 150.0, "rx_rate_10s": 150.0, "rx_rate_40s": 150.0,
             "sent_bytes": 5100, "retrans_bytes": 100, "retrans_segs": 1,
-            "owner": null,
+            "tx_wire_bytes": 5504, "rx_wire_bytes": 572, "owner": null,
         }])
     );
     let picked = grouped_report(&heading(), &joined(), &view, Some(&["tx_bytes", "remote_port"]));

@@ -64,6 +64,7 @@ impl Choice for Unit {
         ("bits", Self::Bits, "Bits, K = 1024"),
         ("bytes", Self::Bytes, "Bytes, K = 1024"),
         ("packets", Self::Packets, "TCP segments, K = 1000"),
+        ("wire", Self::Wire, "Bytes on the wire: payload, repeats and headers, also in all amounts"),
     ];
 }
 

@@ -80,7 +80,7 @@ const CONTRACT: &[(&str, &str)] = &[
         "/flows/0",
         "owner users command user unit container_id container pod namespace label local_addr local_port remote_addr remote_port netns pid comm state tx_bytes rx_bytes tx_rate_2s tx_rate_10s \
          tx_rate_40s rx_rate_2s rx_rate_10s rx_rate_40s initiator srtt_us retrans_bytes retrans_segs segs_in \
-         segs_out sent_bytes cgroup_id age_s idle_s peer",
+         segs_out sent_bytes tx_wire_bytes rx_wire_bytes cgroup_id age_s idle_s peer",
     ),
     ("/untracked", "flows tx_bytes rx_bytes"),
     ("/losses", "socket_state slot unseeded call socket_map ledger"),

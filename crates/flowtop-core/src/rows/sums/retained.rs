@@ -1,13 +1,40 @@
 //! Bytes of connections that have left the ledger, by their row.
 
 use super::Tally;
-use crate::ledger::{Entry, Line};
+use crate::ledger::{Departed, Entry};
 use crate::window::Bytes;
 use alloc::vec::Vec;
 
-/// Bytes put on the wire, bytes and segments put there again, in the lives of sockets. Unknown where that of one of them
-/// is not known.
-pub type Wire = [u64; 3];
+/// What connections have put on the wire and taken from it. Unknown where that of one of them is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wire {
+    /// Bytes put on the wire, bytes and segments put there again, in the lives of sockets.
+    pub life: [u64; 3],
+    /// Bytes on the wire since the start that count.
+    pub bytes: Option<Bytes>,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self { life: [0; 3], bytes: Some(Bytes::default()) }
+    }
+}
+
+impl Wire {
+    /// That of one end, with its bytes on the wire.
+    #[must_use]
+    pub fn of(entry: &Entry, bytes: Option<Bytes>) -> Self {
+        let flow = entry.flow();
+        Self { life: [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()], bytes }
+    }
+
+    pub fn add(&mut self, more: &Self) {
+        for (sum, more) in self.life.iter_mut().zip(more.life) {
+            *sum = sum.saturating_add(more);
+        }
+        self.bytes = self.bytes.zip(more.bytes).map(|(sum, more)| sum + more);
+    }
+}
 
 /// Sum of the connections that have left a row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,17 +64,14 @@ impl Retained {
         core::mem::replace(&mut self.sample, sample) != sample
     }
 
-    pub fn add(&mut self, row: u32, line: &Line, entry: &Entry) {
-        let flow = entry.flow();
-        self.add_kept(
-            row,
-            &Kept {
-                connections: 1,
-                bytes: line.bytes_in_row(),
-                wire: [flow.sent_bytes, flow.retrans_bytes, flow.retrans_segs.into()],
-                has_unknown_wire: entry.is_turned(),
-            },
-        );
+    pub fn add(&mut self, row: u32, gone: &Departed) {
+        let kept = Kept {
+            connections: 1,
+            bytes: gone.line.bytes_in_row(),
+            wire: Wire::of(&gone.entry, gone.on_wire),
+            has_unknown_wire: gone.entry.is_turned(),
+        };
+        self.add_kept(row, &kept);
     }
 
     fn add_kept(&mut self, row: u32, more: &Kept) {
@@ -60,9 +84,7 @@ impl Retained {
         kept.connections = kept.connections.saturating_add(more.connections);
         kept.bytes += more.bytes;
         kept.has_unknown_wire |= more.has_unknown_wire;
-        for (sum, more) in kept.wire.iter_mut().zip(more.wire) {
-            *sum = sum.saturating_add(more);
-        }
+        kept.wire.add(&more.wire);
         self.connections += u64::from(more.connections);
         self.bytes += more.bytes;
     }

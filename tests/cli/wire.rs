@@ -1,0 +1,147 @@
+//! Bytes on the wire against the counters of the interface that carries them, in network namespaces that the test makes. A
+//! segment is a packet of the interface there: with super-segments a veth would count one header for many.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::{NEVER, Running};
+use crate::network::{Namespace, Network, V4, V6};
+use crate::tools;
+
+/// Most that both may differ in.
+const TOLERANCE: f64 = 0.01;
+
+/// What `eth0` of a namespace has sent and received.
+fn counters(namespace: &Namespace) -> [u64; 2] {
+    let output = namespace.command("ip").args(["-s", "-j", "link", "show", "eth0"]).output().unwrap();
+    let links: Value = serde_json::from_slice(&output.stdout).unwrap();
+    ["tx", "rx"].map(|way| links[0]["stats64"][way]["bytes"].as_u64().unwrap())
+}
+
+fn network() -> Network {
+    let network = Network::new();
+    for namespace in [&network.near, &network.far] {
+        namespace.ip("link set eth0 gso_max_segs 1");
+    }
+    network
+}
+
+/// flowtop's report in the near namespace while something happens, and what `eth0` has carried meanwhile.
+fn measured(network: &Network, args: &[&str], happens: impl FnOnce()) -> (Value, [u64; 2]) {
+    let mut command = network.near.command(env!("CARGO_BIN_EXE_flowtop"));
+    command.args(["-t", "--format", "json", "--interval", NEVER]).args(args);
+    let mut running = Running::start(&mut command);
+    let before = counters(&network.near);
+    happens();
+    let after = counters(&network.near);
+    running.send(Signal::INT);
+    let report = running.report();
+    assert!(running.child.wait().unwrap().success());
+    (report, [after[0] - before[0], after[1] - before[1]])
+}
+
+/// What a listener and a dialler do with a connection from the near namespace to the far one.
+fn connection(network: &Network, to: IpAddr) -> [TcpStream; 2] {
+    let listener = network.far.inside(|| TcpListener::bind(SocketAddr::new(to, 0)));
+    let address = listener.local_addr().unwrap();
+    let near = network.near.inside(|| TcpStream::connect(address));
+    [near, listener.accept().unwrap().0]
+}
+
+/// So many bytes at once in one direction, and none back.
+fn pour(from: &mut TcpStream, to: &mut TcpStream, bytes: usize) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| from.write_all(&vec![0; bytes]).unwrap());
+        to.read_exact(&mut vec![0; bytes]).unwrap();
+    });
+}
+
+/// A question and its answer, both small.
+fn ask([near, far]: &mut [TcpStream; 2]) {
+    pour(near, far, 100);
+    pour(far, near, 30);
+}
+
+/// The end that connected closes first, and has read the other end's close before its socket goes.
+fn close([near, mut far]: [TcpStream; 2]) {
+    near.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(far.read(&mut [0]).unwrap(), 0);
+    drop(far);
+    let mut near = near;
+    assert_eq!(near.read(&mut [0]).unwrap(), 0);
+}
+
+/// The sums of two fields over all rows.
+fn sums(report: &Value, names: [&str; 2]) -> [u64; 2] {
+    let flows = report["flows"].as_array().unwrap();
+    names.map(|name| flows.iter().map(|flow| flow[name].as_u64().unwrap()).sum())
+}
+
+fn assert_close(what: &str, ours: [u64; 2], interface: [u64; 2]) {
+    for (ours, interface) in ours.into_iter().zip(interface) {
+        let off = ours.abs_diff(interface) as f64 / interface as f64;
+        assert!(off <= TOLERANCE, "{what}: {ours} of the flows, {interface} of the interface: {off:.4}");
+    }
+}
+
+const WIRE: [&str; 2] = ["tx_wire_bytes", "rx_wire_bytes"];
+
+#[test]
+fn bulk_traffic_is_that_of_the_interface_in_both_directions() {
+    if !(tools::has_root() && tools::can_count()) {
+        return;
+    }
+    let network = network();
+    for to in [V4[1], V6[1]] {
+        let (report, interface) = measured(&network, &[], || {
+            let mut ends = connection(&network, to);
+            let [near, far] = &mut ends;
+            pour(near, far, 20_000_000);
+            pour(far, near, 8_000_000);
+            close(ends);
+        });
+        assert_close(&to.to_string(), sums(&report, WIRE), interface);
+        assert_eq!(sums(&report, ["tx_bytes", "rx_bytes"]), [20_000_000, 8_000_000]);
+    }
+}
+
+#[test]
+fn small_messages_and_short_connections_are_that_of_the_interface_too() {
+    if !(tools::has_root() && tools::can_count()) {
+        return;
+    }
+    let network = network();
+    for to in [V4[1], V6[1]] {
+        let (report, interface) = measured(&network, &[], || {
+            let mut ends = connection(&network, to);
+            (0..1000).for_each(|_| ask(&mut ends));
+            close(ends);
+            for _ in 0..100 {
+                let mut ends = connection(&network, to);
+                ask(&mut ends);
+                close(ends);
+            }
+        });
+        assert_close(&to.to_string(), sums(&report, WIRE), interface);
+    }
+}
+
+#[test]
+fn with_u_wire_all_bytes_are_those_on_the_wire() {
+    if !(tools::has_root() && tools::can_count()) {
+        return;
+    }
+    let network = network();
+    let (report, interface) = measured(&network, &["-u", "wire"], || {
+        let mut ends = connection(&network, V4[1]);
+        (0..1000).for_each(|_| ask(&mut ends));
+        close(ends);
+    });
+    let bytes = sums(&report, ["tx_bytes", "rx_bytes"]);
+    assert_close("-u wire", bytes, interface);
+    assert_eq!(bytes, sums(&report, WIRE));
+    assert_eq!(["tx_bytes", "rx_bytes"].map(|name| report["totals"][name].as_u64().unwrap()), bytes);
+}
