@@ -12,7 +12,7 @@ use flowtop_recording::format::scan::{Found, scan};
 use rustix::time::{ClockId, clock_gettime};
 
 /// 10^6 bytes a day with 1,000 flows a minute.
-const DAY_BAR_MB: f64 = 25.0;
+const DAY_BAR_MB: f64 = 26.0;
 
 /// Seconds that reading that day may take.
 const READ_BAR_S: f64 = 1.0;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::knowledge::{self, Knowledge};
 use crate::recordings::Recordings;
@@ -12,6 +12,7 @@ use flowtop_core::label::Labels;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
 use flowtop_core::record::Record;
+use flowtop_core::scope::Scope;
 use flowtop_recording::replay::caption::Caption;
 use flowtop_recording::replay::player::{Moment, Player};
 use flowtop_recording::replay::{self, RecordedOwners};
@@ -37,8 +38,8 @@ impl Lens {
         // Filters were already applied when the records were made.
         settings.link_local.value = true;
         settings.interface.value.clear();
-        // Records have no such counts. A unit in a configuration file must not prevent a replay.
-        if matches!(settings.unit.value, Unit::Packets | Unit::Wire) {
+        // Records have no packet counts. `unit = "packets"` in a configuration file must not prevent a replay.
+        if settings.unit.value == Unit::Packets {
             settings.unit.value = Unit::Bits;
         }
         Ok(Self { recordings, settings, filter, labels: labels.transpose()?.map(Arc::new) })
@@ -80,7 +81,7 @@ impl Lens {
         let labels = self.labels.clone().unwrap_or_else(|| Arc::new(replay::labels(&record)));
         let known = Knowledge::of(Arc::new(RecordedOwners::of(&record)), labels).wanted_by(&self.settings);
         let scope = selection::scope(&self.settings, None, self.filter.clone(), &known)?;
-        let ledger = Ledger::of_record(&record, self.boundary(&record)?, scope);
+        let ledger = self.ledger(&record, scope)?;
         let gap = replay.player.gap_before(at);
         Ok(Window {
             ledger,
@@ -88,6 +89,18 @@ impl Lens {
             labels: known.labels(),
             caption: Caption::of(&record, gap, replay.zone()),
             limits: self.limits(record.limits.to_string()),
+        })
+    }
+
+    fn ledger(&self, record: &Record, scope: Option<Box<dyn Scope>>) -> Result<Ledger> {
+        let boundary = self.boundary(record)?;
+        if self.settings.unit.value != Unit::Wire {
+            return Ok(Ledger::of_record(record, boundary, scope));
+        }
+        Ledger::of_record_in_wire(record, boundary, scope).ok_or_else(|| {
+            anyhow!(
+                "-u wire: this record does not tell the bytes on the wire of each flow; take bits or bytes"
+            )
         })
     }
 

@@ -18,7 +18,7 @@ MOST_BYTES = 1 << 28
 MOST_ROWS = 1 << 20
 WORD = (1 << 64) - 1
 BORN, PASSIVE, ENDED = 1, 4, 8
-CLASS_ENDED, MOVED, SPREAD, AGED, REPEATED = 1, 2, 4, 8, 16
+CLASS_ENDED, MOVED, SPREAD, AGED, REPEATED, GROWN = 1, 2, 4, 8, 16, 32
 MS_NS, TWO_S_US = 10**6, 2 * 10**6
 
 
@@ -392,6 +392,14 @@ class Payload:
                 row[f"{side}_peak"] = ranked(rank(moved) - near(0, number) & WORD) if row["class"] & SPREAD else moved
             return set_peak
 
+        def grown(field, base, bits=64):
+            set_number = self.near_field(field, base, bits)
+            return lambda row, *number: row["class"] & GROWN and set_number(row, *number)
+
+        def segments(life, sent, received):
+            full = lambda size: -(-size // 1448)
+            return lambda row: full(row[sent]) + full(row[received]) // 2 if row["class"] & AGED else row[life]
+
         def srtt(row, number, _above, _place):
             row["srtt"] = limited(ranked(number), 32)
 
@@ -428,6 +436,9 @@ class Payload:
             ("segs_in", self.number("segs_in", 32)),
             ("segs_out", self.number("segs_out", 32)),
             ("retrans_segs", self.number("retrans_segs", 32), REPEATED),
+            ("sent_bytes", grown("sent_bytes", lambda row: row["tx_bytes"] + row["retrans_bytes"]), GROWN),
+            ("segs_in_now", grown("segs_in_now", segments("segs_in", "rx_bytes", "tx_bytes"), 32), GROWN),
+            ("segs_out_now", grown("segs_out_now", segments("segs_out", "tx_bytes", "rx_bytes"), 32), GROWN),
             ("srtt", srtt),
             ("srtt_below", self.added("srtt", 32)),
             ("last", last),
@@ -438,7 +449,7 @@ class Payload:
         numbers = lambda names, *narrow: [(name, self.number(name, 32 if name in narrow else 64)) for name in names]
         text = lambda name: (name, self.index(name, self.texts))
         rest = self.optionals(REST_TEXTS) + [text("label")] + numbers(
-            ("flows", "tx_bytes", "rx_bytes", "retrans_bytes"), "flows")
+            ("flows", "tx_bytes", "rx_bytes", "retrans_bytes", "wire", "tx_wire", "rx_wire"), "flows")
         whole = {**dict.fromkeys(RECORD_NUMBERS, 0), "limits": ""}
         columns = numbers(RECORD_NUMBERS, "table_used", "table_max") + [text("limits")]
 
@@ -454,9 +465,10 @@ class Payload:
         limits = self.limits()
         gap = self.section("gap", [("length_ns", start_ns)] + numbers(both), {"start_ns": 0, **both}, most=1)
         return {
-            "flows": [{name: value for name, value in flow.items() if name != "class"} for flow in flows],
-            "rest": self.section("rest", rest, {
-                **dict.fromkeys(REST_TEXTS), "label": "", "flows": 0, **both, "retrans_bytes": 0}),
+            "flows": [flow_as_told(flow) for flow in flows],
+            "rest": [rest_as_told(row) for row in self.section("rest", rest, {
+                **dict.fromkeys(REST_TEXTS), "label": "", "flows": 0, **both, "retrans_bytes": 0,
+                "wire": 0, "tx_wire": 0, "rx_wire": 0})],
             "record": (self.section("record", columns, whole, most=1) or [whole])[0],
             "seconds": self.section("seconds", numbers(both), both),
             "losses": self.section("losses", [text("name"), ("count", self.number("count"))], {"name": "", "count": 0}),
@@ -493,8 +505,22 @@ NO_FLOW = {
     "remote_namespace": None, "tx_counts": True, "rx_counts": True, "is_right": False, "opened_ns": 0, "peer": None,
     "state": 0, "uses": 0, "tx_bytes": 0, "rx_bytes": 0, "tx_peak": 0, "rx_peak": 0, "tx_life": 0, "rx_life": 0,
     "retrans_bytes": 0, "retrans_life": 0, "sent_life": 0, "tx_base": 0, "rx_base": 0, "segs_in": 0, "segs_out": 0,
-    "retrans_segs": 0, "srtt": 0, "last_us": 0,
+    "retrans_segs": 0, "srtt": 0, "last_us": 0, "sent_bytes": 0, "segs_in_now": 0, "segs_out_now": 0,
 }
+
+
+def flow_as_told(flow):
+    """Without the class, and without what a record does not tell."""
+    left_out = {"class"} if flow["class"] & GROWN else {"class", "sent_bytes", "segs_in_now", "segs_out_now"}
+    return {name: value for name, value in flow.items() if name not in left_out}
+
+
+def rest_as_told(rest):
+    left_out = {"wire"} if rest["wire"] else {"wire", "tx_wire", "rx_wire"}
+    return {name: value for name, value in rest.items() if name not in left_out}
+
+
+
 BITS = {("flows", name) for name in (
     "id", "client_port", "tx_bytes", "rx_bytes", "tx_life", "rx_life", "segs_in", "segs_out", "last")}
 BITS |= {("seconds", name) for name in ("tx_bytes", "rx_bytes")}

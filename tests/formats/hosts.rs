@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use flowtop_common::{Flow, FlowKey, KERNEL_PID, Untracked, flags};
 use flowtop_core::flow::Tuple;
+use flowtop_core::on_wire::Grown;
 use flowtop_core::owner::{Identity, Pod};
 use flowtop_core::record::{FlowRecord, Host, Record, Rest, Span};
 use flowtop_core::window::Bytes;
@@ -113,6 +114,8 @@ impl Socket {
                 tx_bytes: lifetime.tx,
                 rx_bytes: lifetime.rx,
                 sent_bytes: lifetime.tx + 5,
+                segs_out: 9 * u32::try_from(windows).unwrap(),
+                segs_in: 7 * u32::try_from(windows).unwrap(),
                 retrans_bytes: 5,
                 retrans_segs: 1,
                 state: 1,
@@ -123,6 +126,7 @@ impl Socket {
                 ..Flow::default()
             },
             bytes: self.per_window,
+            grown: Some(Grown { sent_bytes: self.per_window.tx, segs_out: 9, segs_in: 7 }),
             peak: self.per_window,
             identity: self.identity.clone().map(Arc::new),
             users: 1,

@@ -106,6 +106,12 @@ fn flow(row: &FlowRecord) -> Value {
         "segs_in": flow.segs_in, "segs_out": flow.segs_out,
     });
     all.as_object_mut().unwrap().extend(numbers.as_object().unwrap().clone());
+    if let Some(grown) = row.grown {
+        let grown = json!({
+            "sent_bytes": grown.sent_bytes, "segs_in_now": grown.segs_in, "segs_out_now": grown.segs_out,
+        });
+        all.as_object_mut().unwrap().extend(grown.as_object().unwrap().clone());
+    }
     let pod = row.netns_pod.as_deref();
     let pod = [
         ("netns_pod", pod.map(|pod| &pod.name)),
@@ -146,11 +152,17 @@ fn identity(identity: &Identity) -> Value {
 }
 
 fn rest(rest: &Rest) -> Value {
-    let Rest { comm, user, unit, container, pod, namespace, label, flows, bytes, retrans_bytes } = rest;
-    json!({
+    let Rest { comm, user, unit, container, pod, namespace, label, flows, bytes, retrans_bytes, on_wire } =
+        rest;
+    let mut all = json!({
         "comm": comm, "user": user, "unit": unit, "container": container, "pod": pod, "namespace": namespace,
         "label": **label, "flows": flows, "tx_bytes": bytes.tx, "rx_bytes": bytes.rx, "retrans_bytes": retrans_bytes,
-    })
+    });
+    if let Some(bytes) = on_wire {
+        let known = json!({"tx_wire": bytes.tx, "rx_wire": bytes.rx});
+        all.as_object_mut().unwrap().extend(known.as_object().unwrap().clone());
+    }
+    all
 }
 
 fn interface(interface: &InterfaceRecord) -> Value {

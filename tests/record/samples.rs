@@ -14,7 +14,7 @@ use flowtop_recording::format::sparse::Keep;
 use super::*;
 
 /// The recordings by the names of their golden files.
-pub fn all() -> [(&'static str, Vec<Record>); 6] {
+pub fn all() -> [(&'static str, Vec<Record>); 7] {
     let sparse = Keep { top: Some(4), over: None };
     [
         ("whole", Reference::of(10).take(2).collect()),
@@ -23,6 +23,7 @@ pub fn all() -> [(&'static str, Vec<Record>); 6] {
         ("hosts", [1, 2].map(|number| at_host(number, Reference::of(4).next().unwrap())).to_vec()),
         ("corners", vec![corners(), Record::default()]),
         ("limits", vec![with_limits()]),
+        ("wire", Reference::of(40).take(2).map(|record| sparse.apply(record)).collect()),
     ]
 }
 

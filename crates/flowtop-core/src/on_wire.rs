@@ -106,6 +106,28 @@ impl Carried {
     }
 }
 
+/// What a socket has put on the wire in some time, and how many segments it has received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grown {
+    /// Payload bytes, repeats included.
+    pub sent_bytes: u64,
+    pub segs_out: u32,
+    pub segs_in: u32,
+}
+
+impl Grown {
+    /// The counters of a socket before they grew by this, other than those of payload.
+    #[must_use]
+    pub fn before(self, life: &Flow) -> Flow {
+        Flow {
+            sent_bytes: life.sent_bytes.saturating_sub(self.sent_bytes),
+            segs_out: life.segs_out.wrapping_sub(self.segs_out),
+            segs_in: life.segs_in.wrapping_sub(self.segs_in),
+            ..*life
+        }
+    }
+}
+
 /// Growth of a counter that wraps at 2^32; 0 if it went back.
 #[must_use]
 pub fn wrapped(before: u32, now: u32) -> u32 {

@@ -29,6 +29,13 @@ impl Record {
             (flow.bytes, flow.peak) = (Bytes::default(), Bytes::default());
             (flow.flow.tx_bytes, flow.flow.rx_bytes) = (0, 0);
         }
+        // What cannot have been on the wire is not known; the payload of the flow may still be right.
+        for flow in self.flows.iter_mut().filter(|flow| !is_known(flow.on_wire(), length_ns)) {
+            flow.grown = None;
+        }
+        for rest in self.rest.iter_mut().filter(|rest| !is_known(rest.on_wire, length_ns)) {
+            rest.on_wire = None;
+        }
         let before = self.rest.len();
         self.rest.retain(|rest| is_plausible(rest.bytes, length_ns));
         if !refused.is_empty() || self.rest.len() < before || !is_plausible(self.totals, length_ns) {
@@ -58,6 +65,10 @@ impl Record {
     }
 }
 
+fn is_known(on_wire: Option<Bytes>, length_ns: u64) -> bool {
+    on_wire.is_none_or(|bytes| is_plausible(bytes, length_ns))
+}
+
 /// Whether the bytes of a socket can have moved in its window, and those of its life since it was opened.
 fn is_believed(flow: &FlowRecord, length_ns: u64, end_ns: u64) -> bool {
     let life_ns = end_ns.saturating_sub(if flow.is_born() { flow.flow.opened_ns } else { 0 });
@@ -69,6 +80,7 @@ fn is_believed(flow: &FlowRecord, length_ns: u64, end_ns: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_wire::Grown;
     use crate::record::fixture::{flow, record};
 
     #[test]
@@ -95,6 +107,17 @@ mod tests {
         assert_eq!((of.totals, &of.per_second[..]), (small, &[small, Bytes::default()][..]));
         assert_eq!((&of.flows[0], of.flows[1].bytes), (&one, Bytes::default()));
         assert!(of.refuse_implausible().is_empty());
+    }
+
+    #[test]
+    fn impossible_bytes_on_the_wire_are_unknown_and_the_payload_stays() {
+        let small = Bytes { tx: 60, rx: 7 };
+        let mut one = flow(1, "curl", ["192.0.2.1:40000", "192.0.2.2:443"], small, small);
+        (one.flow.sent_bytes, one.grown) =
+            (u64::MAX, Some(Grown { sent_bytes: u64::MAX, ..Grown::default() }));
+        let mut of = record(0, alloc::vec![one]);
+        assert!(of.refuse_implausible().is_empty());
+        assert_eq!((of.flows[0].grown, of.flows[0].bytes), (None, small));
     }
 
     #[test]

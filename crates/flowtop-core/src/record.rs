@@ -22,6 +22,7 @@ use flowtop_common::{Flow, FlowKey, Untracked, flags};
 
 use super::flow::Tuple;
 use super::moment::Moment;
+use super::on_wire::{Carried, Grown, Header};
 use super::owner::{Identity, Pod};
 use super::scope::Verdict;
 use super::window::Bytes;
@@ -72,6 +73,18 @@ pub struct Gap {
 }
 
 impl Record {
+    /// Whether it tells of each of its flows what it has put on the wire.
+    #[must_use]
+    pub fn tells_wire_of_flows(&self) -> bool {
+        self.flows.iter().all(|flow| flow.grown.is_some())
+    }
+
+    /// Whether it tells so of what it has summed up too.
+    #[must_use]
+    pub fn tells_wire(&self) -> bool {
+        self.tells_wire_of_flows() && self.rest.iter().all(|rest| rest.on_wire.is_some())
+    }
+
     /// The same with its flows by the id of the socket, as they come out of a file.
     #[must_use]
     pub fn sorted(&self) -> Cow<'_, Self> {
@@ -189,6 +202,8 @@ pub struct FlowRecord {
     pub bytes: Bytes,
     /// Bytes of this window that were put on the wire again.
     pub retrans_bytes: u64,
+    /// What it has put on the wire in this window; `None` in records of a flowtop that did not tell.
+    pub grown: Option<Grown>,
     /// Most bytes in one second of the window, each direction for itself.
     pub peak: Bytes,
     pub counts: Verdict,
@@ -216,6 +231,7 @@ impl Default for FlowRecord {
             flow: Flow::default(),
             bytes: Bytes::default(),
             retrans_bytes: 0,
+            grown: None,
             peak: Bytes::default(),
             counts: Verdict::ALL,
             peer: None,
@@ -258,6 +274,23 @@ impl FlowRecord {
         };
         let peak = Bytes { tx: peak(self.peak.tx, self.bytes.tx), rx: peak(self.peak.rx, self.bytes.rx) };
         Self { key: FlowKey { id, ..self.key }, flow, peak, ..self }
+    }
+
+    /// The socket as it stood at the start of the window.
+    #[must_use]
+    pub fn at_start(&self) -> Flow {
+        let bytes = self.lifetime().since(self.bytes);
+        let before = self.grown.unwrap_or_default().before(&self.flow);
+        Flow { tx_bytes: bytes.tx, rx_bytes: bytes.rx, ..before }
+    }
+
+    /// Bytes on the wire in this window that count (see [`crate::on_wire`]); `None` where the record does not tell.
+    #[must_use]
+    pub fn on_wire(&self) -> Option<Bytes> {
+        self.grown?;
+        let [start, end] = [self.at_start(), self.flow].map(|flow| Carried::of(&flow));
+        let header = Header::of(&self.key);
+        Some(self.counts.of(end.on_wire_since(start, header, self.flow.flags)))
     }
 
     #[must_use]
@@ -319,6 +352,19 @@ pub struct Rest {
     pub bytes: Bytes,
     /// Of these, put on the wire again.
     pub retrans_bytes: u64,
+    /// Bytes on the wire in the window; `None` where one of the flows does not tell.
+    pub on_wire: Option<Bytes>,
+}
+
+impl Rest {
+    /// Takes a flow in.
+    pub fn add(&mut self, bytes: Bytes, retrans_bytes: u64, on_wire: Option<Bytes>) {
+        let before = if self.flows == 0 { Some(Bytes::default()) } else { self.on_wire };
+        self.on_wire = before.zip(on_wire).map(|(sum, more)| sum + more);
+        self.flows = self.flows.saturating_add(1);
+        self.bytes += bytes;
+        self.retrans_bytes = self.retrans_bytes.saturating_add(retrans_bytes);
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use foldhash::fast::RandomState;
 use crate::flow::Tuple;
 use crate::ledger::{Entry, Ledger, Losses};
 use crate::moment::Moment;
+use crate::on_wire::{Grown, wrapped};
 use crate::owner::Identity;
 use crate::record::{FlowRecord, Gap, Record, Rest, Span};
 use crate::scope::Verdict;
@@ -48,6 +49,8 @@ struct Since {
     /// Over the life of the socket, at the start and at the newest sample.
     retrans_start: u64,
     retrans: u64,
+    /// What it had put on the wire at the start.
+    on_wire_start: Grown,
 }
 
 impl Since {
@@ -68,10 +71,31 @@ impl Since {
         self.retrans.saturating_sub(self.retrans_start)
     }
 
-    /// The same flow in the next window.
-    fn next(self) -> Self {
-        Self { start: self.newest, retrans_start: self.retrans, peak: Bytes::default(), ..self }
+    /// The same flow in the next window, which `entry` is of if it is still there.
+    fn next(self, entry: Option<&Entry>) -> Self {
+        Self {
+            start: self.newest,
+            retrans_start: self.retrans,
+            peak: Bytes::default(),
+            on_wire_start: entry.map_or(self.on_wire_start, |entry| on_wire(&entry.flow())),
+            ..self
+        }
     }
+
+    /// What has been put on the wire in the window up to these counters.
+    fn grown(&self, flow: &Flow) -> Grown {
+        let start = &self.on_wire_start;
+        Grown {
+            sent_bytes: flow.sent_bytes.saturating_sub(start.sent_bytes),
+            segs_out: wrapped(start.segs_out, flow.segs_out),
+            segs_in: wrapped(start.segs_in, flow.segs_in),
+        }
+    }
+}
+
+/// What a socket has put on the wire in its life.
+fn on_wire(flow: &Flow) -> Grown {
+    Grown { sent_bytes: flow.sent_bytes, segs_out: flow.segs_out, segs_in: flow.segs_in }
 }
 
 /// Lower bound of the busiest second in an interval of nominally 1 s. Of a longer interval it is the mean: some
@@ -124,8 +148,8 @@ impl Sampler {
             per_second: Vec::new(),
             gap: None,
         };
-        sampler.take_flows(ledger, 0);
-        sampler.flows = sampler.flows.into_iter().map(Since::next).collect();
+        sampler.take_flows(ledger, 0, true);
+        sampler.begin_window(ledger);
         sampler
     }
 
@@ -141,7 +165,7 @@ impl Sampler {
     /// Takes the newest sample of the ledger, about a second after the one before.
     pub fn sample(&mut self, ledger: &Ledger) {
         let interval_ns = ledger.at_ns().saturating_sub(self.newest.ns);
-        self.take_flows(ledger, interval_ns);
+        self.take_flows(ledger, interval_ns, false);
         let totals = ledger.totals().bytes;
         self.per_second.push(totals.since(self.newest_totals));
         (self.newest_totals, self.newest) = (totals, ledger.moment());
@@ -168,15 +192,23 @@ impl Sampler {
             gap: self.gap.take(),
             ..Record::default()
         };
-        self.flows = core::mem::take(&mut self.flows).into_iter().map(Since::next).collect();
+        self.begin_window(ledger);
         (self.totals, self.untracked, self.losses) = (self.newest_totals, untracked, losses);
         self.start = self.newest;
         record
     }
 
-    fn take_flows(&mut self, ledger: &Ledger, interval_ns: u64) {
+    /// Starts the window of each flow where the newest sample has it.
+    fn begin_window(&mut self, ledger: &Ledger) {
+        for (place, since) in (0..).zip(&mut self.flows) {
+            let its = ledger.at(place).filter(|(key, _)| since.is_taken && **key == since.key);
+            *since = since.next(its.map(|(_, entry)| entry));
+        }
+    }
+
+    /// Takes what a sample has added in `interval_ns`; `is_start` says that it is the one at which the first window starts.
+    fn take_flows(&mut self, ledger: &Ledger, interval_ns: u64, is_start: bool) {
         self.flows.resize_with(ledger.lines().len().max(self.flows.len()), Since::default);
-        let is_first = self.newest.ns == self.start.ns && self.per_second.is_empty();
         for (place, since) in (0..).zip(&mut self.flows) {
             let found = ledger.at(place);
             if since.is_taken && found.is_none_or(|(key, _)| *key != since.key) {
@@ -186,9 +218,12 @@ impl Sampler {
             let Some((key, entry)) = found else { continue };
             if !since.is_taken {
                 // What an older socket has sent again before it was found is not of this window.
-                let is_born = entry.flow().flags & flags::BORN != 0 && !is_first;
-                let retrans_start = if is_born { 0 } else { entry.flow().retrans_bytes };
-                *since = Since { key: *key, is_taken: true, retrans_start, ..Since::default() };
+                let is_born = entry.flow().flags & flags::BORN != 0 && !is_start;
+                let flow = entry.flow();
+                let (retrans_start, on_wire_start) =
+                    if is_born { (0, Grown::default()) } else { (flow.retrans_bytes, on_wire(&flow)) };
+                *since =
+                    Since { key: *key, is_taken: true, retrans_start, on_wire_start, ..Since::default() };
             }
             since.take(key, entry, interval_ns);
         }
@@ -244,6 +279,7 @@ fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
         flow: Flow { pid: owner.pid, comm: owner.comm, cgroup_id: owner.cgroup_id, ..entry.flow() },
         bytes: since.bytes(),
         retrans_bytes: since.retrans_bytes(),
+        grown: Some(since.grown(&entry.flow())),
         peak: since.peak,
         counts: entry.verdict(),
         peer: None,
@@ -258,9 +294,8 @@ fn record(since: &Since, entry: &Entry, who: Who<'_>) -> FlowRecord {
 
 fn add_gone(gone: &mut Rest, since: &Since) {
     if since.counts && since.bytes() != Bytes::default() {
-        gone.flows = gone.flows.saturating_add(1);
-        gone.bytes += since.bytes();
-        gone.retrans_bytes = gone.retrans_bytes.saturating_add(since.retrans_bytes());
+        // Its last counters are gone with it.
+        gone.add(since.bytes(), since.retrans_bytes(), None);
     }
 }
 

@@ -55,7 +55,7 @@ use intervals::{Interval, Intervals};
 use pairs::LateEnds;
 use plan::Plan;
 pub use report::{HostReport, NotCounted, Others, Report, Row, Sums};
-use rows::{Candidates, Rows, Tally, Times};
+use rows::{Candidates, Resent, Rows, Tally, Times};
 use seconds::{Fit, Seconds};
 
 /// Default keys of `--by`: the process and the peer.
@@ -414,7 +414,7 @@ impl History {
         for rest in &record.rest {
             if self.rows.add_rest(machine, rest) {
                 self.total.connections += u64::from(rest.flows);
-                self.total.retrans_bytes += rest.retrans_bytes;
+                self.total.resent.add(&Resent::sum(rest.retrans_bytes, rest.on_wire));
             } else {
                 left += rest.bytes;
             }

@@ -64,9 +64,6 @@ fn refuse_what_needs_a_host(settings: &Settings, demo: bool) -> Result<()> {
         () if settings.unit.value == Unit::Packets && is_flag(&settings.unit.origin) => {
             "-u packets: records hold bytes; take bits or bytes"
         }
-        () if settings.unit.value == Unit::Wire && is_flag(&settings.unit.origin) => {
-            "-u wire: records hold payload; take bits or bytes"
-        }
         () => return Ok(()),
     };
     Err(Usage(wrong.to_owned()).into())

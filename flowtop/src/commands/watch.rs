@@ -22,6 +22,7 @@ use crate::stderr;
 use commands::Commands;
 use flowtop_core::filter::{Filter, FilterError};
 use flowtop_core::ledger::Ledger;
+use flowtop_core::number::Unit;
 use flowtop_core::scope::attributed::Attributed;
 use flowtop_core::scope::{AllOf, Scope};
 use flowtop_core::view::View;
@@ -183,11 +184,13 @@ impl Watch {
             Ok(Watched::new(condition.clone(), orders.hold_off, only))
         };
         let watched = orders.conditions.iter().map(watched).collect::<Result<_>>()?;
-        let sockets = (orders.records() && selection::may_turn_rows(settings)?).then(|| -> Result<Ledger> {
-            let mut sockets = Ledger::new(settings.max_flows.value.0 as usize, 0);
-            sockets.set_scope(selection::scope(settings, interfaces, filter.clone(), &known)?);
-            Ok(sockets)
-        });
+        let sockets = (orders.records()
+            && (selection::may_turn_rows(settings)? || settings.unit.value == Unit::Wire))
+            .then(|| -> Result<Ledger> {
+                let mut sockets = Ledger::new(settings.max_flows.value.0 as usize, 0);
+                sockets.set_scope(selection::scope(settings, interfaces, filter.clone(), &known)?);
+                Ok(sockets)
+            });
         let ledgers = Ledgers { shown: ledger()?, sockets: sockets.transpose()? };
         let limits = record::limits(settings, filter)?;
         let tape = orders.records().then(|| Tape::open(args, orders.before, settings, limits));

@@ -23,9 +23,26 @@ impl Ledger {
     /// the record has summed up, where the scope would have to look at each connection of it.
     #[must_use]
     pub fn of_record(record: &Record, boundary: Boundary, scope: Option<Box<dyn Scope>>) -> Self {
-        let is_all = scope.is_none();
-        let mut ledger = Self::new(record.flows.len().max(ONE), 0).seen_from(boundary);
-        ledger.is_recorded = true;
+        let ledger = Self::new(record.flows.len().max(ONE), 0);
+        let ledger = if record.tells_wire_of_flows() { ledger.keeping_wire() } else { ledger };
+        ledger.seen_from(boundary).with_record(record, scope)
+    }
+
+    /// The same in bytes on the wire; `None` if the record does not tell them. Peaks are means over the window: the seconds
+    /// of a record are of payload.
+    #[must_use]
+    pub fn of_record_in_wire(
+        record: &Record,
+        boundary: Boundary,
+        scope: Option<Box<dyn Scope>>,
+    ) -> Option<Self> {
+        let ledger = Self::new(record.flows.len().max(ONE), 0).in_wire();
+        record.tells_wire().then(|| ledger.seen_from(boundary).with_record(record, scope))
+    }
+
+    fn with_record(self, record: &Record, scope: Option<Box<dyn Scope>>) -> Self {
+        let is_all = scope.is_none() && !self.in_wire;
+        let mut ledger = Self { is_recorded: true, ..self };
         ledger.set_scope(scope);
         ledger.take_start(record);
         ledger.take_end(record);
@@ -69,10 +86,15 @@ impl Ledger {
     /// Counts the groups of a sparse record.
     fn take_rest(&mut self, record: &Record) {
         let verdict = self.scope.as_ref().map_or(Verdict::ALL, |scope| scope.untracked());
-        let counted = record.rest.iter().map(|rest| Rest { bytes: verdict.of(rest.bytes), ..rest.clone() });
+        let in_unit = |rest: &Rest| Rest {
+            bytes: if self.in_wire { rest.on_wire.unwrap_or_default() } else { rest.bytes },
+            ..rest.clone()
+        };
+        let all: Vec<Rest> = record.rest.iter().map(in_unit).collect();
+        let counted = all.iter().map(|rest| Rest { bytes: verdict.of(rest.bytes), ..rest.clone() });
         self.summed_up = counted.filter(|rest| rest.bytes.sum() > 0).collect();
         let sum = |rests: &[Rest]| rests.iter().fold(Bytes::default(), |sum, rest| sum + rest.bytes);
-        let (all, counted) = (sum(&record.rest), sum(&self.summed_up));
+        let (all, counted) = (sum(&all), sum(&self.summed_up));
         self.total.bytes += counted;
         self.outside.add(Moved { bytes: all.since(counted), ..Moved::default() });
     }
@@ -114,12 +136,7 @@ fn flows_of(record: &Record) -> impl Iterator<Item = &FlowRecord> {
 
 /// The sample at the start of the window: each counter less its growth in the window.
 fn start_of(record: &Record) -> Sample {
-    let flow = |flow: &FlowRecord| {
-        let before = flow.lifetime().since(flow.bytes);
-        let mut earlier = flow.flow;
-        (earlier.tx_bytes, earlier.rx_bytes) = (before.tx, before.rx);
-        (flow.key, earlier)
-    };
+    let flow = |flow: &FlowRecord| (flow.key, flow.at_start());
     let flows = flows_of(record).map(flow).collect();
     Sample { at_ns: record.span.start_ns, at_us: record.span.start_us, flows, ..Sample::default() }
 }

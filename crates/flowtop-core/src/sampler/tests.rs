@@ -3,6 +3,7 @@
 use flowtop_common::Flow;
 
 use super::*;
+use crate::filter::Boundary;
 use crate::fixture::{ACCEPTED, CONNECTED, OLDER, S, ended, flow, key, sample};
 use crate::ledger::Ledger;
 
@@ -19,7 +20,7 @@ fn bytes(tx: u64, rx: u64) -> Bytes {
 
 /// A ledger with a baseline at 0 s, and its sampler.
 fn start(flows: &[(FlowKey, Flow)]) -> (Ledger, Sampler) {
-    let mut ledger = Ledger::new(100, 60);
+    let mut ledger = Ledger::new(100, 60).keeping_wire();
     ledger.apply(&sample(0, flows));
     let sampler = Sampler::start(&ledger);
     (ledger, sampler)
@@ -134,4 +135,44 @@ fn a_window_right_behind_another_has_no_gap() {
     let mut sampler = sampler.resume(&ledger);
     step(&mut ledger, &mut sampler, 2, &[]);
     assert_eq!(close(&ledger, &mut sampler).gap, None);
+}
+
+#[test]
+fn bytes_on_the_wire_add_up_to_those_of_the_ledger_and_are_replayed() {
+    let at = |flow_flags, n: u32| {
+        let bytes = u64::from(n) * 1000;
+        let segs_in = if flow_flags == OLDER { (7 * n).wrapping_sub(18) } else { 7 * n };
+        Flow { sent_bytes: bytes + 3, segs_out: 2 * n, segs_in, ..flow(flow_flags, bytes, 10) }
+    };
+    let (older, born) = (remote(1), remote(500));
+    let (mut ledger, mut sampler) = start(&[(older, at(OLDER, 1))]);
+    let mut records = Vec::new();
+    for (at_s, n) in [(1, 2), (2, 3), (3, 4)] {
+        step(&mut ledger, &mut sampler, at_s, &[(older, at(OLDER, n)), (born, at(CONNECTED, n))]);
+        if n > 2 {
+            records.push(close(&ledger, &mut sampler).sorted().into_owned());
+        }
+    }
+    for key in [older, born] {
+        let its = |record: &Record| record.flows.iter().find(|flow| flow.key.id == key.id)?.on_wire();
+        let of_records = records.iter().map(|record| its(record).unwrap()).fold(bytes(0, 0), |a, b| a + b);
+        assert_eq!(ledger.on_wire(ledger.get(&key).unwrap()), Some(of_records));
+        for record in &records {
+            let beside = Ledger::of_record(record, Boundary::default(), None);
+            assert_eq!(beside.on_wire(beside.get(&key).unwrap()), its(record));
+            let instead = Ledger::of_record_in_wire(record, Boundary::default(), None).unwrap();
+            assert_eq!(Some(instead.get(&key).unwrap().bytes()), its(record));
+        }
+    }
+}
+
+#[test]
+fn a_record_that_does_not_tell_what_was_on_the_wire_leaves_it_unknown() {
+    let (mut ledger, mut sampler) = start(&[]);
+    step(&mut ledger, &mut sampler, 1, &[(remote(1), flow(CONNECTED, 5, 6))]);
+    let mut record = close(&ledger, &mut sampler);
+    record.flows[0].grown = None;
+    let ledger = Ledger::of_record(&record, Boundary::default(), None);
+    assert_eq!(ledger.on_wire(ledger.get(&record.flows[0].key).unwrap()), None);
+    assert!(Ledger::of_record_in_wire(&record, Boundary::default(), None).is_none());
 }

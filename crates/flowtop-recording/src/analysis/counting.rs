@@ -5,7 +5,7 @@ use super::Question;
 use super::boots::Socket;
 use super::moved::Moved;
 use super::pairs::{Pair, Side};
-use super::rows::{Place, Rows, Tally};
+use super::rows::{Place, Resent, Rows, Tally};
 use flowtop_core::record::{FlowRecord, Record};
 use flowtop_core::scope::Verdict;
 
@@ -79,7 +79,7 @@ impl Counting<'_> {
         if let Some(counted) = self.counted(&moved) {
             socket.note_counted(&counted);
             self.total.connections += u64::from(before == Place::NONE);
-            self.total.retrans_bytes += flow.retrans_bytes;
+            self.total.resent.add(&Resent::of(flow, verdict));
             self.add_to_total(&counted, verdict.of(flow.peak));
             self.add_to_own_row(flow, &counted, verdict, socket);
         }
@@ -104,8 +104,9 @@ impl Counting<'_> {
         let place = self.seat_left(flow, pair, side);
         self.rows.add(place, &new, verdict.of(peak));
         if side == Side::Left {
-            self.total.retrans_bytes += flow.retrans_bytes;
-            self.rows.add_connections(place, 0, flow.retrans_bytes);
+            let resent = Resent::of(flow, verdict);
+            self.total.resent.add(&resent);
+            self.rows.add_connections(place, 0, &resent);
         } else if self.question.by.groups_ends() {
             *self.local_twice += own.all();
             self.add_to_own_row(flow, &own, own_verdict, socket);
@@ -155,7 +156,7 @@ impl Counting<'_> {
             Side::Right => self.rows.seat_again(&pair.row, before),
         };
         if pair.place != before {
-            self.rows.add_connections(pair.place, 1, 0);
+            self.rows.add_connections(pair.place, 1, &Resent::default());
             if side == Side::Left {
                 pair.row = self.rows.id_at(pair.place, self.machine, flow);
             }
@@ -173,6 +174,7 @@ impl Counting<'_> {
         let before = socket.place;
         socket.place = self.rows.seat(self.machine, flow, before);
         self.rows.add(socket.place, counted, verdict.of(flow.peak));
-        self.rows.add_connections(socket.place, u64::from(socket.place != before), flow.retrans_bytes);
+        let resent = Resent::of(flow, verdict);
+        self.rows.add_connections(socket.place, u64::from(socket.place != before), &resent);
     }
 }

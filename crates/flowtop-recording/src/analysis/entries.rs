@@ -172,9 +172,11 @@ fn only(bytes: Bytes, connections: u64) -> Sums {
 
 /// Several rows together, and those that are not told apart. When they were above the limit together is not known.
 fn all(rows: impl Iterator<Item = Sums>, others: Option<&Others>) -> Sums {
-    rows.chain(others.map(|others| others.sums)).fold(Sums::default(), |sum, row| Sums {
+    let nothing = Sums { on_wire: Some(Bytes::default()), ..Sums::default() };
+    rows.chain(others.map(|others| others.sums)).fold(nothing, |sum, row| Sums {
         bytes: sum.bytes + row.bytes,
         retrans_bytes: sum.retrans_bytes + row.retrans_bytes,
+        on_wire: sum.on_wire.zip(row.on_wire).map(|(sum, more)| sum + more),
         connections: sum.connections + row.connections,
         peak: sum.peak.max(row.peak),
         above_us: None,

@@ -31,7 +31,7 @@ const fn field(
 pub(super) const NODE: &str = "node";
 
 /// Fields of the sums of a row.
-pub static SUMS: [Field; 16] = [
+pub static SUMS: [Field; 18] = [
     field(
         "connections",
         "integer",
@@ -73,6 +73,15 @@ pub static SUMS: [Field; 16] = [
     field("above_s", "number?", "Seconds in which it did one of them", |_, s| above(s, 2)),
     field("retrans_bytes", "integer", "Bytes put on the wire again, in the windows", |_, s| {
         Value::Integer(s.retrans_bytes)
+    }),
+    field(
+        "tx_wire_bytes",
+        "integer?",
+        "Bytes put on the wire in the windows: payload, repeats and headers",
+        |_, s| s.on_wire.map_or(Value::Null, |bytes| Value::Integer(bytes.tx)),
+    ),
+    field("rx_wire_bytes", "integer?", "Bytes taken from the wire in the windows, likewise", |_, s| {
+        s.on_wire.map_or(Value::Null, |bytes| Value::Integer(bytes.rx))
     }),
 ];
 

@@ -130,6 +130,8 @@ pub struct Sums {
     pub bytes: Bytes,
     /// Bytes put on the wire again, in the windows.
     pub retrans_bytes: u64,
+    /// Bytes on the wire in the windows; `None` where a record does not tell those of a socket.
+    pub on_wire: Option<Bytes>,
     /// Sockets that have moved something, left ends only.
     pub connections: u64,
     /// Bytes per second at least once: the largest second of one socket, or the largest mean of all over a window.
@@ -207,7 +209,9 @@ impl History {
         let mut rows: Vec<Row> = rows.into_iter().map(row).collect();
         rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
         let pairs = &self.boots.pairs;
+        let has_unknown = self.remainder.sum() + self.untracked.tx_bytes + self.untracked.rx_bytes > 0;
         let total = Sums { peak: self.total.peak.max(self.seconds.peak()), ..sums(self.total) };
+        let total = Sums { on_wire: total.on_wire.filter(|_| !has_unknown), ..total };
         Report {
             period: self.question.period,
             by: self.question.by,
@@ -241,7 +245,8 @@ impl History {
 fn sums(tally: Tally) -> Sums {
     Sums {
         bytes: tally.bytes,
-        retrans_bytes: tally.retrans_bytes,
+        retrans_bytes: tally.resent.retrans_bytes,
+        on_wire: tally.resent.on_wire(),
         connections: tally.connections,
         peak: tally.peak,
         above_us: tally.above.map(|above| above.end()),

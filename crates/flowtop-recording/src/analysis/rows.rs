@@ -20,6 +20,7 @@ use super::threshold::{Piece, TimeAbove};
 use flowtop_core::group::{Group, Key};
 use flowtop_core::record::{FlowRecord, Rest};
 use flowtop_core::rows::key::Cell;
+use flowtop_core::scope::Verdict;
 use flowtop_core::window::Bytes;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,11 +46,44 @@ impl Place {
     const OTHERS: Self = Self { slot: u32::MAX - 1, folds: 0 };
 }
 
+/// What sockets have put on the wire in windows, beside their payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Resent {
+    /// Bytes put there again.
+    pub retrans_bytes: u64,
+    /// All bytes on the wire, as far as they are known.
+    on_wire: Bytes,
+    /// Whether those of one of the sockets are not.
+    lacks_wire: bool,
+}
+
+impl Resent {
+    /// Those of a flow, of which these directions count.
+    pub fn of(flow: &FlowRecord, verdict: Verdict) -> Self {
+        Self::sum(flow.retrans_bytes, flow.on_wire().map(|bytes| verdict.of(bytes)))
+    }
+
+    pub fn sum(retrans_bytes: u64, on_wire: Option<Bytes>) -> Self {
+        Self { retrans_bytes, on_wire: on_wire.unwrap_or_default(), lacks_wire: on_wire.is_none() }
+    }
+
+    pub fn add(&mut self, more: &Self) {
+        self.retrans_bytes += more.retrans_bytes;
+        self.on_wire += more.on_wire;
+        self.lacks_wire |= more.lacks_wire;
+    }
+
+    /// Bytes on the wire; `None` where some are not known.
+    pub fn on_wire(&self) -> Option<Bytes> {
+        (!self.lacks_wire).then_some(self.on_wire)
+    }
+}
+
 /// Sums of one row, or of all.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub bytes: Bytes,
-    pub retrans_bytes: u64,
+    pub resent: Resent,
     pub connections: u64,
     /// Bytes in a second, at least.
     pub peak: Bytes,
@@ -79,7 +113,7 @@ impl Tally {
     /// Adds another one, but for how long each was above a limit: of both together that is not known.
     fn fold(&mut self, other: &Self) {
         self.bytes += other.bytes;
-        self.retrans_bytes += other.retrans_bytes;
+        self.resent.add(&other.resent);
         self.connections += other.connections;
         self.peak = self.peak.max(other.peak);
     }
@@ -266,12 +300,12 @@ impl Rows {
         }
     }
 
-    /// Adds connections, and bytes that they have put on the wire again.
-    pub fn add_connections(&mut self, place: Place, connections: u64, retrans_bytes: u64) {
+    /// Adds connections, and what they have put on the wire.
+    pub fn add_connections(&mut self, place: Place, connections: u64, resent: &Resent) {
         let slot = self.slots.get_mut(place.slot as usize).and_then(Option::as_mut);
         let tally = slot.map_or(&mut self.others, |slot| &mut slot.tally);
         tally.connections += connections;
-        tally.retrans_bytes += retrans_bytes;
+        tally.resent.add(resent);
     }
 
     /// Adds what a sparse record has summed up, if that says to which row it belongs.
@@ -282,7 +316,7 @@ impl Rows {
         };
         let Some(place) = self.find(machine, cells) else { return false };
         self.add(place, &Moved { window: rest.bytes, between: Bytes::default() }, Bytes::default());
-        self.add_connections(place, rest.flows.into(), rest.retrans_bytes);
+        self.add_connections(place, rest.flows.into(), &Resent::sum(rest.retrans_bytes, rest.on_wire));
         true
     }
 

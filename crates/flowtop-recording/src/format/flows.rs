@@ -6,12 +6,14 @@ use std::sync::Arc;
 use flowtop_common::flags;
 
 use super::columns::{Column, additive, column, fit, in_bits, only};
-use super::row::{AGED, ENDED, MOVED, REPEATED, Row, SPREAD};
+use super::row::{AGED, ENDED, GROWN, MOVED, REPEATED, Row, SPREAD};
 use super::shared::{Owner, Shared, client_port, service_port};
+use flowtop_core::on_wire::Grown;
 use flowtop_core::owner::{Identity, Pod};
 use flowtop_core::record::{FlowRecord, below_digits};
 use flowtop_core::scope::Verdict;
 use flowtop_core::varint::{unzigzag, zigzag};
+use flowtop_core::window::Bytes;
 
 /// One number of every flow; a number of a [`Column`] in a place that is relative to nothing.
 macro_rules! plain {
@@ -100,6 +102,16 @@ fn opened_about_ns(row: &FlowRecord, above: &FlowRecord) -> u64 {
 /// The state that a flow is in as a rule: ESTABLISHED, or CLOSE after its end.
 fn usual_state(row: &FlowRecord) -> u64 {
     if row.has_ended() { 7 } else { 1 }
+}
+
+/// Payload of a full segment with timestamps, at an MTU of 1500.
+const FULL_SEGMENT: u64 = 1448;
+
+/// The segments that are usual for these bytes of the window, seen from the end that sends them: full ones, and an
+/// acknowledgement for every other one that is received. A flow that has moved nothing before had its segments now.
+fn usual_segments(row: &Row, life: u32, bytes: Bytes) -> u64 {
+    let of = |bytes: u64| bytes.div_ceil(FULL_SEGMENT);
+    if row.is(AGED) { of(bytes.tx) + of(bytes.rx) / 2 } else { life.into() }
 }
 
 /// Ids in the unit to which they are rounded: what they have below it stands in a column of its own, mostly of zeros.
@@ -206,6 +218,20 @@ macro_rules! peak_below {
     };
 }
 
+/// A number of what a flow has put on the wire in the window, which is close to another one.
+macro_rules! grown {
+    ($name:literal, $field:ident, |$row:ident| $from:expr) => {
+        column(
+            $name,
+            |$row, _| $row.grown.map_or(0, |grown| zigzag($from, grown.$field.into())),
+            |$row, _, number| {
+                let number = unzigzag($from, number);
+                $row.grown.as_mut().map_or(Some(()), |grown| fit(&mut grown.$field, number))
+            },
+        )
+    };
+}
+
 /// Kind first, since it sets what others are relative to, and then the class.
 pub(super) const FLOWS: &[Column<Row, Shared>] = &[
     column(
@@ -222,6 +248,7 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
         |row, _, number| {
             row.class = number;
             row.flow.flags |= if row.is(ENDED) { flags::ENDED } else { 0 };
+            row.grown = row.is(GROWN).then(Grown::default);
             Some(())
         },
     ),
@@ -302,6 +329,18 @@ pub(super) const FLOWS: &[Column<Row, Shared>] = &[
     in_bits("segs_in+", plain!("segs_in", flow.segs_in)),
     in_bits("segs_out+", plain!("segs_out", flow.segs_out)),
     only(|row| row.is(REPEATED), plain!("retrans_segs", flow.retrans_segs)),
+    only(
+        |row| row.is(GROWN),
+        grown!("sent_bytes", sent_bytes, |row| row.bytes.tx.wrapping_add(row.retrans_bytes)),
+    ),
+    only(
+        |row| row.is(GROWN),
+        grown!("segs_in_now", segs_in, |row| usual_segments(row, row.flow.segs_in, row.bytes.mirror())),
+    ),
+    only(
+        |row| row.is(GROWN),
+        grown!("segs_out_now", segs_out, |row| usual_segments(row, row.flow.segs_out, row.bytes)),
+    ),
     column(
         "srtt",
         |row, _| rank(row.flow.srtt_us_x8.into()),

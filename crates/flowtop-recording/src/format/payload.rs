@@ -198,6 +198,17 @@ const INTERFACES: &[Column<InterfaceRecord, Shared>] = &[
     plain!("rx_drops", drops.rx),
 ];
 
+/// Bytes on the wire of a sum, of which it is known that it has them.
+macro_rules! summed {
+    ($name:literal, $way:ident) => {
+        column(
+            $name,
+            |row, _| row.on_wire.map_or(0, |bytes| bytes.$way),
+            |row, _, number| row.on_wire.as_mut().map_or(Some(()), |bytes| fit(&mut bytes.$way, number)),
+        )
+    };
+}
+
 const REST: &[Column<Rest, Shared>] = &[
     optional!("comm", comm),
     optional!("user", user),
@@ -210,6 +221,16 @@ const REST: &[Column<Rest, Shared>] = &[
     plain!("tx_bytes", bytes.tx),
     plain!("rx_bytes", bytes.rx),
     plain!("retrans_bytes", retrans_bytes),
+    column(
+        "wire",
+        |row, _| row.on_wire.is_some().into(),
+        |row, _, number| {
+            row.on_wire = (number != 0).then(Bytes::default);
+            Some(())
+        },
+    ),
+    summed!("tx_wire", tx),
+    summed!("rx_wire", rx),
 ];
 
 /// Of the record as a whole: one row.

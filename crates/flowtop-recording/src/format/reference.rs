@@ -11,6 +11,7 @@ use std::sync::Arc;
 use flowtop_common::{Flow, FlowKey, flags};
 
 use flowtop_core::flow::Tuple;
+use flowtop_core::on_wire::Grown;
 use flowtop_core::owner::Identity;
 use flowtop_core::record::{FlowRecord, Host, InterfaceRecord, Record, Span};
 use flowtop_core::window::Bytes;
@@ -104,6 +105,7 @@ impl Reference {
     /// Lets a flow be moved by its processes for the minute from `start_ns`.
     fn pass_a_minute(flow: &mut FlowRecord, random: &mut Random, start_ns: u64) {
         (flow.bytes, flow.peak, flow.retrans_bytes) = (Bytes::default(), Bytes::default(), 0);
+        flow.grown = Some(Grown::default());
         let is_new = flow.key.id >= start_ns;
         let third = random.below(3);
         let (is_idle, is_polled) = (!is_new && third == 0, !is_new && third == 1);
@@ -119,7 +121,13 @@ impl Reference {
         let open_ns = start_ns + MINUTE_NS - flow.key.id.max(start_ns);
         let quiet_ns = if is_polled { MINUTE_NS / POLLS } else { open_ns.max(1) };
         flow.flow.last_us = (start_ns + MINUTE_NS - random.below(quiet_ns)) / 1000;
+        let before = flow.flow;
         Self::count(&mut flow.flow, flow.bytes, flow.retrans_bytes, random);
+        flow.grown = Some(Grown {
+            sent_bytes: flow.flow.sent_bytes - before.sent_bytes,
+            segs_out: flow.flow.segs_out.wrapping_sub(before.segs_out),
+            segs_in: flow.flow.segs_in.wrapping_sub(before.segs_in),
+        });
     }
 
     fn transfer(flow: &mut FlowRecord, random: &mut Random) {

@@ -23,6 +23,8 @@ pub(super) const SPREAD: u64 = 4;
 pub(super) const AGED: u64 = 8;
 /// It has put something on the wire again.
 pub(super) const REPEATED: u64 = 16;
+/// What it has put on the wire in the window is known.
+pub(super) const GROWN: u64 = 32;
 
 impl Row {
     pub(super) fn of(record: &FlowRecord) -> Self {
@@ -33,6 +35,7 @@ impl Row {
             (SPREAD, record.peak != record.bytes),
             (AGED, record.lifetime() != record.bytes),
             (REPEATED, retrans != (0, 0, 0)),
+            (GROWN, record.grown.is_some()),
         ];
         let class = bits.into_iter().filter(|(_, is_set)| *is_set).map(|(bit, _)| bit).sum();
         Self { record: record.clone(), class }

@@ -39,9 +39,7 @@ impl Keep {
         for (flow, _) in gone {
             let who = who(flow);
             let sum = rest.entry(who.clone()).or_insert_with(|| who.rest());
-            sum.flows = sum.flows.saturating_add(1);
-            sum.bytes += flow.bytes;
-            sum.retrans_bytes = sum.retrans_bytes.saturating_add(flow.retrans_bytes);
+            sum.add(flow.bytes, flow.retrans_bytes, flow.on_wire());
         }
         let places = stays.iter().scan(0_u32, |place, stays| {
             *place += u32::from(*stays);

@@ -9,6 +9,7 @@ use proptest::sample::Index;
 
 use super::frame::{Cause, Damage, Frame, Head, MAGIC, VERSION, encode};
 use super::scan::{Found, scan};
+use flowtop_core::on_wire::Grown;
 use flowtop_core::owner::{Identity, Pod};
 use flowtop_core::record::limits::{TrafficLimit, TrafficLimits};
 use flowtop_core::record::{Fill, FlowRecord, Gap, Host, InterfaceRecord, Record, Rest, Span, fixture};
@@ -113,13 +114,16 @@ fn pod() -> impl Strategy<Value = Option<Arc<Pod>>> {
 
 fn flow() -> impl Strategy<Value = FlowRecord> {
     let window = (bytes(), number(), bytes());
-    let links = (any::<[bool; 3]>(), prop::option::of(any::<u32>()));
+    let grown = (number(), any::<u32>(), any::<u32>());
+    let grown = grown.prop_map(|(sent_bytes, segs_out, segs_in)| Grown { sent_bytes, segs_out, segs_in });
+    let links = (any::<[bool; 3]>(), prop::option::of(any::<u32>()), prop::option::of(grown));
     let who = (prop::option::of(identity()), any::<u32>(), text(), pod(), pod());
     (key(), kernels_word(), window, links, who).prop_map(|(key, flow, window, links, who)| FlowRecord {
         key,
         flow,
         bytes: window.0,
         retrans_bytes: window.1,
+        grown: links.2,
         peak: window.2,
         counts: Verdict { tx: links.0[0], rx: links.0[1] },
         is_right: links.0[2],
@@ -133,8 +137,8 @@ fn flow() -> impl Strategy<Value = FlowRecord> {
 }
 
 fn rest() -> impl Strategy<Value = Rest> {
-    (identity(), text(), any::<u32>(), bytes(), number()).prop_map(
-        |(i, label, flows, bytes, retrans_bytes)| {
+    (identity(), text(), any::<u32>(), bytes(), number(), prop::option::of(bytes())).prop_map(
+        |(i, label, flows, bytes, retrans_bytes, on_wire)| {
             let Identity { comm, user, unit, container, pod, namespace, .. } = i;
             Rest {
                 comm,
@@ -147,6 +151,7 @@ fn rest() -> impl Strategy<Value = Rest> {
                 flows,
                 bytes,
                 retrans_bytes,
+                on_wire,
             }
         },
     )
