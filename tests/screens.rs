@@ -156,6 +156,15 @@ fn with_cost(mut state: State) -> State {
     state
 }
 
+/// What the interface has carried beside the flows.
+fn with_coverage(mut state: State) -> State {
+    let bytes = |tx, rx| flowtop_core::window::Bytes { tx, rx };
+    let names = vec!["eth0".to_owned()];
+    let (interfaces, tcp) = (bytes(9 << 20, 5 << 20), bytes(8 << 20, 6 << 20));
+    state.coverage = Some(flowtop_core::coverage::Coverage { names, interfaces, tcp });
+    state
+}
+
 fn drawn(state: &State, choice: Choice, names: &dyn Names) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, state.size.0, state.size.1));
     draw(state, names, &Theme::new(choice, &|_| None), &mut buffer);
@@ -209,6 +218,10 @@ fn in_every_way_that_rows_can_look() {
     assert_screen("losses-80x24.txt", &later(plain((80, 24)), true));
     assert_screen("cost-120x16.txt", &later(with_cost(typed(plain((120, 16)), "C")), false));
     assert_screen("cost-80x24.txt", &later(with_cost(typed(plain((80, 24)), "C")), false));
+    for size in [(160, 16), (80, 16)] {
+        let name = format!("coverage-{}x{}.txt", size.0, size.1);
+        assert_screen(&name, &later(with_coverage(plain(size)), false));
+    }
     assert_screen("paused-80x24.txt", &later(typed(plain((80, 24)), "P"), false));
     let mut settings = Settings::default();
     settings.ascii.value = true;

@@ -94,6 +94,7 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         hooks: live.plan.hooks.name(),
         who: Who::nobody(),
         cost: None,
+        coverage: None,
     };
     for _ in 0..args.samples {
         loopback::exchange(pairs, CONNECTIONS)?;

@@ -71,6 +71,7 @@ fn heading() -> json::Heading<'static> {
         hooks: "fentry",
         who: Who::nobody(),
         cost: None,
+        coverage: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 mod config;
 mod cost;
+mod coverage;
 mod doc;
 pub mod filter_names;
 mod folder;

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::Usage;
 use crate::config::at_its_line;
 use crate::cost::Meter;
+use crate::coverage;
 use crate::filter_names::HostNames;
 use crate::folder::Folder;
 use crate::interfaces::Interfaces;
@@ -62,6 +63,7 @@ pub fn run(settings: &Settings, filter: Filter, demo: bool) -> Result<()> {
     let known = if demo { Knowledge::of_demo(settings)? } else { Knowledge::of_everyone(settings)? };
     let settings = of_this_terminal(settings);
     let ledger = selection::ledger(&settings, Some(&interfaces), filter, &known)?;
+    let ledger = coverage::counting(ledger, &interfaces);
     let state = state(&settings, interfaces.names(), ledger, refresh).knowing(known.owners(), known.labels());
     let names: Box<dyn Names> = if demo { Box::new(DemoNames) } else { resolver()? };
     let app = App::new(state, names, settings, Subject::Present { interfaces, known });
@@ -147,6 +149,8 @@ struct App {
     subject: Subject,
     framed: Instant,
     meter: Option<Meter>,
+    /// Counters of the interfaces since the baseline.
+    coverage: Option<coverage::Meter>,
     /// A filter whose host names are being resolved.
     answer: Option<(String, JoinHandle<Result<Filter, AnswerError>>)>,
 }
@@ -154,8 +158,8 @@ struct App {
 impl App {
     fn new(state: State, names: Box<dyn Names>, settings: Settings, subject: Subject) -> Self {
         let (theme, framed) = (Theme::new(settings.theme.value, &variable), Instant::now());
-        let (session, loading, answer, meter) = (None, None, None, None);
-        Self { session, loading, state, names, theme, settings, subject, framed, meter, answer }
+        let (session, loading, answer, meter, coverage) = (None, None, None, None, None);
+        Self { session, loading, state, names, theme, settings, subject, framed, meter, coverage, answer }
     }
 
     /// Runs the loop until the user quits.
@@ -264,9 +268,12 @@ impl App {
 
     fn begin(&mut self, source: Source, screen: &mut Screen) -> Result<()> {
         let Subject::Present { known, interfaces } = &self.subject else { return Ok(()) };
+        let interfaces = Rc::clone(interfaces);
         source.hooks().clone_into(&mut self.state.session.hooks);
-        self.session = Some(Session::behind_screen(source, known.clone()).following(interfaces));
+        self.session = Some(Session::behind_screen(source, known.clone()).following(&interfaces));
         self.book(Purpose::Rates)?;
+        self.coverage =
+            self.session.as_ref().and_then(|session| coverage::Meter::of(session.source(), &interfaces));
         self.frame(screen)
     }
 
@@ -280,6 +287,8 @@ impl App {
 
     fn frame(&mut self, screen: &mut Screen) -> Result<()> {
         self.measure();
+        let coverage = self.coverage.as_ref();
+        self.state.coverage = coverage.and_then(|coverage| coverage.read(&self.state.ledger));
         let counted = self.session.is_some().then(|| self.state.ledger.moment());
         let time =
             crate::local_time::local(counted.unwrap_or_else(clock::now).us).strftime("%H:%M:%S").to_string();

@@ -2,8 +2,9 @@
 //! segment is a packet of the interface there: with super-segments a veth would count one header for many.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -13,6 +14,10 @@ use crate::tools;
 
 /// Most that both may differ in.
 const TOLERANCE: f64 = 0.01;
+
+/// Bytes under way at once: fewer than the kernel's queue of received packets takes. What the peer has to send twice counts at
+/// the interface alone.
+const IN_FLIGHT: usize = 64 << 10;
 
 /// What `eth0` of a namespace has sent and received.
 fn counters(namespace: &Namespace) -> [u64; 2] {
@@ -48,7 +53,11 @@ fn connection(network: &Network, to: IpAddr) -> [TcpStream; 2] {
     let listener = network.far.inside(|| TcpListener::bind(SocketAddr::new(to, 0)));
     let address = listener.local_addr().unwrap();
     let near = network.near.inside(|| TcpStream::connect(address));
-    [near, listener.accept().unwrap().0]
+    let ends = [near, listener.accept().unwrap().0];
+    for end in &ends {
+        set_socket_send_buffer_size(end, IN_FLIGHT).unwrap();
+    }
+    ends
 }
 
 /// So many bytes at once in one direction, and none back.
@@ -144,4 +153,47 @@ fn with_u_wire_all_bytes_are_those_on_the_wire() {
     assert_close("-u wire", bytes, interface);
     assert_eq!(bytes, sums(&report, WIRE));
     assert_eq!(["tx_bytes", "rx_bytes"].map(|name| report["totals"][name].as_u64().unwrap()), bytes);
+}
+
+#[test]
+fn what_is_not_tcp_here_is_the_rest_of_the_interface() {
+    const UDP: usize = 400;
+    const DATAGRAM: usize = 1000;
+    if !(tools::has_root() && tools::can_count()) {
+        return;
+    }
+    let network = network();
+    let (report, interface) = measured(&network, &["-i", "eth0"], || {
+        let mut ends = connection(&network, V4[1]);
+        let [near, far] = &mut ends;
+        pour(near, far, 5_000_000);
+        pour(far, near, 2_000_000);
+        close(ends);
+        let socket = network.near.inside(|| UdpSocket::bind(SocketAddr::new(V4[0], 0)));
+        let to = network.far.inside(|| UdpSocket::bind(SocketAddr::new(V4[1], 0)));
+        for _ in 0..UDP {
+            socket.send_to(&[0; DATAGRAM], to.local_addr().unwrap()).unwrap();
+            to.recv(&mut [0; DATAGRAM]).unwrap();
+        }
+    });
+    let coverage = &report["coverage"];
+    let of = |names: [&str; 2]| names.map(|name| coverage[name].as_u64().unwrap());
+    assert_eq!(coverage["interfaces"], serde_json::json!(["eth0"]));
+    assert_close("interface", of(["tx_bytes", "rx_bytes"]), interface);
+    assert_eq!(of(["tcp_tx_bytes", "tcp_rx_bytes"]), sums(&report, WIRE));
+    // With the headers of Ethernet, IPv4 and UDP.
+    let [udp, _] = of(["rest_tx_bytes", "rest_rx_bytes"]);
+    let sent = (UDP * (DATAGRAM + 14 + 20 + 8)) as u64;
+    assert_close("the rest", [udp, udp], [sent, sent]);
+    assert_eq!(of(["excess_tx_bytes", "excess_rx_bytes"]), [0, 0]);
+}
+
+#[test]
+fn connections_within_the_host_are_on_no_interface_that_leads_out_of_it() {
+    if !(tools::has_root() && tools::can_count()) {
+        return;
+    }
+    let network = network();
+    let (report, _) = measured(&network, &[], || close(connection(&network, V4[1])));
+    assert!(report["coverage"].is_null() || report["coverage"]["tcp_tx_bytes"] == 0, "{report}");
 }

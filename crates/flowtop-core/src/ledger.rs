@@ -76,6 +76,10 @@ pub struct Ledger {
     in_packets: bool,
     /// Whether all bytes are those on the wire.
     in_wire: bool,
+    /// The interfaces of which it is said what the flows have put on them; `None` for those that lead out of the host.
+    carriers: Option<Rc<dyn Carriers>>,
+    /// Bytes on the wire since the start over these interfaces, whatever the scope counts.
+    on_interfaces: Bytes,
     /// Whether its one sample is a window of a recording, as long as that is.
     is_recorded: bool,
     /// Number of the newest sample, 1 for the baseline, 0 before it.
@@ -138,6 +142,8 @@ impl Ledger {
             interfaces: None,
             in_packets: false,
             in_wire: false,
+            carriers: None,
+            on_interfaces: Bytes::default(),
             is_recorded: false,
             sample: 0,
             baseline_ns: 0,
@@ -195,10 +201,17 @@ impl Ledger {
         self
     }
 
-    /// Whether all bytes are those on the wire.
+    /// The same ledger that says of these interfaces what its flows have put on them, instead of those out of the host.
     #[must_use]
-    pub fn is_in_wire(&self) -> bool {
-        self.in_wire
+    pub fn over(self, carriers: Rc<dyn Carriers>) -> Self {
+        Self { carriers: Some(carriers), ..self }
+    }
+
+    /// Bytes on the wire since the start of the sockets whose connections are on the interfaces of [`Self::over`], else of
+    /// those whose other end is not on this host. Of what found the kernel's table full nothing is known.
+    #[must_use]
+    pub fn on_interfaces(&self) -> Bytes {
+        self.on_interfaces
     }
 
     /// The same ledger with the ends inside `boundary` on the left: what they send is sent. What does not cross it

@@ -23,6 +23,7 @@ extern crate alloc;
 pub mod cache;
 pub mod column;
 pub mod cost;
+pub mod coverage;
 pub mod demo;
 pub mod filter;
 #[cfg(any(test, feature = "fixture"))]

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use flowtop_core::column::{ALL, Column, Source};
 use flowtop_core::cost::Cost;
+use flowtop_core::coverage::Coverage;
 use flowtop_core::group::Group;
 use flowtop_core::ledger::{Ledger, Losses};
 use flowtop_core::record::Rest;
@@ -34,6 +35,8 @@ pub struct Heading<'a> {
     pub who: Who<'a>,
     /// Cost of flowtop since the previous report; `None` without `--cost`.
     pub cost: Option<Cost>,
+    /// The counters of the interfaces against the flows; `None` if they are not known.
+    pub coverage: Option<&'a Coverage>,
 }
 
 /// The heading of the reports in tests.
@@ -46,6 +49,7 @@ pub(crate) fn heading() -> Heading<'static> {
         hooks: "fentry",
         who: Who::nobody(),
         cost: None,
+        coverage: None,
     }
 }
 
@@ -184,6 +188,7 @@ fn ends(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>) -> (String, St
         summed_up,
         losses: ledger.losses(),
         attribution: heading.who.trouble,
+        coverage: heading.coverage.map(CoverageObject::from),
         cost: heading.cost,
     };
     let mut head = serde_json::to_string(&head).expect(JSON);
@@ -208,7 +213,7 @@ struct Head<'a> {
 
 /// Keys behind the flows.
 #[derive(Serialize)]
-struct Tail {
+struct Tail<'a> {
     untracked: Untracked,
     #[serde(skip_serializing_if = "Option::is_none")]
     summed_up: Option<SummedUp>,
@@ -216,8 +221,41 @@ struct Tail {
     losses: Losses,
     #[serde(serialize_with = "counts")]
     attribution: [(&'static str, u64); 3],
+    coverage: Option<CoverageObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<Cost>,
+}
+
+/// The counters of interfaces, and how much of it is TCP of this host.
+#[derive(Serialize)]
+struct CoverageObject<'a> {
+    interfaces: &'a [String],
+    tx_bytes: u64,
+    rx_bytes: u64,
+    tcp_tx_bytes: u64,
+    tcp_rx_bytes: u64,
+    rest_tx_bytes: u64,
+    rest_rx_bytes: u64,
+    excess_tx_bytes: u64,
+    excess_rx_bytes: u64,
+}
+
+impl<'a> From<&'a Coverage> for CoverageObject<'a> {
+    fn from(coverage: &'a Coverage) -> Self {
+        let (all, tcp) = (coverage.interfaces, coverage.tcp);
+        let (rest, excess) = (coverage.rest(), coverage.excess());
+        Self {
+            interfaces: &coverage.names,
+            tx_bytes: all.tx,
+            rx_bytes: all.rx,
+            tcp_tx_bytes: tcp.tx,
+            tcp_rx_bytes: tcp.rx,
+            rest_tx_bytes: rest.tx,
+            rest_rx_bytes: rest.rx,
+            excess_tx_bytes: excess.tx,
+            excess_rx_bytes: excess.rx,
+        }
+    }
 }
 
 /// Connections that a sparse record does not tell one by one.

@@ -30,6 +30,7 @@ use regex::Regex;
 use super::settings::Settings;
 use detail::Detail;
 use flowtop_core::cost::Cost;
+use flowtop_core::coverage::Coverage;
 use flowtop_core::group;
 use flowtop_core::label::Labels as NetworkLabels;
 use flowtop_core::ledger::{Ledger, Totals};
@@ -212,6 +213,8 @@ pub struct State {
     pub table: Table,
     pub footer: Footer,
     pub own_cost: OwnCost,
+    /// The counters of the interfaces against the flows, where they are known.
+    pub coverage: Option<Coverage>,
     /// The first row on the screen.
     pub offset: usize,
     pub selected: Option<RowKey>,
@@ -268,6 +271,7 @@ impl State {
             table: Table::default(),
             footer: Footer::default(),
             own_cost: OwnCost::default(),
+            coverage: None,
             offset: 0,
             selected: None,
             detail: None,

@@ -4,6 +4,7 @@ pub(crate) mod printer;
 
 use crate::cli::TopArgs;
 use crate::cost::Meter;
+use crate::coverage;
 use crate::knowledge::Knowledge;
 use crate::letters::Letters;
 use crate::selection;
@@ -100,6 +101,7 @@ pub fn run(
     let admission = selection::admission_of_reports(settings, &filter)?;
     let is_filtered = filter != Filter::default() || !selection::limits(settings).is_empty();
     let ledger = selection::ledger(settings, Some(&printer.interfaces), filter, &known)?;
+    let ledger = coverage::counting(ledger, &printer.interfaces);
     let session = Session::start(settings, &admission, known, demo)?.following(&printer.interfaces);
     let runtime = event_loop()?;
     let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left).filtered(is_filtered);
@@ -117,6 +119,8 @@ struct Reporter {
     own_lookups: OwnLookups,
     /// Measures flowtop's own resource usage if `--cost` is set.
     meter: Option<Meter>,
+    /// Counters of the interfaces since the baseline.
+    coverage: Option<coverage::Meter>,
     max_flows: u32,
     /// Remaining reports if their number is limited.
     reports_left: Option<u32>,
@@ -137,6 +141,7 @@ impl Reporter {
             printer,
             own_lookups: OwnLookups::new(&settings.host_root.value),
             meter: settings.cost.value.then(Meter::new),
+            coverage: None,
             max_flows: settings.max_flows.value.0,
             reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
@@ -161,6 +166,7 @@ impl Reporter {
         let mut endings = Endings::watch()?;
         self.printer.introduce()?;
         self.session.sample(&mut self.ledger, Purpose::Rates)?;
+        self.coverage = coverage::Meter::of(self.session.source(), &self.printer.interfaces);
         let start = Instant::now();
         // Counts as part of the first interval, because it takes a while with many sockets.
         self.follow_up(Purpose::Rates)?;
@@ -280,7 +286,9 @@ impl Reporter {
         let [start, time] = counted(&self.ledger);
         let cost = self.cost();
         let (hooks, who) = (self.session.hooks(), self.session.who());
-        let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost };
+        let coverage = self.coverage.as_ref().and_then(|coverage| coverage.read(&self.ledger));
+        let coverage = coverage.as_ref();
+        let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost, coverage };
         self.printer.report(&self.ledger, &self.view, &heading)
     }
 

@@ -323,7 +323,8 @@ impl Watch {
         }
         let [start, time] = counted(&self.ledgers.shown);
         let (hooks, who): (_, Who<'_>) = (self.session.hooks(), self.session.who());
-        let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost: None };
+        let heading =
+            Heading { time: &time, start: &start, host: &self.host, hooks, who, cost: None, coverage: None };
         self.printer.print_line(&format!("{time} {}", alert.line()))?;
         self.printer.report(&self.ledgers.shown, &self.view, &heading)
     }

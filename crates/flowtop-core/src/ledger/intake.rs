@@ -7,6 +7,7 @@ use super::entry::{Clock, Moved};
 use super::marks::Mark;
 use super::origins::Origins;
 use super::{Entry, Ledger, pairs};
+use crate::flow::Tuple;
 use crate::owner::Seen;
 
 impl Ledger {
@@ -150,6 +151,13 @@ impl Ledger {
     /// Counts what a flow has moved, as far as it counts, and puts its share back into the totals.
     fn count(&mut self, place: u32, grown: Moved) {
         let Some((key, entry)) = self.flows.at_mut(place) else { return };
+        let leaves = || match &self.carriers {
+            Some(carriers) => carriers.carry(key.netns, &Tuple::of(key)),
+            None => !entry.is_on_host(),
+        };
+        if grown.wire.sum() > 0 && leaves() {
+            self.on_interfaces += grown.wire;
+        }
         let (counted, outside) = entry.count(grown);
         entry.marks.clear(Mark::Waits);
         self.total.bytes += entry.share(key);

@@ -72,6 +72,10 @@ impl Canvas<'_> {
         if let OwnCost::Shown(cost) = state.own_cost {
             parts.push(part(1, cost.text(), self.theme.accent));
         }
+        if let Some(coverage) = &state.coverage {
+            // The first to go where there is no room.
+            parts.push(part(6, coverage.text(), self.theme.dim));
+        }
         if let Some(seconds) = state.ledger.stalled_s() {
             parts.push(part(0, format!("{seconds:.0} s without a sample"), self.theme.warning));
         }

@@ -81,7 +81,7 @@ fn a_report_is_the_contract() {
         r#""unit":null,"container":null,"pod":null,"namespace":null,"workload":null,"netns_pod":null,"netns_namespace":null}}],"#,
         r#""untracked":{"flows":0,"tx_bytes":0,"rx_bytes":0,"tx_bytes_once":0,"rx_bytes_once":0},"#,
         r#""losses":{"socket_state":0,"slot":0,"unseeded":0,"call":0,"socket_map":0,"ledger":0,"implausible":0},"#,
-        r#""attribution":{"unreadable":0,"replaced":0,"cut":0}}"#,
+        r#""attribution":{"unreadable":0,"replaced":0,"cut":0},"coverage":null}"#,
     );
     assert_eq!(report(&heading(), &joined(), &View::default(), None), expected);
 }

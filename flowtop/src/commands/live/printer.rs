@@ -329,7 +329,8 @@ impl Printer {
 fn time_line(ledger: &Ledger, heading: &json::Heading<'_>) -> String {
     let (start, time, host) = (heading.start, heading.time, printable(heading.host));
     let zone = when::zone_name(&TimeZone::system());
-    format!("{start} to {time} ({zone}), {:.1} s, host {host}\n", ledger.elapsed_s())
+    let coverage = heading.coverage.map(|coverage| coverage.text() + "\n").unwrap_or_default();
+    format!("{start} to {time} ({zone}), {:.1} s, host {host}\n{coverage}", ledger.elapsed_s())
 }
 
 /// Has it written to stdout. It is there when this returns, unless the reader is slow.

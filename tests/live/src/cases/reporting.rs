@@ -71,7 +71,7 @@ fn check_states(stage: &mut Stage<'_>, pair: &Pair, initiator: &str, acceptor: &
 
 /// Object (as a JSON pointer) and its fields.
 const CONTRACT: &[(&str, &str)] = &[
-    ("", "time host elapsed_s covered_s hooks totals flows untracked losses"),
+    ("", "time host elapsed_s covered_s hooks totals flows untracked losses coverage"),
     (
         "/totals",
         "tx_bytes rx_bytes tx_rate_2s tx_rate_10s tx_rate_40s rx_rate_2s rx_rate_10s rx_rate_40s tx_peak rx_peak",
