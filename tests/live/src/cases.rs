@@ -22,6 +22,7 @@ mod restored;
 mod sending;
 mod socket_map;
 mod uring;
+mod wire;
 
 /// Why a case about names may need more than one report.
 const LATE_NAMES: &str = "names come from files that are read in the background, and again every 10 s; a report waits \
@@ -87,6 +88,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         owners::CASES,
         pods::CASES,
         chosen::CASES,
+        wire::CASES,
         crowd::CASES,
         reporting::CASES,
     ]

@@ -68,6 +68,10 @@ pub struct Row {
     /// The local end's own bytes.
     #[serde(flatten)]
     pub bytes: Bytes,
+    /// Bytes that the local end has put on the wire, with headers.
+    pub tx_wire_bytes: Option<u64>,
+    /// Bytes that it has taken from the wire.
+    pub rx_wire_bytes: Option<u64>,
     /// The other end, if it is on this host and has an entry.
     pub peer: Option<Peer>,
 }
