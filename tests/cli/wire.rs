@@ -12,6 +12,8 @@ use super::{NEVER, Running};
 use crate::network::{Namespace, Network, V4, V6};
 use crate::tools;
 
+/// Other tests have connections elsewhere.
+const ON_CABLE: [&str; 2] = ["-i", "eth0"];
 /// Most that both may differ in.
 const TOLERANCE: f64 = 0.01;
 
@@ -105,7 +107,7 @@ fn bulk_traffic_is_that_of_the_interface_in_both_directions() {
     }
     let network = network();
     for to in [V4[1], V6[1]] {
-        let (report, interface) = measured(&network, &[], || {
+        let (report, interface) = measured(&network, &ON_CABLE, || {
             let mut ends = connection(&network, to);
             let [near, far] = &mut ends;
             pour(near, far, 20_000_000);
@@ -124,7 +126,7 @@ fn small_messages_and_short_connections_are_that_of_the_interface_too() {
     }
     let network = network();
     for to in [V4[1], V6[1]] {
-        let (report, interface) = measured(&network, &[], || {
+        let (report, interface) = measured(&network, &ON_CABLE, || {
             let mut ends = connection(&network, to);
             (0..1000).for_each(|_| ask(&mut ends));
             close(ends);
@@ -144,7 +146,7 @@ fn with_u_wire_all_bytes_are_those_on_the_wire() {
         return;
     }
     let network = network();
-    let (report, interface) = measured(&network, &["-u", "wire"], || {
+    let (report, interface) = measured(&network, &["-i", "eth0", "-u", "wire"], || {
         let mut ends = connection(&network, V4[1]);
         (0..1000).for_each(|_| ask(&mut ends));
         close(ends);
