@@ -47,6 +47,7 @@ pub mod rows;
 pub mod sampler;
 pub mod sanitize;
 pub mod scope;
+pub mod trigger;
 pub mod value;
 pub mod varint;
 pub mod view;
