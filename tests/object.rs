@@ -31,6 +31,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sent_pages_fexit", "FExit"),
     ("sent_tp", "BtfTracePoint"),
     ("set_state", "BtfTracePoint"),
+    ("sweep", "Iter"),
     ("visit", "Iter"),
 ];
 

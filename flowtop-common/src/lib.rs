@@ -230,8 +230,6 @@ indexed! {
     Store = "where the state of a socket is kept",
     /// One of [`task`].
     Task = "how the current task may be looked at",
-    /// 1 if events of the send side run under the socket lock, 0 if after its release.
-    SendLocked = "whether send events run under the socket lock",
     /// Elements of the array of slots that may be used.
     SlotCount = "number of slots",
     /// Elements of the ring of free slots less one.

@@ -5,7 +5,6 @@
 
 use crate::{
     cache::{self, Cached},
-    constants::constant,
     counters::{self, advance, state},
     entry::{Entry, Target},
     layout::{SocketState, socket},
@@ -15,7 +14,7 @@ use crate::{
     redirect, refresh, slots, untracked,
 };
 use core::{ffi::c_void, hint::cold_path};
-use flowtop_common::{Constant, Loss};
+use flowtop_common::Loss;
 
 /// An event of the send side, with what the call returned.
 #[derive(Clone, Copy)]
@@ -79,7 +78,7 @@ fn uncached_locked<A: Access>(sk: *const c_void, ret: i32) {
     let Some(sk) = A::socket(sk) else { return };
     match known_or_unseeded(sk, ret) {
         Target::Entry(entry) => locked_entry(sk, entry),
-        Target::Untracked(of) => locked_untracked(sk, of, sk.tcp_state(), false),
+        Target::Untracked(of) => locked_untracked(sk, of, sk.tcp_state()),
         Target::Miss => {}
     }
 }
@@ -93,8 +92,8 @@ fn uncached_unlocked<A: Access>(sk: *const c_void, ret: i32) {
         // Bytes of this socket have gone past TCP.
         Target::Entry(entry) if entry.slot.socket.get() == 0 => refresh::unlocked(sk, entry, ret),
         Target::Entry(entry) => unlocked_entry(sk, entry, ret),
-        Target::Untracked(of) if sk.tcp_state() != state::CLOSE => untracked::sent(of, ret as u64),
-        Target::Untracked(_) | Target::Miss => {}
+        Target::Untracked(of) => untracked::sent(&sk, of),
+        Target::Miss => {}
     }
 }
 
@@ -145,34 +144,26 @@ fn state_or_unseeded<A: Access>(sk: Socket<A>, ret: i32) -> Option<&'static Sock
     Some(of)
 }
 
-/// Brings everything up to date; the socket is locked. `tcp_state` is the state before a change, and `closing` says
-/// that the change is the one to CLOSE. Returns the entry, if the socket has one.
+/// Brings everything up to date; the socket is locked. `tcp_state` is the state before a change. Returns the entry, if the
+/// socket has one.
 #[inline(always)]
-pub fn update<A: Access>(
-    sk: Socket<A>,
-    of: &'static SocketState,
-    tcp_state: u32,
-    closing: bool,
-) -> Option<Entry> {
+pub fn update<A: Access>(sk: Socket<A>, of: &'static SocketState, tcp_state: u32) -> Option<Entry> {
     match Target::of(of) {
         Target::Entry(entry) => {
             refresh::bytes(&sk, entry.slot, tcp_state);
             Some(entry)
         }
         Target::Untracked(of) => {
-            locked_untracked(sk, of, tcp_state, closing);
+            locked_untracked(sk, of, tcp_state);
             None
         }
         Target::Miss => None,
     }
 }
 
-/// A locked socket without an entry. Unlocked senders add what they have sent; the rest can be told only when they are
-/// done.
+/// A locked socket without an entry.
 #[inline(never)]
-fn locked_untracked<A: Access>(sk: Socket<A>, of: &SocketState, tcp_state: u32, closing: bool) {
-    if tcp_state != state::CLOSE && (constant(Constant::SendLocked) != 0 || closing) {
-        untracked::total_sent(&sk, of, tcp_state);
-    }
+fn locked_untracked<A: Access>(sk: Socket<A>, of: &SocketState, tcp_state: u32) {
+    untracked::sent_before(&sk, of, tcp_state);
     untracked::received(&sk, of);
 }

@@ -32,7 +32,7 @@ macro_rules! numbers {
 #[inline(always)]
 pub fn constant(constant: Constant) -> u64 {
     numbers!(Constant, placeholder::CONSTANTS, constant, [
-        Store Task SendLocked SlotCount FreeMask Cookies CacheMask RefreshUs TcpSock KernSockMask
+        Store Task SlotCount FreeMask Cookies CacheMask RefreshUs TcpSock KernSockMask
     ])
 }
 

@@ -80,6 +80,26 @@ pub fn raise(counter: &Shared<u64>, value: u64) {
     }
 }
 
+/// Attempts of [`raise_among_others`]. Each fails only if another processor has raised the counter at the same moment, mostly
+/// beyond the value.
+const ATTEMPTS: u32 = 4;
+
+/// Raises a counter to `value` by compare and exchange, and returns by how much: others may raise it at the same time, and no
+/// older value replaces a newer one. Linux 5.12.
+#[inline(always)]
+pub fn raise_among_others(counter: &Shared<u64>, value: u64) -> u64 {
+    for _ in 0..ATTEMPTS {
+        let before = counter.get();
+        if value as i64 <= before as i64 {
+            break;
+        }
+        if counter.exchange(before, value) {
+            return value.wrapping_sub(before);
+        }
+    }
+    0
+}
+
 /// Raises a counter to the next number whose lower half is the distance of `seq` from `origin`.
 #[inline(always)]
 pub fn advance(counter: &Shared<u64>, seq: u32, origin: u32) {

@@ -32,7 +32,7 @@ pub fn state_changed<A: Access>(sk: Socket<A>, old: u32, new: u32) {
                 }
                 open(sk, of, old, 0);
             }
-            if let Some(entry) = account::update(sk, of, old, new == state::CLOSE) {
+            if let Some(entry) = account::update(sk, of, old) {
                 changed_entry(&sk, entry, old, new);
             }
         }

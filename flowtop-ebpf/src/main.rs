@@ -26,6 +26,7 @@ mod redirect;
 mod refresh;
 mod shared;
 mod slots;
+mod sweep;
 mod untracked;
 
 use account::Sent;
@@ -175,6 +176,16 @@ extern "C" fn visit(ctx: *const holders::TcpContext) -> i32 {
     } else {
         lifecycle::visited(sk);
     }
+    0
+}
+
+/// One socket that has a state, of any namespace, or a null pointer at the end of the walk. Linux 5.12, for the atomic
+/// exchange.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+extern "C" fn sweep(ctx: *const sweep::Context) -> i32 {
+    // SAFETY: the kernel passes a valid context.
+    sweep::visit(unsafe { &*ctx });
     0
 }
 

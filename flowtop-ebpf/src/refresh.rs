@@ -27,6 +27,12 @@ pub fn is_due<A: Access>(sk: &Socket<A>, slot: &SharedSlot) -> bool {
     sk.tcp::<u64>(Field::TcpMstamp).wrapping_sub(slot.last_us.get()) >= constant(Constant::RefreshUs)
 }
 
+/// The next use of the socket refreshes the details, and with them the process that it is of.
+#[inline(always)]
+pub fn user_is_due(slot: &SharedSlot) {
+    slot.uses.set(FIRST_USES - 1);
+}
+
 /// Brings the bytes up to date; the socket is locked. In state CLOSE there is only the receive queue left to empty: the
 /// rest was stored by the change to it, and `tcp_disconnect` may have zeroed it since.
 #[inline(always)]

@@ -41,6 +41,23 @@ impl Shared<u64> {
         // SAFETY: the cell allows writes behind `&`.
         unsafe { add(self.0.get(), n) }
     }
+
+    /// Sets the value in one instruction if it is `before`; whether it was. Linux 5.12.
+    #[inline(always)]
+    pub fn exchange(&self, before: u64, value: u64) -> bool {
+        let found: u64;
+        // SAFETY: the word lies behind a reference; the instruction touches these 8 bytes only.
+        unsafe {
+            core::arch::asm!(
+                "r0 = cmpxchg_64({word} + 0, r0, {value})",
+                word = in(reg) self.0.get(),
+                value = in(reg) value,
+                inlateout("r0") before => found,
+                options(nostack, preserves_flags),
+            );
+        }
+        found == before
+    }
 }
 
 impl Shared<u32> {

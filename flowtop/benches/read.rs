@@ -92,6 +92,7 @@ fn times(args: &Args, pairs: &mut [Pair]) -> Result<Vec<Row>> {
         time: "",
         host: "",
         hooks: live.plan.hooks.name(),
+        trigger: None,
         who: Who::nobody(),
         cost: None,
         coverage: None,

@@ -69,6 +69,7 @@ fn heading() -> json::Heading<'static> {
         time: "2026-03-01T12:00:02.500+01:00",
         host: "gate",
         hooks: "fentry",
+        trigger: None,
         who: Who::nobody(),
         cost: None,
         coverage: None,

@@ -77,7 +77,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help --version top report replay record watch doctor man completions help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h -V --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --trigger --holders --max-flows --config --lenient --print-config --help --version top report replay record watch doctor man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -209,6 +209,10 @@ _flowtop() {
                     ;;
                 --hooks)
                     COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
+                    return 0
+                    ;;
+                --trigger)
+                    COMPREPLY=($(compgen -W "auto events sweep alternate" -- "${cur}"))
                     return 0
                     ;;
                 --holders)
@@ -421,7 +425,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__record)
-            opts="-o -q -i -f -F -G -4 -6 -l -p -c -h --output --every --for --count --top --over --keep-days --max-size --min-free --quiet --demo --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --pid --cgroup --mntns --labels --no-command-lines --host-root --hooks --holders --max-flows --config --lenient --print-config --help"
+            opts="-o -q -i -f -F -G -4 -6 -l -p -c -h --output --every --for --count --top --over --keep-days --max-size --min-free --quiet --demo --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --pid --cgroup --mntns --labels --no-command-lines --host-root --hooks --trigger --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -523,6 +527,10 @@ _flowtop() {
                     COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
                     return 0
                     ;;
+                --trigger)
+                    COMPREPLY=($(compgen -W "auto events sweep alternate" -- "${cur}"))
+                    return 0
+                    ;;
                 --holders)
                     COMPREPLY=($(compgen -W "auto proc" -- "${cur}"))
                     return 0
@@ -547,7 +555,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__replay)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --at --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --at --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --trigger --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -685,6 +693,10 @@ _flowtop() {
                     COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
                     return 0
                     ;;
+                --trigger)
+                    COMPREPLY=($(compgen -W "auto events sweep alternate" -- "${cur}"))
+                    return 0
+                    ;;
                 --holders)
                     COMPREPLY=($(compgen -W "auto proc" -- "${cur}"))
                     return 0
@@ -767,7 +779,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__top)
-            opts="-C -S -v -i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --noclear --nosummary --verbose --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
+            opts="-C -S -v -i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --noclear --nosummary --verbose --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --trigger --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -901,6 +913,10 @@ _flowtop() {
                     COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
                     return 0
                     ;;
+                --trigger)
+                    COMPREPLY=($(compgen -W "auto events sweep alternate" -- "${cur}"))
+                    return 0
+                    ;;
                 --holders)
                     COMPREPLY=($(compgen -W "auto proc" -- "${cur}"))
                     return 0
@@ -925,7 +941,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__watch)
-            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --when --then --before --hold-off --count --output --keep-days --max-size --min-free --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --holders --max-flows --config --lenient --print-config --help"
+            opts="-i -f -F -G -4 -6 -l -p -n -N -P -u -B -o -L -b -m -t -s -c -h --when --then --before --hold-off --count --output --keep-days --max-size --min-free --interface --filter --net --net6 --ipv4 --ipv6 --link-local --promiscuous --numeric --numeric-ports --names --ports --unit --bytes --sort --rows --by --show-owner --pid --cgroup --mntns --labels --no-command-lines --host-root --no-bars --max-bandwidth --theme --ascii --demo --text --seconds --interval --format --fields --show-others --show-time --write --no-header --cost --hooks --trigger --holders --max-flows --config --lenient --print-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1093,6 +1109,10 @@ _flowtop() {
                     ;;
                 --hooks)
                     COMPREPLY=($(compgen -W "auto fentry kprobe tracepoint" -- "${cur}"))
+                    return 0
+                    ;;
+                --trigger)
+                    COMPREPLY=($(compgen -W "auto events sweep alternate" -- "${cur}"))
                     return 0
                     ;;
                 --holders)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/rows= by= show-owner pid= cgroup= mntns= labels= no-command-lines host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= show-others show-time write= no-header cost hooks= holders= max-flows= c/config= lenient print-config h/help V/version
+    string join \n i/interface= f/filter= F/net= G/net6= 4/ipv4 6/ipv6 l/link-local p/promiscuous n/numeric N/numeric-ports names P/ports= u/unit= B/bytes o/sort= L/rows= by= show-owner pid= cgroup= mntns= labels= no-command-lines host-root= b/no-bars m/max-bandwidth= theme= ascii demo t/text s/seconds= interval= format= fields= show-others show-time write= no-header cost hooks= trigger= holders= max-flows= c/config= lenient print-config h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -68,6 +68,10 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l hooks -d 'Kernel hooks 
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -l trigger -d 'What brings the counters of connections up to date: hooks of each send and receive, or passes over all sockets' -r -f -a "auto\t'What costs less, second by second'
+events\t'Hooks of what applications send and receive'
+sweep\t'One pass over all sockets before each refresh'
+alternate\t'The other one every 50 ms, to test that both count alike'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -l holders -d 'How to find the process of a socket that has not been used since flowtop started' -r -f -a "auto\t'BPF iterator over all open files (Linux 5.11), otherwise proc'
 proc\t'Links in /proc/PID/fd, which is slower'"
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Track at most N connections individually' -r
@@ -147,6 +151,10 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l hooks -d 'Kernel
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l trigger -d 'What brings the counters of connections up to date: hooks of each send and receive, or passes over all sockets' -r -f -a "auto\t'What costs less, second by second'
+events\t'Hooks of what applications send and receive'
+sweep\t'One pass over all sockets before each refresh'
+alternate\t'The other one every 50 ms, to test that both count alike'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l holders -d 'How to find the process of a socket that has not been used since flowtop started' -r -f -a "auto\t'BPF iterator over all open files (Linux 5.11), otherwise proc'
 proc\t'Links in /proc/PID/fd, which is slower'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand top" -l max-flows -d 'Track at most N connections individually' -r
@@ -234,6 +242,10 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l hooks -d 'Ker
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l trigger -d 'What brings the counters of connections up to date: hooks of each send and receive, or passes over all sockets' -r -f -a "auto\t'What costs less, second by second'
+events\t'Hooks of what applications send and receive'
+sweep\t'One pass over all sockets before each refresh'
+alternate\t'The other one every 50 ms, to test that both count alike'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l holders -d 'How to find the process of a socket that has not been used since flowtop started' -r -f -a "auto\t'BPF iterator over all open files (Linux 5.11), otherwise proc'
 proc\t'Links in /proc/PID/fd, which is slower'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l max-flows -d 'Track at most N connections individually' -r
@@ -281,6 +293,10 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l hooks -d 'Ker
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l trigger -d 'What brings the counters of connections up to date: hooks of each send and receive, or passes over all sockets' -r -f -a "auto\t'What costs less, second by second'
+events\t'Hooks of what applications send and receive'
+sweep\t'One pass over all sockets before each refresh'
+alternate\t'The other one every 50 ms, to test that both count alike'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l holders -d 'How to find the process of a socket that has not been used since flowtop started' -r -f -a "auto\t'BPF iterator over all open files (Linux 5.11), otherwise proc'
 proc\t'Links in /proc/PID/fd, which is slower'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand record" -l max-flows -d 'Track at most N connections individually' -r
@@ -348,6 +364,10 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l hooks -d 'Kern
 fentry\t'BPF trampolines'
 kprobe\t'Kprobes'
 tracepoint\t'Tracepoints'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l trigger -d 'What brings the counters of connections up to date: hooks of each send and receive, or passes over all sockets' -r -f -a "auto\t'What costs less, second by second'
+events\t'Hooks of what applications send and receive'
+sweep\t'One pass over all sockets before each refresh'
+alternate\t'The other one every 50 ms, to test that both count alike'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l holders -d 'How to find the process of a socket that has not been used since flowtop started' -r -f -a "auto\t'BPF iterator over all open files (Linux 5.11), otherwise proc'
 proc\t'Links in /proc/PID/fd, which is slower'"
 complete -c flowtop -n "__fish_flowtop_using_subcommand watch" -l max-flows -d 'Track at most N connections individually' -r

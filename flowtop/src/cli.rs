@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use flowtop_core::number::Unit;
+use flowtop_core::trigger::Wanted;
 use flowtop_core::view::{PortDisplay, Sort};
 use flowtop_view::settings::choice::{Format, HoldersChoice, HooksChoice, Theme};
 use flowtop_view::settings::quantity::FlowCount;
@@ -301,6 +302,13 @@ pub struct KernelFlags {
     #[arg(long, value_name = "HOOKS", default_value = "auto", value_parser = Words::of::<HooksChoice>())]
     #[arg(hide_short_help = true)]
     pub hooks: String,
+    /// What brings the counters of connections up to date: hooks of each send and receive, or passes over all sockets
+    ///
+    /// Both count the same bytes. Hooks cost with each call of the applications, passes with the number of sockets. A pass
+    /// needs Linux 5.12 and the fentry or tracepoint hooks; where there is none, hooks count.
+    #[arg(long, value_name = "TRIGGER", default_value = "auto", value_parser = Words::of::<Wanted>())]
+    #[arg(hide_short_help = true)]
+    pub trigger: String,
     /// How to find the process of a socket that has not been used since flowtop started
     #[arg(long, value_name = "WAY", default_value = "auto", hide_short_help = true)]
     #[arg(value_parser = Words::of::<HoldersChoice>())]

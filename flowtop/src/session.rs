@@ -10,6 +10,7 @@ use flowtop_core::flow::Tuple;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::owner::comm_text;
 use flowtop_core::sanitize::harmless;
+use flowtop_core::trigger::Trigger;
 use flowtop_core::who::Who;
 use flowtop_core::wire::Sample;
 use flowtop_view::settings::Settings;
@@ -62,6 +63,13 @@ impl Session {
     #[must_use]
     pub fn following(self, interfaces: &Rc<Interfaces>) -> Self {
         Self { interfaces: Some(Rc::clone(interfaces)), ..self }
+    }
+
+    /// The same with or without what TCP says of its segments, which takes passes over all sockets.
+    #[must_use]
+    pub fn with_details(mut self, with_details: bool) -> Self {
+        self.source.keep_details_current(with_details);
+        self
     }
 
     /// Whether connections may be on other interfaces than in the last sample.
@@ -172,6 +180,11 @@ impl Session {
     /// Name of the hook plan.
     pub fn hooks(&self) -> &'static str {
         self.source.hooks()
+    }
+
+    /// What keeps the counters current; see [`Source::trigger`].
+    pub fn trigger(&self) -> Option<(Trigger, String)> {
+        self.source.trigger()
     }
 
     /// Owners and labels for reports.

@@ -12,6 +12,7 @@ use flowtop_bpf::{Live, Wait};
 use flowtop_core::demo::{self, Demo};
 use flowtop_core::ledger::Ledger;
 use flowtop_core::number::Unit;
+use flowtop_core::trigger::Trigger;
 use flowtop_core::wire::Sample;
 use flowtop_sys::clock;
 use flowtop_view::settings::Settings;
@@ -45,6 +46,7 @@ impl Source {
             admission,
             Path::new(&settings.host_root.value),
         )?;
+        live.keep_current_by(settings.trigger.value);
         if settings.holders.value == HoldersChoice::Proc {
             live.find_holders_by_proc();
         }
@@ -57,6 +59,22 @@ impl Source {
         match self {
             Self::Live(live) => live.plan.hooks.name(),
             Self::Demo(_) => demo::HOOKS,
+        }
+    }
+
+    /// Whether segments, repeats and round-trip times are shown or recorded; see [`Live::keep_details_current`].
+    pub fn keep_details_current(&mut self, with_details: bool) {
+        if let Self::Live(live) = self {
+            live.keep_details_current(with_details);
+        }
+    }
+
+    /// What keeps the counters current, and why, as half a sentence; `None` for generated traffic.
+    #[must_use]
+    pub fn trigger(&self) -> Option<(Trigger, String)> {
+        match self {
+            Self::Live(live) => Some(live.trigger()),
+            Self::Demo(_) => None,
         }
     }
 

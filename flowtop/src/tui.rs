@@ -281,6 +281,7 @@ impl App {
     fn book(&mut self, purpose: Purpose) -> Result<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         session.take(&mut self.state.ledger, purpose)?;
+        self.state.trigger = session.trigger().map(|(trigger, _)| trigger);
         self.state.update(Event::Fed, &*self.names);
         Ok(())
     }

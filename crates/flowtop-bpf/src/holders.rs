@@ -23,12 +23,18 @@ use super::seed;
 use flowtop_attribution::read::descriptors;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::owner::Seen;
+use flowtop_core::trigger::Trigger;
 use flowtop_core::wire::{HOLDER_BYTES, holder};
 
 /// Minimum time between two walks.
 const PAUSE: Duration = Duration::from_secs(5);
 /// A walk is not repeated before so many times the time that it took: it may take 0.25 % of one processor.
 const PAUSE_FOR_EACH_WALK: u32 = 400;
+
+/// Time between two walks while no hooks tell who uses a socket and every socket has an owner: others may have it as well.
+const PAUSE_WHILE_SWEEPING: Duration = Duration::from_secs(10);
+/// Time that walks for reports may take beyond that while no hooks tell owners, if as little was taken before.
+const SAVED: Duration = Duration::from_millis(100);
 
 /// How long a report waits for a walk through `/proc`.
 const PROC_WAIT: Duration = Duration::from_secs(5);
@@ -56,7 +62,31 @@ pub struct Holders {
     /// Numbers of processes here, where they are not the kernel's.
     numbers: Option<SharedNumbers>,
     next: Instant,
+    /// Time that walks for reports may take.
+    saved: Duration,
+    /// When the last walk ended, and how long it took.
+    last: (Instant, Duration),
     under_way: Option<PendingWalk>,
+    /// Flows that several processes have open, and flows that one has, by their places in the ledger.
+    found: Places,
+    /// Whether there were any of the former at the end of the last walk.
+    are_shared: bool,
+}
+
+/// Flows that a walk has met, by their places in the ledger.
+#[derive(Default)]
+struct Places {
+    met: Vec<bool>,
+    is_any_met_twice: bool,
+}
+
+impl Places {
+    fn meet(&mut self, place: usize) {
+        if place >= self.met.len() {
+            self.met.resize(place + 1, false);
+        }
+        self.is_any_met_twice |= std::mem::replace(&mut self.met[place], true);
+    }
 }
 
 /// A walk that goes on on another thread.
@@ -76,7 +106,11 @@ impl Holders {
             processes: None,
             numbers: None,
             next: Instant::now(),
+            saved: SAVED,
+            last: (Instant::now(), Duration::ZERO),
             under_way: None,
+            found: Places::default(),
+            are_shared: false,
         }
     }
 
@@ -100,18 +134,48 @@ impl Holders {
         self.walks = false;
     }
 
+    /// Whether several processes had one socket open at the last walk.
+    #[must_use]
+    pub fn are_shared(&self) -> bool {
+        self.are_shared
+    }
+
     /// Finds holders of the flows without an owner, unless that was done a moment ago. Unreadable files leave them
-    /// without an owner.
-    pub fn find(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger, wait: Wait) {
+    /// without an owner. While no hooks tell who uses a socket, those of all flows are looked for, more seldom.
+    pub fn find(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger, wait: Wait, trigger: Trigger) {
         self.take_found(ledger, Duration::ZERO);
-        if self.under_way.is_none() && Instant::now() >= self.next && ledger.has_unowned() {
+        // A walk that is under way may have passed the processes of the newest sockets.
+        if wait == Wait::Yes {
+            self.finish(ledger);
+        }
+        if self.under_way.is_none() && self.is_due(ledger, wait, trigger) {
             self.start(ebpf, ledger);
         }
-        if wait == Wait::Yes
-            && let Some(limit) = self.under_way.as_ref().map(|walk| walk.wait)
-        {
+        if wait == Wait::Yes {
+            self.finish(ledger);
+        }
+    }
+
+    /// Waits for the end of a walk, as long as reports do.
+    fn finish(&mut self, ledger: &mut Ledger) {
+        if let Some(limit) = self.under_way.as_ref().map(|walk| walk.wait) {
             self.take_found(ledger, limit);
         }
+    }
+
+    fn is_due(&self, ledger: &Ledger, wait: Wait, trigger: Trigger) -> bool {
+        let now = Instant::now();
+        let is_sweeping = trigger == Trigger::Sweep;
+        let is_for_report = is_sweeping && wait == Wait::Yes && self.may_take(now, self.last.1);
+        if now < self.next && !is_for_report {
+            return false;
+        }
+        ledger.has_unowned() || is_sweeping && now >= self.last.0 + PAUSE_WHILE_SWEEPING
+    }
+
+    /// Whether so much has been saved.
+    fn may_take(&self, now: Instant, time: Duration) -> bool {
+        (self.saved + now.duration_since(self.last.0) / PAUSE_FOR_EACH_WALK).min(SAVED) >= time
     }
 
     fn start(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger) {
@@ -134,7 +198,12 @@ impl Holders {
         while let Some(walk) = &self.under_way {
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
             match walk.found.recv_timeout(left) {
-                Ok(found) => take(ledger, found),
+                Ok(found) => {
+                    for (key, _) in &found {
+                        ledger.place_of(key).into_iter().for_each(|place| self.found.meet(place));
+                    }
+                    take(ledger, found);
+                }
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => {
                     let start = walk.start;
@@ -146,7 +215,12 @@ impl Holders {
     }
 
     fn pause(&mut self, start: Instant) {
-        self.next = start + PAUSE.max(start.elapsed() * PAUSE_FOR_EACH_WALK);
+        let (now, taken) = (Instant::now(), start.elapsed());
+        self.next = start + PAUSE.max(taken * PAUSE_FOR_EACH_WALK);
+        let saved = self.saved + now.duration_since(self.last.0) / PAUSE_FOR_EACH_WALK;
+        self.saved = saved.min(SAVED).saturating_sub(taken);
+        self.last = (now, taken);
+        self.are_shared = std::mem::take(&mut self.found).is_any_met_twice;
     }
 }
 

@@ -20,7 +20,9 @@ impl Iterator {
     pub const HOLDERS: Self = Self { name: "holders", target: "task_file" };
     /// Writes which sockets of a network namespace are the kernel's own.
     pub const KERNEL_SOCKETS: Self = Self { name: "kernel_sockets", target: "tcp" };
-    pub const ALL: [Self; 3] = [Self::VISIT, Self::HOLDERS, Self::KERNEL_SOCKETS];
+    /// Brings the entries of all sockets up to date, of every network namespace (Linux 5.12).
+    pub const SWEEP: Self = Self { name: "sweep", target: "bpf_sk_storage_map" };
+    pub const ALL: [Self; 4] = [Self::VISIT, Self::HOLDERS, Self::KERNEL_SOCKETS, Self::SWEEP];
 
     /// Finds the program in the object.
     ///

@@ -22,7 +22,10 @@ pub mod refused;
 pub mod rights;
 pub mod seed;
 pub mod selfcheck;
+pub mod sweep;
 mod verify;
+mod ways;
+mod window;
 
 use crate::link::Cast;
 use crate::plan::{Demand, Plan};
@@ -34,12 +37,13 @@ use flowtop_core::hooks::Hooks;
 use flowtop_core::ledger::Ledger;
 use flowtop_core::listeners::Listeners;
 use flowtop_core::moment::Moment;
+use flowtop_core::trigger::{Trigger, Wanted};
 use flowtop_core::wire::{Sample, flow_key};
 use flowtop_sys::clock;
 use holders::Holders;
 pub use holders::Wait;
 use iterator::Iterator;
-use load::Refused;
+use load::{Hooked, Refused};
 use numbers::Numbers;
 use past_tcp::PastTcp;
 use probe::{Host, Loader};
@@ -49,6 +53,8 @@ use selfcheck::Miscount;
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex};
 use std::{path::Path, time::Duration};
+use sweep::Sweep;
+use ways::{Activity, Ways};
 
 /// A plan that does not work on this kernel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +103,9 @@ pub struct Live {
     pub refusals: Vec<Refusal>,
     /// Why sockets older than the start could not be seeded, if so.
     unseeded: Option<String>,
+    ways: Ways,
+    /// Whether TCP's own counters are shown or recorded, which change without a call of the application.
+    with_details: bool,
 }
 
 impl Live {
@@ -130,7 +139,7 @@ impl Live {
         let mut refusals = Vec::new();
         for plan in plan::plans(host.facts, wanted) {
             match attempt(&plan, &host, &mut loader, demand)? {
-                Ok(Loaded { mut ebpf, mut reader, iterator, mut holders, plan }) => {
+                Ok(Loaded { mut ebpf, mut reader, iterator, mut holders, plan, ways }) => {
                     // Behind the self-check, whose flows are flowtop's own.
                     read::admit(&mut ebpf, admission)?;
                     let processes = flowtop_attribution::processes(host_root);
@@ -151,6 +160,8 @@ impl Live {
                         plan,
                         refusals,
                         unseeded,
+                        ways,
+                        with_details: true,
                     });
                 }
                 Err(failure) => refusals.push(Refusal { hooks: plan.hooks, reason: failure.to_string() }),
@@ -180,19 +191,45 @@ impl Live {
     pub fn feed(&mut self, ledger: &mut Ledger, at: Moment) -> Result<()> {
         #[cfg(feature = "kernel-log")]
         self.messages.flush();
+        self.refresh()?;
         self.reader.feed(ledger, at)
     }
 
     /// Reads what has changed since the ledger was fed, or everything, and hands it on instead; returns how many other
     /// flows there are.
     pub fn changes(&mut self, all: bool, take: impl FnMut(&[(usize, FlowKey, Flow)])) -> Result<usize> {
+        self.refresh()?;
         self.reader.changes(all, take)
+    }
+
+    /// Keeps the entries current in this way, or in the cheaper one.
+    pub fn keep_current_by(&mut self, wanted: Wanted) {
+        self.ways.want(wanted);
+    }
+
+    /// Whether TCP's own counters are shown or recorded. They change without a call of the application, so while events count
+    /// passes are made for them.
+    pub fn keep_details_current(&mut self, with_details: bool) {
+        self.with_details = with_details;
+    }
+
+    /// What keeps the entries current at present, and why, as half a sentence.
+    #[must_use]
+    pub fn trigger(&self) -> (Trigger, String) {
+        (self.ways.now(), self.ways.reason())
+    }
+
+    /// Brings the entries up to date as far as no event has.
+    fn refresh(&mut self) -> Result<()> {
+        let activity = self.reader.activity();
+        let has_unowned = activity.has_unowned || self.holders.are_shared();
+        self.ways.refresh(&mut self.ebpf, Activity { has_unowned, ..activity }, self.with_details)
     }
 
     /// Before a report: where hooks see a sender only when it is acknowledged, and one in `CLOSE_WAIT` not even then, all
     /// sockets are asked.
     pub fn ask_sockets(&mut self) -> Result<()> {
-        if self.plan.counts_on_ack && self.unseeded.is_none() {
+        if self.plan.counts_on_ack && self.unseeded.is_none() && self.ways.now() == Trigger::Events {
             seed_sockets(&mut self.ebpf, self.holders.processes()).map_err(anyhow::Error::msg)?;
         }
         Ok(())
@@ -202,6 +239,7 @@ impl Live {
     pub fn sample(&mut self, sample: &mut Sample) -> Result<()> {
         #[cfg(feature = "kernel-log")]
         self.messages.flush();
+        self.refresh()?;
         sample.set_time(clock::now());
         self.reader.read(sample)
     }
@@ -209,7 +247,7 @@ impl Live {
     /// Finds the holders of sockets that no process was seen to use, if there are any and it is time to look
     /// again.
     pub fn find_holders(&mut self, ledger: &mut Ledger, wait: Wait) {
-        self.holders.find(&mut self.ebpf, ledger, wait);
+        self.holders.find(&mut self.ebpf, ledger, wait, self.ways.now());
     }
 
     /// Flows whose bytes a socket map carries past TCP, as far as they were not told before.
@@ -236,9 +274,18 @@ pub struct Loaded {
     /// Why the iterator over sockets was not loaded, if so.
     iterator: Result<(), String>,
     holders: Holders,
+    ways: Ways,
 }
 
 impl Loaded {
+    /// Makes a pass over all sockets.
+    ///
+    /// # Errors
+    /// Why passes cannot be made with this plan on this kernel, as half a sentence.
+    pub fn sweep(&self) -> Result<(), String> {
+        self.ways.try_pass()
+    }
+
     /// Cost of each program since it was loaded.
     ///
     /// # Errors
@@ -314,17 +361,18 @@ fn attempt_once(
     loader: &mut Loader,
     demand: Demand,
 ) -> Result<Result<Loaded, Failure>> {
-    let (mut ebpf, walks) = match load::load(plan, host, loader, demand) {
+    let Hooked { mut ebpf, walks, events } = match load::load(plan, host, loader, demand) {
         Ok(both) => both,
         Err(Refused::Here(reason)) => return Ok(Err(Failure::Refused(reason))),
         Err(Refused::ByVerifier(reason)) => return Ok(Err(Failure::NotVerified(reason))),
         Err(Refused::Everywhere(reason)) => bail!(reason),
     };
     let (iterator, holders) = (walks.loaded(Iterator::VISIT), Holders::new(&walks, host));
+    let ways = Ways::new(Sweep::new(&mut ebpf, plan, &walks), events, plan);
     let mut reader = Reader::new(&mut ebpf)?;
     let counts = selfcheck::run(&mut reader, plan.counts_on_ack)?;
     Ok(counts
-        .map(|()| Loaded { ebpf, reader, plan: plan.clone(), iterator, holders })
+        .map(|()| Loaded { ebpf, reader, plan: plan.clone(), iterator, holders, ways })
         .map_err(Failure::Silent))
 }
 

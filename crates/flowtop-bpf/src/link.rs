@@ -44,6 +44,12 @@ const MOVE: u8 = 0xb7;
 const CALL: u8 = 0x85;
 /// `BPF_PSEUDO_KFUNC_CALL` in the upper half of the second byte: the number is a BTF type number.
 const KFUNC: u8 = 2 << 4;
+/// An atomic operation on 64 bits in memory (`BPF_STX | BPF_ATOMIC | BPF_DW`).
+const ATOMIC: u8 = 0xdb;
+/// Operation of [`ATOMIC`]: compare and exchange (`BPF_CMPXCHG`, Linux 5.12).
+const EXCHANGE: u32 = 0xf1;
+/// Operation of [`ATOMIC`]: add (`BPF_ADD`), which every kernel has.
+const ADD: u32 = 0;
 /// `BPF_FUNC_skc_to_tcp_sock`.
 const SKC_TO_TCP_SOCK: u32 = 137;
 
@@ -56,6 +62,9 @@ impl Link<'_> {
         let (instructions, _) = object.as_chunks_mut::<INSTRUCTION_BYTES>();
         let mut places = 0;
         for code in instructions {
+            if !self.has_exchange() && is_exchange(*code) {
+                code[4..].copy_from_slice(&ADD.to_le_bytes());
+            }
             let [opcode, registers, 0, 0, number @ ..] = *code else { continue };
             let (registers, number) = match (opcode, u32::from_le_bytes(number)) {
                 (CALL, placeholder::CAST) if registers == 0 => self.call(),
@@ -69,6 +78,12 @@ impl Link<'_> {
             places += 1;
         }
         Ok(places)
+    }
+
+    /// Whether the kernel knows the instruction that exchanges. It came with the cookies of sockets in tracing programs, and
+    /// programs use it only where they have those. A kernel before that refuses it even where it is never reached.
+    fn has_exchange(&self) -> bool {
+        self.constants[Constant::Cookies as usize] != 0
     }
 
     fn call(&self) -> (u8, u32) {
@@ -85,6 +100,11 @@ impl Link<'_> {
         let constant = of(&self.constants, placeholder::CONSTANTS);
         constant.or_else(|| of(self.offsets, placeholder::FIELDS)).ok_or(Unknown(wanted))
     }
+}
+
+fn is_exchange(code: [u8; INSTRUCTION_BYTES]) -> bool {
+    let [opcode, _, _, _, number @ ..] = code;
+    opcode == ATOMIC && u32::from_le_bytes(number) == EXCHANGE
 }
 
 fn is_placeholder(number: u32) -> bool {
@@ -124,6 +144,16 @@ mod tests {
         assert_eq!(linked(&LINK, &place), Ok(code(CALL, 0, 137).to_vec()));
         let link = Link { cast: Cast::Kfunc { func_id: 0x0102_0304, tcp_sock_id: 9 }, ..LINK };
         assert_eq!(linked(&link, &place), Ok(vec![0x85, 0x20, 0, 0, 4, 3, 2, 1]));
+    }
+
+    #[test]
+    fn a_kernel_without_exchange_gets_none() {
+        let exchange = [[ATOMIC, 0x21, 8, 0, 0xf1, 0, 0, 0], [0xc3, 0x21, 8, 0, 0xf1, 0, 0, 0]];
+        assert_eq!(linked(&LINK, &exchange), Ok(exchange.concat()));
+        let mut link = LINK;
+        link.constants[Constant::Cookies as usize] = 0;
+        let added = [[ATOMIC, 0x21, 8, 0, 0, 0, 0, 0], exchange[1]];
+        assert_eq!(linked(&link, &exchange), Ok(added.concat()));
     }
 
     #[test]

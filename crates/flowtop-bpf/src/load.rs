@@ -5,7 +5,7 @@ use super::probe::{self, Host, Loader};
 use super::reason::{is_verdict, os_error, reason};
 use super::refused::{self, Call};
 use super::verify::{self, Use};
-use crate::link::{Cast, Link};
+use crate::link::{self, Cast};
 use crate::plan::{Attach, Demand, Plan, Program};
 use aya::{
     Ebpf, EbpfError,
@@ -14,9 +14,11 @@ use aya::{
 };
 use flowtop_common::{Constant, Detail, FlowKey, Slot, store};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::any::Any;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 /// The kernel side, committed beside this crate and built by `cargo xtask ebpf`.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../object/flowtop.bpf.o");
@@ -78,12 +80,13 @@ fn socket_table_entries(plan: &Plan, max_flows: u32) -> u32 {
 ///
 /// # Errors
 /// The step that was refused, and why.
-pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Result<(Ebpf, Walks), Refused> {
+pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Result<Hooked, Refused> {
     let max_flows = demand.max_flows;
     let calls =
         if plan.programs.iter().any(|p| matches!(p.attach, Attach::Kretprobe(_))) { CALLS } else { 1 };
     let mut object = object().map_err(|error| Refused::Everywhere(format!("{error:#}")))?;
-    let link = Link { offsets: &host.offsets, constants: constants(plan, host, demand), cast: plan.cast };
+    let link =
+        link::Link { offsets: &host.offsets, constants: constants(plan, host, demand), cast: plan.cast };
     link.apply(&mut object).map_err(|error| Refused::Everywhere(error.to_string()))?;
     let mut ebpf = loader
         .map_max_entries("FLOWS", max_flows)
@@ -97,10 +100,67 @@ pub fn load(plan: &Plan, host: &Host, loader: &mut Loader, demand: Demand) -> Re
         .map_err(|error| refused_object(&error, host, table_bytes(plan, max_flows)))?;
     let walks = load_programs(&mut ebpf, plan, host)?;
     // The ends of flows before the hooks, so that no flow is opened whose end is missed.
+    let mut events = EventHooks::default();
     for program in &plan.programs {
-        attach(&mut ebpf, program).map_err(|error| refused_program(program, &error, host))?;
+        let link = attach(&mut ebpf, program).map_err(|error| refused_program(program, &error, host))?;
+        if program.is_event() {
+            events.programs.push(*program);
+            events.links.push(link);
+        } else {
+            events.always.push(link);
+        }
     }
-    Ok((ebpf, walks))
+    Ok(Hooked { ebpf, walks, events })
+}
+
+/// Programs that have been loaded and attached.
+pub struct Hooked {
+    pub ebpf: Ebpf,
+    pub walks: Walks,
+    pub events: EventHooks,
+}
+
+/// A program's place at a hook, which it loses when this is dropped.
+pub type Link = Box<dyn Any + Send>;
+
+/// The hooks of what applications send and receive. The others stay attached beside them.
+#[derive(Default)]
+pub struct EventHooks {
+    programs: Vec<Program>,
+    /// In the order of the programs; empty while they are detached.
+    links: Vec<Link>,
+    always: Vec<Link>,
+}
+
+impl EventHooks {
+    #[must_use]
+    pub fn are_attached(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// Attaches them, unless they are.
+    ///
+    /// # Errors
+    /// Those of the kernel; then none is attached.
+    pub fn attach(&mut self, ebpf: &mut Ebpf) -> Result<(), ProgramError> {
+        if self.links.is_empty() {
+            let links: Result<_, _> = self.programs.iter().map(|program| attach(ebpf, program)).collect();
+            self.links = links?;
+        }
+        Ok(())
+    }
+
+    /// Takes them off; they are detached when what this returns is dropped.
+    pub fn detach(&mut self) -> Vec<Link> {
+        std::mem::take(&mut self.links)
+    }
+
+    /// The programs, once each, to ask the kernel about them.
+    pub fn programs(&self, ebpf: &Ebpf) -> Vec<OwnedFd> {
+        let names: BTreeSet<_> = self.programs.iter().map(|program| program.name).collect();
+        let fd = |name| ebpf.program(name)?.fd().ok()?.as_fd().try_clone_to_owned().ok();
+        names.into_iter().filter_map(fd).collect()
+    }
 }
 
 /// Why iterators were not loaded, by their names; the others were.
@@ -151,7 +211,6 @@ fn constants(plan: &Plan, host: &Host, demand: Demand) -> [u32; Constant::COUNT]
     for (constant, value) in [
         (Constant::Store, plan.store),
         (Constant::Task, plan.task),
-        (Constant::SendLocked, u32::from(plan.send_locked)),
         (Constant::SlotCount, slot_count(max_flows)),
         (Constant::FreeMask, ring_size(max_flows) - 1),
         (Constant::Cookies, u32::from(plan.cookies)),
@@ -187,15 +246,20 @@ pub enum Refused {
     Everywhere(String),
 }
 
-fn attach(ebpf: &mut Ebpf, program: &Program) -> Result<(), ProgramError> {
-    let handle = handle(ebpf, program)?;
+/// Attaches a program of the plan.
+fn attach(ebpf: &mut Ebpf, program: &Program) -> Result<Link, ProgramError> {
+    macro_rules! attached {
+        ($kind:ty $(, $place:expr)*) => {{
+            let program = <&mut $kind>::try_from(handle(ebpf, program)?)?;
+            let id = program.attach($($place),*)?;
+            Ok(Box::new(program.take_link(id)?))
+        }};
+    }
     match program.attach {
-        Attach::Tracepoint(_) => <&mut BtfTracePoint>::try_from(handle)?.attach().map(drop),
-        Attach::Fentry(_) => <&mut FEntry>::try_from(handle)?.attach().map(drop),
-        Attach::Fexit(_) => <&mut FExit>::try_from(handle)?.attach().map(drop),
-        Attach::Kprobe(function) | Attach::Kretprobe(function) => {
-            <&mut KProbe>::try_from(handle)?.attach(function, 0).map(drop)
-        }
+        Attach::Tracepoint(_) => attached!(BtfTracePoint),
+        Attach::Fentry(_) => attached!(FEntry),
+        Attach::Fexit(_) => attached!(FExit),
+        Attach::Kprobe(function) | Attach::Kretprobe(function) => attached!(KProbe, function, 0),
     }
 }
 

@@ -27,6 +27,18 @@ pub struct Program {
     pub attach: Attach,
 }
 
+impl Program {
+    /// Whether it only says that an application has sent or received, which the counters of the socket tell as well. The
+    /// others are those of births and ends, and that of the sockets in socket maps, whose counters do not tell all.
+    #[must_use]
+    pub fn is_event(&self) -> bool {
+        !matches!(
+            self.attach,
+            Attach::Tracepoint("inet_sock_set_state" | "tcp_destroy_sock") | Attach::Fexit("tcp_bpf_sendmsg")
+        )
+    }
+}
+
 /// The programs of every plan, which see flows begin and end.
 const ENDS: [Program; 2] = [
     Program { name: "set_state", attach: Attach::Tracepoint("inet_sock_set_state") },
@@ -72,13 +84,17 @@ pub struct Plan {
     pub cookies: bool,
     /// How a socket that is known to be one of TCP is taken for one.
     pub cast: Cast,
-    /// Whether events of the send side run under the socket lock.
-    pub send_locked: bool,
     /// Bytes sent are counted when they are acknowledged.
     pub counts_on_ack: bool,
 }
 
 impl Plan {
+    /// Whether a hook of its own sees what socket maps carry past TCP, beside those of events.
+    #[must_use]
+    pub fn sees_socket_maps(&self) -> bool {
+        self.programs.iter().any(|program| program.attach == Attach::Fexit("tcp_bpf_sendmsg"))
+    }
+
     /// The programs that other plans do not have, and those that they all have.
     #[must_use]
     pub fn own_and_common_programs(&self) -> (&[Program], &[Program]) {
@@ -137,7 +153,6 @@ pub fn plan(facts: Facts, hooks: Hooks) -> Plan {
         task: if typed && facts.typed_task { task::TYPED } else { task::PROBE },
         cookies: typed && facts.socket_cookie,
         cast: if typed { facts.rdonly_cast.unwrap_or(Cast::Helper) } else { Cast::Helper },
-        send_locked: !(on_tracepoint && facts.sock_send_length),
         counts_on_ack: on_tracepoint && !facts.sock_send_length,
     }
 }
@@ -265,7 +280,6 @@ mod tests {
         assert!(plan(OLD, Hooks::Tracepoint).counts_on_ack);
         assert!(places(OLD, Hooks::Tracepoint).contains(&Attach::Tracepoint("tcp_probe")));
         assert!(!plan(NEW, Hooks::Tracepoint).counts_on_ack);
-        assert!(!plan(NEW, Hooks::Tracepoint).send_locked);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::changes::Changes;
 use crate::numbers::Numbers;
 use crate::past_tcp::{self, PastTcp};
 use crate::recycle::Recycler;
+use crate::ways::Activity;
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
@@ -43,6 +44,9 @@ pub struct Reader {
     listeners: Listeners,
     /// Slots of the flows that had ended at the last read.
     ended: HashMap<FlowKey, usize>,
+    /// Bytes of all flows at the last read.
+    bytes: u64,
+    activity: Activity,
     /// Numbers of processes here, where they are not the kernel's.
     pub numbers: Option<SharedNumbers>,
     /// Flows whose bytes go past TCP.
@@ -71,9 +75,17 @@ impl Reader {
             losses: PerCpuArray::try_from(take(ebpf, "LOSSES")?)?,
             listeners: Listeners::default(),
             ended: HashMap::new(),
+            bytes: 0,
+            activity: Activity::default(),
             numbers: None,
             past_tcp: past_tcp::Seen::default(),
         })
+    }
+
+    /// What the last read has shown of the table as a whole.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.activity
     }
 
     /// From now on flows whose role the kernel side does not know get it from these.
@@ -147,6 +159,7 @@ impl Reader {
         let covered = self.slots.cover(used.end).and_then(|()| self.details.cover(used.end));
         covered.context("no memory to read the flow table; try a smaller --max-flows")?;
         let (mut others, mut handed_over) = (0, 0);
+        let (mut bytes, mut has_unowned) = (0_u64, false);
         for number in used {
             let Some(slot) = self.slots.open(number) else {
                 self.recycler.saw_empty(number, &allocation);
@@ -156,6 +169,7 @@ impl Reader {
             {
                 self.past_tcp.note(&self.details.get(number));
             }
+            bytes = bytes.wrapping_add(slot.tx_bytes).wrapping_add(slot.rx_bytes);
             if !is_wanted(number, &slot) {
                 others += 1;
                 continue;
@@ -164,6 +178,7 @@ impl Reader {
             if slot.has(flags::ENDED) {
                 self.ended.insert(detail.key, number);
             }
+            has_unowned |= detail.pid == 0 && !slot.has(flags::ENDED);
             let mut flow = Flow::of(&slot, &detail);
             flow.flags = self.listeners.complete(&detail.key, flow.flags);
             if let Some(numbers) = &self.numbers {
@@ -172,6 +187,9 @@ impl Reader {
             take(others - handed_over, detail.key, flow);
             handed_over = others;
         }
+        // Fewer than before if flows have been removed meanwhile.
+        let moved_bytes = bytes.saturating_sub(std::mem::replace(&mut self.bytes, bytes));
+        self.activity = Activity { moved_bytes, has_unowned };
         self.give_back(&[])?;
         Ok(others)
     }

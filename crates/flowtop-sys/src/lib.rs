@@ -4,7 +4,7 @@
 pub mod clock;
 
 use aya_obj::generated::{
-    bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_1, bpf_cmd,
+    bpf_attach_type, bpf_attr, bpf_attr__bindgen_ty_14__bindgen_ty_3__bindgen_ty_1, bpf_cmd, bpf_prog_info,
 };
 use flowtop_common::{Admission, Allocation, Detail, FlowKey, Slot, flags};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
@@ -214,7 +214,26 @@ pub fn delete_batch(table: BorrowedFd<'_>, mut keys: &[FlowKey]) -> io::Result<(
 /// the caller (`bpf_iter_link_info`, Linux 6.1). Reading drives it.
 pub fn walk_of_process(program: BorrowedFd<'_>, pid: u32) -> io::Result<File> {
     // `tid`, `pid`, `pid_fd`, and what the union has beyond.
-    let info = [0_u32, pid, 0, 0];
+    walk(link_of_walk(program, [0, pid, 0, 0])?.as_fd())
+}
+
+/// Attaches an iterator over the elements of a map (`bpf_iter_link_info`, Linux 5.9); [`walk`] opens its walks.
+pub fn walks_of_map(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // `map_fd`, and what the union has beyond.
+    link_of_walk(program, [fd_number(map), 0, 0, 0])
+}
+
+/// Opens a walk of an attached iterator. Reading drives it.
+pub fn walk(link: BorrowedFd<'_>) -> io::Result<File> {
+    // SAFETY: an attribute union of all zeros is valid, and the kernel demands zeros in what a command does not use.
+    let mut attr: bpf_attr = unsafe { mem::zeroed() };
+    attr.iter_create.link_fd = fd_number(link);
+    // SAFETY: the command takes no addresses.
+    unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }.map(File::from)
+}
+
+/// Attaches an iterator with what the union `bpf_iter_link_info` says of it.
+fn link_of_walk(program: BorrowedFd<'_>, info: [u32; 4]) -> io::Result<OwnedFd> {
     // SAFETY: an attribute union of all zeros is valid, and the kernel demands zeros in what a command does not use.
     let mut attr: bpf_attr = unsafe { mem::zeroed() };
     attr.link_create.__bindgen_anon_1.prog_fd = fd_number(program);
@@ -225,12 +244,36 @@ pub fn walk_of_process(program: BorrowedFd<'_>, pid: u32) -> io::Result<File> {
             iter_info_len: u32::try_from(mem::size_of_val(&info)).unwrap_or_default(),
         };
     // SAFETY: the kernel reads `iter_info_len` bytes of `info`.
-    let link = unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }?;
-    // SAFETY: as above.
+    unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }
+}
+
+/// Runs of a loaded program and their time in nanoseconds, as far as the kernel kept statistics meanwhile
+/// (`BPF_ENABLE_STATS`, Linux 5.8).
+pub fn run_statistics(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    // SAFETY: plain data, all zeros is a value, and asks for no lists.
+    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+    // SAFETY: an attribute union of all zeros is valid, and the kernel demands zeros in what a command does not use.
     let mut attr: bpf_attr = unsafe { mem::zeroed() };
-    attr.iter_create.link_fd = fd_number(link.as_fd());
+    attr.info.bpf_fd = fd_number(program);
+    attr.info.info = (&raw mut info) as u64;
+    attr.info.info_len = u32::try_from(mem::size_of_val(&info)).unwrap_or_default();
+    // SAFETY: the kernel writes at most `info_len` bytes to `info`.
+    unsafe { bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok((info.run_cnt, info.run_time_ns))
+}
+
+/// Number of the next BPF map of the host with a number above this one, if there is one (`BPF_MAP_GET_NEXT_ID`, Linux 4.13).
+pub fn map_after(number: u32) -> io::Result<Option<u32>> {
+    // SAFETY: an attribute union of all zeros is valid, and the kernel demands zeros in what a command does not use.
+    let mut attr: bpf_attr = unsafe { mem::zeroed() };
+    attr.__bindgen_anon_6.__bindgen_anon_1.start_id = number;
     // SAFETY: the command takes no addresses.
-    unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }.map(File::from)
+    match unsafe { bpf(bpf_cmd::BPF_MAP_GET_NEXT_ID, &mut attr) } {
+        // SAFETY: the member in use; the kernel has written the number.
+        Ok(()) => Ok(Some(unsafe { attr.__bindgen_anon_6.next_id })),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// # Safety

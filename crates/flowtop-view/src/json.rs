@@ -15,6 +15,7 @@ use flowtop_core::ledger::{Ledger, Losses};
 use flowtop_core::record::Rest;
 use flowtop_core::rows::grouped::{self, ExtraSums, GroupedRow};
 use flowtop_core::rows::{beyond, rows};
+use flowtop_core::trigger::Trigger;
 use flowtop_core::view::View;
 use flowtop_core::who::Who;
 use flowtop_core::window::{Rates, Window};
@@ -32,6 +33,8 @@ pub struct Heading<'a> {
     pub host: &'a str,
     /// The hook plan: `fentry`, `kprobe` or `tracepoint`.
     pub hooks: &'a str,
+    /// What keeps the counters current, and why; `None` where no kernel counts.
+    pub trigger: Option<&'a (Trigger, String)>,
     pub who: Who<'a>,
     /// Cost of flowtop since the previous report; `None` without `--cost`.
     pub cost: Option<Cost>,
@@ -47,6 +50,7 @@ pub(crate) fn heading() -> Heading<'static> {
         start: "2026-03-01T12:00:00.5+01:00",
         host: "gate",
         hooks: "fentry",
+        trigger: None,
         who: Who::nobody(),
         cost: None,
         coverage: None,
@@ -172,6 +176,8 @@ fn ends(heading: &Heading<'_>, ledger: &Ledger, lists: Lists<'_>) -> (String, St
         elapsed_s: ledger.elapsed_s(),
         covered_s: Window::ALL.map(|window| ledger.covered_s(window)),
         hooks: heading.hooks,
+        trigger: heading.trigger.map(|(trigger, _)| trigger.name()),
+        trigger_reason: heading.trigger.map(|(_, reason)| &**reason),
         totals: totals(ledger),
         lists,
     };
@@ -206,6 +212,8 @@ struct Head<'a> {
     elapsed_s: f64,
     covered_s: [f64; 3],
     hooks: &'a str,
+    trigger: Option<&'a str>,
+    trigger_reason: Option<&'a str>,
     totals: TotalsObject,
     #[serde(flatten)]
     lists: Lists<'a>,

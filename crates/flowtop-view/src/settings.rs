@@ -18,6 +18,7 @@ use choice::{Format, HoldersChoice, HooksChoice, Theme};
 pub use directive::Directive;
 use flowtop_core::group::Group;
 use flowtop_core::number::Unit;
+use flowtop_core::trigger::Wanted;
 use flowtop_core::view::{Grouping, LineDisplay, PortDisplay, Sort, View};
 use quantity::{BitsPerSecond, FlowCount, Interval, Limit, Seconds};
 use value::Value;
@@ -191,6 +192,8 @@ settings! {
     cost "cost": bool = false, [];
     /// Kernel hooks to use.
     hooks "hooks": HooksChoice = HooksChoice::Auto, [];
+    /// What keeps the counters current.
+    trigger "trigger": Wanted = Wanted::Cheaper, [];
     /// How holders of idle sockets are found.
     holders "holders": HoldersChoice = HoldersChoice::Auto, [];
     /// Size of the kernel's table.

@@ -38,6 +38,7 @@ use flowtop_core::names::Names;
 use flowtop_core::owner::{NoOwners, Owners};
 use flowtop_core::rows::key::{Grouped, RowKey};
 use flowtop_core::rows::table::{Group, Table};
+use flowtop_core::trigger::Trigger;
 use flowtop_core::view::{Sort, View};
 use flowtop_core::who::Who;
 use flowtop_core::window::{Bytes, Peak, Rates, Window};
@@ -212,6 +213,8 @@ pub struct State {
     /// The rows, sorted as far as they are on the screen.
     pub table: Table,
     pub footer: Footer,
+    /// What keeps the counters current, where a kernel counts.
+    pub trigger: Option<Trigger>,
     pub own_cost: OwnCost,
     /// The counters of the interfaces against the flows, where they are known.
     pub coverage: Option<Coverage>,
@@ -270,6 +273,7 @@ impl State {
             pinned: BTreeSet::new(),
             table: Table::default(),
             footer: Footer::default(),
+            trigger: None,
             own_cost: OwnCost::default(),
             coverage: None,
             offset: 0,

@@ -65,7 +65,7 @@ fn help_tells_the_defaults_of_the_settings() {
         assert_eq!(default(arg.get_long().unwrap()).as_deref(), Some(value), "{}", arg.get_id());
         told += 1;
     }
-    assert_eq!(told, 10);
+    assert_eq!(told, 11);
 }
 
 #[test]

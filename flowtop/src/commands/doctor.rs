@@ -96,6 +96,10 @@ struct Tried {
     run_ns: Option<f64>,
     /// Whether bytes sent are counted only when the peer acknowledges them.
     counts_on_ack: Option<bool>,
+    /// Whether the kernel makes passes over all sockets for this plan.
+    sweeps: Option<bool>,
+    /// Why not, or null.
+    sweep_problem: Option<String>,
 }
 
 /// Runs all checks.
@@ -132,11 +136,14 @@ pub fn examine(max_flows: u32) -> Result<Finding> {
 
 fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_flows: u32) -> Tried {
     let plan = plan::plan(host.facts, hooks);
-    let (reason, run_ns) = match flowtop_bpf::attempt(&plan, host, loader, Demand::of(max_flows)) {
-        Ok(Ok(works)) => (None, run_ns(&works)),
-        Ok(Err(failure)) => (Some(failure.to_string()), None),
-        Err(error) => (Some(format!("{error:#}")), None),
+    let works = flowtop_bpf::attempt(&plan, host, loader, Demand::of(max_flows));
+    let (reason, run_ns, sweep) = match works {
+        Ok(Ok(works)) => (None, run_ns(&works), Some(works.sweep())),
+        Ok(Err(failure)) => (Some(failure.to_string()), None, None),
+        Err(error) => (Some(format!("{error:#}")), None, None),
     };
+    let sweeps = sweep.as_ref().map(Result::is_ok);
+    let sweep_problem = sweep.and_then(Result::err);
     Tried {
         name: hooks.name(),
         asked: true,
@@ -150,6 +157,8 @@ fn try_plan(hooks: Hooks, host: &probe::Host, loader: &mut probe::Loader, max_fl
         }),
         run_ns,
         counts_on_ack: Some(plan.counts_on_ack),
+        sweep_problem,
+        sweeps,
     }
 }
 
@@ -179,6 +188,8 @@ fn refused(hooks: Hooks, reason: String) -> Tried {
         socket_state: None,
         run_ns: None,
         counts_on_ack: None,
+        sweeps: None,
+        sweep_problem: None,
     }
 }
 
@@ -244,9 +255,13 @@ impl Tried {
             let bytes = self.table_bytes.unwrap_or_default();
             let on_ack =
                 if self.counts_on_ack == Some(true) { ", bytes sent count when acknowledged" } else { "" };
+            let sweep = match &self.sweep_problem {
+                Some(problem) => format!(", no sweeps: {problem}"),
+                None => ", sweeps where that costs less than events".to_owned(),
+            };
             let run = self.run_ns.map_or(String::new(), |ns| format!(", {ns:.0} ns a run of its programs"));
             return format!(
-                "works{}: {:.1} MiB of tables, socket state {}{run}{on_ack}",
+                "works{}: {:.1} MiB of tables, socket state {}{run}{on_ack}{sweep}",
                 if chosen { " and is used" } else { "" },
                 bytes as f64 / f64::from(1 << 20),
                 self.socket_state.unwrap_or_default(),

@@ -18,6 +18,8 @@ use flowtop_attribution::resolver::OwnLookups;
 use flowtop_core::cost::Cost;
 use flowtop_core::filter::Filter;
 use flowtop_core::ledger::Ledger;
+use flowtop_core::number::Unit;
+use flowtop_core::trigger::Wanted;
 use flowtop_core::view::{Sort, View};
 use flowtop_core::who::Who;
 use flowtop_view::json::Heading;
@@ -32,6 +34,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 /// Maximum time between two reads of the kernel's table.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Time between two changes of the trigger with `--trigger alternate`.
+const ALTERNATE_EVERY: Duration = Duration::from_millis(50);
 
 /// Share of the startup time that counts towards `-s N`. A slow start must not use up a short run.
 const START_WITHIN: Duration = Duration::from_millis(500);
@@ -102,7 +107,11 @@ pub fn run(
     let is_filtered = filter != Filter::default() || !selection::limits(settings).is_empty();
     let ledger = selection::ledger(settings, Some(&printer.interfaces), filter, &known)?;
     let ledger = coverage::counting(ledger, &printer.interfaces);
-    let session = Session::start(settings, &admission, known, demo)?.following(&printer.interfaces);
+    let shows_bytes_alone =
+        settings.format.value == Format::Text && matches!(settings.unit.value, Unit::Bits | Unit::Bytes);
+    let session = Session::start(settings, &admission, known, demo)?
+        .following(&printer.interfaces)
+        .with_details(!shows_bytes_alone);
     let runtime = event_loop()?;
     let reporter = Reporter::new(session, settings, printer, ledger).only(reports_left).filtered(is_filtered);
     let result = runtime.block_on(reporter.run(started.into()));
@@ -127,6 +136,7 @@ struct Reporter {
     /// Duration of a run with a single report (`-s`), at least a second.
     once: Option<Duration>,
     interval: Duration,
+    sample_every: Duration,
     host: String,
     is_filtered: bool,
 }
@@ -146,6 +156,10 @@ impl Reporter {
             reports_left: None,
             once: (length_s > 0).then(|| Duration::from_secs(length_s.into())),
             interval: settings.interval.value.0,
+            sample_every: match settings.trigger.value {
+                Wanted::Alternate => ALTERNATE_EVERY,
+                Wanted::Cheaper | Wanted::Only(_) => SAMPLE_EVERY.min(settings.interval.value.0),
+            },
             host: flowtop_attribution::resolver::own_host(),
             is_filtered: false,
         }
@@ -173,7 +187,7 @@ impl Reporter {
         self.cost();
         self.announce();
         let end = self.once.map(|length| start + length - (start - started).min(START_WITHIN));
-        let mut sampling = every(start, SAMPLE_EVERY.min(self.interval));
+        let mut sampling = every(start, self.sample_every);
         let mut reporting = every(start, self.interval);
         let mut letters = self.letters();
         loop {
@@ -285,10 +299,18 @@ impl Reporter {
     fn print(&mut self) -> Result<()> {
         let [start, time] = counted(&self.ledger);
         let cost = self.cost();
-        let (hooks, who) = (self.session.hooks(), self.session.who());
+        let (hooks, trigger, who) = (self.session.hooks(), self.session.trigger(), self.session.who());
         let coverage = self.coverage.as_ref().and_then(|coverage| coverage.read(&self.ledger));
-        let coverage = coverage.as_ref();
-        let heading = Heading { time: &time, start: &start, host: &self.host, hooks, who, cost, coverage };
+        let heading = Heading {
+            time: &time,
+            start: &start,
+            host: &self.host,
+            hooks,
+            trigger: trigger.as_ref(),
+            who,
+            cost,
+            coverage: coverage.as_ref(),
+        };
         self.printer.report(&self.ledger, &self.view, &heading)
     }
 

@@ -113,8 +113,16 @@ fn print(lens: &mut Lens, replay: &Replay, only_one: bool) -> Result<()> {
         let [start, time] = [span.began_us(), span.end_us].map(|us| rfc3339(&zoned(us, replay.zone())));
         let who = Who { owners: &*window.owners, labels: &window.labels, ..Who::nobody() };
         let host = &window.caption.host;
-        let heading =
-            Heading { time: &time, start: &start, host, hooks: HOOKS, who, cost: None, coverage: None };
+        let heading = Heading {
+            time: &time,
+            start: &start,
+            host,
+            hooks: HOOKS,
+            trigger: None,
+            who,
+            cost: None,
+            coverage: None,
+        };
         printer.print_caption(&window.caption.line())?;
         printer.report(&window.ledger, &view, &heading)?;
         Printer::wait()?;

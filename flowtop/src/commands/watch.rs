@@ -26,7 +26,6 @@ use flowtop_core::number::Unit;
 use flowtop_core::scope::attributed::Attributed;
 use flowtop_core::scope::{AllOf, Scope};
 use flowtop_core::view::View;
-use flowtop_core::who::Who;
 use flowtop_core::window::Bytes;
 use flowtop_core::wire::Sample;
 use flowtop_recording::span;
@@ -322,9 +321,18 @@ impl Watch {
             return Ok(());
         }
         let [start, time] = counted(&self.ledgers.shown);
-        let (hooks, who): (_, Who<'_>) = (self.session.hooks(), self.session.who());
-        let heading =
-            Heading { time: &time, start: &start, host: &self.host, hooks, who, cost: None, coverage: None };
+        let (hooks, trigger) = (self.session.hooks(), self.session.trigger());
+        let who = self.session.who();
+        let heading = Heading {
+            time: &time,
+            start: &start,
+            host: &self.host,
+            hooks,
+            trigger: trigger.as_ref(),
+            who,
+            cost: None,
+            coverage: None,
+        };
         self.printer.print_line(&format!("{time} {}", alert.line()))?;
         self.printer.report(&self.ledgers.shown, &self.view, &heading)
     }

@@ -28,6 +28,12 @@ impl Ledger {
         self.flows.values().any(|entry| !entry.owner().is_process() && open(entry))
     }
 
+    /// Where a flow stands, if the ledger has it.
+    #[must_use]
+    pub fn place_of(&self, key: &FlowKey) -> Option<usize> {
+        Some(self.flows.get(key)?.place as usize)
+    }
+
     pub fn open_flows(&self) -> impl Iterator<Item = &FlowKey> {
         let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.state());
         self.flows.iter().filter(move |(_, entry)| open(entry)).map(|(key, _)| key)

@@ -81,8 +81,18 @@ impl Users {
     pub fn held_by(&mut self, seen: Seen, processes: &mut Processes) {
         if self.current.process.is_none() {
             self.current.process = seen.is_process().then(|| processes.get(seen));
-        } else if self.current.pid() != seen.pid && self.position(seen.pid).is_none() {
+        } else if self.current.pid() == seen.pid {
+            self.renamed(seen, processes);
+        } else if self.position(seen.pid).is_none() {
             self.remember(User { process: Some(processes.get(seen)), bytes: 0 });
+        }
+    }
+
+    /// The current process may have become another program since it used the socket.
+    fn renamed(&mut self, seen: Seen, processes: &mut Processes) {
+        let current = self.current.seen();
+        if current.comm != seen.comm {
+            self.current.process = Some(processes.get(Seen { comm: seen.comm, ..current }));
         }
     }
 
@@ -191,6 +201,15 @@ mod tests {
         users.used_by(seen(6), 1, processes);
         users.used_by(seen(0), 9, processes);
         assert_eq!((users.busiest().pid, users.count()), (6, 2));
+    }
+
+    #[test]
+    fn a_holder_that_has_become_another_program_has_its_name() {
+        let (mut users, processes) = (Users::default(), &mut Processes::default());
+        users.used_by(Seen { pid: 5, cgroup_id: 9, comm: *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0" }, 7, processes);
+        users.held_by(Seen { pid: 5, cgroup_id: 0, comm: *b"curl\0\0\0\0\0\0\0\0\0\0\0\0" }, processes);
+        let shown = users.busiest();
+        assert_eq!((&shown.comm[..4], shown.cgroup_id, users.count()), (&b"curl"[..], 9, 1));
     }
 
     #[test]

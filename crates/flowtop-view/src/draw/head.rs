@@ -4,11 +4,12 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::Canvas;
-use crate::state::OwnCost;
 use crate::state::layout::CELL;
+use crate::state::{OwnCost, State};
 use flowtop_core::group::Key;
 use flowtop_core::number::grouped;
 use flowtop_core::number::{Unit, number};
+use flowtop_core::trigger::Trigger;
 use flowtop_core::view::Sort;
 use flowtop_core::width::{cut_end, cut_middle};
 use flowtop_core::window::Window;
@@ -61,7 +62,7 @@ impl Canvas<'_> {
         let counts = format!("{} of {} flows", grouped(shown.into()), grouped(all.into()));
         let mut parts = vec![
             part(4, state.session.host.clone(), self.theme.header),
-            part(5, state.session.hooks.clone(), self.theme.dim),
+            part(5, counting(state), self.theme.dim),
             part(1, counts, Style::new()),
         ];
         let by = state.by();
@@ -203,5 +204,14 @@ impl Canvas<'_> {
         } else {
             (name.to_owned(), self.theme.dim)
         }
+    }
+}
+
+/// The hooks, and that they are not what keeps the counters current, if so.
+fn counting(state: &State) -> String {
+    let hooks = &state.session.hooks;
+    match state.trigger {
+        Some(Trigger::Sweep) => format!("{hooks}, {}", Trigger::Sweep),
+        Some(Trigger::Events) | None => hooks.clone(),
     }
 }

@@ -64,7 +64,7 @@ fn joined() -> Ledger {
 #[test]
 fn a_report_is_the_contract() {
     let expected = concat!(
-        r#"{"time":"2026-03-01T12:00:02.5+01:00","start":"2026-03-01T12:00:00.5+01:00","host":"gate","elapsed_s":2.0,"covered_s":[2.0,2.0,2.0],"hooks":"fentry","#,
+        r#"{"time":"2026-03-01T12:00:02.5+01:00","start":"2026-03-01T12:00:00.5+01:00","host":"gate","elapsed_s":2.0,"covered_s":[2.0,2.0,2.0],"hooks":"fentry","trigger":null,"trigger_reason":null,"#,
         r#""totals":{"tx_bytes":5000,"rx_bytes":300,"#,
         r#""tx_rate_2s":2500.0,"tx_rate_10s":2500.0,"tx_rate_40s":2500.0,"#,
         r#""rx_rate_2s":150.0,"rx_rate_10s":150.0,"rx_rate_40s":150.0,"tx_peak":2500.0,"rx_peak":150.0},"#,

@@ -3,6 +3,7 @@
 use super::value::{AUTO, Value, ValueError, quoted};
 use flowtop_core::hooks::Hooks;
 use flowtop_core::number::Unit;
+use flowtop_core::trigger::{Trigger, Wanted};
 use flowtop_core::view::{LineDisplay, PortDisplay, Sort};
 
 /// A setting whose value is one of a fixed list of words.
@@ -124,6 +125,15 @@ impl HooksChoice {
             Self::Only(hooks) => Some(hooks),
         }
     }
+}
+
+impl Choice for Wanted {
+    const WORDS: &'static [(&'static str, Self, &'static str)] = &[
+        (AUTO, Self::Cheaper, "What costs less, second by second"),
+        (Trigger::Events.name(), Self::Only(Trigger::Events), "Hooks of what applications send and receive"),
+        (Trigger::Sweep.name(), Self::Only(Trigger::Sweep), "One pass over all sockets before each refresh"),
+        ("alternate", Self::Alternate, "The other one every 50 ms, to test that both count alike"),
+    ];
 }
 
 /// How flowtop finds the processes that hold sockets which have not been used since it started.
