@@ -39,13 +39,24 @@ pub fn build() -> Result<Programs> {
 }
 
 impl Programs {
-    /// Runs the suite on this kernel, with every plan that loads, and prints its lines.
+    /// Runs the suite on this kernel, with every plan that loads, and prints its lines: as flowtop is started by default, and
+    /// with events and passes in turn.
     pub fn run_here(&self) -> Result<Transcript> {
+        let mut transcript = Transcript::default();
+        for trigger in ["auto", "alternate"] {
+            self.run_suite(trigger, &mut transcript)?;
+        }
+        Ok(transcript)
+    }
+
+    fn run_suite(&self, trigger: &str, transcript: &mut Transcript) -> Result<()> {
         let mut suite = Command::new(&self.live);
         suite.arg("--flowtop").arg(&self.flowtop).stdin(Stdio::null()).stdout(Stdio::piped());
+        if trigger != "auto" {
+            suite.args(["--trigger", trigger]);
+        }
         let mut suite = suite.spawn().with_context(|| format!("cannot run {}", self.live.display()))?;
         let lines = BufReader::new(suite.stdout.take().expect("the output is piped")).lines();
-        let mut transcript = Transcript::default();
         for line in lines.map_while(Result::ok) {
             transcript.read(&line);
             println!("[here] {line}");
@@ -54,6 +65,6 @@ impl Programs {
         if !status.success() && transcript.failed == 0 {
             anyhow::bail!("flowtop-live failed ({status})");
         }
-        Ok(transcript)
+        Ok(())
     }
 }

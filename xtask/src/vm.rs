@@ -17,7 +17,8 @@ use crate::modules;
 use crate::transcript::Transcript;
 
 /// Flags of the suite in a guest: emulation is about twenty times slower than the machine, and memory is short.
-const GUEST_ARGUMENTS: &[&str] = &["--without-ftrace", "--short-connections", "5000", "--processes", "1000"];
+const GUEST_ARGUMENTS: &[&str] =
+    &["--without-ftrace", "--alternating", "--short-connections", "5000", "--processes", "1000"];
 
 /// The suite compares owners of sockets with this program (`cargo xtask setup` installs it).
 const SS: &str = "/usr/bin/ss";

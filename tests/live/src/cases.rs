@@ -21,6 +21,7 @@ mod reporting;
 mod restored;
 mod sending;
 mod socket_map;
+mod trigger;
 mod uring;
 mod wire;
 
@@ -85,6 +86,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         restored::CASES,
         proxied::CASES,
         socket_map::CASES,
+        trigger::CASES,
         owners::CASES,
         pods::CASES,
         chosen::CASES,
@@ -94,6 +96,29 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// Those in which a change of what keeps the counters current could lose or double a byte: sends and receives under way,
+/// ends, births on a used tuple, older sockets, and sockets without an entry.
+pub fn alternating() -> Vec<&'static Case> {
+    let names = [
+        sending::PLAIN,
+        sending::SENDFILE,
+        "a storm of sends that end in EAGAIN",
+        "two threads that write to one socket",
+        "a shutdown beside another thread's sends",
+        "bytes thrown away with MSG_TRUNC",
+        closing::HALF_CLOSE,
+        "a close with 8,000 bytes unread",
+        "a read after the peer's reset",
+        "a socket connected twice on one tuple",
+        "TCP Fast Open with data in the SYN",
+        "bytes queued before the start and read after it",
+        "more connections than the table holds",
+    ];
+    let found: Vec<_> = all().filter(|case| names.contains(&case.name)).collect();
+    assert_eq!(found.len(), names.len(), "a case of this list has another name");
+    found
 }
 
 /// Enough to see that the plan which replaced a silent one counts: plain, page-wise and half-closed.

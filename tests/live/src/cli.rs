@@ -24,6 +24,8 @@ pub struct Options {
     pub flowtop: Option<PathBuf>,
     /// The hook plans to run.
     pub plans: Plans,
+    /// What flowtop is told to keep its counters current by; none to let it choose.
+    pub trigger: Option<String>,
     /// Only cases whose name contains this.
     pub case: Option<String>,
     /// Times that each plan runs the cases, for what fails rarely.
@@ -32,6 +34,8 @@ pub struct Options {
     pub list: bool,
     /// After the plans, run a few cases with ftrace switched off.
     pub without_ftrace: bool,
+    /// After the plans, run sensitive cases with events and passes in turn, where there are passes.
+    pub alternating: bool,
     /// Connections in the case of many short ones.
     pub short_connections: usize,
     /// Bytes that a connection has carried before flowtop starts.
@@ -47,10 +51,12 @@ impl Default for Options {
         Self {
             flowtop: None,
             plans: Plans::Available,
+            trigger: None,
             case: None,
             repeat: 1,
             list: false,
             without_ftrace: false,
+            alternating: false,
             short_connections: 50_000,
             // Beyond 2^32, so that a sequence number has wrapped.
             history_bytes: 4_400_000_003,
@@ -73,10 +79,12 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String>
         match flag.as_str() {
             "--flowtop" => options.flowtop = Some(value()?.into()),
             "--hooks" => options.plans = plans(&value()?)?,
+            "--trigger" => options.trigger = Some(value()?),
             "--case" => options.case = Some(value()?),
             "--repeat" => options.repeat = number(&flag, &value()?)?,
             "--list" => options.list = true,
             "--dry-run" => dry_run = true,
+            "--alternating" => options.alternating = true,
             "--without-ftrace" => options.without_ftrace = true,
             "--short-connections" => options.short_connections = number(&flag, &value()?)?,
             "--processes" => options.processes = number(&flag, &value()?)?,

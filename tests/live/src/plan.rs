@@ -15,6 +15,8 @@ pub struct Offer {
     pub loads: bool,
     /// The reason, if this kernel does not load it.
     pub reason: Option<String>,
+    /// Whether passes over all sockets can stand in for its events.
+    pub sweeps: Option<bool>,
 }
 
 #[derive(Deserialize)]

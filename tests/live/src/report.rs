@@ -11,6 +11,10 @@ use serde::Deserialize;
 pub struct Report {
     /// The hook plan that counts.
     pub hooks: String,
+    /// What kept the counters current.
+    pub trigger: String,
+    /// Why that.
+    pub trigger_reason: String,
     /// All connections together, one with both ends here counted once per direction.
     pub totals: Bytes,
     /// One row a connection.

@@ -9,6 +9,10 @@ use crate::compare::{Connection, Holds, compare};
 use crate::flowtop::Flowtop;
 use crate::report::{self, Report};
 
+/// How long a shared socket may be used until flowtop has seen by whom: it looks for sockets that are shared every 10 s, and
+/// then for 20 ms every 2 s for users. Generous, since a walk over the open files of a busy machine takes a while.
+const SAMPLING_PATIENCE: Duration = Duration::from_secs(90);
+
 /// One plan of one run: how flowtop is started and how large the workloads are.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -16,6 +20,8 @@ pub struct Setting {
     pub flowtop: Option<PathBuf>,
     /// What `--hooks` says.
     pub plan: String,
+    /// What `--trigger` says, if anything.
+    pub trigger: Option<String>,
     /// The plan that must then count.
     pub expected_hooks: Option<String>,
     /// Connections in the case of many short ones.
@@ -39,20 +45,50 @@ pub struct Rule {
 pub struct Bench {
     flowtop: Option<Flowtop>,
     expected_hooks: Option<String>,
+    /// What `--trigger` says, if anything.
+    trigger: Option<String>,
     rule: Rule,
 }
 
 impl Bench {
     fn start(setting: &Setting, arguments: &[String], files: Option<u64>, rule: Rule) -> Result<Self> {
-        let start = |program: &PathBuf| Flowtop::start(program, &setting.plan, arguments, files);
+        let trigger = setting.trigger.iter().flat_map(|trigger| ["--trigger".to_owned(), trigger.clone()]);
+        let arguments: Vec<String> = trigger.chain(arguments.iter().cloned()).collect();
+        let start = |program: &PathBuf| Flowtop::start(program, &setting.plan, &arguments, files);
         let flowtop = setting.flowtop.as_ref().map(start).transpose()?;
-        Ok(Self { flowtop, expected_hooks: setting.expected_hooks.clone(), rule })
+        let (expected_hooks, trigger) = (setting.expected_hooks.clone(), setting.trigger.clone());
+        Ok(Self { flowtop, expected_hooks, trigger, rule })
     }
 
     /// Compares the connections with a fresh report. `when` says at which moment of the case.
     pub fn check(&mut self, when: &str, connections: &[Connection]) -> Result<()> {
         let holds = self.rule.holds;
         self.check_report(when, |report| compare(connections, report, holds))
+    }
+
+    /// The same after each `usage` of a socket that several processes have open. Between passes over all sockets who uses it
+    /// is sampled, so there it goes on until a report names the user.
+    pub fn check_user(
+        &mut self,
+        when: &str,
+        mut usage: impl FnMut() -> Result<()>,
+        judge: impl Fn(&Report) -> Result<(), String>,
+    ) -> Result<()> {
+        usage()?;
+        if self.trigger.as_deref().is_none_or(|trigger| trigger == "events") {
+            return self.check_report(when, judge);
+        }
+        let until = Instant::now() + SAMPLING_PATIENCE;
+        let rule = self.rule;
+        self.rule.patience = Duration::ZERO;
+        let outcome = loop {
+            match self.check_report(when, &judge) {
+                Err(_) if Instant::now() < until => usage()?,
+                outcome => break outcome,
+            }
+        };
+        self.rule = rule;
+        outcome
     }
 
     /// Asks `judge` about a fresh report; again only where the case is known to be counted late.
@@ -105,6 +141,13 @@ impl Bench {
     fn check_hooks(&self, report: &Report) -> Result<()> {
         if let Some(expected) = &self.expected_hooks {
             ensure!(report.hooks == *expected, "expected hooks {expected}, got {}", report.hooks);
+        }
+        if let Some(wanted) = self.trigger.as_ref().filter(|wanted| ["events", "sweep"].contains(&&***wanted))
+        {
+            let (trigger, reason) = (&report.trigger, &report.trigger_reason);
+            // No pass finds what socket maps carry past TCP.
+            let gives_way = reason.contains("socket maps");
+            ensure!(trigger == wanted || gives_way, "expected {wanted}, got {trigger}: {reason}");
         }
         Ok(())
     }

@@ -39,7 +39,11 @@ pub fn run(options: &Options) -> Result<Tally> {
     options.possible_cpus.map_or(Ok(()), require_possible_cpus)?;
     for plan in plans(options)? {
         let hooks = PLANS.contains(&plan.as_str()).then(|| plan.clone());
-        run_plan(&plan, &setting(options, &plan, hooks), &selected(options), &mut tally);
+        let label = options.trigger.as_ref().map_or(plan.clone(), |trigger| format!("{plan}/{trigger}"));
+        run_plan(&label, &setting(options, &plan, hooks), &selected(options), &mut tally);
+    }
+    if options.alternating {
+        run_alternating(options, &mut tally)?;
     }
     if options.without_ftrace {
         run_without_ftrace(options, &mut tally);
@@ -91,6 +95,7 @@ fn setting(options: &Options, plan: &str, expected_hooks: Option<String>) -> Set
     Setting {
         flowtop: options.flowtop.clone(),
         plan: plan.to_owned(),
+        trigger: options.trigger.clone(),
         expected_hooks,
         short_connections: options.short_connections,
         history_bytes: options.history_bytes,
@@ -145,6 +150,24 @@ fn rule(expectation: &Expectation) -> Rule {
         Expectation::Exact => Rule { holds: exact, patience: Duration::ZERO },
         Expectation::Limitation { holds, .. } => Rule { holds: *holds, patience: PATIENCE },
     }
+}
+
+/// Cases that a change between events and passes could disturb, in each plan that can do both.
+fn run_alternating(options: &Options, tally: &mut Tally) -> Result<()> {
+    let Some(flowtop) = &options.flowtop else { return Ok(()) };
+    let options = Options { trigger: Some("alternate".to_owned()), ..options.clone() };
+    let wanted = options.case.as_deref().unwrap_or_default();
+    let cases: Vec<_> = cases::alternating().into_iter().filter(|case| case.name.contains(wanted)).collect();
+    for offer in plan::offers(flowtop)?.into_iter().filter(|offer| offer.loads) {
+        let label = format!("{}/alternate", offer.name);
+        if offer.sweeps == Some(true) {
+            let hooks = Some(offer.name.clone());
+            run_plan(&label, &setting(&options, &offer.name, hooks), &cases, tally);
+        } else {
+            println!("skip-plan {label}: `flowtop doctor` says why there are no passes");
+        }
+    }
+    Ok(())
 }
 
 /// With ftrace off, fentry and kprobe programs attach and never run: flowtop must notice and say so.

@@ -221,12 +221,15 @@ fn exec(socket: OwnedFd, count: u32) -> Result<()> {
     Err(failed).context("exec")
 }
 
-/// Sends, and lives until the other end closes.
+/// Sends, and again for each byte that it is asked with, until the other end closes.
 fn after_exec(socket: &OwnedFd, count: u32) -> Result<()> {
-    send(socket, count)?;
-    let (_, got) = rustix::net::recv(socket, &mut [0; 1], RecvFlags::empty())?;
-    ensure!(got == 0, "expected the end of the stream");
-    Ok(())
+    loop {
+        send(socket, count)?;
+        let (_, got) = rustix::net::recv(socket, &mut [0; 1], RecvFlags::empty())?;
+        if got == 0 {
+            return Ok(());
+        }
+    }
 }
 
 fn own_loop(count: u32) -> Result<[End; 2]> {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::Case;
 use super::offload::{MPTCP, mptcp_is_possible};
-use super::reporting::{row_of, same};
+use super::reporting::{row_between, row_of, same};
 use crate::compare::exact;
 use crate::net::{End, LOOPBACK, Listener, Pair, stream};
 use crate::netns;
@@ -63,14 +63,18 @@ fn passed(stage: &mut Stage<'_>) -> Result<()> {
         same("users", &Some(1), &row.users)
     })?;
     worker.give(pair.initiator.socket())?;
-    worker.order(Order::Send(5_000))?;
-    pair.acceptor.receive_exactly(5_000)?;
-    // In the tracepoint plan before Linux 6.3 nobody sees who sends, but who receives.
-    pair.acceptor.send_small(20_000)?;
-    worker.order(Order::Receive(20_000))?;
-    bench.check_report("after", |report| {
-        let row = row_of(report, &pair)?;
-        same("owner", &(Some(worker.pid()), Some("heir".to_owned())), &(row.pid, row.comm.clone()))?;
+    let heir = worker.pid();
+    let ends = (pair.initiator.local, pair.acceptor.local);
+    let usage = || {
+        worker.order(Order::Send(5_000))?;
+        pair.acceptor.receive_exactly(5_000)?;
+        // In the tracepoint plan before Linux 6.3 nobody sees who sends, but who receives.
+        pair.acceptor.send_small(20_000)?;
+        worker.order(Order::Receive(20_000))
+    };
+    bench.check_user("after", usage, |report| {
+        let row = row_between(report, ends)?;
+        same("owner", &(Some(heir), Some("heir".to_owned())), &(row.pid, row.comm.clone()))?;
         same("users", &Some(2), &row.users)
     })?;
     bench.quit()
@@ -170,8 +174,13 @@ fn executed(stage: &mut Stage<'_>) -> Result<()> {
     // The new program does not answer; what it sends is the answer.
     worker.begin(Order::Exec(400))?;
     pair.acceptor.receive_exactly(400)?;
-    bench.check_report("after the exec", |report| {
-        let row = row_of(report, &pair)?;
+    let ends = (pair.initiator.local, pair.acceptor.local);
+    let usage = || {
+        pair.acceptor.send_small(1)?;
+        pair.acceptor.receive_exactly(400)
+    };
+    bench.check_user("after the exec", usage, |report| {
+        let row = row_between(report, ends)?;
         let named = (row.pid, row.comm.clone());
         same("owner", &(Some(worker.pid()), Some("after-exec".to_owned())), &named)
     })?;

@@ -1,6 +1,7 @@
 //! What the report says beside the bytes. Last, so that its losses are those of the whole run.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
 use rustix::net::{self, Shutdown};
@@ -24,7 +25,10 @@ pub const CASES: &[Case] = &[
 ];
 
 pub fn row_of<'a>(report: &'a Report, pair: &Pair) -> Result<&'a Row, String> {
-    let (local, remote) = (pair.initiator.local, pair.acceptor.local);
+    row_between(report, (pair.initiator.local, pair.acceptor.local))
+}
+
+pub fn row_between(report: &Report, (local, remote): (SocketAddr, SocketAddr)) -> Result<&Row, String> {
     let row = report.flows.iter().find(|row| row.local() == local && row.remote() == remote);
     row.ok_or_else(|| format!("expected a row {local} => {remote}, got none"))
 }

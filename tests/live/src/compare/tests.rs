@@ -23,7 +23,8 @@ fn row(local: &str, remote: &str, initiator: &str, bytes: (u64, u64), peer: Opti
 
 fn report(rows: &[String]) -> Report {
     parse(&format!(
-        r#"{{"hooks":"tracepoint","totals":{{"tx_bytes":1,"rx_bytes":2}},"flows":[{}],
+        r#"{{"hooks":"tracepoint","trigger":"events","trigger_reason":"",
+        "totals":{{"tx_bytes":1,"rx_bytes":2}},"flows":[{}],
         "untracked":{{"flows":0,"tx_bytes":0,"rx_bytes":0}},"losses":{{"call":0}},"attribution":{{}}}}"#,
         rows.join(",")
     ))
