@@ -203,7 +203,7 @@ fn loaded_maps() -> HashSet<u32> {
     aya::maps::loaded_maps().filter_map(unless_gone).map(|map| map.id()).collect()
 }
 
-/// What was found of something that was listed before, `None` if it has gone since: an open file, a thread, a program or
+/// An object that was listed before, `None` if it has gone since: an open file, a thread, a program or
 /// a map of others. Any other error fails the test, since what it hides could be what is looked for.
 fn unless_gone<T, E: std::error::Error + 'static>(found: Result<T, E>) -> Option<T> {
     let error = match found {

@@ -438,8 +438,8 @@ fn the_units_leave_no_time_without_a_recorder() {
     }
 }
 
-/// What the units tell systemd to run, in what they tell it to run it in: all files but those of the state directory
-/// are read-only, no rights can be gained, and nothing is in the environment but that directory.
+/// The commands of the units, run as the units confine them: all files but those of the state directory are read-only,
+/// no rights can be gained, and the environment holds that directory alone.
 #[test]
 fn what_the_units_run_records() {
     if !can_count() {

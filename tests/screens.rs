@@ -156,7 +156,7 @@ fn with_cost(mut state: State) -> State {
     state
 }
 
-/// What the interface has carried beside the flows.
+/// Counters of an interface beside those of the flows.
 fn with_coverage(mut state: State) -> State {
     let bytes = |tx, rx| flowtop_core::window::Bytes { tx, rx };
     let names = vec!["eth0".to_owned()];

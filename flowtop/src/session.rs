@@ -182,7 +182,7 @@ impl Session {
         self.source.hooks()
     }
 
-    /// What keeps the counters current; see [`Source::trigger`].
+    /// The trigger in force; see [`Source::trigger`].
     pub fn trigger(&self) -> Option<(Trigger, String)> {
         self.source.trigger()
     }

@@ -69,7 +69,7 @@ impl Source {
         }
     }
 
-    /// What keeps the counters current, and why, as half a sentence; `None` for generated traffic.
+    /// The trigger in force, and the reason for it as half a sentence; `None` for generated traffic.
     #[must_use]
     pub fn trigger(&self) -> Option<(Trigger, String)> {
         match self {

@@ -1,4 +1,4 @@
-//! What flowtop is built of: the licences, bans and sources of deny.toml, which `cargo deny check` reads too. No network
+//! The dependencies of flowtop: the licences, bans and sources of deny.toml, which `cargo deny check` reads too. No network
 //! is needed: `cargo metadata` tells what the lock file has chosen for this system and where its files are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

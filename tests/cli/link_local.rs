@@ -10,7 +10,7 @@ use super::*;
 use crate::network::{Namespace, Network};
 use crate::records;
 
-/// What the near end sends, and what it receives.
+/// Bytes that the near end sends, and bytes that it receives.
 const SENT: usize = 31_007;
 const RECEIVED: usize = 709;
 
@@ -49,7 +49,7 @@ fn talk(network: &Network) -> [TcpStream; 2] {
     [client, server]
 }
 
-/// What flowtop prints and says of one connection.
+/// The output of flowtop about one connection.
 fn told(network: &Network, flags: &[&str]) -> (String, String) {
     let running = Running::start(&mut flowtop(&[flags, &["-P", "--interval", NEVER]].concat()));
     drop(talk(network));

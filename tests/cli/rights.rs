@@ -1,5 +1,5 @@
-//! What works with which capabilities, as root with a reduced bounding set and as another user with ambient ones; and what
-//! is said of missing ones and of other confinement.
+//! The features that each set of capabilities allows, as root with a reduced bounding set and as another user with ambient
+//! capabilities; and the messages about missing capabilities and other confinement.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

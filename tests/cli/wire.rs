@@ -21,7 +21,7 @@ const TOLERANCE: f64 = 0.01;
 /// the interface alone.
 const IN_FLIGHT: usize = 64 << 10;
 
-/// What `eth0` of a namespace has sent and received.
+/// Bytes that `eth0` of a namespace has sent and received.
 fn counters(namespace: &Namespace) -> [u64; 2] {
     let output = namespace.command("ip").args(["-s", "-j", "link", "show", "eth0"]).output().unwrap();
     let links: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -50,7 +50,7 @@ fn measured(network: &Network, args: &[&str], happens: impl FnOnce()) -> (Value,
     (report, [after[0] - before[0], after[1] - before[1]])
 }
 
-/// What a listener and a dialler do with a connection from the near namespace to the far one.
+/// Both ends of a connection from the near namespace to the far one.
 fn connection(network: &Network, to: IpAddr) -> [TcpStream; 2] {
     let listener = network.far.inside(|| TcpListener::bind(SocketAddr::new(to, 0)));
     let address = listener.local_addr().unwrap();

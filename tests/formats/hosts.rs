@@ -142,8 +142,8 @@ fn remote_pod(n: usize) -> Arc<Pod> {
     Arc::new(Pod { namespace: Some(hostile(n + 7)).filter(|_| n % 8 == 1), name: hostile(n + 8) })
 }
 
-/// What a host has open: so many connections to the outside with hostile texts, and one that has ended, one that is born
-/// late, one of IPv6, one that is idle, one of nobody and one of the kernel; and two whose ends are both here.
+/// The open sockets of a host: so many connections to the outside with hostile texts, and one that has ended, one that is
+/// born late, one of IPv6, one that is idle, one without an owner and one of the kernel; and two whose ends are both here.
 fn sockets(host: u8, hostile: u8) -> Vec<Socket> {
     let mut sockets: Vec<_> = (16 - hostile..20).map(|n| Socket::outward(host, n)).collect();
     let [.., ended, born, v6, idle] = &mut sockets[..] else { unreachable!("there are four and more") };

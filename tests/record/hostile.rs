@@ -1,4 +1,4 @@
-//! Directories in which somebody else was before. flowtop runs as root, and must neither write elsewhere nor wait for
+//! Directories that another user has prepared. flowtop runs as root, and must neither write elsewhere nor wait for
 //! ever.
 
 use std::os::unix::fs::{chown, lchown, symlink};

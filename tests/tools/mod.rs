@@ -1,4 +1,4 @@
-//! What tests need that may not be here: programs of others that flowtop is compared with, which `cargo xtask setup`
+//! Requirements of tests that a machine may lack: the programs that flowtop is compared with, which `cargo xtask setup`
 //! installs; rights; and a kernel in which hooks load. A test that cannot have it is reported by [`skip`], and returns.
 
 use std::io::Write as _;

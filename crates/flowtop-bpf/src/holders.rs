@@ -119,7 +119,7 @@ impl Holders {
         self.processes = processes;
     }
 
-    /// What the kernel's numbers of processes are translated by.
+    /// Sets the translation of the kernel's numbers of processes.
     pub fn translate_by(&mut self, numbers: Option<SharedNumbers>) {
         self.numbers = numbers;
     }
@@ -228,7 +228,7 @@ impl Holders {
 fn find_kernels(ebpf: &mut Ebpf, processes: Option<&Path>, ledger: &mut Ledger) {
     let Ok(iter) = Iterator::KERNEL_SOCKETS.of(ebpf) else { return };
     let mut written = Vec::new();
-    // What has been written until it fails is right.
+    // Holders written before a failure are right.
     let _ = seed::run(iter, processes, &mut written);
     let _ = Chunks::new(|found| take(ledger, found)).write_all(&written);
 }

@@ -213,7 +213,7 @@ impl Live {
         self.with_details = with_details;
     }
 
-    /// What keeps the entries current at present, and why, as half a sentence.
+    /// The trigger in force, and the reason for it as half a sentence.
     #[must_use]
     pub fn trigger(&self) -> (Trigger, String) {
         (self.ways.now(), self.ways.reason())

@@ -98,7 +98,7 @@ fn learn(program: &OwnedFd, folder: &Path, known: &mut HashMap<u32, Known>) {
 fn kernels_number(program: &OwnedFd, pid: u32) -> Option<u32> {
     let mut written = Vec::new();
     let walk = flowtop_sys::walk_of_process(program.as_fd(), pid).ok()?;
-    // What has been written until it fails is right.
+    // Holders written before a failure are right.
     let _ = walk.take(MAX_WALK_BYTES).read_to_end(&mut written);
     let (holders, _) = written.as_chunks::<HOLDER_BYTES>();
     holders.first().map(|first| holder(first).1.pid)

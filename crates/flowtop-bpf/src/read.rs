@@ -53,7 +53,7 @@ pub struct Reader {
     past_tcp: past_tcp::Seen,
 }
 
-/// What the reader of flows and that of holders translate by.
+/// The translation that the reader of flows shares with that of holders.
 pub type SharedNumbers = Arc<Mutex<Numbers>>;
 
 impl Reader {
@@ -82,7 +82,7 @@ impl Reader {
         })
     }
 
-    /// What the last read has shown of the table as a whole.
+    /// Activity of the whole table at the last read.
     #[must_use]
     pub fn activity(&self) -> Activity {
         self.activity

@@ -33,7 +33,7 @@ pub struct Heading<'a> {
     pub host: &'a str,
     /// The hook plan: `fentry`, `kprobe` or `tracepoint`.
     pub hooks: &'a str,
-    /// What keeps the counters current, and why; `None` where no kernel counts.
+    /// The trigger in force, and the reason for it; `None` in replays and demos.
     pub trigger: Option<&'a (Trigger, String)>,
     pub who: Who<'a>,
     /// Cost of flowtop since the previous report; `None` without `--cost`.

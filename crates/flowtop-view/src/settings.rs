@@ -192,7 +192,7 @@ settings! {
     cost "cost": bool = false, [];
     /// Kernel hooks to use.
     hooks "hooks": HooksChoice = HooksChoice::Auto, [];
-    /// What keeps the counters current.
+    /// Trigger of updates: events, passes over all sockets, or the cheaper of both.
     trigger "trigger": Wanted = Wanted::Cheaper, [];
     /// How holders of idle sockets are found.
     holders "holders": HoldersChoice = HoldersChoice::Auto, [];

@@ -213,7 +213,7 @@ pub struct State {
     /// The rows, sorted as far as they are on the screen.
     pub table: Table,
     pub footer: Footer,
-    /// What keeps the counters current, where a kernel counts.
+    /// The trigger in force; `None` in replays and demos.
     pub trigger: Option<Trigger>,
     pub own_cost: OwnCost,
     /// The counters of the interfaces against the flows, where they are known.

@@ -17,14 +17,14 @@ pub enum Plans {
     Named(Vec<String>),
 }
 
-/// What was typed.
+/// The parsed arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The program under test. None on a dry run, which only checks that both ends of every workload agree.
     pub flowtop: Option<PathBuf>,
     /// The hook plans to run.
     pub plans: Plans,
-    /// What flowtop is told to keep its counters current by; none to let it choose.
+    /// Value of flowtop's `--trigger`; none to let it choose.
     pub trigger: Option<String>,
     /// Only cases whose name contains this.
     pub case: Option<String>,

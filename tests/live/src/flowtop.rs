@@ -16,7 +16,7 @@ use crate::sys;
 /// A program that says nothing for so long has hung. Generous: a virtual machine without hardware help is slow.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What it prints when the baseline has been taken, before and after the name of the hook plan. More may follow.
+/// The line that it prints once the baseline has been taken, before and after the name of the hook plan. More may follow.
 const COUNTING: (&str, &str) = ("flowtop: counting with ", " hooks");
 
 /// A running flowtop in JSON mode that reports when asked.
@@ -26,7 +26,7 @@ pub struct Flowtop {
     stderr: Receiver<String>,
     /// The hook plan that counts.
     pub hooks: String,
-    /// What it has printed on stderr, up to the line that says which plan counts.
+    /// Its lines on stderr, up to the line that says which plan counts.
     pub preamble: Vec<String>,
 }
 

@@ -11,17 +11,17 @@ use serde::Deserialize;
 pub struct Report {
     /// The hook plan that counts.
     pub hooks: String,
-    /// What kept the counters current.
+    /// `events` or `sweep`, whichever kept the counters current.
     pub trigger: String,
-    /// Why that.
+    /// The reason for that, as half a sentence.
     pub trigger_reason: String,
     /// All connections together, one with both ends here counted once per direction.
     pub totals: Bytes,
     /// One row a connection.
     pub flows: Vec<Row>,
-    /// What found the flow table full.
+    /// Sockets that found the flow table full.
     pub untracked: Untracked,
-    /// What the kernel side could not do, by name.
+    /// Losses of the kernel side, by name.
     pub losses: HashMap<String, u64>,
     /// Texts about owners that could not be read or shown, by name.
     pub attribution: HashMap<String, u64>,

@@ -1,4 +1,4 @@
-//! What a case works with: a running flowtop, shared with other cases or its own, and the check against it.
+//! The stage of a case: a running flowtop, shared with other cases or its own, and the check against it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,9 +18,9 @@ const SAMPLING_PATIENCE: Duration = Duration::from_secs(90);
 pub struct Setting {
     /// The program; none on a dry run.
     pub flowtop: Option<PathBuf>,
-    /// What `--hooks` says.
+    /// Value of `--hooks`.
     pub plan: String,
-    /// What `--trigger` says, if anything.
+    /// Value of `--trigger`, if it is given.
     pub trigger: Option<String>,
     /// The plan that must then count.
     pub expected_hooks: Option<String>,
@@ -45,7 +45,7 @@ pub struct Rule {
 pub struct Bench {
     flowtop: Option<Flowtop>,
     expected_hooks: Option<String>,
-    /// What `--trigger` says, if anything.
+    /// Value of `--trigger`, if it is given.
     trigger: Option<String>,
     rule: Rule,
 }
@@ -128,7 +128,7 @@ impl Bench {
         self.flowtop.as_ref().map_or(Ok(()), Flowtop::thaw)
     }
 
-    /// What flowtop said before it began to count.
+    /// Lines on stderr from before flowtop counted.
     pub fn preamble(&self) -> &[String] {
         self.flowtop.as_ref().map_or(&[], |flowtop| &flowtop.preamble)
     }
@@ -168,7 +168,7 @@ impl<'a> Stage<'a> {
         Ok(Self { setting, shared, rule })
     }
 
-    /// What holds for the next case. A shared flowtop that has died is forgotten, so that each case stands alone.
+    /// Sets the rule of the next case. A shared flowtop that has died is forgotten, so that each case stands alone.
     pub fn prepare(&mut self, rule: Rule) {
         self.rule = rule;
         let died = |bench: &mut Bench| bench.flowtop.as_mut().is_some_and(|flowtop| !flowtop.is_running());

@@ -20,7 +20,7 @@ use crate::net::{End, Listener, PAYLOAD, Pair};
 /// The first argument of a worker; its name is the second.
 pub const FLAG: &str = "--worker";
 
-/// What a worker can do with the socket that it was given last.
+/// An order to a worker about the socket that it was given last.
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
     /// Keep the descriptor that comes along.

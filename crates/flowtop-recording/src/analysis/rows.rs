@@ -46,7 +46,7 @@ impl Place {
     const OTHERS: Self = Self { slot: u32::MAX - 1, folds: 0 };
 }
 
-/// What sockets have put on the wire in windows, beside their payload.
+/// Bytes on the wire in the windows, beside the payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resent {
     /// Bytes put there again.

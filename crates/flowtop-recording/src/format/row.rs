@@ -23,7 +23,7 @@ pub(super) const SPREAD: u64 = 4;
 pub(super) const AGED: u64 = 8;
 /// It has put something on the wire again.
 pub(super) const REPEATED: u64 = 16;
-/// What it has put on the wire in the window is known.
+/// Its bytes on the wire in the window are known.
 pub(super) const GROWN: u64 = 32;
 
 impl Row {

@@ -1,5 +1,5 @@
-//! What the options of tcptop choose: one process, one cgroup, one mount namespace, one address family. Nothing of what
-//! others move counts, and everything of the chosen does.
+//! The options of tcptop that choose one process, one cgroup, one mount namespace or one address family: every byte of the
+//! chosen counts, and no other byte does.
 
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr};

@@ -68,7 +68,7 @@ fn passed(stage: &mut Stage<'_>) -> Result<()> {
     let usage = || {
         worker.order(Order::Send(5_000))?;
         pair.acceptor.receive_exactly(5_000)?;
-        // In the tracepoint plan before Linux 6.3 nobody sees who sends, but who receives.
+        // The tracepoint plan before Linux 6.3 sees the receiver's process, not the sender's.
         pair.acceptor.send_small(20_000)?;
         worker.order(Order::Receive(20_000))
     };
@@ -120,7 +120,7 @@ fn threads(stage: &mut Stage<'_>) -> Result<()> {
     bench.quit()
 }
 
-/// A worker holds the accepted end, and nobody has used that since the start.
+/// A worker holds the accepted end, which has not been used since the start.
 fn idle_server() -> Result<(Worker, Pair)> {
     let mut worker = Worker::start("idle-server")?;
     let mut pair = Pair::connect()?;
@@ -188,7 +188,7 @@ fn executed(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 /// A subflow of MPTCP is a socket that the kernel makes and holds. It is the process's from when the process is seen to use
-/// it, which depends on the plan and on what the kernel's MPTCP calls; it is never nobody's.
+/// it, which depends on the plan and on what the kernel's MPTCP calls; it never has no owner.
 fn kernel(stage: &mut Stage<'_>) -> Result<()> {
     let listener = Listener::bind_with(SocketAddr::new(LOOPBACK, 0), MPTCP)?;
     let socket = stream(LOOPBACK, MPTCP)?;

@@ -111,7 +111,7 @@ impl Host {
         Ok(())
     }
 
-    /// What libcni keeps of the sandbox of a pod.
+    /// Writes the file in which libcni keeps the addresses of the sandbox of a pod.
     fn attach(&self, index: usize, address: &str) -> Result<()> {
         let (uid, (namespace, pod, _)) = (UIDS[index], NAMES[index]);
         let sandbox = format!("{:064x}", 0xab00 + index);
@@ -138,7 +138,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // What is left behind lies in the folder for such things.
+        // A folder that cannot be removed stays in the folder for temporary files.
         fs::remove_dir_all(&self.0).ok();
     }
 }
@@ -211,7 +211,7 @@ fn filtered(stage: &mut Stage<'_>) -> Result<()> {
     bench.quit()
 }
 
-/// Pipes that nobody writes to, links to themselves, texts that would move a cursor, far too long ones.
+/// Pipes without a writer, links to themselves, texts that would move a cursor, far too long ones.
 fn hostile(stage: &mut Stage<'_>) -> Result<()> {
     let host = Host::new()?;
     let mut worker = Worker::start("victim")?;

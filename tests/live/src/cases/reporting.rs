@@ -1,4 +1,4 @@
-//! What the report says beside the bytes. Last, so that its losses are those of the whole run.
+//! The contents of a report beside the bytes. Last, so that its losses are those of the whole run.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -97,7 +97,7 @@ impl Restored {
         self.one.receive_exactly(back as u64)
     }
 
-    /// What flowtop must report, but for what was moved before the start. Neither end has connected to the other.
+    /// The connection that flowtop must report, without the bytes from before the start. Neither end has connected to the other.
     fn since(&self, start: [Bytes; 2]) -> Connection {
         let bytes = |end: &End, start: Bytes| Bytes { tx: end.sent - start.tx, rx: end.received - start.rx };
         Connection {
@@ -170,7 +170,7 @@ fn unused(stage: &mut Stage<'_>) -> Result<()> {
     pair.check(stage.bench()?, "after the close")
 }
 
-/// What is put into the send queue is sent on this socket, and what is put into the receive queue is received once it is
+/// Bytes put into the send queue are sent on this socket, and bytes put into the receive queue are received once they are
 /// read.
 fn queues(stage: &mut Stage<'_>) -> Result<()> {
     const SENT: usize = 301;

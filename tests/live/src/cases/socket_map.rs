@@ -97,7 +97,7 @@ fn left(stage: &mut Stage<'_>) -> Result<()> {
     let map = redirect(&one.initiator, &other.acceptor)?;
     carry(&mut one.initiator, &mut other.acceptor, 3)?;
     map.release()?;
-    // What went past TCP is in no row.
+    // Bytes that went past TCP are in no row.
     (one.initiator.sent, other.acceptor.received) = (0, 0);
     one.exchange(50_021)?;
     stage.bench()?.check("behind the map", &[one.outcome()?])?;

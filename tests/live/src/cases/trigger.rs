@@ -1,4 +1,4 @@
-//! What keeps the counters current: events, or passes over all sockets where these cost less.
+//! Events or passes over all sockets, whichever cost less.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 fn changes(stage: &mut Stage<'_>) -> Result<()> {
     let mut bench = stage.start(&[])?;
     let mut pair = Pair::connect()?;
-    // What was asked for stays, and so do events where there are no passes.
+    // A forced trigger stays, and so do events where there are no passes.
     if may_change(stage, &mut bench)? {
         wait_for("sweep", &mut bench, || pair.ask(64, 64))?;
     }

@@ -1,4 +1,4 @@
-//! Bytes on the wire against the loopback device of a namespace that nobody else uses. Every send fits into one segment, since
+//! Bytes on the wire against the loopback device of a namespace of its own. Every send fits into one segment, since
 //! the device counts a super-segment with one header.
 
 use std::fs;
@@ -55,7 +55,7 @@ fn wire(stage: &mut Stage<'_>, address: IpAddr) -> Result<()> {
     stage.bench()?.check_report("after the close", |report| {
         let is_its = |row: &&Row| row.netns == netns && row.local() == initiator;
         let row = report.flows.iter().find(is_its).ok_or("expected a row, got none")?;
-        // What either end sends the device sends.
+        // The loopback device sends the bytes of both ends.
         let counted = row.tx_wire_bytes.zip(row.rx_wire_bytes).map(|(tx, rx)| tx + rx);
         let counted = counted.ok_or("expected bytes on the wire, got none")?;
         let is_close = counted.abs_diff(sent) * 100 <= sent;

@@ -15,7 +15,7 @@ impl Boots {
             .unwrap_or_else(|| Role::of(one.flags()).leads(Role::of(other.flags), &tuple))
     }
 
-    /// What the borders say with which both hosts have recorded; `None` if nothing, or not the same.
+    /// Judged by the borders of both recordings; `None` if they say nothing, or not the same.
     fn by_border(&self, one: &One<'_>, other: &Other, tuple: &Tuple) -> Option<bool> {
         let boot = &self.lives[other.life];
         let there = boot.ahead.as_ref().map_or(&boot.limits, |ahead| &ahead.record.limits);
@@ -27,7 +27,7 @@ impl Boots {
         }
     }
 
-    /// What the filter says; `None` if it is true of both ends by themselves, or of none.
+    /// Judged by the filter; `None` if it is true of both ends by themselves, or of neither.
     fn by_filter(&self, one: &One<'_>, other: &Other) -> Option<bool> {
         let boot = &self.lives[other.life];
         let ahead = other.ahead.zip(boot.ahead.as_ref()).map(|(place, ahead)| &ahead.record.flows[place]);

@@ -26,7 +26,7 @@ pub enum Join {
     Inside,
 }
 
-/// What one record adds, apart from the bytes of its sockets.
+/// The contribution of one record, apart from the bytes of its sockets.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     pub join: Join,
