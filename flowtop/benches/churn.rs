@@ -110,7 +110,7 @@ fn measure(tools: &[Tool], listeners: &[TcpListener], args: &Args) -> Result<(f6
 fn row(tool: Tool, alone: f64, runs: &[Run]) -> Row {
     let of = |pick: fn(&Run) -> f64| median(runs.iter().map(pick).collect());
     let rate = of(|run| run.connections_a_second);
-    let is_ours = tool == Tool::Flowtop;
+    let is_ours = tool.is_ours();
     let bpf = is_ours.then(|| of(|run| run.beside.bpf.unwrap_or_default()));
     let processor = of(|run| run.beside.processor);
     // Nothing is rounded away: each run has to be exact.

@@ -61,7 +61,7 @@ const CALLS: [(&[&str], Until); 5] = [
 fn run(args: &Args) -> Result<Outcome> {
     let mut rows = rows(args, 0)?;
     if args.connections > 0 {
-        let _held = Connections::open(args.connections)?;
+        let _held = Connections::open(args.connections, 1)?;
         rows.extend(self::rows(args, args.connections)?);
     }
     let notes = vec![format!(

@@ -55,11 +55,11 @@ struct Traffic {
 enum Kind {
     /// iperf3 at full speed in writes of this length.
     Stream(&'static str),
-    /// So many connections with a message a second each.
-    Connections(usize),
+    /// So many connections with so many messages a second each.
+    Connections(usize, u32),
 }
 
-const TRAFFIC: [Traffic; 5] = [
+const TRAFFIC: [Traffic; 7] = [
     Traffic {
         name: "iperf3, 128 KB writes",
         kind: Kind::Stream("128K"),
@@ -80,14 +80,26 @@ const TRAFFIC: [Traffic; 5] = [
     },
     Traffic {
         name: "10,000 connections",
-        kind: Kind::Connections(10_000),
+        kind: Kind::Connections(10_000, 1),
         whole_bar_percent: Some(3.0),
         rate_bar_percent: None,
     },
     Traffic {
+        name: "10,000 connections, 10 messages a second",
+        kind: Kind::Connections(10_000, 10),
+        whole_bar_percent: None,
+        rate_bar_percent: None,
+    },
+    Traffic {
         name: "50,000 connections",
-        kind: Kind::Connections(50_000),
+        kind: Kind::Connections(50_000, 1),
         whole_bar_percent: Some(10.0),
+        rate_bar_percent: None,
+    },
+    Traffic {
+        name: "50,000 connections, 10 messages a second",
+        kind: Kind::Connections(50_000, 10),
+        whole_bar_percent: None,
         rate_bar_percent: None,
     },
 ];
@@ -112,7 +124,7 @@ fn method(args: &Args) -> String {
          kernel's statistics on, which are part of it; empty is the same for programs that do nothing, on the same sends \
          and receives: what calling and timing a program takes. Counted is what the program printed against what the sender \
          sent: iftop, nethogs and bandwhich count headers too, so that more than 100 % is right for them; iftop prints \
-         three digits. Each connection of the many sends 1,000 bytes a second.",
+         three digits. Each message of the many connections has 1,000 bytes.",
         args.rounds, args.seconds
     )
 }
@@ -148,7 +160,7 @@ fn measure(traffic: &Traffic, tools: &[Tool], args: &Args) -> Result<Vec<Row>> {
 fn row(traffic: &Traffic, tool: Tool, alone: f64, runs: &[Run]) -> Row {
     let of = |pick: fn(&Run) -> f64| median(runs.iter().map(pick).collect());
     let rate = of(|run| run.gigabits_a_second);
-    let is_ours = tool == Tool::Flowtop;
+    let is_ours = tool.is_ours();
     // Full speed is what a program may spoil; the pace of the many connections is given.
     let left = matches!(traffic.kind, Kind::Stream(_)).then_some(100.0 * rate / alone);
     let bpf = is_ours.then(|| of(|run| run.beside.bpf.unwrap_or_default()));
@@ -165,7 +177,7 @@ fn row(traffic: &Traffic, tool: Tool, alone: f64, runs: &[Run]) -> Row {
         .cell("processor %", of(|run| run.beside.processor))
         .cell("BPF %", bpf)
         .cell("empty %", is_ours.then(|| of(|run| run.beside.empty.unwrap_or_default())))
-        .figure("whole %", whole, traffic.whole_bar_percent.filter(|_| is_ours))
+        .figure("whole %", whole, traffic.whole_bar_percent.filter(|_| tool == Tool::Flowtop))
         .requires(!is_ours || (rate_holds && exact))
 }
 
@@ -186,7 +198,7 @@ impl Source {
     fn new(kind: Kind) -> Result<Self> {
         Ok(match kind {
             Kind::Stream(length) => Self::Stream(length, connections::free_port()?),
-            Kind::Connections(count) => Self::Connections(Connections::open(count)?),
+            Kind::Connections(count, per_second) => Self::Connections(Connections::open(count, per_second)?),
         })
     }
 

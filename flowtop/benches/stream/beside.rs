@@ -27,7 +27,7 @@ pub struct Beside {
 /// time themselves, so they get a run of their own.
 pub fn beside<T>(tool: Tool, task: Task, mut carry: impl FnMut() -> Result<T>) -> Result<(T, Beside)> {
     let (carried, beside) = once(tool, task, &mut carry, &[])?;
-    if tool != Tool::Flowtop {
+    if !tool.is_ours() {
         return Ok((carried, beside));
     }
     let empty = [Empty::on_send()?, Empty::on_receive()?];

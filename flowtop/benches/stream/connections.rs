@@ -14,7 +14,7 @@ pub const WORKER: &str = "hold-connections";
 /// Connections of one process: two descriptors each, and the limit is often 20,000.
 const CONNECTIONS_OF_A_PROCESS: usize = 8_000;
 
-/// Bytes that each connection carries in a message, once a second.
+/// Bytes that each connection carries in a message.
 const MESSAGE: [u8; 1_000] = [7; 1_000];
 
 /// Parts of a second in which messages are sent, so that they are not one burst.
@@ -25,6 +25,8 @@ pub struct Connections {
     processes: Vec<Process>,
     /// Where all of them lead to.
     pub port: u16,
+    /// Messages a second on each connection.
+    per_second: u32,
 }
 
 struct Process {
@@ -35,7 +37,7 @@ struct Process {
 
 impl Connections {
     /// Opens `count` connections to one port.
-    pub fn open(count: usize) -> Result<Self> {
+    pub fn open(count: usize, per_second: u32) -> Result<Self> {
         let port = free_port()?;
         let mut processes = Vec::new();
         for (place, first) in (0..count).step_by(CONNECTIONS_OF_A_PROCESS).enumerate() {
@@ -47,14 +49,14 @@ impl Connections {
         for process in &mut processes {
             ensure!(process.answer()? == 0, "a process that holds connections has failed");
         }
-        Ok(Self { processes, port })
+        Ok(Self { processes, port, per_second })
     }
 
     /// Sends for `seconds` over all of them; the bytes that have arrived.
     pub fn send(&mut self, seconds: u32) -> Result<u64> {
         for process in &mut self.processes {
             let orders = process.orders.as_mut().context("the process has ended")?;
-            writeln!(orders, "{seconds}")?;
+            writeln!(orders, "{seconds} {}", self.per_second)?;
         }
         self.processes.iter_mut().map(Process::answer).sum()
     }
@@ -99,8 +101,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What such a process does: opens its connections, says 0, and after each line with seconds sends for that long and
-/// says how many bytes have arrived.
+/// What such a process does: opens its connections, says 0, and after each line with seconds and messages a second sends
+/// for that long and says how many bytes have arrived.
 fn hold(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let (Some(host), Some(port), Some(count)) = (arguments.next(), arguments.next(), arguments.next()) else {
         bail!("{WORKER} takes an address, a port and a number");
@@ -117,25 +119,28 @@ fn hold(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let mut pairs = (0..count).map(|_| pair()).collect::<std::io::Result<Vec<_>>>()?;
     println!("0");
     for line in std::io::stdin().lines() {
-        println!("{}", carry(&mut pairs, line?.parse()?)?);
+        let line = line?;
+        let (seconds, per_second) = line.split_once(' ').context("an order is two numbers")?;
+        println!("{}", carry(&mut pairs, seconds.parse()?, per_second.parse()?)?);
     }
     Ok(())
 }
 
-/// A message a second over each connection.
-fn carry(pairs: &mut [(TcpStream, TcpStream)], seconds: u32) -> Result<u64> {
-    let (start, part) = (Instant::now(), Duration::from_secs(1) / u32::try_from(PARTS)?);
+/// So many messages a second over each connection, as far as the machine can.
+fn carry(pairs: &mut [(TcpStream, TcpStream)], seconds: u32, per_second: u32) -> Result<u64> {
+    let round = Duration::from_secs(1) / per_second;
+    let (start, part) = (Instant::now(), round / u32::try_from(PARTS)?);
     let size = pairs.len().div_ceil(PARTS);
     let mut arrived = [0; MESSAGE.len()];
     let mut bytes = 0;
-    for turn in 0..seconds {
+    for turn in 0..seconds * per_second {
         for (number, some) in pairs.chunks_mut(size).enumerate() {
             for (client, server) in some {
                 client.write_all(&MESSAGE)?;
                 server.read_exact(&mut arrived)?;
                 bytes += MESSAGE.len() as u64;
             }
-            let due = start + Duration::from_secs(turn.into()) + part * u32::try_from(number + 1)?;
+            let due = start + round * turn + part * u32::try_from(number + 1)?;
             // The pace is what is asked for here, nothing waits for an event.
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }

@@ -16,8 +16,10 @@ use std::{
 /// A program that counts traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Tool {
-    /// flowtop.
+    /// flowtop, which chooses between events and passes over all sockets.
     Flowtop,
+    /// flowtop with events alone, as on a kernel without passes.
+    Events,
     /// iftop, in text mode.
     Iftop,
     /// nethogs, in trace mode.
@@ -28,25 +30,33 @@ pub enum Tool {
 
 impl Tool {
     /// All of them.
-    const ALL: [Self; 4] = [Self::Flowtop, Self::Iftop, Self::Nethogs, Self::Bandwhich];
+    const ALL: [Self; 5] = [Self::Flowtop, Self::Events, Self::Iftop, Self::Nethogs, Self::Bandwhich];
 
     /// What it is called and started as.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Flowtop => "flowtop",
+            Self::Events => "flowtop, events",
             Self::Iftop => "iftop",
             Self::Nethogs => "nethogs",
             Self::Bandwhich => "bandwhich",
         }
     }
 
+    /// Whether it is flowtop.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Flowtop | Self::Events)
+    }
+
     /// Started for a task. Those that take no filter watch all of loopback.
     fn command(self, task: Task) -> Command {
         let (filter, seconds) = (format!("port {}", task.port), task.seconds.to_string());
-        let name = if self == Self::Flowtop { env!("CARGO_BIN_EXE_flowtop") } else { self.name() };
+        let name = if self.is_ours() { env!("CARGO_BIN_EXE_flowtop") } else { self.name() };
         let mut command = Command::new(name);
         match self {
-            Self::Flowtop => {
+            Self::Flowtop | Self::Events => {
+                let trigger = if self == Self::Events { "events" } else { "auto" };
+                command.args(["--trigger", trigger]);
                 command.args(["-t", "--interval", "1", "--format", "json", "-L", "1", "-f", &filter]);
                 command.args(["--max-flows", &task.max_flows.to_string()])
             }
@@ -61,7 +71,7 @@ impl Tool {
     /// The signal that ends it, unless it ends by itself. iftop and nethogs lose what is in their buffers.
     const fn end(self) -> Option<Signal> {
         match self {
-            Self::Flowtop => Some(Signal::INT),
+            Self::Flowtop | Self::Events => Some(Signal::INT),
             Self::Iftop | Self::Nethogs => None,
             Self::Bandwhich => Some(Signal::TERM),
         }
@@ -79,15 +89,14 @@ impl Tool {
     /// Whether it is there to be started.
     fn is_installed(self) -> bool {
         let folders = std::env::var_os("PATH").unwrap_or_default();
-        self == Self::Flowtop
-            || std::env::split_paths(&folders).any(|folder| folder.join(self.name()).is_file())
+        self.is_ours() || std::env::split_paths(&folders).any(|folder| folder.join(self.name()).is_file())
     }
 
     /// What its output speaks of.
     fn counted(self, output: &str, of: Of) -> Result<Counted> {
         let bytes = |bytes| Counted { bytes, untracked: None, losses: None };
         let counted = match self {
-            Self::Flowtop => of_flowtop(output, of),
+            Self::Flowtop | Self::Events => of_flowtop(output, of),
             Self::Iftop => of_iftop(output).map(bytes),
             Self::Nethogs => Some(bytes(of_nethogs(output))),
             Self::Bandwhich => Some(bytes(of_bandwhich(output))),
@@ -187,7 +196,7 @@ impl Running {
         let mut stderr = BufReader::new(child.stderr.take().context("no stderr")?);
         let mut said = String::new();
         let ready = match tool {
-            Tool::Flowtop => read_until(&mut stderr, "flowtop: counting with", &mut said)?,
+            Tool::Flowtop | Tool::Events => read_until(&mut stderr, "flowtop: counting with", &mut said)?,
             _ => captures(&mut child)?,
         };
         if !ready {
