@@ -10,9 +10,10 @@ const MINUTES: &[(&str, f64)] = &[
     ("clippy", 1.5),
     ("clippy of the kernel side", 0.4),
     ("cargo test", 5.5),
-    ("live, this kernel", 4.5),
+    ("live, this kernel", 2.0),
     ("rebuild of the object", 1.0),
-    ("live, kernel ladder", 30.0),
+    ("live, events and passes", 4.0),
+    ("live, kernel ladder", 50.0),
 ];
 
 /// The budget of a step; `None` for one that has none.

@@ -75,11 +75,14 @@ const QUICK: &[Step] = &[
     ("clippy", clippy),
     ("clippy of the kernel side", clippy_of_the_kernel_side),
     ("cargo test", cargo_test),
-    ("live, this kernel", live_here),
+    ("live, this kernel", || live_with("auto")),
 ];
 
-const SLOW: &[Step] =
-    &[("rebuild of the object", || ebpf::check().map(|()| PASSED)), ("live, kernel ladder", kernel_ladder)];
+const SLOW: &[Step] = &[
+    ("rebuild of the object", || ebpf::check().map(|()| PASSED)),
+    ("live, events and passes", || live_with("alternate")),
+    ("live, kernel ladder", kernel_ladder),
+];
 
 /// Runs all steps, without the slow ones if `quick`, and says whether all passed.
 ///
@@ -194,13 +197,14 @@ fn skipped(line: &str) -> Option<(&str, &str)> {
     test.split_once("::")
 }
 
-fn live_here() -> Result<End> {
+/// The live suite on this kernel, with this `--trigger`.
+fn live_with(trigger: &str) -> Result<End> {
     if !rustix::process::geteuid().is_root() {
         const WHY: &str = "loading BPF programs needs root";
         ensure!(std::env::var_os("CI").is_none(), "{WHY}, and CI leaves no step out");
         return Ok(End::Skipped(WHY));
     }
-    let cases = live::build()?.run_here()?;
+    let cases = live::build()?.run_here(trigger)?;
     if let Some(why) = cases.suite_failure().filter(|_| cases.failed == 0) {
         bail!(why);
     }
