@@ -94,6 +94,7 @@ impl Session {
         if self.has_moved() {
             ledger.judge_again();
         }
+        self.source.ask_processes(ledger.asks_processes());
         match purpose {
             Purpose::Rates => self.source.feed(ledger)?,
             Purpose::Frame | Purpose::Report => self.source.feed_exactly(ledger)?,
@@ -152,6 +153,9 @@ impl Session {
         others: impl Iterator<Item = &'a mut Ledger>,
     ) -> Result<()> {
         let has_moved = self.has_moved();
+        let others: Vec<_> = others.collect();
+        let asks_processes = first.asks_processes() || others.iter().any(|ledger| ledger.asks_processes());
+        self.source.ask_processes(asks_processes);
         self.source.sample_exactly(sample)?;
         let apply = |ledger: &mut Ledger| {
             if has_moved {
@@ -160,7 +164,9 @@ impl Session {
             ledger.apply(sample);
         };
         apply(first);
-        others.for_each(apply);
+        for ledger in others {
+            apply(ledger);
+        }
         self.name_refused(first);
         self.name_past_tcp();
         self.attend(first, Wait::Yes)

@@ -62,6 +62,13 @@ impl Source {
         }
     }
 
+    /// Whether what is counted may depend on processes; see [`Live::ask_processes`].
+    pub fn ask_processes(&mut self, asks: bool) {
+        if let Self::Live(live) = self {
+            live.ask_processes(asks);
+        }
+    }
+
     /// Whether segments, repeats and round-trip times are shown or recorded; see [`Live::keep_details_current`].
     pub fn keep_details_current(&mut self, with_details: bool) {
         if let Self::Live(live) = self {

@@ -4,7 +4,8 @@
 //! Walks go on beside what flowtop does. Reports wait for the kernel's, which takes 0.3 s with 190,000 sockets, and some
 //! seconds for one through `/proc`, which takes two with 20,000 processes. A screen waits for none.
 
-use std::fs::File;
+use std::collections::HashMap;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -25,6 +26,7 @@ use flowtop_core::ledger::Ledger;
 use flowtop_core::owner::Seen;
 use flowtop_core::trigger::Trigger;
 use flowtop_core::wire::{HOLDER_BYTES, holder};
+use flowtop_sys::clock;
 
 /// Minimum time between two walks.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -64,37 +66,76 @@ pub struct Holders {
     next: Instant,
     /// Time that walks for reports may take.
     saved: Duration,
-    /// When the last walk ended, and how long it took.
-    last: (Instant, Duration),
+    last: LastWalk,
     under_way: Option<PendingWalk>,
-    /// Flows that several processes have open, and flows that one has, by their places in the ledger.
-    found: Places,
+    found: Met,
     /// Whether there were any of the former at the end of the last walk.
     are_shared: bool,
 }
 
-/// Flows that a walk has met, by their places in the ledger.
-#[derive(Default)]
-struct Places {
-    met: Vec<bool>,
-    is_any_met_twice: bool,
+/// The last walk.
+#[derive(Clone, Copy, Debug)]
+struct LastWalk {
+    ended: Instant,
+    taken: Duration,
+    /// Tasks of the host at its end.
+    tasks: u32,
 }
 
-impl Places {
+impl LastWalk {
+    fn now(taken: Duration) -> Self {
+        Self { ended: Instant::now(), taken, tasks: tasks().unwrap_or(1) }
+    }
+
+    /// How long a walk would take now: it passes the open files of all tasks.
+    fn estimate(&self) -> Duration {
+        let ratio = tasks().map_or(1.0, |tasks| f64::from(tasks) / f64::from(self.tasks.max(1)));
+        self.taken.mul_f64(ratio)
+    }
+}
+
+/// Tasks of the host: the number behind the slash in `/proc/loadavg`.
+fn tasks() -> Option<u32> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split(' ').nth(3)?.split_once('/')?.1.parse().ok()
+}
+
+/// The flows and processes that a walk has met.
+#[derive(Default)]
+struct Met {
+    /// By the place of a flow in the ledger.
+    flows: Vec<bool>,
+    is_any_met_twice: bool,
+    /// Whether a process is still there, by its number.
+    processes: HashMap<u32, bool>,
+}
+
+impl Met {
     fn meet(&mut self, place: usize) {
-        if place >= self.met.len() {
-            self.met.resize(place + 1, false);
+        if place >= self.flows.len() {
+            self.flows.resize(place + 1, false);
         }
-        self.is_any_met_twice |= std::mem::replace(&mut self.met[place], true);
+        self.is_any_met_twice |= std::mem::replace(&mut self.flows[place], true);
+    }
+
+    /// Whether a process is still there. A child has the open files of its parent until it becomes another program, and
+    /// mostly ends soon: it is no user of them. A process that cannot be seen from here counts as one that is there.
+    fn is_there(&mut self, seen: &Seen, processes: Option<&Path>) -> bool {
+        let (Some(pid), Some(folder)) = (seen.number(), processes) else { return true };
+        *self.processes.entry(pid).or_insert_with(|| folder.join(pid.to_string()).exists())
     }
 }
 
 /// A walk that goes on on another thread.
 struct PendingWalk {
-    found: Receiver<Found>,
+    found: Receiver<(Found, Duration)>,
     start: Instant,
     /// How long a report waits for it.
     wait: Duration,
+    /// Processor time of asking for the kernel's own sockets.
+    before: Duration,
+    /// That of its thread until the last message.
+    on_thread: Duration,
 }
 
 impl Holders {
@@ -107,9 +148,9 @@ impl Holders {
             numbers: None,
             next: Instant::now(),
             saved: SAVED,
-            last: (Instant::now(), Duration::ZERO),
+            last: LastWalk::now(Duration::ZERO),
             under_way: None,
-            found: Places::default(),
+            found: Met::default(),
             are_shared: false,
         }
     }
@@ -166,20 +207,20 @@ impl Holders {
     fn is_due(&self, ledger: &Ledger, wait: Wait, trigger: Trigger) -> bool {
         let now = Instant::now();
         let is_sweeping = trigger == Trigger::Sweep;
-        let is_for_report = is_sweeping && wait == Wait::Yes && self.may_take(now, self.last.1);
+        let is_for_report = is_sweeping && wait == Wait::Yes && self.may_take(now, self.last.estimate());
         if now < self.next && !is_for_report {
             return false;
         }
-        ledger.has_unowned() || is_sweeping && now >= self.last.0 + PAUSE_WHILE_SWEEPING
+        ledger.has_unowned() || is_sweeping && now >= self.last.ended + PAUSE_WHILE_SWEEPING
     }
 
     /// Whether so much has been saved.
     fn may_take(&self, now: Instant, time: Duration) -> bool {
-        (self.saved + now.duration_since(self.last.0) / PAUSE_FOR_EACH_WALK).min(SAVED) >= time
+        (self.saved + now.duration_since(self.last.ended) / PAUSE_FOR_EACH_WALK).min(SAVED) >= time
     }
 
     fn start(&mut self, ebpf: &mut Ebpf, ledger: &mut Ledger) {
-        let start = Instant::now();
+        let (start, time) = (Instant::now(), clock::thread_time());
         if self.tells_kernel {
             find_kernels(ebpf, self.processes.as_deref(), ledger);
         }
@@ -189,16 +230,20 @@ impl Holders {
         let wait = if kernels.is_some() { Duration::MAX } else { PROC_WAIT };
         let (processes, flows) = (self.processes.clone(), ledger.open_flows().copied().collect());
         let found = Walk { kernels, processes, flows, numbers: self.numbers.clone() }.go_beside();
-        self.under_way = found.map(|found| PendingWalk { found, start, wait });
+        let taken = clock::thread_time().saturating_sub(time);
+        self.under_way =
+            found.map(|found| PendingWalk { found, start, wait, before: taken, on_thread: Duration::ZERO });
     }
 
     /// Takes what a walk has found, and what it finds in this time.
     fn take_found(&mut self, ledger: &mut Ledger, wait: Duration) {
         let until = Instant::now().checked_add(wait);
-        while let Some(walk) = &self.under_way {
+        while let Some(walk) = &mut self.under_way {
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
             match walk.found.recv_timeout(left) {
-                Ok(found) => {
+                Ok((mut found, time)) => {
+                    walk.on_thread = time;
+                    found.retain(|(_, seen)| self.found.is_there(seen, self.processes.as_deref()));
                     for (key, _) in &found {
                         ledger.place_of(key).into_iter().for_each(|place| self.found.meet(place));
                     }
@@ -206,20 +251,20 @@ impl Holders {
                 }
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => {
-                    let start = walk.start;
+                    let (start, taken) = (walk.start, walk.before + walk.on_thread);
                     self.under_way = None;
-                    self.pause(start);
+                    self.pause(start, taken);
                 }
             }
         }
     }
 
-    fn pause(&mut self, start: Instant) {
-        let (now, taken) = (Instant::now(), start.elapsed());
+    fn pause(&mut self, start: Instant, taken: Duration) {
+        let now = Instant::now();
         self.next = start + PAUSE.max(taken * PAUSE_FOR_EACH_WALK);
-        let saved = self.saved + now.duration_since(self.last.0) / PAUSE_FOR_EACH_WALK;
+        let saved = self.saved + now.duration_since(self.last.ended) / PAUSE_FOR_EACH_WALK;
         self.saved = saved.min(SAVED).saturating_sub(taken);
-        self.last = (now, taken);
+        self.last = LastWalk::now(taken);
         self.are_shared = std::mem::take(&mut self.found).is_any_met_twice;
     }
 }
@@ -269,11 +314,16 @@ impl Walk {
     }
 
     /// On another thread; `None` if none can be started; owners stay unknown then.
-    fn go_beside(self) -> Option<Receiver<Found>> {
+    fn go_beside(self) -> Option<Receiver<(Found, Duration)>> {
         let (sender, receiver) = channel();
         let thread = thread::Builder::new().name("holders".to_owned());
         // The receiver is gone when the program ends.
-        thread.spawn(move || self.go(|found| drop(sender.send(found)))).ok()?;
+        let walk = move || {
+            let send = |found| drop(sender.send((found, clock::thread_time())));
+            self.go(send);
+            send(Found::new());
+        };
+        thread.spawn(walk).ok()?;
         Some(receiver)
     }
 }

@@ -207,6 +207,11 @@ impl Live {
         self.ways.want(wanted);
     }
 
+    /// Whether what is counted may depend on the processes that use sockets. Events tell them at once, so they count then.
+    pub fn ask_processes(&mut self, asks: bool) {
+        self.ways.ask_processes(asks);
+    }
+
     /// Whether TCP's own counters are shown or recorded. They change without a call of the application, so while events count
     /// passes are made for them.
     pub fn keep_details_current(&mut self, with_details: bool) {

@@ -52,6 +52,8 @@ pub struct Ways {
     sweep: Result<Sweep, String>,
     events: EventHooks,
     wanted: Wanted,
+    /// Whether it matters at once which process uses a socket.
+    asks_processes: bool,
     choice: Choice,
     now: Trigger,
     /// Why the way is another one than was chosen or wanted.
@@ -72,6 +74,7 @@ impl Ways {
             sweep,
             events,
             wanted: Wanted::Cheaper,
+            asks_processes: false,
             choice: Choice::default(),
             now: Trigger::Events,
             instead: None,
@@ -87,6 +90,11 @@ impl Ways {
     /// Takes this way from now on, or chooses.
     pub fn want(&mut self, wanted: Wanted) {
         self.wanted = wanted;
+    }
+
+    /// From now on it matters at once which process uses a socket, or not any more.
+    pub fn ask_processes(&mut self, asks: bool) {
+        self.asks_processes = asks;
     }
 
     /// Makes a pass.
@@ -153,6 +161,9 @@ impl Ways {
         }
         if let Err(reason) = &self.sweep {
             return Some(format!("sockets cannot be swept here: {reason}"));
+        }
+        if self.asks_processes {
+            return Some("what is counted may depend on processes, and events tell them at once".to_owned());
         }
         self.socket_maps.exist().then(|| {
             "bytes that socket maps carry past TCP are found by events, and there are such maps".to_owned()

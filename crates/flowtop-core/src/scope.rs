@@ -160,6 +160,11 @@ pub trait Scope: Debug {
         false
     }
 
+    /// Whether it may ask which process has an end, so that each has to be known at once.
+    fn asks_processes(&self) -> bool {
+        false
+    }
+
     /// The number of the condition that keeps something of this connection out, where the scope has several.
     fn keeper_out(&self, _subject: &Subject<'_>) -> u8 {
         0
@@ -192,6 +197,10 @@ impl Scope for AllOf {
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
         self.0.iter().any(|scope| scope.waits(subject))
+    }
+
+    fn asks_processes(&self) -> bool {
+        self.0.iter().any(|scope| scope.asks_processes())
     }
 
     fn untracked(&self) -> Verdict {
@@ -231,6 +240,10 @@ impl Scope for Conditions {
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
         self.scopes.waits(subject)
+    }
+
+    fn asks_processes(&self) -> bool {
+        self.scopes.asks_processes()
     }
 
     /// The first of them.

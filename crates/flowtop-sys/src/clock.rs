@@ -43,6 +43,12 @@ pub fn monotonic_ns(since_boot_ns: u64) -> u64 {
     since_boot_ns.saturating_sub_signed(offsets().boot_ns).saturating_sub(suspended_ns)
 }
 
+/// Processor time that the calling thread has taken.
+#[must_use]
+pub fn thread_time() -> Duration {
+    Duration::from_nanos(ns(clock_gettime(ClockId::ThreadCPUTime)))
+}
+
 /// What a time namespace adds to clocks, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Offsets {

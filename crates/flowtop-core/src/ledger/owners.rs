@@ -34,6 +34,12 @@ impl Ledger {
         Some(self.flows.get(key)?.place as usize)
     }
 
+    /// Whether its scope may ask for processes; see [`Scope::asks_processes`](crate::scope::Scope::asks_processes).
+    #[must_use]
+    pub fn asks_processes(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.asks_processes())
+    }
+
     pub fn open_flows(&self) -> impl Iterator<Item = &FlowKey> {
         let open = |entry: &Entry| entry.closed_ns.is_none() && is_open(entry.state());
         self.flows.iter().filter(move |(_, entry)| open(entry)).map(|(key, _)| key)

@@ -48,6 +48,10 @@ impl Scope for Attributed {
         let waits_for_owner = || self.filter.asks_owner() && waits_for_files(&*self.owners, subject);
         (self.filter.asks_pods() && !self.owners.knows_addresses()) || waits_for_owner()
     }
+
+    fn asks_processes(&self) -> bool {
+        self.filter.tells_ends_apart()
+    }
 }
 
 /// Connections of some processes, whichever end is theirs: `--pid`, `--cgroup` and `--mntns`. What is empty asks nothing.
@@ -92,6 +96,10 @@ impl Scope for Processes {
 
     fn waits(&self, subject: &Subject<'_>) -> bool {
         self.asks_files() && waits_for_files(&*self.owners, subject)
+    }
+
+    fn asks_processes(&self) -> bool {
+        true
     }
 }
 
