@@ -306,7 +306,7 @@ pub struct KernelFlags {
     ///
     /// Both count the same bytes. Hooks cost with each call of the applications, passes with the number of sockets. A pass
     /// needs Linux 5.12 and the fentry or tracepoint hooks; where there is none, hooks count.
-    #[arg(long, value_name = "TRIGGER", default_value = "auto", value_parser = Words::of::<Wanted>())]
+    #[arg(long, value_name = "TRIGGER", default_value = "events", value_parser = Words::of::<Wanted>())]
     #[arg(hide_short_help = true)]
     pub trigger: String,
     /// How to find the process of a socket that has not been used since flowtop started

@@ -73,7 +73,7 @@ impl Ways {
         Self {
             sweep,
             events,
-            wanted: Wanted::Cheaper,
+            wanted: Wanted::Only(Trigger::Events),
             asks_processes: false,
             choice: Choice::default(),
             now: Trigger::Events,

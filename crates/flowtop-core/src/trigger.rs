@@ -51,10 +51,9 @@ impl fmt::Display for Trigger {
 }
 
 /// Which way was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The one that costs less, second by second.
-    #[default]
     Cheaper,
     Only(Trigger),
     /// The other one at each refresh.

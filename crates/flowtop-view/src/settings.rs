@@ -18,7 +18,7 @@ use choice::{Format, HoldersChoice, HooksChoice, Theme};
 pub use directive::Directive;
 use flowtop_core::group::Group;
 use flowtop_core::number::Unit;
-use flowtop_core::trigger::Wanted;
+use flowtop_core::trigger::{Trigger, Wanted};
 use flowtop_core::view::{Grouping, LineDisplay, PortDisplay, Sort, View};
 use quantity::{BitsPerSecond, FlowCount, Interval, Limit, Seconds};
 use value::Value;
@@ -193,7 +193,7 @@ settings! {
     /// Kernel hooks to use.
     hooks "hooks": HooksChoice = HooksChoice::Auto, [];
     /// Trigger of updates: events, passes over all sockets, or the cheaper of both.
-    trigger "trigger": Wanted = Wanted::Cheaper, [];
+    trigger "trigger": Wanted = Wanted::Only(Trigger::Events), [];
     /// How holders of idle sockets are found.
     holders "holders": HoldersChoice = HoldersChoice::Auto, [];
     /// Size of the kernel's table.

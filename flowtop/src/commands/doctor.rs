@@ -257,7 +257,7 @@ impl Tried {
                 if self.counts_on_ack == Some(true) { ", bytes sent count when acknowledged" } else { "" };
             let sweep = match &self.sweep_problem {
                 Some(problem) => format!(", no sweeps: {problem}"),
-                None => ", sweeps where that costs less than events".to_owned(),
+                None => ", can sweep all sockets".to_owned(),
             };
             let run = self.run_ns.map_or(String::new(), |ns| format!(", {ns:.0} ns a run of its programs"));
             return format!(

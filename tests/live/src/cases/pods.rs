@@ -278,12 +278,15 @@ fn outside(stage: &mut Stage<'_>) -> Result<()> {
     }
     host.tell_namespaces(&[client.pid(), proxy.pid()])?;
     let root = host.path().to_str().context("the folder's name is not text")?;
+    // The client alone has it open from now on: who uses a shared socket may be sampled.
+    client.give(end.socket())?;
+    let local = end.local;
+    drop(end);
     let mut benches = [
         stage.start(&["--host-root", root])?,
         stage.start(&["--host-root", root, "--filter", "pod web-1 and netns-pod web-0"])?,
         stage.start(&["--host-root", root, "--filter", "netns-pod web-1"])?,
     ];
-    client.give(end.socket())?;
     proxy.give(listener.socket())?;
     client.order(Order::Send(1_013))?;
     proxy.order(Order::Accept)?;
@@ -295,7 +298,7 @@ fn outside(stage: &mut Stage<'_>) -> Result<()> {
         (Some(client.pid()), web_0.clone(), web_0.clone()),
         (Some(proxy.pid()), Some("web-1".to_owned()), web_0),
     ];
-    let both_ends = |report: &Report| both_ends(report, end.local);
+    let both_ends = |report: &Report| both_ends(report, local);
     let (sent, received) = (Bytes { tx: 1_013, rx: 20_011 }, Bytes { tx: 20_011, rx: 1_013 });
     let [of_client, of_proxy] = pods;
     benches[0].check_report("with names", |report| {

@@ -41,13 +41,17 @@ fn owner(stage: &mut Stage<'_>) -> Result<()> {
     let comm = fs::read_to_string("/proc/self/comm").context("cannot read /proc/self/comm")?;
     let owner = (Some(std::process::id()), Some(comm.trim_end().to_owned()));
     let mut pair = Pair::connect()?;
-    pair.exchange(3_001)?;
-    stage.bench()?.check_report("while open", |report| {
-        let row = row_of(report, &pair)?;
-        let peer = row.peer.as_ref().ok_or("expected a peer, got none")?;
-        same("owner of the initiator", &owner, &(row.pid, row.comm.clone()))?;
-        same("owner of the acceptor", &owner, &(peer.pid, peer.comm.clone()))
-    })
+    let ends = (pair.initiator.local, pair.acceptor.local);
+    stage.bench()?.check_user(
+        "while open",
+        || pair.exchange(3_001),
+        |report| {
+            let row = row_between(report, ends)?;
+            let peer = row.peer.as_ref().ok_or("expected a peer, got none")?;
+            same("owner of the initiator", &owner, &(row.pid, row.comm.clone()))?;
+            same("owner of the acceptor", &owner, &(peer.pid, peer.comm.clone()))
+        },
+    )
 }
 
 fn states(stage: &mut Stage<'_>) -> Result<()> {

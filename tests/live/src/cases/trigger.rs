@@ -19,7 +19,8 @@ pub const CASES: &[Case] = &[Case::exact(
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn changes(stage: &mut Stage<'_>) -> Result<()> {
-    let mut bench = stage.start(&[])?;
+    let chosen: &[&str] = if stage.setting.trigger.is_none() { &["--trigger", "auto"] } else { &[] };
+    let mut bench = stage.start(chosen)?;
     let mut pair = Pair::connect()?;
     // A forced trigger stays, and so do events where there are no passes.
     if may_change(stage, &mut bench)? {
