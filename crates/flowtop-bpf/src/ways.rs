@@ -10,7 +10,7 @@
 use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use aya::Ebpf;
 use aya::maps::{MapInfo, MapType};
 use flowtop_core::trigger::{Choice, Events, FEW_EVENTS, Measured, Trigger, Wanted};
@@ -125,7 +125,7 @@ impl Ways {
     /// Before a read of the table: takes the way that is right now, and makes the pass that it needs.
     ///
     /// # Errors
-    /// If a hook cannot be attached again or the kernel refuses a pass that it has made before.
+    /// If a hook cannot be attached again.
     pub fn refresh(&mut self, ebpf: &mut Ebpf, activity: Activity, with_details: bool) -> Result<()> {
         let start = Instant::now();
         self.take_count();
@@ -137,7 +137,11 @@ impl Ways {
         }
         let details_are_due = with_details && start >= self.passes_from;
         if self.now == Trigger::Sweep || before == Trigger::Sweep || details_are_due {
-            self.pass(start)?;
+            self.pass(start);
+            if self.sweep.is_err() && self.now == Trigger::Sweep {
+                self.choose();
+                self.apply(ebpf)?;
+            }
         }
         self.count(ebpf, activity, start)
     }
@@ -183,12 +187,16 @@ impl Ways {
         }
     }
 
-    fn pass(&mut self, start: Instant) -> Result<()> {
-        let Ok(sweep) = &self.sweep else { return Ok(()) };
-        let taken = sweep.pass().context("cannot look at the sockets")?;
-        self.measured.pass_ns = smoothed(self.measured.pass_ns, taken.as_nanos() as f64);
-        self.passes_from = start + taken * PAUSE_FOR_EACH_PASS;
-        Ok(())
+    /// Makes a pass. When one fails, for want of descriptors say, events count from then on: no run ends because of it.
+    fn pass(&mut self, start: Instant) {
+        let Ok(sweep) = &self.sweep else { return };
+        match sweep.pass() {
+            Ok(taken) => {
+                self.measured.pass_ns = smoothed(self.measured.pass_ns, taken.as_nanos() as f64);
+                self.passes_from = start + taken * PAUSE_FOR_EACH_PASS;
+            }
+            Err(error) => self.sweep = Err(format!("a pass over the sockets has failed: {error}")),
+        }
     }
 
     fn measure_rate(&mut self, start: Instant) {
